@@ -1,0 +1,4 @@
+// Command aex runs AI agents under a budget.
+package main
+
+func main() {}

@@ -1,0 +1,80 @@
+// Package policy decides: what an agent may do, what a model costs, and how
+// much a call can cost before it is made. It is pure: no clock, no network,
+// and no I/O but the loading of the files it is told to load.
+package policy
+
+// The wires: the dialects of the providers' APIs.
+const (
+	Chat        = "chat"        // POST /v1/chat/completions
+	Responses   = "responses"   // POST /v1/responses
+	Completions = "completions" // POST /v1/completions
+	Embeddings  = "embeddings"  // POST /v1/embeddings
+	Messages    = "messages"    // POST /v1/messages (Anthropic)
+	Gemini      = "gemini"      // POST /v1beta/models/M:generateContent
+)
+
+// Call is what the gateway knows of a request before it decides: facts that a
+// wire has read from it. It holds no content.
+type Call struct {
+	Wire      string
+	Model     string // as asked; "" when the request names none
+	Stream    bool
+	BodyBytes int64
+
+	OutputCap *int64 // the client's cap on output tokens; nil: none given
+	Outputs   int64  // n, best_of, candidateCount: how many outputs are billed; at least 1
+
+	Messages    int      // messages, input items, contents, system included
+	Tools       int      // tools declared, of every kind
+	ToolNames   []string // names of the function tools declared
+	UnnamedTool bool     // a tool without a name, or of a kind that has none
+	ToolChoice  bool     // tool_choice asks for a call
+	Hosted      []HostedTool
+
+	Images []Image // every image part
+	Audio  []Media // every audio part
+	Files  []Media // every file or document part
+
+	CacheWrite5m bool     // cache_control asks for a five minute write (the default there)
+	CacheWrite1h bool     // cache_control asks for a one hour write
+	ThinkingCap  int64    // thinking.budget_tokens; 0: none
+	AudioOut     bool     // the answer may be audio
+	Tier         string   // service tier asked for
+	Geo          string   // inference_geo asked for
+	Fast         bool     // a faster, dearer mode asked for (speed: fast)
+	Background   bool     // answer is fetched later
+	Hidden       []string // fields that bring in content the gateway cannot see (previous_response_id, ...)
+	Unknown      []string // top-level fields the wire does not know; they matter in strict mode
+}
+
+// HostedTool is a tool that the provider runs itself, at a fee or with input of its own.
+type HostedTool struct {
+	Type    string // web_search, web_search_20250305, code_interpreter, file_search, google_search, ...
+	MaxUses int64  // the request's own bound (max_uses, max_tool_calls); 0: unbounded
+}
+
+// Image is one image part. Zero Width means that its size is not known.
+type Image struct {
+	Width, Height int
+	Detail        string // "low", "high", "auto", ""
+	Remote        bool   // given by URL or file id: the bytes are not in the request
+}
+
+// Media is one audio, video, file or document part.
+type Media struct {
+	Bytes  int64  // of the decoded data in the request; 0 when Remote
+	Type   string // MIME type or format where given
+	Remote bool
+}
+
+// Usage is what a call used, in classes that do not overlap.
+type Usage struct {
+	Input        int64
+	CacheRead    int64
+	CacheWrite5m int64
+	CacheWrite1h int64
+	Output       int64 // reasoning included
+	AudioIn      int64
+	AudioOut     int64
+	Searches     int64 // counted fees: web searches
+}
