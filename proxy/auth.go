@@ -1,0 +1,62 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// token finds the caller's token where any SDK puts its key.
+func token(r *http.Request) string {
+	if kind, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "bearer") {
+		return strings.TrimSpace(value)
+	}
+	for _, name := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
+		if v := r.Header.Get(name); v != "" {
+			return v
+		}
+	}
+	return r.URL.Query().Get("key")
+}
+
+// authenticate finds who is calling. The ledger compares hashes and checks
+// again when it admits.
+func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (ledger.Identity, ledger.TokenHash, error) {
+	t := token(r)
+	if t == "" {
+		return ledger.Identity{}, ledger.TokenHash{}, refusef("invalid_token", "no token: send the one in AEX_AGENT_TOKEN as the API key")
+	}
+	hash := ledger.HashToken(t)
+	id, err := g.ledger.Authenticate(ctx, hash)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return id, hash, refusef("invalid_token", "the token is not one of this gateway's; is a key of the provider set instead of the run's token?")
+	case errors.Is(err, ledger.ErrExpired):
+		return id, hash, refusef("invalid_token", "the token has expired; mint another with: aex agent token %s", id.Agent)
+	case err != nil:
+		return id, hash, refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	return id, hash, nil
+}
+
+// local refuses what a web page could send: a Host that is not ours (DNS
+// rebinding) and any browser Origin.
+func (g *Gateway) local(r *http.Request) error {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	ip := net.ParseIP(host)
+	if !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) && !g.hosts[strings.ToLower(host)] {
+		return refusef("host_refused", "requests for the host %q are refused; allow it with --allow-host", clip(host, 80))
+	}
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Mode") == "no-cors" {
+		return refusef("origin_refused", "requests from web pages are refused")
+	}
+	return nil
+}

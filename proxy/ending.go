@@ -1,0 +1,167 @@
+package proxy
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// ending is how a call that was admitted went.
+type ending struct {
+	row   string // of the table in cost
+	resp  *http.Response
+	err   error
+	abort bool // the client's connection is aborted, so that half an answer is not taken for a whole one
+}
+
+// lagTokens are allowed for output that a provider had made, but not sent,
+// when a stream broke.
+const lagTokens = 256
+
+// ended names how an answer that had begun went.
+func (rl *relay) ended(resp *http.Response, err error) ending {
+	e := ending{resp: resp, err: err}
+	switch {
+	case err != nil && rl.gone.Load():
+		e.row = "client_gone"
+	case err != nil:
+		e.row, e.abort = "cut", true
+	case resp.StatusCode >= 300:
+		e.row = "refused"
+	case rl.read.known:
+		e.row = "complete"
+	case rl.read.failed:
+		e.row = "error_event"
+	case !rl.read.finished:
+		e.row = "early_end"
+	default:
+		e.row = "no_usage"
+	}
+	return e
+}
+
+// cost is the table of endings: what a call that ended so costs, and how sure
+// that is. Unknown is not zero: what no rule makes cheaper costs the hold.
+func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
+	status := 0
+	if e.resp != nil {
+		status = e.resp.StatusCode
+	}
+	switch {
+	case e.row == "not_sent":
+		return ledger.Cancelled, 0
+	case c.read.known && c.read.unclear == "":
+		price := c.g.registry.Load().Served(c.model, c.read.model)
+		if micros, err := policy.Cost(price, c.read.usage, c.read.tier); err == nil {
+			return ledger.Settled, ledger.Micros(micros)
+		}
+	case e.row == "refused" && c.freeRefusal(status):
+		return ledger.Cancelled, 0
+	case c.visible() && status == http.StatusOK && (c.read.seen > 0 || c.read.input != nil):
+		return ledger.Estimated, c.estimate()
+	}
+	return ledger.Estimated, c.hold.Amount
+}
+
+// freeRefusal tells whether a complete answer that carries no usage proves
+// that nothing was charged: the provider's own error, or a status by which
+// whoever sent it says that the request was never worked on.
+func (c *call) freeRefusal(status int) bool {
+	switch {
+	case c.read.refused:
+		return true
+	case status == http.StatusRequestTimeout, status == 499:
+		return false
+	}
+	return status < 500
+}
+
+// shown tells whether the answer should be a stream that shows all the output
+// that the provider makes.
+func (c *call) shown() bool {
+	reasoning := c.model.Reasoning
+	return c.asked.Stream && reasoning != nil && !*reasoning && len(c.asked.Hosted) == 0
+}
+
+// visible tells whether the answer did show it all, so that what passed bounds
+// what was made.
+func (c *call) visible() bool { return c.shown() && !c.read.hidden }
+
+// estimate bounds a visible stream that broke: the input as the provider
+// reported it, else its bound; a token for each byte of output that passed,
+// which no tokenizer exceeds; and what may have been on its way. The hold
+// bounds it all.
+func (c *call) estimate() ledger.Micros {
+	u := c.read.usage
+	if c.read.input == nil {
+		u = policy.Usage{Input: c.ceiling.InputTk}
+		switch {
+		case c.asked.CacheWrite1h:
+			u = policy.Usage{CacheWrite1h: c.ceiling.InputTk}
+		case c.asked.CacheWrite5m:
+			u = policy.Usage{CacheWrite5m: c.ceiling.InputTk}
+		}
+	}
+	u.Output = max(c.read.outputs, c.read.seen) + lagTokens*max(c.asked.Outputs, 1)
+	micros, err := policy.Cost(c.model.Price, u, c.read.tier)
+	if err != nil || ledger.Micros(micros) > c.hold.Amount {
+		return c.hold.Amount
+	}
+	return ledger.Micros(micros)
+}
+
+// forwardAndSettle relays the call and books it, also when the relay panics. A
+// panic, and the abort of a broken answer, go on only after the booking.
+func (c *call) forwardAndSettle() {
+	end := ending{row: "panic"}
+	defer func() { c.settle(end) }()
+	end = c.forward()
+	if end.abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// settle ends the hold. The effect has happened: nothing cancels this.
+func (c *call) settle(e ending) {
+	how, cost := c.cost(e)
+	s := ledger.Settlement{
+		How: how, Cost: cost, Usage: ledger.Usage(c.read.usage), ModelServed: clip(c.read.model, 200), Tier: clip(c.read.tier, 40),
+		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
+	}
+	if e.resp != nil {
+		s.Status = e.resp.StatusCode
+		s.RequestID = clip(requestID(e.resp.Header), 200)
+	}
+	if how != ledger.Settled && c.read.input == nil {
+		s.Usage = ledger.Usage{}
+	}
+	out, err := c.g.ledger.Settle(context.WithoutCancel(c.r.Context()), c.hold.ID, s)
+	if err != nil {
+		c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
+		c.g.fail(err)
+	}
+	n := Notice{
+		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: out.RunEnds, Clamped: c.clamped,
+		Body: sha256.Sum256(c.body.doc), Local: c.model.Provider.Local, Tools: c.read.tools,
+	}
+	if e.resp != nil && s.Status < 300 {
+		n.Fruitless = c.read.seen == 0 && len(c.read.tools) == 0 || !c.read.finished
+	}
+	if c.answered != nil {
+		n.Code = c.answered.code
+	}
+	c.g.watch(n)
+}
+
+// requestID is the provider's name for the call.
+func requestID(h http.Header) string {
+	for _, name := range []string{"X-Request-Id", "Request-Id"} {
+		if v := h.Get(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}

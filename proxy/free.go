@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/Auro-rium/aex/policy"
+)
+
+// serveFree answers what costs nothing.
+func (c *call) serveFree(ctx context.Context) error {
+	switch c.route.free {
+	case "models", "model", "gemini_models":
+		return c.serveModels()
+	case "budget":
+		return c.serveBudget(ctx)
+	case "websocket":
+		return refusef("websocket_refused", "responses are served over HTTP here, not over a WebSocket: POST /v1/responses")
+	case "count_tokens":
+		return c.serveCount()
+	}
+	return refusef("endpoint_not_governed", "%s is not served", c.route.free)
+}
+
+// serveModels lists the models that the agent may use.
+func (c *call) serveModels() error {
+	caps, err := capabilities(c.id)
+	if err != nil {
+		return refusef("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+	}
+	type model struct {
+		ID      string `json:"id"`
+		Object  string `json:"object"`
+		Created int64  `json:"created"`
+		OwnedBy string `json:"owned_by"`
+	}
+	list := []model{}
+	for _, m := range c.g.registry.Load().Models() {
+		if allowed(caps, m) {
+			list = append(list, model{ID: m.Name, Object: "model", OwnedBy: m.Provider.Name})
+		}
+	}
+	switch c.route.free {
+	case "model":
+		for _, m := range list {
+			if m.ID == c.route.rest {
+				return c.answer(m)
+			}
+		}
+		return refusef("model_not_allowed", "agent %s has no model %q", c.id.Agent, clip(c.route.rest, 100))
+	case "gemini_models":
+		type gemini struct {
+			Name string `json:"name"`
+		}
+		names := []gemini{}
+		for _, m := range list {
+			names = append(names, gemini{"models/" + m.ID})
+		}
+		return c.answer(map[string]any{"models": names})
+	}
+	return c.answer(map[string]any{"object": "list", "data": list})
+}
+
+// allowed tells whether a plain call of the model would pass the policies.
+func allowed(caps []policy.Capabilities, m policy.Model) bool {
+	for _, cp := range caps {
+		if _, denial := policy.Decide(cp, policy.Call{Model: m.Name, Outputs: 1}, m); denial != nil && denial.Code == "model_not_allowed" {
+			return false
+		}
+	}
+	return true
+}
+
+// serveBudget tells an agent its own balance.
+func (c *call) serveBudget(ctx context.Context) error {
+	type account struct {
+		Kind     string `json:"kind"`
+		Name     string `json:"name"`
+		Window   string `json:"window,omitempty"`
+		Budget   *int64 `json:"budget_micro"`
+		Spent    int64  `json:"spent_micro"`
+		Reserved int64  `json:"reserved_micro"`
+		Overrun  int64  `json:"overrun_micro"`
+	}
+	accounts, err := c.g.ledger.Path(ctx, c.hash)
+	if err != nil {
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	list := []account{}
+	for _, a := range accounts {
+		list = append(list, account{string(a.Kind), a.Name, string(a.Window), (*int64)(a.Budget), int64(a.Spent), int64(a.Reserved), int64(a.Overrun)})
+	}
+	return c.answer(map[string]any{"agent": c.id.Agent, "run": c.id.Run, "accounts": list})
+}
+
+// serveCount relays a token count, which no provider charges for.
+func (c *call) serveCount() error {
+	body, err := readBody(c.r)
+	if err != nil {
+		return err
+	}
+	doc, err := parse(body)
+	if err != nil {
+		return err
+	}
+	c.body = doc.object(new(error))
+	name := c.body.get("model").text()
+	if c.asked, err = c.route.wire.read(c.r, c.body, c.route.rest); err == nil {
+		name = c.asked.Model
+	}
+	if c.model, err = c.g.registry.Load().Resolve(c.route.wire.name(), name, false); err != nil {
+		return refusef("model_not_priced", "%v", err)
+	}
+	caps, err := capabilities(c.id)
+	if err != nil || !allowed(caps, c.model) {
+		return refusef("model_not_allowed", "agent %s may not use model %q", c.id.Agent, clip(name, 100))
+	}
+	if err := c.providerKey(caps); err != nil {
+		return err
+	}
+	path := c.route.wire.path(c.model, c.route.rest)
+	if c.route.wire.name() == policy.Messages {
+		path += "/count_tokens"
+	}
+	req, err := c.request(c.r.Context(), path, apply(body, c.route.wire.edit(c.body, edit{model: c.model.Sent})))
+	if err != nil {
+		return err
+	}
+	transport, err := c.g.upstream.to(c.model.Provider)
+	if err != nil {
+		return err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer resp.Body.Close()
+	(&relay{call: c}).copyHeader(resp)
+	c.w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(c.w, io.LimitReader(resp.Body, maxBody))
+	return nil
+}
+
+// answer sends v as JSON.
+func (c *call) answer(v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(body)
+	return nil
+}

@@ -1,0 +1,409 @@
+// Package proxy is the gateway between programs and model providers: it lets a
+// call through only with a hold on disk, relays it byte for byte, and books
+// what it did cost.
+package proxy
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// Options are what a gateway works with. Ledger and Registry are required.
+type Options struct {
+	Ledger   *ledger.Ledger
+	Registry *policy.Registry
+
+	// Key is the real key for a provider, "" for none. It is asked on every
+	// call, so that a reload takes effect.
+	Key func(policy.Provider) string
+
+	NoClamp bool          // refuse rather than lower a call's output cap
+	Wait    time.Duration // how long a call waits for money in flight; 0: 20 s
+	Linger  time.Duration // how long an answer is read on for its usage after the client left; 0: 60 s
+	Hosts   []string      // host names accepted beside loopback
+
+	// Watch is told of every answer, after it was flushed to the client and
+	// booked. It must not block.
+	Watch func(Notice)
+	// Broken is called once when a call could not be booked. The gateway
+	// admits nothing from then on.
+	Broken func(error)
+	// Logf is told of faults that no client sees. It never gets content.
+	Logf func(format string, args ...any)
+
+	Now func() time.Time // nil: time.Now
+}
+
+// Notice tells of one answered call.
+type Notice struct {
+	Agent     string
+	Run       ledger.RunID
+	Code      string   // x-aex-code of a refusal, "" for an answer of the provider
+	Ends      bool     // the refusal or the overrun ended the run's money
+	Body      [32]byte // SHA-256 of the request, to tell repeats
+	Fruitless bool     // the provider's answer was empty or did not end
+	Model     string
+	Cost      ledger.Micros
+	Clamped   int64 // the cap sent upstream where it was lowered
+	Local     bool
+	Tools     []string
+}
+
+// Gateway serves calls for the tokens of one ledger.
+type Gateway struct {
+	o        Options
+	ledger   *ledger.Ledger
+	registry atomic.Pointer[policy.Registry]
+	upstream *upstreams
+	hosts    map[string]bool
+
+	// Calls run below ctx, not below their client's connection: what was sent
+	// has to be read and booked also when nobody listens.
+	ctx  context.Context
+	stop context.CancelCauseFunc
+
+	mu      sync.Mutex
+	closing bool
+	calls   sync.WaitGroup // Add only under mu while not closing
+	broken  sync.Once
+	failed  atomic.Bool
+	server  *http.Server
+}
+
+// New makes a gateway. Serve or ServeHTTP put it to work; Shutdown ends it.
+func New(o Options) *Gateway {
+	if o.Wait == 0 {
+		o.Wait = 20 * time.Second
+	}
+	if o.Linger == 0 {
+		o.Linger = time.Minute
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+	g := &Gateway{o: o, ledger: o.Ledger, upstream: newUpstreams(), hosts: map[string]bool{}}
+	for _, h := range o.Hosts {
+		g.hosts[h] = true
+	}
+	g.registry.Store(o.Registry)
+	g.ctx, g.stop = context.WithCancelCause(context.Background())
+	g.server = &http.Server{
+		Handler:           g,
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       15 * time.Minute,
+		MaxHeaderBytes:    256 << 10,
+	}
+	return g
+}
+
+// Serve answers connections of l until Shutdown.
+func (g *Gateway) Serve(l net.Listener) error {
+	if err := g.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// SetRegistry makes later calls use r.
+func (g *Gateway) SetRegistry(r *policy.Registry) { g.registry.Store(r) }
+
+// Shutdown refuses new calls, gives open ones until ctx ends, then cancels
+// them, and returns when every one is booked and every connection closed.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	g.closing = true
+	g.mu.Unlock()
+	booked := make(chan struct{})
+	go func() { g.calls.Wait(); close(booked) }()
+	select {
+	case <-booked:
+	case <-ctx.Done():
+		g.stop(context.Cause(ctx))
+		<-booked
+	}
+	g.stop(http.ErrServerClosed)
+	g.upstream.close()
+	return g.server.Close()
+}
+
+// enter counts a call as open, unless the gateway is closing.
+func (g *Gateway) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closing {
+		return false
+	}
+	g.calls.Add(1)
+	return true
+}
+
+// call is one request on its way through the gateway.
+type call struct {
+	g     *Gateway
+	w     http.ResponseWriter
+	r     *http.Request
+	route route
+	began time.Time
+
+	id   ledger.Identity
+	hash ledger.TokenHash
+
+	body    object
+	asked   policy.Call
+	model   policy.Model
+	key     string
+	ceiling policy.Ceiling
+	outCap  int64 // the cap that the agent's policy imposes; 0: none
+	hold    ledger.Hold
+	edit    edit
+	clamped int64
+
+	read       reading
+	firstToken time.Duration
+	answered   *fault
+}
+
+// ServeHTTP is the way of a call: authenticate, read, decide, admit, forward
+// and meter, settle. Whatever fails on the way is refused in the caller's
+// dialect.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{g: g, w: w, r: r, began: g.o.Now()}
+	if !g.enter() {
+		c.refuse(refusef("shutting_down", "the gateway is closing; no further call is made"))
+		return
+	}
+	defer g.calls.Done()
+	if err := c.serve(r.Context()); err != nil {
+		c.refuse(asFault(err))
+		c.tell(r.Context())
+	}
+}
+
+func (c *call) serve(ctx context.Context) (err error) {
+	if err := c.g.local(c.r); err != nil {
+		return err
+	}
+	if err := c.find(); err != nil {
+		return err
+	}
+	if c.route.free == "hello" {
+		c.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	if c.id, c.hash, err = c.g.authenticate(ctx, c.r); err != nil {
+		return err
+	}
+	if c.route.free != "" {
+		return c.serveFree(ctx)
+	}
+	if err := c.readCall(); err != nil {
+		return err
+	}
+	if err := c.decide(); err != nil {
+		return err
+	}
+	if err := c.admit(ctx); err != nil {
+		return err
+	}
+	c.forwardAndSettle()
+	return nil
+}
+
+// find looks the route up in the allow-list.
+func (c *call) find() error {
+	var ok bool
+	if c.route, ok = find(c.r.Method, c.r.URL.Path); !ok {
+		return refusef("endpoint_not_governed", "%s %s is not metered, so it is not passed on; models.yaml can open it under routes:",
+			c.r.Method, clip(c.r.URL.Path, 200))
+	}
+	return nil
+}
+
+// dialect is the wire whose shape the answers to this call have.
+func (c *call) dialect() wire {
+	if c.route.wire != nil {
+		return c.route.wire
+	}
+	return dialectOf(c.r.URL.Path)
+}
+
+// decide finds the model and asks the policies. It has no effects.
+func (c *call) decide() error {
+	caps, err := capabilities(c.id)
+	if err != nil {
+		return refusef("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
+	}
+	c.model, err = c.g.registry.Load().Resolve(c.asked.Wire, c.asked.Model, c.route.groq)
+	switch {
+	case errors.Is(err, policy.ErrUnpriced), errors.Is(err, policy.ErrUnknownModel):
+		return refusef("model_not_priced", "%v", err)
+	case err != nil:
+		return err
+	}
+	for _, cp := range caps {
+		outCap, denial := policy.Decide(cp, c.asked, c.model)
+		if denial != nil {
+			return refusef(denial.Code, "agent %s: %s (%s)", c.id.Agent, denial.Reason, denial.Rule)
+		}
+		if outCap > 0 && (c.outCap == 0 || outCap < c.outCap) {
+			c.outCap = outCap
+		}
+	}
+	if err := c.providerKey(caps); err != nil {
+		return err
+	}
+	bounded := c.asked
+	if c.outCap > 0 && (bounded.OutputCap == nil || *bounded.OutputCap > c.outCap) {
+		bounded.OutputCap = &c.outCap
+	}
+	c.ceiling, err = policy.Bound(bounded, c.model, !c.g.o.NoClamp)
+	if err != nil {
+		return refusef("policy_denied", "%v", err)
+	}
+	return nil
+}
+
+// capabilities are those of the agent and what the run adds to them: a call
+// must satisfy both.
+func capabilities(id ledger.Identity) ([]policy.Capabilities, error) {
+	agent, err := policy.ParseCapabilities(id.Capabilities)
+	if err != nil || len(id.RunPolicy) == 0 {
+		return []policy.Capabilities{agent}, err
+	}
+	run, err := policy.ParseCapabilities(id.RunPolicy)
+	return []policy.Capabilities{agent, run}, err
+}
+
+// providerKey chooses the key to send: the agent's own where its policy lets
+// it bring one, else aex's.
+func (c *call) providerKey(caps []policy.Capabilities) error {
+	own := c.r.Header.Get("X-Aex-Provider-Key")
+	for _, cp := range caps {
+		if own != "" && !cp.Passthrough && !cp.PassthroughOnly {
+			return refusef("policy_denied", "agent %s may not bring a provider key of its own (allow_passthrough)", c.id.Agent)
+		}
+		if own == "" && cp.PassthroughOnly {
+			return refusef("policy_denied", "agent %s must bring its own provider key in x-aex-provider-key (passthrough_required)", c.id.Agent)
+		}
+	}
+	c.key = own
+	p := c.model.Provider
+	if c.key == "" && c.g.o.Key != nil {
+		c.key = c.g.o.Key(p)
+	}
+	if c.key == "" && !p.Keyless && !p.Local {
+		return refusef("no_provider_key", "no key for provider %s: set %s where aex runs", p.Name, p.KeyEnv)
+	}
+	return nil
+}
+
+// admit takes the hold. When it returns nil the hold is on disk.
+func (c *call) admit(ctx context.Context) error {
+	if c.g.failed.Load() {
+		return refusef("ledger_unavailable", "an earlier call could not be booked; no further call is made")
+	}
+	share := c.ceiling.Share
+	hold, refused, err := c.g.ledger.Admit(ctx, ledger.Admission{
+		Token:  c.hash,
+		Least:  ledger.Micros(c.ceiling.LeastMicros()),
+		Most:   ledger.Micros(c.ceiling.MostMicros()),
+		Share:  func(room ledger.Micros) ledger.Micros { return ledger.Micros(share(int64(room))) },
+		Tokens: c.ceiling.Tokens,
+		Wait:   c.g.o.Wait,
+		Call: ledger.CallInfo{
+			Wire: c.asked.Wire, ModelAsked: c.asked.Model, ModelSent: c.model.Sent,
+			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
+		},
+	})
+	switch {
+	case refused != nil:
+		f := ledgerFault(refused)
+		f.ends = refused.RunEnds
+		return f
+	case ctx.Err() != nil && err != nil:
+		return refusef("invalid_request", "the client left while it waited for money in flight")
+	case err != nil:
+		c.g.fail(err)
+		return refusef("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)
+	}
+	c.hold = hold
+	c.plan()
+	return nil
+}
+
+// plan settles what is changed in the request, now that the hold says how much
+// output it pays for.
+func (c *call) plan() {
+	e := edit{provider: c.model.Provider, call: c.asked}
+	if c.model.Sent != c.asked.Model {
+		e.model = c.model.Sent
+	}
+	if c.model.Aliased && c.asked.Model != "" {
+		e.masked = c.asked.Model
+	}
+	paid := c.ceiling.Asked
+	if c.hold.Limited {
+		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
+	}
+	if paid < c.ceiling.Asked {
+		c.clamped, e.cap = paid, paid
+	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap > c.outCap) {
+		e.cap = c.outCap
+	}
+	e.usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && !c.askedForUsage()
+	c.edit = e
+}
+
+// askedForUsage tells whether the client itself wants usage in the stream.
+func (c *call) askedForUsage() bool {
+	options := c.body.get("stream_options")
+	return options.kind() == '{' && options.object(new(error)).get("include_usage").truth()
+}
+
+// tell informs the watcher of how the call went, and the ledger's trail of a
+// refusal that the ledger did not decide itself.
+func (c *call) tell(ctx context.Context) {
+	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.code, Ends: c.answered.ends}
+	if c.body.doc != nil {
+		n.Body = sha256.Sum256(c.body.doc)
+	}
+	if c.id.AgentID != "" && !c.answered.booked {
+		err := c.g.ledger.Refused(context.WithoutCancel(ctx), ledger.RefusedCall{
+			AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: c.answered.code, Reason: clip(c.answered.message, 300),
+			Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: clip(c.asked.Model, 200), Stream: c.asked.Stream},
+		})
+		if err != nil {
+			c.g.o.Logf("booking a refusal: %v", err)
+		}
+	}
+	c.g.watch(n)
+}
+
+func (g *Gateway) watch(n Notice) {
+	if g.o.Watch != nil {
+		g.o.Watch(n)
+	}
+}
+
+// fail stops the gateway from admitting: what it cannot book it must not make.
+func (g *Gateway) fail(err error) {
+	g.failed.Store(true)
+	g.broken.Do(func() {
+		if g.o.Broken != nil {
+			g.o.Broken(err)
+		}
+	})
+}

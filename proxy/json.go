@@ -1,0 +1,325 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth bounds how deep a body may nest.
+const maxDepth = 200
+
+// span is a JSON value inside a valid document: where it stands, so that it
+// can be read without copying and replaced without touching its neighbours.
+type span struct {
+	doc        []byte
+	start, end int
+}
+
+// member is one name and value of an object. start is where the name begins.
+type member struct {
+	name  string
+	value span
+	start int
+}
+
+// parse checks that b is one JSON value and returns it. Every other function
+// of span relies on that check.
+func parse(b []byte) (span, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(b), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for {
+		if _, err := d.ReadToken(); err != nil {
+			return span{}, fmt.Errorf("the body is not JSON: %w", err)
+		}
+		if depth := d.StackDepth(); depth > maxDepth {
+			return span{}, fmt.Errorf("the body nests deeper than %d levels", maxDepth)
+		} else if depth == 0 {
+			break
+		}
+	}
+	end := int(d.InputOffset())
+	if len(bytes.TrimSpace(b[end:])) > 0 {
+		return span{}, errors.New("the body has text after its JSON value")
+	}
+	start := 0
+	for start < end && isSpace(b[start]) {
+		start++
+	}
+	return span{b, start, end}, nil
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+// raw is the value's own text.
+func (s span) raw() []byte { return s.doc[s.start:s.end] }
+
+// kind is the first byte of the value: { [ " t f n, a digit or a minus; 0 for
+// the zero span, a value that is not there.
+func (s span) kind() byte {
+	if s.doc == nil {
+		return 0
+	}
+	return s.doc[s.start]
+}
+
+func (s span) isNull() bool { return s.kind() == 0 || s.kind() == 'n' }
+
+// text is the value of a string, "" for anything else.
+func (s span) text() string {
+	if s.kind() != '"' {
+		return ""
+	}
+	raw := s.raw()
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	out, _ := jsontext.AppendUnquote(nil, raw)
+	return string(out)
+}
+
+// textLen bounds the length of a string's value in bytes.
+func (s span) textLen() int {
+	if s.kind() != '"' {
+		return 0
+	}
+	return s.end - s.start - 2
+}
+
+// truth is true for the literal true.
+func (s span) truth() bool { return s.kind() == 't' }
+
+// integer reads a whole number, also when it is written 1e3 or 10.0.
+func (s span) integer() (int64, error) {
+	if s.kind() != '-' && (s.kind() < '0' || s.kind() > '9') {
+		return 0, errors.New("is not a number")
+	}
+	raw := string(s.raw())
+	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
+		return n, nil
+	}
+	f, err := strconv.ParseFloat(raw, 64)
+	if err != nil || f != float64(int64(f)) || f > 1<<53 || f < -(1<<53) {
+		return 0, errors.New("is not a whole number")
+	}
+	return int64(f), nil
+}
+
+// skip returns the offset after the value that begins at i.
+func skip(b []byte, i int) int {
+	switch b[i] {
+	case '"':
+		return skipString(b, i)
+	case '{', '[':
+		depth := 0
+		for {
+			switch b[i] {
+			case '"':
+				i = skipString(b, i)
+				continue
+			case '{', '[':
+				depth++
+			case '}', ']':
+				depth--
+				if depth == 0 {
+					return i + 1
+				}
+			}
+			i++
+		}
+	}
+	for i < len(b) && !isSpace(b[i]) && b[i] != ',' && b[i] != '}' && b[i] != ']' {
+		i++
+	}
+	return i
+}
+
+func skipString(b []byte, i int) int {
+	for i++; ; i++ {
+		j := bytes.IndexByte(b[i:], '"')
+		i += j
+		slashes := 0
+		for k := i - 1; b[k] == '\\'; k-- {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return i + 1
+		}
+	}
+}
+
+func skipSpace(b []byte, i int) int {
+	for isSpace(b[i]) {
+		i++
+	}
+	return i
+}
+
+// elements calls f with each element of an array, in order.
+func (s span) elements(f func(span)) {
+	if s.kind() != '[' {
+		return
+	}
+	for i := skipSpace(s.doc, s.start+1); s.doc[i] != ']'; {
+		end := skip(s.doc, i)
+		f(span{s.doc, i, end})
+		if i = skipSpace(s.doc, end); s.doc[i] == ',' {
+			i = skipSpace(s.doc, i+1)
+		}
+	}
+}
+
+// object is an object whose members a decision is made from. A name that
+// stands twice, or that another JSON reader could take for one that the
+// decision reads ("Model" beside "model"), makes the decision unsafe: the
+// first such name is kept in err.
+type object struct {
+	span
+	members []member
+	err     *error
+}
+
+// object reads the members of s. err collects the first fault of this object
+// and of those reached through it.
+func (s span) object(err *error) object {
+	o := object{span: s, err: err}
+	if s.kind() != '{' {
+		return o
+	}
+	for i := skipSpace(s.doc, s.start+1); s.doc[i] != '}'; {
+		nameEnd := skipString(s.doc, i)
+		v := skipSpace(s.doc, skipSpace(s.doc, nameEnd)+1)
+		end := skip(s.doc, v)
+		o.members = append(o.members, member{span{s.doc, i, nameEnd}.text(), span{s.doc, v, end}, i})
+		if i = skipSpace(s.doc, end); s.doc[i] == ',' {
+			i = skipSpace(s.doc, i+1)
+		}
+	}
+	return o
+}
+
+// get is the member of that name, the zero span when there is none.
+func (o object) get(name string) span {
+	var found span
+	seen := 0
+	for _, m := range o.members {
+		if m.name != name && !strings.EqualFold(m.name, name) {
+			continue
+		}
+		seen++
+		if m.name == name {
+			found = m.value
+		}
+		if (m.name != name || seen > 1) && *o.err == nil {
+			*o.err = fmt.Errorf("the name %q stands twice, or in another case: which one counts is ambiguous", clip(m.name, 40))
+		}
+	}
+	return found
+}
+
+// child is the member of that name as an object of the same decision.
+func (o object) child(name string) object { return o.get(name).object(o.err) }
+
+// each calls f with every element of the array under name that is an object.
+func (o object) each(name string, f func(object)) {
+	o.get(name).elements(func(s span) { f(s.object(o.err)) })
+}
+
+// fault keeps the first fault found while reading.
+func (o object) fault(format string, args ...any) {
+	if *o.err == nil {
+		*o.err = fmt.Errorf(format, args...)
+	}
+}
+
+// count is the integer under name; nil when absent or null. Anything else, or
+// a number below least, is a fault.
+func (o object) count(name string, least int64) *int64 {
+	v := o.get(name)
+	if v.isNull() {
+		return nil
+	}
+	n, err := v.integer()
+	if err != nil {
+		o.fault("%s %v", name, err)
+		return nil
+	}
+	if n < least {
+		o.fault("%s is below %d", name, least)
+		return nil
+	}
+	return &n
+}
+
+// splice is one edit of a document: what stands between start and end becomes text.
+type splice struct {
+	start, end int
+	text       string
+}
+
+// set makes the edit that gives name the value (JSON text), replacing it where
+// it stands or adding it as the first member.
+func (o object) set(name, value string) splice {
+	for _, m := range o.members {
+		if m.name == name {
+			return splice{m.value.start, m.value.end, value}
+		}
+	}
+	text := strconv.Quote(name) + ":" + value
+	if len(o.members) > 0 {
+		text += ","
+	}
+	return splice{o.start + 1, o.start + 1, text}
+}
+
+// drop makes the edit that removes the i-th member with its comma.
+func (o object) drop(i int) splice {
+	m := o.members[i]
+	switch {
+	case i > 0:
+		return splice{o.members[i-1].value.end, m.value.end, ""}
+	case len(o.members) > 1:
+		return splice{m.start, o.members[1].start, ""}
+	}
+	return splice{m.start, m.value.end, ""}
+}
+
+// apply makes the edits, which must not overlap. Several may insert at the
+// same place; they keep their order.
+func apply(doc []byte, edits []splice) []byte {
+	if len(edits) == 0 {
+		return doc
+	}
+	sorted := append([]splice(nil), edits...)
+	for i := 1; i < len(sorted); i++ {
+		for j := i; j > 0 && sorted[j].start < sorted[j-1].start; j-- {
+			sorted[j], sorted[j-1] = sorted[j-1], sorted[j]
+		}
+	}
+	var out bytes.Buffer
+	out.Grow(len(doc) + 64)
+	at := 0
+	for _, e := range sorted {
+		out.Write(doc[at:e.start])
+		out.WriteString(e.text)
+		at = e.end
+	}
+	out.Write(doc[at:])
+	return out.Bytes()
+}
+
+// quote is s as JSON text.
+func quote(s string) string {
+	b, _ := jsontext.AppendQuote(nil, s)
+	return string(b)
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "…"
+	}
+	return s
+}

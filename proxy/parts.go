@@ -1,0 +1,51 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/base64"
+	"image"
+	_ "image/gif"  // sizes of images in requests
+	_ "image/jpeg" // likewise
+	_ "image/png"  // likewise
+	"strings"
+
+	"github.com/Auro-rium/aex/policy"
+)
+
+// imageOf describes an image given as a URL: its size where the bytes are in
+// the request, else that it is remote.
+func imageOf(url span, detail string) policy.Image {
+	const marker = ";base64,"
+	raw := url.raw()
+	i := bytes.Index(raw[:min(len(raw), 200)], []byte(marker))
+	if !bytes.HasPrefix(raw, []byte(`"data:`)) || i < 0 {
+		return policy.Image{Detail: detail, Remote: true}
+	}
+	return imageBytes(raw[i+len(marker):len(raw)-1], detail)
+}
+
+// imageBytes reads the size out of the beginning of base64 text. A size of 0
+// means that it could not be read.
+func imageBytes(b64 []byte, detail string) policy.Image {
+	img := policy.Image{Detail: detail}
+	head := b64[:min(len(b64), 1<<20)]
+	clean := strings.NewReplacer(`\/`, `/`, `\n`, "", `\r`, "").Replace(string(head))
+	r := base64.NewDecoder(base64.StdEncoding, strings.NewReader(clean))
+	if cfg, _, err := image.DecodeConfig(r); err == nil {
+		img.Width, img.Height = cfg.Width, cfg.Height
+	}
+	return img
+}
+
+// base64Len bounds the decoded size of a base64 string.
+func base64Len(s span) int64 { return int64(s.textLen()) * 3 / 4 }
+
+// unknown lists the members whose names are not in known.
+func (o object) unknown(known map[string]bool) (names []string) {
+	for _, m := range o.members {
+		if !known[m.name] {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}

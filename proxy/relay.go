@@ -1,0 +1,281 @@
+package proxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// maxAnswer bounds the part of an answer that is kept for its usage. What is
+// larger is relayed all the same, and its hold booked.
+const maxAnswer = 256 << 20
+
+var (
+	errClientGone = errors.New("the client left")
+	errLinger     = errors.New("the client left and the answer took too long")
+	errOverCap    = errors.New("the provider went on beyond the output cap")
+)
+
+// relay is one answer on its way to the client.
+type relay struct {
+	*call
+	meter  meter
+	held   bool        // events are held until they are whole, because some change
+	gone   atomic.Bool // the client left; what comes is read for its usage only
+	cancel context.CancelCauseFunc
+	out    bytes.Buffer // what the meter lets through of one read
+	split  splitter
+}
+
+// forward sends the call and relays its answer. It returns how that ended,
+// whatever happened, and never an error beside it.
+func (c *call) forward() ending {
+	ctx, cancel := context.WithCancelCause(c.g.ctx)
+	defer cancel(nil)
+	rl := &relay{call: c, meter: c.route.wire.meter(c.edit), cancel: cancel}
+	rl.held = c.edit.usage || c.edit.masked != ""
+	// The upstream request outlives the client's connection by choice.
+	defer context.AfterFunc(c.r.Context(), rl.clientLeft)()
+
+	resp, sent, err := c.send(ctx)
+	if err != nil {
+		if !rl.gone.Load() {
+			c.refuse(c.unreachable(err))
+		}
+		if !sent {
+			return ending{row: "not_sent"}
+		}
+		return ending{row: "no_answer", err: err}
+	}
+	defer resp.Body.Close()
+	body := decoded(resp)
+	rl.copyHeader(resp)
+	if isStream(resp) {
+		return rl.stream(resp, body)
+	}
+	return rl.whole(resp, body)
+}
+
+// clientLeft decides what becomes of an answer nobody listens to. A visible
+// stream is cancelled: what was seen bounds its cost. Anything else is read on
+// for its usage, for a while.
+func (rl *relay) clientLeft() {
+	rl.gone.Store(true)
+	if rl.shown() {
+		rl.cancel(errClientGone)
+		return
+	}
+	timer := time.AfterFunc(rl.g.o.Linger, func() { rl.cancel(errLinger) })
+	context.AfterFunc(rl.g.ctx, func() { timer.Stop() })
+}
+
+// decoded undoes a compression that was not asked for.
+func decoded(resp *http.Response) io.Reader {
+	if !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		return resp.Body
+	}
+	resp.Header.Del("Content-Encoding")
+	resp.Header.Del("Content-Length")
+	resp.ContentLength = -1
+	return &lazyGzip{from: resp.Body}
+}
+
+// lazyGzip opens the gzip stream at the first read, not before: its header may
+// come late.
+type lazyGzip struct {
+	from io.Reader
+	z    *gzip.Reader
+}
+
+func (l *lazyGzip) Read(p []byte) (int, error) {
+	if l.z == nil {
+		z, err := gzip.NewReader(l.from)
+		if err != nil {
+			return 0, err
+		}
+		l.z = z
+	}
+	return l.z.Read(p)
+}
+
+func isStream(resp *http.Response) bool {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return kind == "text/event-stream"
+}
+
+// withheld are the answer's headers that stay here: those of the one
+// connection they came by, and credentials.
+var withheld = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
+	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Alt-Svc": true, "Strict-Transport-Security": true,
+	"Set-Cookie": true, "Content-Length": true,
+}
+
+func (rl *relay) copyHeader(resp *http.Response) {
+	h := rl.w.Header()
+	for name, values := range resp.Header {
+		if !withheld[name] {
+			h[name] = values
+		}
+	}
+	for _, field := range resp.Header.Values("Connection") {
+		for name := range strings.SplitSeq(field, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	h.Set("X-Aex-Call", string(rl.hold.ID))
+	if rl.clamped > 0 {
+		h.Set("X-Aex-Clamped-Max-Tokens", strconv.FormatInt(rl.clamped, 10))
+	}
+}
+
+// whole relays an answer that is no stream. Where it has to be edited it is
+// read to its end first.
+func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
+	var kept bytes.Buffer
+	edits := rl.edit.masked != "" && resp.StatusCode < 400
+	if !edits {
+		if resp.ContentLength >= 0 {
+			rl.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
+		}
+		rl.w.WriteHeader(resp.StatusCode)
+	}
+	err := read(body, func(p []byte) bool {
+		rl.sawBytes()
+		if kept.Len() <= maxAnswer {
+			kept.Write(p)
+		}
+		if !edits {
+			rl.write(p)
+		}
+		return true
+	})
+	var changes []splice
+	complete := err == nil && kept.Len() <= maxAnswer
+	if complete {
+		changes = rl.meter.whole(resp.StatusCode, kept.Bytes(), &rl.read)
+	}
+	if edits {
+		answer := apply(kept.Bytes(), changes)
+		if err == nil {
+			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		}
+		rl.w.WriteHeader(resp.StatusCode)
+		rl.write(answer)
+	}
+	return rl.ended(resp, err)
+}
+
+// stream relays server-sent events as they come.
+func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
+	rl.w.WriteHeader(resp.StatusCode)
+	rl.flush()
+	over := false
+	err := read(body, func(p []byte) bool {
+		rl.sawBytes()
+		rl.out.Reset()
+		rl.split.write(p, rl.event)
+		if rl.held {
+			p = rl.out.Bytes()
+		}
+		rl.write(p)
+		over = rl.overCap()
+		return !over
+	})
+	if over {
+		// The provider did not end where it was told to: end the stream for it,
+		// as it should have, so that the client neither repeats nor waits.
+		rl.write(rl.meter.cut(&rl.read))
+		rl.cancel(errOverCap)
+		return ending{row: "over_cap", resp: resp, err: errOverCap}
+	}
+	rl.out.Reset()
+	if rl.held && err != nil {
+		rl.out.Write(rl.split.pending())
+	}
+	if err == nil {
+		rl.split.end(rl.event)
+	}
+	if rl.held {
+		rl.write(rl.out.Bytes())
+	}
+	return rl.ended(resp, err)
+}
+
+// event meters one event, and keeps in out what of it the client gets.
+func (rl *relay) event(e event) {
+	drop, edits := rl.meter.event(e, &rl.read)
+	switch {
+	case !rl.held || drop:
+	case len(edits) > 0 && bytes.Count(e.raw, e.data) == 1:
+		before, after, _ := bytes.Cut(e.raw, e.data)
+		rl.out.Write(before)
+		rl.out.Write(apply(e.data, edits))
+		rl.out.Write(after)
+	default:
+		rl.out.Write(e.raw)
+	}
+}
+
+// overCap tells whether certainly more tokens came than the cap allows. An
+// event with output carries at least one token, but a few providers split one
+// over several: hence the margin.
+func (rl *relay) overCap() bool {
+	limit := rl.edit.cap
+	if limit == 0 && rl.asked.OutputCap != nil {
+		limit = *rl.asked.OutputCap
+	}
+	if limit == 0 {
+		limit = rl.ceiling.Asked
+	}
+	if limit == 0 || rl.read.finished || !rl.hold.Limited {
+		return false
+	}
+	limit *= max(rl.asked.Outputs, 1)
+	return rl.read.deltas > limit+limit/4+64 || rl.read.outputs > limit+64
+}
+
+// read calls f with what comes until the end, an error, or f's no.
+func read(body io.Reader, f func([]byte) bool) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := body.Read(buf)
+		if n > 0 && !f(buf[:n]) {
+			return nil
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// write passes bytes on and flushes them at once. A client that is gone does
+// not end the reading.
+func (rl *relay) write(p []byte) {
+	if len(p) == 0 || rl.gone.Load() {
+		return
+	}
+	if _, err := rl.w.Write(p); err != nil {
+		return // the connection's context ends, and clientLeft follows
+	}
+	rl.flush()
+}
+
+func (rl *relay) flush() { _ = http.NewResponseController(rl.w).Flush() }
+
+func (rl *relay) sawBytes() {
+	if rl.firstToken == 0 {
+		rl.firstToken = rl.g.o.Now().Sub(rl.began)
+	}
+}

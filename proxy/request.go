@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxBody bounds a request's body, encoded and decoded.
+const maxBody = 64 << 20
+
+// readBody reads a whole body, decoded. It never reads more than the bound
+// and never takes a part for the whole.
+func readBody(r *http.Request) ([]byte, error) {
+	in, err := decoder(r)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	if r.ContentLength > 0 && r.ContentLength <= maxBody {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(in, maxBody+1))
+	switch {
+	case n > maxBody:
+		return nil, refusef("request_too_large", "the request is larger than %d MiB", maxBody>>20)
+	case err != nil:
+		return nil, refusef("invalid_request", "the request's body ended early or is damaged: %v", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// decoder undoes the Content-Encoding: the price depends on what is inside.
+func decoder(r *http.Request) (io.Reader, error) {
+	if r.ContentLength > maxBody {
+		return nil, refusef("request_too_large", "the request is larger than %d MiB", maxBody>>20)
+	}
+	limited := io.LimitReader(r.Body, maxBody+1)
+	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
+	case "", "identity":
+		return limited, nil
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(limited)
+		if err != nil {
+			return nil, refusef("invalid_request", "the body is not gzip as its Content-Encoding says: %v", err)
+		}
+		return z, nil
+	case "zstd":
+		z, err := zstd.NewReader(limited, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderMaxWindow(maxBody))
+		if err != nil {
+			return nil, refusef("invalid_request", "the body is not zstd as its Content-Encoding says: %v", err)
+		}
+		return closeAtEnd{z}, nil
+	default:
+		return nil, refusef("unsupported_encoding", "the Content-Encoding %q is not supported; send the body plain, gzip or zstd", clip(encoding, 40))
+	}
+}
+
+// closeAtEnd gives a zstd decoder's memory back with its last byte.
+type closeAtEnd struct{ *zstd.Decoder }
+
+func (c closeAtEnd) Read(p []byte) (int, error) {
+	n, err := c.Decoder.Read(p)
+	if err != nil {
+		c.Close()
+	}
+	return n, err
+}
+
+// readCall reads what the request asks for.
+func (c *call) readCall() error {
+	body, err := readBody(c.r)
+	if err != nil {
+		return err
+	}
+	doc, err := parse(body)
+	if err != nil {
+		return err
+	}
+	var first error
+	c.body = doc.object(&first)
+	if c.body.kind() != '{' {
+		return errors.New("the body is not a JSON object")
+	}
+	c.asked, err = c.route.wire.read(c.r, c.body, c.route.rest)
+	c.asked.BodyBytes = int64(len(body))
+	return err
+}

@@ -1,0 +1,332 @@
+package proxy
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/policy"
+)
+
+// chat is OpenAI's Chat Completions API, and that of everybody who speaks it.
+// Fields as in https://platform.openai.com/docs/api-reference/chat.
+type chat struct{}
+
+func (chat) name() string                     { return policy.Chat }
+func (chat) path(policy.Model, string) string { return "/chat/completions" }
+func (chat) refusal(f fault) []byte           { return openAIError(f) }
+
+// chatFields are the top-level fields whose meaning for the price is known.
+var chatFields = fieldSet(`audio frequency_penalty function_call functions logit_bias logprobs
+	max_completion_tokens max_tokens messages metadata modalities model n parallel_tool_calls
+	prediction presence_penalty prompt_cache_key prompt_cache_retention reasoning_effort reasoning
+	response_format safety_identifier seed service_tier stop store stream stream_options temperature
+	tool_choice tools top_logprobs top_p top_k min_p user verbosity web_search_options`)
+
+func (chat) read(_ *http.Request, body object, _ string) (policy.Call, error) {
+	c := policy.Call{
+		Wire:    policy.Chat,
+		Model:   body.get("model").text(),
+		Stream:  body.get("stream").truth(),
+		Outputs: 1,
+		Tier:    body.get("service_tier").text(),
+		Unknown: body.unknown(chatFields),
+	}
+	// Two caps: the greater one is what the call may cost, whichever the
+	// provider takes.
+	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
+		if n := body.count(name, 0); n != nil && (c.OutputCap == nil || *n > *c.OutputCap) {
+			c.OutputCap = n
+		}
+	}
+	if n := body.count("n", 1); n != nil {
+		c.Outputs = *n
+	}
+	if body.get("messages").kind() != '[' {
+		body.fault("messages is not a list")
+	}
+	body.each("messages", func(m object) {
+		c.Messages++
+		chatContent(m, &c)
+	})
+	openAITools(body, &c)
+	body.get("modalities").elements(func(s span) { c.AudioOut = c.AudioOut || s.text() == "audio" })
+	if !body.get("web_search_options").isNull() {
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
+	}
+	return c, *body.err
+}
+
+// chatContent counts the parts of one message that are not text.
+func chatContent(m object, c *policy.Call) {
+	m.each("content", func(part object) {
+		switch t := part.get("type").text(); t {
+		case "image_url":
+			url := part.child("image_url")
+			c.Images = append(c.Images, imageOf(url.get("url"), url.get("detail").text()))
+		case "input_audio":
+			audio := part.child("input_audio")
+			c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.get("data")), Type: audio.get("format").text()})
+		case "file":
+			file := part.child("file")
+			c.Files = append(c.Files, policy.Media{Bytes: base64Len(file.get("file_data")), Remote: !file.get("file_id").isNull()})
+		case "text", "refusal", "thinking", "":
+		default:
+			c.Files = append(c.Files, policy.Media{Type: t, Remote: true})
+		}
+	})
+	// An earlier audio answer is referred to by id: its tokens are input again.
+	if !m.get("audio").isNull() {
+		c.Audio = append(c.Audio, policy.Media{Remote: true})
+	}
+}
+
+// openAITools reads tools, functions and what asks for a call of them.
+func openAITools(body object, c *policy.Call) {
+	body.each("tools", func(t object) {
+		c.Tools++
+		name := t.child("function").get("name").text()
+		if t.get("type").text() == "custom" {
+			name = t.child("custom").get("name").text()
+		}
+		c.AddTool(name)
+	})
+	body.each("functions", func(f object) {
+		c.Tools++
+		c.AddTool(f.get("name").text())
+	})
+	for _, name := range []string{"tool_choice", "function_call"} {
+		v := body.get(name)
+		if !v.isNull() && v.text() != "none" {
+			c.ToolChoice = true
+		}
+	}
+}
+
+func (chat) edit(body object, e edit) []splice {
+	var edits []splice
+	if e.model != "" {
+		edits = append(edits, body.set("model", quote(e.model)))
+	}
+	if e.cap > 0 {
+		edits = append(edits, capEdits(body, e)...)
+	}
+	if e.usage {
+		options := body.get("stream_options")
+		if options.kind() == '{' {
+			edits = append(edits, options.object(body.err).set("include_usage", "true"))
+		} else {
+			edits = append(edits, body.set("stream_options", `{"include_usage":true}`))
+		}
+	}
+	return edits
+}
+
+// capEdits lowers the caps that the client sent, or adds the one that the
+// provider knows: OpenAI's reasoning models refuse max_tokens, the others'
+// servers may not know max_completion_tokens.
+func capEdits(body object, e edit) (edits []splice) {
+	value := strconv.FormatInt(e.cap, 10)
+	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
+		if n := body.count(name, 0); n != nil && *n > e.cap {
+			edits = append(edits, body.set(name, value))
+		}
+	}
+	if e.call.OutputCap == nil {
+		name := "max_tokens"
+		if e.provider.Name == "openai" {
+			name = "max_completion_tokens"
+		}
+		edits = append(edits, body.set(name, value))
+	}
+	return edits
+}
+
+func (chat) meter(e edit) meter { return &chatMeter{edit: e} }
+
+// chatMeter reads chat completions. The chunk that carries usage because aex
+// asked for it does not reach the client, nor does the "usage":null that the
+// request brings into all the others.
+type chatMeter struct{ edit }
+
+func (m *chatMeter) whole(status int, body []byte, r *reading) []splice {
+	doc, err := parse(body)
+	if err != nil {
+		return nil
+	}
+	o := doc.object(new(error))
+	usage := o.get("usage")
+	if status >= 400 {
+		r.refused = openAIRefused(o)
+		if usage.isNull() {
+			return nil
+		}
+	}
+	m.common(o, r)
+	r.finished = true
+	r.known = chatUsage(usage, r)
+	o.each("choices", func(c object) { chatOutput(c.child("message"), r) })
+	return mask(o, m.masked)
+}
+
+func (m *chatMeter) event(e event, r *reading) (drop bool, edits []splice) {
+	if e.data == nil {
+		return false, nil
+	}
+	if bytes.Equal(bytes.TrimSpace(e.data), []byte("[DONE]")) {
+		r.finished = true
+		return false, nil
+	}
+	doc, err := parse(e.data)
+	if err != nil {
+		return false, nil
+	}
+	o := doc.object(new(error))
+	if !o.get("error").isNull() {
+		r.failed = true
+		return false, nil
+	}
+	m.common(o, r)
+	choices := 0
+	o.each("choices", func(c object) {
+		choices++
+		before := r.seen
+		chatOutput(c.child("delta"), r)
+		if r.seen > before {
+			r.deltas++
+		}
+		if !c.get("finish_reason").isNull() {
+			r.finished = true
+		}
+	})
+	usage := o.get("usage")
+	if usage.kind() == '{' && chatUsage(usage, r) {
+		// Some send it with every chunk, cumulative: it is the final word only
+		// at the end, and the last one read stands.
+		r.known = r.finished || choices == 0
+		if m.usage && choices == 0 {
+			return true, nil
+		}
+	}
+	edits = mask(o, m.masked)
+	if m.usage && usage.kind() == 'n' {
+		for i, member := range o.members {
+			if member.name == "usage" {
+				edits = append(edits, o.drop(i))
+			}
+		}
+	}
+	return false, edits
+}
+
+// common reads what every answer and chunk carries.
+func (m *chatMeter) common(o object, r *reading) {
+	if s := o.get("model").text(); s != "" {
+		r.model = s
+	}
+	if s := o.get("service_tier").text(); s != "" {
+		r.tier = s
+	}
+}
+
+// chatOutput counts what one message or delta shows.
+func chatOutput(o object, r *reading) {
+	for _, name := range []string{"content", "refusal", "reasoning_content", "reasoning"} {
+		r.seen += int64(o.get(name).textLen())
+	}
+	o.each("tool_calls", func(t object) { toolOutput(t.child("function"), r) })
+	if f := o.get("function_call"); f.kind() == '{' {
+		toolOutput(f.object(o.err), r)
+	}
+	if a := o.get("audio"); a.kind() == '{' {
+		r.seen += int64(a.end - a.start)
+	}
+}
+
+func toolOutput(f object, r *reading) {
+	if name := f.get("name").text(); name != "" {
+		r.tools = append(r.tools, name)
+	}
+	r.seen += int64(f.get("name").textLen() + f.get("arguments").textLen())
+}
+
+// chatUsage reads a usage object into classes that do not overlap: cached,
+// written and audio tokens are parts of prompt_tokens, audio of
+// completion_tokens. It reports whether there was one.
+func chatUsage(v span, r *reading) bool {
+	if v.kind() != '{' {
+		return false
+	}
+	var err error
+	o := v.object(&err)
+	prompt, completion := o.count("prompt_tokens", 0), o.count("completion_tokens", 0)
+	if prompt == nil && completion == nil {
+		return false
+	}
+	in, out := o.child("prompt_tokens_details"), o.child("completion_tokens_details")
+	var u policy.Usage
+	u.CacheRead = value(in.count("cached_tokens", 0))
+	u.CacheWrite5m = value(in.count("cache_write_tokens", 0))
+	u.AudioIn = value(in.count("audio_tokens", 0))
+	u.AudioOut = value(out.count("audio_tokens", 0))
+	u.Input = value(prompt) - u.CacheRead - u.CacheWrite5m - u.AudioIn
+	u.Output = value(completion) - u.AudioOut
+	u.Searches = r.usage.Searches
+	if err != nil || u.Input < 0 || u.Output < 0 {
+		r.unclear = "usage whose parts exceed their sum"
+		return false
+	}
+	// Per field the last value that is not null wins.
+	if prompt == nil {
+		u.Input, u.CacheRead, u.CacheWrite5m, u.AudioIn = r.usage.Input, r.usage.CacheRead, r.usage.CacheWrite5m, r.usage.AudioIn
+	} else {
+		r.input = prompt
+	}
+	if completion == nil {
+		u.Output, u.AudioOut = r.usage.Output, r.usage.AudioOut
+	}
+	r.usage, r.unclear = u, ""
+	r.outputs = max(r.outputs, u.Output+u.AudioOut)
+	return true
+}
+
+// cut ends every choice that is open, then the stream, as a provider does that
+// reached its cap.
+func (m *chatMeter) cut(r *reading) []byte {
+	return []byte(`data: {"id":"aex-cut","object":"chat.completion.chunk","created":0,"model":` + quote(r.model) +
+		`,"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}` + "\n\ndata: [DONE]\n\n")
+}
+
+// openAIRefused tells whether an error body has the shape of the OpenAI API's
+// own: an error object with a message.
+func openAIRefused(o object) bool {
+	e := o.get("error")
+	if e.kind() == '"' {
+		return true // some compatible servers
+	}
+	return e.kind() == '{' && e.object(new(error)).get("message").kind() == '"'
+}
+
+// mask shows the name the client knows in place of the provider's.
+func mask(o object, name string) []splice {
+	if name == "" || o.get("model").kind() != '"' {
+		return nil
+	}
+	return []splice{o.set("model", quote(name))}
+}
+
+func value(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+func fieldSet(names string) map[string]bool {
+	set := map[string]bool{}
+	for _, n := range strings.Fields(names) {
+		set[n] = true
+	}
+	return set
+}
