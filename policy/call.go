@@ -58,6 +58,7 @@ type Image struct {
 	Width, Height int
 	Detail        string // "low", "high", "auto", ""
 	Remote        bool   // given by URL or file id: the bytes are not in the request
+	Bytes         int64  // of the decoded data in the request; 0 when Remote or not known
 }
 
 // Media is one audio, video, file or document part.
@@ -74,7 +75,17 @@ type Usage struct {
 	CacheWrite5m int64
 	CacheWrite1h int64
 	Output       int64 // reasoning included
-	AudioIn      int64
+	AudioIn      int64 // read from a cache or not: a cached audio token is billed as audio
 	AudioOut     int64
 	Searches     int64 // counted fees: web searches
+}
+
+// AddTool notes a declared tool by its name; one without a name fails any list
+// of allowed names.
+func (c *Call) AddTool(name string) {
+	if name == "" {
+		c.UnnamedTool = true
+		return
+	}
+	c.ToolNames = append(c.ToolNames, name)
 }

@@ -1,5 +1,31 @@
 package policy
 
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Errors of Bound: calls that have no ceiling.
+var (
+	// ErrUnbounded means that the provider may run tools of its own without an
+	// end. The request can bound them, or the agent reserve for them.
+	ErrUnbounded = errors.New("the call has no upper bound")
+	// ErrBackground means that the answer, and its bill, come after the call.
+	ErrBackground = errors.New("background calls cannot be bounded")
+)
+
+const (
+	floorTokens  = 8192    // what a call gets while there is room
+	leastTokens  = 1024    // min_output_tokens unless set
+	leastCap     = 16      // providers refuse smaller caps
+	maxCap       = 1 << 40 // a larger cap is no number of tokens
+	maxOutputs   = 1 << 20
+	toolsPrompt  = 1024 // the prompt that turns tools on; 159 to 735 tokens are published by Anthropic
+	maxBodyBytes = 1 << 40
+)
+
 // Ceiling is the most a call can cost, kept in a form from which a smaller
 // output can be priced too.
 type Ceiling struct {
@@ -13,19 +39,219 @@ type Ceiling struct {
 	Clamp   bool  // the cap may be lowered to fit
 }
 
-// Bound works out the ceiling of a call to a model.
-func Bound(c Call, m Model, clamp bool) (Ceiling, error) { panic("contract") }
+// Bound works out the ceiling of a call to a model. Its errors wrap
+// ErrUnbounded, ErrBackground, ErrNoRate or ErrAmount; the call must then be
+// refused where money is limited.
+func Bound(c Call, m Model, clamp bool) (Ceiling, error) {
+	if c.Background && !m.Provider.Local {
+		return Ceiling{}, fmt.Errorf("%w: send the request without background mode", ErrBackground)
+	}
+	input, turn, fees, err := boundInput(c, m)
+	if err != nil {
+		return Ceiling{}, err
+	}
+	asked, outputs, err := outputTokens(c, m)
+	if err != nil {
+		return Ceiling{}, err
+	}
+	rates, err := dearest(c, m, turn)
+	if err != nil {
+		return Ceiling{}, err
+	}
+	ceiling := Ceiling{
+		Asked:   asked,
+		Least:   leastOutput(c, m, asked),
+		Floor:   min(floorTokens, asked),
+		Tokens:  input + asked*outputs,
+		InputTk: input,
+		Clamp:   clamp,
+	}
+	if !clamp {
+		ceiling.Least = asked
+	}
+	ceiling.Floor = max(ceiling.Floor, ceiling.Least)
+	var in, out sum
+	in.add(input, rates.input.pico)
+	in.add(1, rates.perRequest.pico)
+	in.add(fees, rates.perSearch.pico)
+	out.add(outputs, rates.output.pico)
+	if ceiling.Input, err = in.pico(); err != nil {
+		return Ceiling{}, err
+	}
+	if ceiling.Output, err = out.pico(); err != nil {
+		return Ceiling{}, err
+	}
+	if ceiling.Output > math.MaxInt64/2 {
+		return Ceiling{}, fmt.Errorf("%w: the ceiling does not fit", ErrAmount)
+	}
+	_, err = ceiling.micros(asked)
+	return ceiling, err
+}
 
-// Most is the hold that covers all that is asked, Least the smallest that is
-// worth the call; micro-US-dollars, rounded up.
-func (c Ceiling) MostMicros() int64  { panic("contract") }
-func (c Ceiling) LeastMicros() int64 { panic("contract") }
+// boundInput bounds the input of all turns, that of the longest turn, and how
+// many searches are paid for.
+func boundInput(c Call, m Model) (input, turn, fees int64, err error) {
+	turn, err = inputTokens(c, m)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	uses, fees, err := hostedUses(c, m)
+	if err != nil || uses == 0 {
+		return turn, turn, 0, err
+	}
+	// The model reads all there is again after each use of a hosted tool, and
+	// what the tool found with it.
+	turn = window(m)
+	if uses >= maxCap/turn {
+		return 0, 0, 0, fmt.Errorf("%w: %d uses of hosted tools", ErrAmount, uses)
+	}
+	return turn * (uses + 1), turn, fees, nil
+}
 
-// Share is the hold for so much unreserved money:
-// output part = min(asked, max(half of what is unreserved, min(Floor, all that
-// is unreserved))), after the input part; 0 when Least does not fit.
-func (c Ceiling) Share(unreserved int64) int64 { panic("contract") }
+// inputTokens bounds the input of one turn. No token of text is shorter than a
+// byte, so a body of so many bytes has at most that many tokens; what the
+// provider adds is bounded by the model's constants, and what the gateway
+// cannot see by the model's window. A provider refuses, free of charge, what
+// exceeds that window.
+//
+// A tokenizer could give a smaller bound for the text part; it would replace
+// textBytes here and nothing else.
+func inputTokens(c Call, m Model) (int64, error) {
+	if c.BodyBytes < 0 || c.BodyBytes > maxBodyBytes {
+		return 0, fmt.Errorf("%w: a body of %d bytes", ErrAmount, c.BodyBytes)
+	}
+	if len(c.Hidden) > 0 {
+		return window(m), nil
+	}
+	tokens := textBytes(c) + m.PerRequest + m.PerMessage*int64(c.Messages) + m.PerTool*int64(c.Tools)
+	if c.Tools > 0 || len(c.Hosted) > 0 {
+		tokens += toolsPrompt
+	}
+	for _, i := range c.Images {
+		tokens += imageTokens(i, c.Wire, m)
+	}
+	for _, parts := range [][]Media{c.Audio, c.Files} {
+		for _, part := range parts {
+			tokens += mediaTokens(part, m)
+		}
+	}
+	return min(tokens, window(m)), nil
+}
 
-// Cap is the output cap, in tokens, that a hold of so many micro-US-dollars
-// pays for, at most Asked.
-func (c Ceiling) Cap(hold int64) int64 { panic("contract") }
+// window is the model's context window, never 0.
+func window(m Model) int64 {
+	if m.Context <= 0 {
+		return defaultContext
+	}
+	return m.Context
+}
+
+// outputTokens is the cap on each output, and how many outputs there are.
+func outputTokens(c Call, m Model) (asked, outputs int64, err error) {
+	outputs = max(c.Outputs, 1)
+	if outputs > maxOutputs {
+		return 0, 0, fmt.Errorf("%w: %d outputs", ErrAmount, outputs)
+	}
+	switch {
+	case c.Wire == Embeddings:
+		return 0, 1, nil
+	case c.OutputCap == nil && m.MaxOutput > 0:
+		return m.MaxOutput, outputs, nil
+	case c.OutputCap == nil:
+		return min(defaultMaxOutput, window(m)), outputs, nil
+	case *c.OutputCap < 0 || *c.OutputCap > maxCap:
+		return 0, 0, fmt.Errorf("%w: a cap of %d output tokens", ErrAmount, *c.OutputCap)
+	}
+	return *c.OutputCap, outputs, nil
+}
+
+// leastOutput is the smallest cap that is worth the call. A cap that does not
+// exceed the thinking budget is refused by the provider.
+func leastOutput(c Call, m Model, asked int64) int64 {
+	least := m.MinOutput
+	if least <= 0 {
+		least = leastTokens
+	}
+	least = max(least, leastCap)
+	if c.ThinkingCap > 0 {
+		least = max(least, c.ThinkingCap+1)
+	}
+	return min(least, asked)
+}
+
+// pay is what a call's tokens cost at most.
+type pay struct{ input, output, perRequest, perSearch figure }
+
+// dearest is the dearest price of each token that the request can cause: in
+// every band its input can reach, in every tier it can be served in, written
+// to the cache where it asks for that or where the provider does so unasked.
+func dearest(c Call, m Model, inputTokens int64) (pay, error) {
+	price := m.Price.InGeo(c.Geo)
+	f := price.served(c, 0)
+	for _, b := range price.Bands {
+		if inputTokens > b.Above {
+			f = f.max(price.served(c, b.Above+1))
+		}
+	}
+	p := pay{f.input.max(f.cacheRead), f.output, f.perRequest, f.perSearch}
+	if c.CacheWrite5m || c.Wire != Messages && price.CacheWrite5m != nil {
+		p.input = p.input.max(f.cacheWrite5m)
+	}
+	if c.CacheWrite1h {
+		p.input = p.input.max(f.cacheWrite1h)
+	}
+	if len(c.Audio) > 0 || audioHidden(c) && f.audioIn.known {
+		p.input = p.input.max(f.audioIn)
+	}
+	if c.AudioOut {
+		p.output = p.output.max(f.audioOut)
+	}
+	switch {
+	case !f.input.known:
+		return pay{}, fmt.Errorf("%w: input", ErrNoRate)
+	case len(c.Audio) > 0 && !f.audioIn.known:
+		return pay{}, fmt.Errorf("%w: audio input", ErrNoRate)
+	case c.AudioOut && !f.audioOut.known:
+		return pay{}, fmt.Errorf("%w: audio output", ErrNoRate)
+	case !f.output.known && c.Wire != Embeddings:
+		return pay{}, fmt.Errorf("%w: output", ErrNoRate)
+	}
+	return p, nil
+}
+
+// audioHidden reports whether audio may come in unseen.
+func audioHidden(c Call) bool {
+	if len(c.Hidden) > 0 {
+		return true
+	}
+	for _, f := range c.Files {
+		if f.Remote || !strings.HasPrefix(f.Type, "text/") {
+			return true
+		}
+	}
+	return false
+}
+
+// served is the dearest of the tiers that the provider may answer in.
+func (p Price) served(c Call, inputTokens int64) figures {
+	standard := p.figures(inputTokens, "standard")
+	if c.Fast {
+		standard = standard.max(p.figures(inputTokens, TierFast))
+	}
+	switch c.Tier {
+	case "default", "standard", "standard_only":
+		return standard
+	case "flex", "priority", TierFast: // each may be answered in the standard tier
+		return standard.max(p.figures(inputTokens, c.Tier))
+	}
+	// None and "auto" mean what the account is set to, which may be any.
+	return standard.max(p.figures(inputTokens, "auto"))
+}
+
+// pico is the exact total.
+func (s *sum) pico() (Pico, error) {
+	if s.overflow || s.hi != 0 || s.lo > math.MaxInt64 {
+		return 0, fmt.Errorf("%w: the ceiling does not fit", ErrAmount)
+	}
+	return Pico(s.lo), nil
+}

@@ -1,6 +1,14 @@
 package policy
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
 
 // Errors of Resolve.
 var (
@@ -8,21 +16,8 @@ var (
 	ErrUnpriced     = errors.New("no price for this model")
 )
 
-// Provider is an upstream API.
-type Provider struct {
-	Name    string // "openai", "groq", "anthropic", "google", or a name from models.yaml
-	Type    string // "openai_compatible", "anthropic", "gemini"
-	BaseURL string // with the version segment where the API has one: https://api.openai.com/v1
-	KeyEnv  string // the variable its key is read from: OPENAI_API_KEY
-	Keyless bool   // no key is needed
-	Local   bool   // a loopback upstream without a key: counted, priced $0
-	Headers map[string]string
-	Proxy   string // "": the environment's
-	CAFile  string
-	PriceAs string // catalogue provider whose rows are used
-	// NoStreamUsage: the upstream rejects stream_options.include_usage.
-	NoStreamUsage bool
-}
+// maxFileBytes bounds every file that is read.
+const maxFileBytes = 16 << 20
 
 // Model is a model a call resolves to: where it goes, under which name, and
 // what it costs and can do there.
@@ -49,7 +44,7 @@ type Sources struct {
 	Catalogue  string            // a downloaded catalogue that replaces the built-in one; "" or missing: built in
 	Prices     []string          // --price MODEL=IN/OUT, dollars per million tokens
 	BaseURLs   map[string]string // provider name -> base URL from the environment
-	HasKey     map[string]bool   // provider name -> a key is known for it
+	HasKey     map[string]bool   // provider name, or variable name (MY_API_KEY) -> a key is known for it
 }
 
 // Registry knows providers, models and prices. It is immutable; a reload makes
@@ -57,26 +52,228 @@ type Sources struct {
 type Registry struct {
 	// Warnings found while loading: prices far off the catalogue, ...
 	Warnings []string
-	_        Sources
+
+	providers    map[string]Provider // by name, environment applied: for models that the file does not name
+	declared     map[string]Provider // by name, as models.yaml says: for those it names
+	moved        map[string]bool     // providers whose base URL is from the environment
+	hasKey       map[string]bool
+	models       map[string]*namedModel
+	defaultModel string
+	routes       []Route
+	prices       map[string]Price // --price
+	catalogue    *catalogue
 }
 
 // NewRegistry loads and checks the sources. Errors name file, line and column
 // and what to do.
-func NewRegistry(s Sources) (*Registry, error) { panic("contract") }
+func NewRegistry(s Sources) (*Registry, error) {
+	r := &Registry{
+		providers: map[string]Provider{}, declared: map[string]Provider{}, moved: map[string]bool{},
+		hasKey: maps.Clone(s.HasKey), models: map[string]*namedModel{}, prices: map[string]Price{},
+	}
+	var err error
+	if r.catalogue, err = loadCatalogue(s.Catalogue); err != nil {
+		return nil, err
+	}
+	if err := r.loadPrices(s.Prices); err != nil {
+		return nil, err
+	}
+	file := &modelsFile{}
+	if data, err := readFile(s.ModelsFile); err != nil {
+		return nil, fmt.Errorf("reading the models file: %w", err)
+	} else if data != nil {
+		if file, err = parseModelsFile(s.ModelsFile, data); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.loadProviders(file, s.BaseURLs); err != nil {
+		return nil, err
+	}
+	r.Warnings = append(r.Warnings, file.warnings...)
+	r.defaultModel = file.defaultModel
+	for _, entry := range file.byLine() {
+		r.models[entry.name] = entry
+		r.warnFarOff(yamlFile{s.ModelsFile}, entry)
+	}
+	for _, route := range file.routes {
+		route.Provider = r.providers[route.provider]
+		r.routes = append(r.routes, route)
+	}
+	return r, nil
+}
 
-// Resolve finds the model a call on this wire, with this name, goes to. groq
-// is set for the /openai/v1 routes of the Groq SDK. An empty name is the
-// default model. Errors wrap ErrUnknownModel or ErrUnpriced, and say what line
-// to add.
-func (r *Registry) Resolve(wire, name string, groq bool) (Model, error) { panic("contract") }
+func loadCatalogue(path string) (*catalogue, error) {
+	data, err := readFile(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the price catalogue: %w", err)
+	case data == nil:
+		return builtinCatalogue()
+	}
+	c, err := parseCatalogue(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; remove it to use the built-in catalogue", path, err)
+	}
+	return c, nil
+}
 
-// Served is the price for a model that the provider says it served, where that
-// is another, dearer model than the one asked for; else m's own.
-func (r *Registry) Served(m Model, served string) Price { panic("contract") }
+// CheckCatalogue reports whether data is a catalogue that Sources.Catalogue
+// would accept, its date, and how many models it holds.
+func CheckCatalogue(data []byte) (date string, models int, err error) {
+	c, err := parseCatalogue(data)
+	if err != nil {
+		return "", 0, err
+	}
+	return c.date, len(c.rows), nil
+}
+
+// readFile reads a file that need not exist.
+func readFile(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case info.Size() > maxFileBytes || !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file of at most %d MiB", path, maxFileBytes>>20)
+	}
+	data, err := os.ReadFile(path)
+	if err == nil && data == nil {
+		data = []byte{}
+	}
+	return data, err
+}
+
+func (r *Registry) loadPrices(flags []string) error {
+	for _, flag := range flags {
+		model, price, err := parsePriceFlag(flag)
+		if err != nil {
+			return err
+		}
+		if _, twice := r.prices[model]; twice {
+			return fmt.Errorf("--price %q: %s has two prices; give one", flag, model)
+		}
+		r.prices[model] = price
+		if row := r.catalogue.dearest(model); row != nil && price.farOff(row.price) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("--price %s: %s per million tokens (input/output); the catalogue says %s at %s",
+				model, price.inOut(), row.price.inOut(), row.Provider))
+		}
+	}
+	return nil
+}
+
+// loadProviders puts the built-in providers, the file's and the environment's
+// base URLs together.
+func (r *Registry) loadProviders(file *modelsFile, baseURLs map[string]string) error {
+	for _, b := range builtins {
+		p := b.Provider
+		for _, variable := range b.keyEnvs {
+			if r.hasKey[variable] {
+				p.KeyEnv = variable
+				break
+			}
+		}
+		r.providers[p.Name] = r.finish(p)
+	}
+	for name, p := range file.providers {
+		r.declared[name] = r.finish(p)
+		r.providers[name] = r.declared[name]
+	}
+	for name, raw := range baseURLs {
+		p, known := r.providers[name]
+		if !known || raw == "" {
+			continue
+		}
+		base, err := normalBase(name, p.Type, raw)
+		if err != nil {
+			return fmt.Errorf("base URL of %s in the environment: %w; write it like %s", name, err, p.BaseURL)
+		}
+		p.PriceAs = file.providers[name].PriceAs // only where it says so
+		p.BaseURL, r.moved[name] = base, true
+		r.providers[name] = r.finish(p)
+	}
+	return nil
+}
+
+// finish fills in what follows from the base URL and the keys.
+func (r *Registry) finish(p Provider) Provider {
+	if p.PriceAs == "" {
+		p.PriceAs = priceHost(p.BaseURL)
+	}
+	p.Local = loopback(p.BaseURL) && (p.Keyless || !r.keyed(p))
+	return p
+}
+
+func (r *Registry) keyed(p Provider) bool { return r.hasKey[p.Name] || r.hasKey[p.KeyEnv] }
+
+// warnFarOff compares a price of models.yaml with the catalogue's.
+func (r *Registry) warnFarOff(f yamlFile, entry *namedModel) {
+	p := r.named(entry)
+	if entry.price == nil || p.Local {
+		return
+	}
+	row := r.catalogue.find(p.PriceAs, entry.sent)
+	if row == nil {
+		row = r.catalogue.dearest(entry.sent)
+	}
+	if row != nil && entry.price.farOff(row.price) {
+		r.Warnings = append(r.Warnings, f.errorf(entry.at,
+			"model %q is priced %s per million tokens (input/output); the catalogue says %s for %s at %s: correct pricing, or remove it to use the catalogue's",
+			entry.name, entry.price.inOut(), row.price.inOut(), row.ID, row.Provider).Error())
+	}
+}
+
+// named is the provider of a model that models.yaml names.
+func (r *Registry) named(entry *namedModel) Provider {
+	if p, declared := r.declared[entry.provider]; declared {
+		return p
+	}
+	return r.providers[entry.provider]
+}
 
 // Providers lists the providers, by name.
-func (r *Registry) Providers() []Provider { panic("contract") }
+func (r *Registry) Providers() []Provider {
+	var all []Provider
+	for _, name := range slices.Sorted(maps.Keys(r.providers)) {
+		all = append(all, r.providers[name])
+	}
+	return all
+}
 
 // Models lists the models by name that models.yaml names or, for each keyed
 // provider, the catalogue knows.
-func (r *Registry) Models() []Model { panic("contract") }
+func (r *Registry) Models() []Model {
+	all := map[string]Model{}
+	for _, name := range slices.Sorted(maps.Keys(r.providers)) {
+		p := r.providers[name]
+		if !r.keyed(p) || p.PriceAs == "" {
+			continue
+		}
+		for i := range r.catalogue.rows {
+			row := &r.catalogue.rows[i]
+			if _, taken := all[row.ID]; row.Provider == p.PriceAs && !taken {
+				m := Model{Name: row.ID, Sent: row.ID, Provider: p}
+				if r.fill(&m, nil) == nil {
+					all[row.ID] = m
+				}
+			}
+		}
+	}
+	for name, entry := range r.models {
+		if m, err := r.resolveNamed(entry); err == nil {
+			all[name] = m
+		}
+	}
+	var sorted []Model
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		sorted = append(sorted, all[name])
+	}
+	return sorted
+}
+
+// trimGemini takes the resource prefix off a Gemini model's name.
+func trimGemini(name string) string { return strings.TrimPrefix(name, "models/") }

@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"fmt"
+	"net/url"
+)
+
+// Tokens that providers add to a prompt, not written in the request: chat
+// templates, default system lines, the wrapping of messages and tools. They
+// are above what has been measured (gpt-oss's default system message is the
+// longest, some 80).
+const (
+	hiddenPerRequest = 128
+	hiddenPerMessage = 8
+	hiddenPerTool    = 32
+)
+
+// Resolve finds the model a call on this wire, with this name, goes to. groq
+// is set for the /openai/v1 routes of the Groq SDK. An empty name is the
+// default model. Errors wrap ErrUnknownModel or ErrUnpriced, and say what line
+// to add.
+func (r *Registry) Resolve(wire, name string, groq bool) (Model, error) {
+	if wire == Gemini {
+		name = trimGemini(name)
+	}
+	if name == "" {
+		if name = r.defaultModel; name == "" {
+			return Model{}, fmt.Errorf("%w: the request names no model; name one, or set default_model in models.yaml", ErrUnknownModel)
+		}
+	}
+	if entry, named := r.models[name]; named {
+		m, err := r.resolveNamed(entry)
+		if err == nil && wireType(wire) != m.Provider.Type {
+			err = fmt.Errorf("%w: %q is served by %s, which is of type %s and does not speak %s; use its own API, or give it another provider in models.yaml",
+				ErrUnknownModel, name, m.Provider.Name, m.Provider.Type, wire)
+		}
+		return m, err
+	}
+	m := Model{Name: name, Sent: name, Provider: r.providers[r.wireProvider(wire, groq)]}
+	return m, r.fill(&m, nil)
+}
+
+// wireType is the type of provider that speaks a wire.
+func wireType(wire string) string {
+	switch wire {
+	case Messages:
+		return typeAnthropic
+	case Gemini:
+		return typeGemini
+	}
+	return typeOpenAI
+}
+
+// wireProvider is where a call goes whose model nobody has named. Who has only
+// a key for Groq means Groq.
+func (r *Registry) wireProvider(wire string, groq bool) string {
+	switch wire {
+	case Messages:
+		return anthropic
+	case Gemini:
+		return google
+	}
+	onlyGroq := r.keyed(r.providers[groqName]) && !r.keyed(r.providers[openAI]) && !r.moved[openAI]
+	if groq || onlyGroq {
+		return groqName
+	}
+	return openAI
+}
+
+func (r *Registry) resolveNamed(entry *namedModel) (Model, error) {
+	m := Model{
+		Name: entry.name, Sent: entry.sent, Aliased: entry.name != entry.sent,
+		Provider:  r.named(entry),
+		MaxOutput: entry.maxTokens, Context: entry.context, MinOutput: entry.minOutput,
+		Tools: entry.tools, Vision: entry.vision, Reasoning: entry.reasoning,
+	}
+	return m, r.fill(&m, entry.price)
+}
+
+// fill adds price and limits to a model that has a provider: from --price, from
+// models.yaml (given), $0 for a local one, else from the catalogue.
+func (r *Registry) fill(m *Model, given *Price) error {
+	m.PerRequest, m.PerMessage, m.PerTool = hiddenPerRequest, hiddenPerMessage, hiddenPerTool
+	if m.MinOutput == 0 {
+		m.MinOutput = leastTokens
+	}
+	row, assumed := r.row(m.Provider, m.Sent)
+	if row != nil && m.Context == 0 {
+		m.Context = row.Context
+	}
+	if m.Context == 0 {
+		m.Context = defaultContext
+	}
+	if row != nil && m.MaxOutput == 0 {
+		m.MaxOutput = row.MaxOutput
+	}
+	if m.MaxOutput == 0 {
+		m.MaxOutput = min(defaultMaxOutput, m.Context)
+	}
+	flag, flagged := r.prices[m.Name]
+	if !flagged {
+		flag, flagged = r.prices[m.Sent]
+	}
+	switch {
+	case flagged:
+		m.Price = flag
+	case given != nil:
+		m.Price = *given
+	case m.Provider.Local:
+		m.Price = localPrice()
+	case row != nil:
+		m.Price = row.price
+		m.Price.Assumed = assumed
+		m.Price.Version = m.Price.version()
+	default:
+		return fmt.Errorf("%w: %q at %s (%s); add --price %s=IN/OUT (dollars per million tokens), for example --price %s=0.60/2.40",
+			ErrUnpriced, m.Name, hostOf(m.Provider.BaseURL), m.Provider.Name, m.Name, m.Name)
+	}
+	if m.Provider.Local {
+		// What has a price is not free, though it needs no key.
+		m.Provider.Local, m.Provider.Keyless = !flagged && given == nil, true
+	}
+	return nil
+}
+
+// row is the catalogue's row of a model at a provider; assumed where it is
+// another host's.
+func (r *Registry) row(p Provider, sent string) (found *row, assumed bool) {
+	if p.PriceAs != "" {
+		return r.catalogue.find(p.PriceAs, sent), false
+	}
+	own := map[string]string{typeOpenAI: openAI, typeAnthropic: anthropic, typeGemini: google}[p.Type]
+	if found = r.catalogue.find(own, sent); found == nil {
+		found = r.catalogue.dearest(sent)
+	}
+	return found, true
+}
+
+// localPrice is what a model costs that runs on this machine: nothing, in
+// every class. It is known to be nothing.
+func localPrice() Price {
+	p := Price{Source: "local"}
+	p.each(func(_ string, rate **Pico) { *rate = new(Pico) })
+	p.Version = p.version()
+	return p
+}
+
+// Served is the price for a model that the provider says it served, where that
+// is another, dearer model than the one asked for; else m's own. A model that
+// only the user has priced (a deployment's name, a local one) keeps its price
+// whatever name the answer gives.
+func (r *Registry) Served(m Model, served string) Price {
+	served = trimGemini(served)
+	if served == "" || served == m.Sent || served == m.Name || m.Provider.Local {
+		return m.Price
+	}
+	asked, _ := r.row(m.Provider, m.Sent)
+	other, assumed := r.row(m.Provider, served)
+	if price, flagged := r.prices[served]; flagged && dearerPrice(price, m.Price) {
+		return price
+	}
+	if asked == nil || other == nil || other == asked || !dearerPrice(other.price, m.Price) {
+		return m.Price
+	}
+	p := other.price
+	p.Assumed = assumed
+	p.Version = p.version()
+	return p
+}
+
+func hostOf(base string) string {
+	if u, err := url.Parse(base); err == nil {
+		return u.Host
+	}
+	return base
+}
