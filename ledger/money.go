@@ -52,9 +52,8 @@ func ParseUSD(s string) (Micros, error) {
 	return Micros(dollars*1_000_000 + micros), nil
 }
 
-// String prints the amount as people read it: at least two decimals, as many
-// more as are needed to be exact, four at least for amounts with fractions of
-// a cent ("$0.50", "$0.0312", "$0.000007").
+// String prints the amount as people read it, exactly, with two, four or six
+// decimals ("$0.50", "$0.0312", "$0.000007").
 func (m Micros) String() string {
 	sign := ""
 	n := uint64(m)
@@ -66,8 +65,6 @@ func (m Micros) String() string {
 	for keep > 2 && frac[keep-1] == '0' {
 		keep--
 	}
-	if keep == 3 {
-		keep = 4
-	}
+	keep += keep % 2
 	return fmt.Sprintf("%s$%d.%s", sign, n/1_000_000, frac[:keep])
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -22,11 +23,14 @@ import (
 
 // upstreams keeps one transport for each way out: proxy and CA.
 type upstreams struct {
-	mu  sync.Mutex
-	way map[[2]string]*http.Transport
+	caFile string // for providers without one of their own
+	mu     sync.Mutex
+	way    map[[2]string]*http.Transport
 }
 
-func newUpstreams() *upstreams { return &upstreams{way: map[[2]string]*http.Transport{}} }
+func newUpstreams(caFile string) *upstreams {
+	return &upstreams{caFile: caFile, way: map[[2]string]*http.Transport{}}
+}
 
 // to is the transport for a provider.
 func (u *upstreams) to(p policy.Provider) (*http.Transport, error) {
@@ -56,10 +60,10 @@ func (u *upstreams) to(p policy.Provider) (*http.Transport, error) {
 		}
 		t.Proxy = http.ProxyURL(proxy)
 	}
-	if p.CAFile != "" {
-		roots, err := withCA(p.CAFile)
+	if file := cmp.Or(p.CAFile, u.caFile); file != "" {
+		roots, err := withCA(file)
 		if err != nil {
-			return nil, fmt.Errorf("the ca_file of provider %s: %w", p.Name, err)
+			return nil, fmt.Errorf("the certificates for provider %s: %w", p.Name, err)
 		}
 		t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
@@ -197,8 +201,8 @@ func (c *call) unreachable(err error) *fault {
 			way = fmt.Sprintf(" through the proxy %s of the environment", proxy.Host)
 		}
 	}
-	if p.CAFile != "" {
-		way += " with the certificates of " + p.CAFile
+	if file := cmp.Or(p.CAFile, c.g.o.CAFile); file != "" {
+		way += " with the certificates of " + file
 	}
 	return refusef("upstream_unreachable", "provider %s at %s cannot be reached%s: %v", p.Name, p.BaseURL, way, scrub(err, c.key))
 }

@@ -31,6 +31,7 @@ type Options struct {
 	Wait    time.Duration // how long a call waits for money in flight; 0: 20 s
 	Linger  time.Duration // how long an answer is read on for its usage after the client left; 0: 60 s
 	Hosts   []string      // host names accepted beside loopback
+	CAFile  string        // certificates trusted upstream beside the system's; a provider's own goes first
 
 	// Watch is told of every answer, after it was flushed to the client and
 	// booked. It must not block.
@@ -75,6 +76,7 @@ type Gateway struct {
 	mu      sync.Mutex
 	closing bool
 	calls   sync.WaitGroup // Add only under mu while not closing
+	open    atomic.Int64   // calls under way
 	broken  sync.Once
 	failed  atomic.Bool
 	server  *http.Server
@@ -94,7 +96,7 @@ func New(o Options) *Gateway {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	g := &Gateway{o: o, ledger: o.Ledger, upstream: newUpstreams(), hosts: map[string]bool{}}
+	g := &Gateway{o: o, ledger: o.Ledger, upstream: newUpstreams(o.CAFile), hosts: map[string]bool{}}
 	for _, h := range o.Hosts {
 		g.hosts[h] = true
 	}
@@ -147,8 +149,18 @@ func (g *Gateway) enter() bool {
 		return false
 	}
 	g.calls.Add(1)
+	g.open.Add(1)
 	return true
 }
+
+// leave is the end of a call.
+func (g *Gateway) leave() {
+	g.open.Add(-1)
+	g.calls.Done()
+}
+
+// Open is the number of calls under way.
+func (g *Gateway) Open() int { return int(g.open.Load()) }
 
 // call is one request on its way through the gateway.
 type call struct {
@@ -185,7 +197,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(refusef("shutting_down", "the gateway is closing; no further call is made"))
 		return
 	}
-	defer g.calls.Done()
+	defer g.leave()
 	if err := c.serve(r.Context()); err != nil {
 		c.refuse(asFault(err))
 		c.tell(r.Context())

@@ -1,0 +1,180 @@
+// Package cli is what people type: one file a command. A command parses, calls
+// a package that does the work, prints, and returns; only main exits.
+//
+// Results go to standard output. Everything else goes to standard error with
+// "aex: " in front, no capital at the start and no period at the end; what
+// failed is followed by a line "aex: hint: " with the next step.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/supervisor"
+)
+
+// Version is the release this binary is, set by the linker.
+var Version = "2.0.0-dev"
+
+// Exit is how the process is to end.
+type Exit struct {
+	Code   int
+	Status supervisor.Status // a signal that aex ends by in its child's place
+}
+
+// Exit codes of every command but run.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// failure is an error with a next step and an exit code.
+type failure struct {
+	err  error
+	hint string
+	code int
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// hinted adds the next step to an error.
+func hinted(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{err: err, hint: fmt.Sprintf(format, args...), code: exitFailed}
+}
+
+// usageError is wrong use of a command.
+func usageError(format string, args ...any) error {
+	return &failure{err: fmt.Errorf(format, args...), code: exitUsage}
+}
+
+// app is what commands share.
+type app struct {
+	stdin, stdout, stderr *os.File
+	environ               []string
+	dir                   string
+	now                   func() time.Time
+
+	home string // --home
+	json bool   // --json of the command that runs
+	exit Exit   // set by run
+}
+
+// Main runs the command of args, those after the program's name.
+func Main(args []string) Exit {
+	dir, _ := os.Getwd() // run tells when it needs one and there is none
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), dir: dir, now: time.Now}
+	root := a.root()
+	root.SetArgs(args)
+	ctx := context.Background()
+	// run takes signals for its child; the others end by them.
+	if len(args) == 0 || args[0] != "run" {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+	}
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return a.exit
+	}
+	var f *failure
+	if !errors.As(err, &f) {
+		f = &failure{err: err, code: exitFailed}
+	}
+	a.complain(err, f.hint)
+	if a.exit.Code != 0 {
+		return a.exit
+	}
+	code := f.code
+	if code == exitUsage && cmd != nil && cmd.Name() == "run" {
+		code = supervisor.ExitInternal
+	}
+	return Exit{Code: code}
+}
+
+// complain prints an error, and the next step where there is one.
+func (a *app) complain(err error, hint string) {
+	for line := range strings.SplitSeq(strings.TrimRight(printable(err.Error()), "\n"), "\n") {
+		fmt.Fprintln(a.stderr, "aex: "+strings.TrimPrefix(line, "aex: "))
+	}
+	if hint != "" {
+		fmt.Fprintln(a.stderr, "aex: hint: "+printable(hint))
+	}
+}
+
+// root is aex itself, with every command.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "aex",
+		Short:         "aex runs AI agents under a budget",
+		Long:          "aex runs AI agents under a budget: it meters every model call, and ends the agent when the money is gone.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.PersistentFlags().StringVar(&a.home, "home", "", "where aex keeps its files (default AEX_HOME, else ~/.aex)")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &failure{err: err, hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage}
+	})
+	root.SetHelpCommand(a.helpCommand())
+	root.AddCommand(a.commands()...)
+	return root
+}
+
+// unknownCommand suggests what may have been meant.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	hint := "see: " + cmd.CommandPath() + " --help"
+	if s := cmd.SuggestionsFor(name); len(s) > 0 {
+		hint = "did you mean: " + cmd.CommandPath() + " " + s[0]
+	}
+	return &failure{err: fmt.Errorf("unknown command %q", name), hint: hint, code: exitUsage}
+}
+
+// exactly checks the number of arguments and names them in the error.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return &failure{
+			err:  fmt.Errorf("%s takes %s, not %d arguments", cmd.CommandPath(), strings.ToUpper(strings.Join(names, " ")), len(args)),
+			hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage,
+		}
+	}
+}
+
+// none is for commands without arguments.
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &failure{err: fmt.Errorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0]), hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage}
+}
+
+// jsonFlag adds --json.
+func (a *app) jsonFlag(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON; money is in micro-dollars")
+	return cmd
+}
+

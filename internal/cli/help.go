@@ -1,0 +1,44 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// exitCodes is the one table of them that people read.
+const exitCodes = `aex run ends with the program's own exit code, or by its signal, or with:
+
+  121  the budget is gone, also when the program then ended by itself
+  122  a guard ended the run: --max-calls, a loop, a storm of refused calls,
+       --require-metered
+  124  --timeout or --idle-timeout
+  125  aex could not do its work, or was used wrongly
+  126  the program cannot be executed
+  127  the program was not found
+
+Every other command ends with:
+
+  0  done
+  1  it failed, or found something wrong
+  2  it was used wrongly
+`
+
+// helpCommand is aex help, for commands and for what is not a command.
+func (a *app) helpCommand() *cobra.Command {
+	help := &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "tell of a command, or of exit-codes",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			target, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(cmd.Root(), args[0])
+			}
+			return target.Help()
+		},
+	}
+	help.AddCommand(&cobra.Command{
+		Use: "exit-codes", Short: "list the exit codes", Args: none,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.stdout.WriteString(exitCodes)
+			return err
+		},
+	})
+	return help
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// printJSON prints v for programs: indented, one value.
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// column is one column of a table; numbers stand to the right.
+type column struct {
+	name  string
+	right bool
+}
+
+func left(name string) column  { return column{name, false} }
+func right(name string) column { return column{name, true} }
+
+// printTable prints rows under their columns, harmless whatever stands in them.
+func (a *app) printTable(columns []column, rows [][]string) {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft = ""
+	style.Format.Header = text.FormatUpper
+	t.SetStyle(style)
+	var header table.Row
+	var configs []table.ColumnConfig
+	for i, c := range columns {
+		header = append(header, c.name)
+		if c.right {
+			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	t.SetColumnConfigs(configs)
+	t.AppendHeader(header)
+	for _, row := range rows {
+		var cells table.Row
+		for _, cell := range row {
+			cells = append(cells, printable(cell))
+		}
+		t.AppendRow(cells)
+	}
+	for line := range strings.SplitSeq(t.Render(), "\n") {
+		fmt.Fprintln(a.stdout, strings.TrimRight(line, " "))
+	}
+}
+
+// printf prints one line of a result.
+func (a *app) printf(format string, args ...any) {
+	fmt.Fprintf(a.stdout, format+"\n", args...)
+}
+
+// printable replaces what could move a cursor, colour a terminal or reorder a
+// line, so that a hostile name is only an ugly one.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) {
+			return r
+		}
+		return '�'
+	}, s)
+}
+
+// dollars prints a budget, or that there is none.
+func dollars(m *ledger.Micros) string {
+	if m == nil {
+		return "none"
+	}
+	return m.String()
+}
+
+// ago prints a time as people say it.
+func (a *app) ago(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	d := a.now().Sub(t)
+	switch {
+	case d < time.Minute:
+		return "now"
+	case d < time.Hour:
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
+	}
+	return t.Local().Format("2006-01-02")
+}

@@ -1,0 +1,314 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/joho/godotenv"
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/supervisor"
+)
+
+// runFlags are the flags of aex run, as typed.
+type runFlags struct {
+	agent    string
+	budget   budgetFlag
+	envFiles []string
+	prices   []string
+	pass     []string
+	caFile   string
+	report   string
+	tty      string
+	orphans  string
+	loop     string
+	noClamp  bool
+	quiet    bool
+	verbose  bool
+	die      string
+	maxCalls int64
+	grace    time.Duration
+	guard    supervisor.GuardSpec
+}
+
+// budgetFlag is a budget, or none.
+type budgetFlag struct {
+	amount *ledger.Micros
+	none   bool
+}
+
+func (b *budgetFlag) String() string { return "" }
+func (b *budgetFlag) Type() string   { return "USD" }
+func (b *budgetFlag) Set(s string) error {
+	if s == "none" {
+		*b = budgetFlag{none: true}
+		return nil
+	}
+	m, err := ledger.ParseUSD(s)
+	if err != nil {
+		return err
+	}
+	if m == 0 {
+		return errors.New("a budget of $0 allows no call; give an amount, or none for no limit")
+	}
+	*b = budgetFlag{amount: &m}
+	return nil
+}
+
+func (a *app) runCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run [flags] [--] PROGRAM [ARG...]",
+		Short: "run a program under a budget",
+		Long: `run starts PROGRAM with a private gateway in front of its model provider and a
+token in place of the real key. It meters every call, ends the program and all
+that it started when the budget is gone, and books what was spent.
+
+Flags after PROGRAM are the program's own.`,
+		Example: `  aex run --budget 0.50 -- python bot.py
+  aex run --agent atlas python bot.py --verbose`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd, f, args) },
+	}
+	fl := cmd.Flags()
+	fl.SetInterspersed(false)
+	fl.StringVarP(&f.agent, "agent", "a", "", "whose money it is (default AEX_AGENT, else default)")
+	fl.VarP(&f.budget, "budget", "b", "most that this run may spend, in dollars, or none")
+	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
+	fl.StringArrayVar(&f.prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
+	fl.StringArrayVar(&f.pass, "pass-env", nil, "leave this variable to the program; the run may then go unmetered")
+	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
+	fl.StringVar(&f.report, "report", "", "write the report as JSON to this file")
+	fl.StringVar(&f.tty, "tty", "auto", "give the program a terminal of its own: auto, force, never")
+	fl.StringVar(&f.orphans, "orphans", "", "processes that outlive the program: kill, leave, warn (default: warn with a terminal, else kill)")
+	fl.StringVar(&f.loop, "loop-guard", "warn", "for a program that repeats itself: off, warn, kill[:N]")
+	fl.BoolVar(&f.noClamp, "no-clamp", false, "refuse a call rather than lower its output cap to fit the budget")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell where settings come from and what is removed")
+	fl.StringVar(&f.die, "die-with-parent", "auto", "end when the process that started aex dies: auto (in CI), yes, no")
+	fl.Int64Var(&f.maxCalls, "max-calls", 0, "end the run after this many calls")
+	fl.DurationVar(&f.grace, "grace", 5*time.Second, "for the program to end by itself when the budget is gone")
+	fl.DurationVar(&f.guard.Timeout, "timeout", 0, "end the run after this long")
+	fl.DurationVar(&f.guard.Idle, "idle-timeout", 0, "end the run after this long without a call")
+	fl.BoolVar(&f.guard.RequireMeters, "require-metered", false, "fail a run that made no metered call")
+	return cmd
+}
+
+// run does aex run.
+func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+	a.exit.Code = supervisor.ExitInternal
+	if len(args) == 0 {
+		return &failure{err: errors.New("no program to run"), hint: "aex run --budget 0.50 -- python bot.py"}
+	}
+	s, err := a.settings(f.envFiles...)
+	if err != nil {
+		return err
+	}
+	spec, err := a.runSpec(f, s, args)
+	if err != nil {
+		return err
+	}
+	a.tellSources(f, s, spec.Registry)
+	rep, err := supervisor.Run(cmd.Context(), spec)
+	if rep.RunID != "" && !f.quiet {
+		for _, line := range rep.Lines() {
+			fmt.Fprintln(a.stderr, printable(line))
+		}
+	}
+	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
+	if f.report != "" {
+		err = errors.Join(err, writeReport(f.report, &rep))
+	}
+	err = errors.Join(err, a.stepSummary(&rep))
+	if err != nil && a.exit.Code == 0 {
+		a.exit.Code = supervisor.ExitInternal
+	}
+	return a.runHint(err, args[0], &rep)
+}
+
+// runSpec turns the flags into a run.
+func (a *app) runSpec(f *runFlags, s *settings, args []string) (supervisor.Spec, error) {
+	none := supervisor.Spec{}
+	registry, err := s.registry(f.prices)
+	if err != nil {
+		return none, err
+	}
+	tty, err := oneOf("--tty", f.tty, "auto", "force", "never")
+	if err != nil {
+		return none, err
+	}
+	loop, limit, err := loopMode(f.loop)
+	if err != nil {
+		return none, err
+	}
+	f.guard.Loop, f.guard.LoopLimit = loop, limit
+	env := environment(a.environ)
+	ci := env["CI"] == "true" || env["CI"] == "1"
+	orphans := f.orphans
+	if orphans == "" {
+		orphans = "warn"
+		if ci || !isTerminal(a.stderr) {
+			orphans = "kill"
+		}
+	}
+	if orphans, err = oneOf("--orphans", orphans, "kill", "leave", "warn"); err != nil {
+		return none, err
+	}
+	die, err := oneOf("--die-with-parent", f.die, "auto", "yes", "no")
+	if err != nil {
+		return none, err
+	}
+	agent := f.agent
+	if agent == "" {
+		agent = env["AEX_AGENT"]
+	}
+	if agent == "" {
+		agent = "default"
+	}
+	spec := supervisor.Spec{
+		Argv: args, Environ: a.environ, Dir: a.dir, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
+		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, CAFile: f.caFile,
+		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
+		PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
+		Grace: f.grace, Guard: f.guard, DieWithParent: die == "yes" || die == "auto" && ci && !isTerminal(a.stderr),
+		Quiet: f.quiet, Verbose: f.verbose,
+	}
+	if f.budget.amount != nil || f.budget.none {
+		open, err := json.Marshal(policy.Open())
+		if err != nil {
+			return none, err
+		}
+		spec.NewAgent = &ledger.NewAgent{Name: agent, Capabilities: open}
+	}
+	return spec, nil
+}
+
+// loopMode reads off, warn, kill or kill:N.
+func loopMode(s string) (supervisor.LoopMode, int, error) {
+	mode, count, counted := strings.Cut(s, ":")
+	if _, err := oneOf("--loop-guard", mode, "off", "warn", "kill"); err != nil {
+		return "", 0, err
+	}
+	limit := 0
+	if counted {
+		if _, err := fmt.Sscanf(count, "%d", &limit); err != nil || limit < 2 || mode != "kill" {
+			return "", 0, usageError("--loop-guard is off, warn, kill or kill:N with N of 2 or more, not %q", s)
+		}
+	}
+	return supervisor.LoopMode(mode), limit, nil
+}
+
+func oneOf(flag, value string, allowed ...string) (string, error) {
+	for _, v := range allowed {
+		if v == value {
+			return v, nil
+		}
+	}
+	return "", usageError("%s is one of %s, not %q", flag, strings.Join(allowed, ", "), value)
+}
+
+// tellSources prints, with -v, where each setting is from; never its value.
+// It warns of keys that would be needed but are not there.
+func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
+	if f.quiet {
+		return
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintln(a.stderr, "aex: warning: "+printable(w))
+	}
+	any := false
+	for _, p := range r.Providers() {
+		_, name, from := s.lookup(keyNames(p)...)
+		if name != "" || p.Local || p.Keyless {
+			any = true
+		}
+		if name != "" && f.verbose {
+			fmt.Fprintf(a.stderr, "aex: %s for %s is from %s\n", name, p.Name, from)
+		}
+	}
+	for provider, names := range baseURLs {
+		if _, name, from := s.lookup(names...); name != "" && f.verbose {
+			fmt.Fprintf(a.stderr, "aex: %s for %s is from %s\n", name, provider, from)
+		}
+	}
+	if !any {
+		fmt.Fprintln(a.stderr, "aex: no provider key is set: every call will be refused until OPENAI_API_KEY, ANTHROPIC_API_KEY or another is")
+		a.hintDotEnv()
+	}
+}
+
+// hintDotEnv says that a file here has the key that is missed.
+func (a *app) hintDotEnv() {
+	vars, err := godotenv.Read(filepath.Join(a.dir, ".env"))
+	if err != nil {
+		return
+	}
+	for name := range vars {
+		if strings.HasSuffix(name, "_API_KEY") {
+			fmt.Fprintf(a.stderr, "aex: hint: ./.env has %s; use it with: aex run --env-file .env ...\n", name)
+			return
+		}
+	}
+}
+
+// runHint adds the next step to what ended a run before it began.
+func (a *app) runHint(err error, program string, rep *supervisor.Report) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, supervisor.ErrNoBudget):
+		return hinted(err, "give one: --budget 0.50 (or --budget none)")
+	case errors.Is(err, supervisor.ErrNoAgent):
+		return hinted(err, "give a --budget and it is made, or make it with: aex agent create NAME BUDGET RPM")
+	case errors.Is(err, supervisor.ErrNoMoney):
+		return hinted(err, "give it more: aex topup NAME 0.50")
+	case errors.Is(err, supervisor.ErrNotFound):
+		return hinted(fmt.Errorf("%s: not found", program), "is it installed, and in PATH?")
+	case errors.Is(err, supervisor.ErrNotExecutable):
+		return hinted(err, "is it a program, with the x bit set?")
+	case errors.Is(err, supervisor.ErrUnbooked):
+		return hinted(err, "look at the disk and permissions of aex's home, then run: aex audit")
+	}
+	return err
+}
+
+// writeReport puts the report where no reader sees half of it.
+func writeReport(path string, rep *supervisor.Report) error {
+	b, err := json.MarshalIndent(rep, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".aex-report-*")
+	if err != nil {
+		return hinted(fmt.Errorf("writing the report: %w", err), "give --report a file in a directory that exists")
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(b, '\n'))
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// stepSummary adds the run to the summary of a GitHub Actions job.
+func (a *app) stepSummary(rep *supervisor.Report) error {
+	path := environment(a.environ)["GITHUB_STEP_SUMMARY"]
+	if path == "" || rep.RunID == "" {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing the job summary: %w", err)
+	}
+	_, err = file.WriteString(rep.Markdown())
+	return errors.Join(err, file.Close())
+}

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/joho/godotenv"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// settings are where things are and what the environment says, the caller's
+// own before --env-file's before home's .env.
+type settings struct {
+	home       string
+	ledgerPath string
+	modelsFile string
+	sources    []source
+}
+
+// source is one place that variables come from.
+type source struct {
+	name string // as people know it
+	vars map[string]string
+}
+
+// settings finds home and reads the environment files. Nothing is made.
+func (a *app) settings(envFiles ...string) (*settings, error) {
+	env := environment(a.environ)
+	home := a.home
+	if home == "" {
+		home = env["AEX_HOME"]
+	}
+	if home == "" {
+		dir := env["HOME"]
+		if dir == "" {
+			return nil, hinted(errors.New("HOME is not set, so there is no place for aex's files"), "set AEX_HOME or give --home DIR")
+		}
+		home = filepath.Join(dir, ".aex")
+	}
+	home, err := filepath.Abs(home)
+	if err != nil {
+		return nil, fmt.Errorf("finding home: %w", err)
+	}
+	s := &settings{home: home, ledgerPath: filepath.Join(home, "aex.db"), modelsFile: filepath.Join(home, "config", "models.yaml")}
+	for _, name := range []string{"AEX_DB_PATH", "AEX_LEDGER"} { // the first is v1.2's
+		if p := env[name]; p != "" {
+			s.ledgerPath = p
+		}
+	}
+	if dir := env["AEX_CONFIG_DIR"]; dir != "" {
+		s.modelsFile = filepath.Join(dir, "models.yaml")
+	}
+	s.sources = []source{{"the environment", env}}
+	for _, f := range envFiles {
+		vars, err := godotenv.Read(f)
+		if err != nil {
+			return nil, hinted(fmt.Errorf("reading --env-file %s: %w", f, err), "it holds lines like OPENAI_API_KEY=sk-...")
+		}
+		s.sources = append(s.sources, source{f, vars})
+	}
+	file := filepath.Join(home, ".env")
+	switch vars, err := godotenv.Read(file); {
+	case err == nil:
+		s.sources = append(s.sources, source{file, vars})
+	case !errors.Is(err, os.ErrNotExist):
+		return nil, hinted(fmt.Errorf("reading %s: %w", file, err), "it holds lines like OPENAI_API_KEY=sk-...")
+	}
+	return s, nil
+}
+
+func environment(list []string) map[string]string {
+	env := map[string]string{}
+	for _, entry := range list {
+		name, value, _ := strings.Cut(entry, "=")
+		env[name] = value
+	}
+	return env
+}
+
+// lookup finds the first of the names that is set, and where.
+func (s *settings) lookup(names ...string) (value, name, from string) {
+	for _, src := range s.sources {
+		for _, n := range names {
+			if v := src.vars[n]; v != "" {
+				return v, n, src.name
+			}
+		}
+	}
+	return "", "", ""
+}
+
+// baseURLs are the variables by which programs find each provider.
+var baseURLs = map[string][]string{
+	"openai":    {"OPENAI_BASE_URL", "OPENAI_API_BASE"},
+	"anthropic": {"ANTHROPIC_BASE_URL"},
+	"google":    {"GOOGLE_GEMINI_BASE_URL"},
+	"groq":      {"GROQ_BASE_URL"},
+}
+
+// keyNames are the variables of a provider's key, the one it is named after first.
+func keyNames(p policy.Provider) []string {
+	switch p.KeyEnv {
+	case "GEMINI_API_KEY":
+		return []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"}
+	case "":
+		return nil
+	}
+	return []string{p.KeyEnv}
+}
+
+// key is the real key for a provider, "" for none.
+func (s *settings) key(p policy.Provider) string {
+	value, _, _ := s.lookup(keyNames(p)...)
+	return value
+}
+
+// registry loads prices and models.
+func (s *settings) registry(prices []string) (*policy.Registry, error) {
+	sources := policy.Sources{
+		ModelsFile: s.modelsFile, Catalogue: filepath.Join(s.home, "prices.json"), Prices: prices,
+		BaseURLs: map[string]string{}, HasKey: map[string]bool{},
+	}
+	for provider, names := range baseURLs {
+		if v, _, _ := s.lookup(names...); v != "" {
+			sources.BaseURLs[provider] = v
+		}
+	}
+	for _, p := range policy.BuiltinProviders() {
+		sources.HasKey[p.Name] = s.key(p) != ""
+	}
+	return policy.NewRegistry(sources)
+}
+
+// ledgerOptions say where the ledger is.
+func (s *settings) ledgerOptions() ledger.Options {
+	return ledger.Options{Path: s.ledgerPath, Home: s.home}
+}
+
+// open opens the ledger for a command that may change it.
+func (a *app) open(ctx context.Context) (*ledger.Ledger, error) {
+	s, err := a.settings()
+	if err != nil {
+		return nil, err
+	}
+	l, err := ledger.Open(ctx, s.ledgerOptions())
+	if err != nil {
+		return nil, fmt.Errorf("opening the ledger: %w", err)
+	}
+	for _, r := range l.Recovered() {
+		fmt.Fprintf(a.stderr, "aex: settled %s in full for a call of run %.4s, whose aex died\n", r.Amount, r.Run)
+	}
+	return l, nil
+}

@@ -1,0 +1,153 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/Auro-rium/aex/proxy"
+)
+
+// Bounds of what no sane program does.
+const (
+	loopLimit  = 100 // the same request, to no effect, within loopWindow
+	loopWindow = time.Minute
+	stormLimit = 50 // refusals after the one that said that the money is gone
+	loopWarn   = 20
+)
+
+// GuardSpec says what ends a run before its budget does. Zero durations and
+// limits mean never.
+type GuardSpec struct {
+	Timeout       time.Duration // of the whole run; time suspended does not count
+	Idle          time.Duration // without a call under way or made
+	Loop          LoopMode
+	LoopLimit     int // 0: 100
+	RequireMeters bool
+}
+
+// LoopMode is what the loop guard does about a program that repeats itself.
+type LoopMode string
+
+const (
+	LoopOff  LoopMode = "off"
+	LoopWarn LoopMode = "warn" // warn early, kill for what no sane program does
+	LoopKill LoopMode = "kill" // kill at the limit
+)
+
+// guard watches a run's calls and its clock. What it compares it keeps in
+// memory as hashes, for this run only.
+type guard struct {
+	GuardSpec
+	stop func(error)
+	say  func(string, ...any)
+
+	mu      sync.Mutex
+	active  time.Time
+	repeats map[[32]byte][]time.Time // of fruitless requests, the last loopWindow
+	warned  bool
+	final   bool
+	refused int // since final
+	metered int64
+}
+
+func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any)) *guard {
+	if s.LoopLimit == 0 {
+		s.LoopLimit = loopLimit
+	}
+	return &guard{GuardSpec: s, stop: stop, say: say, active: time.Now(), repeats: map[[32]byte][]time.Time{}}
+}
+
+// noticed looks at one answered call.
+func (g *guard) noticed(n proxy.Notice) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.active = time.Now()
+	if n.Code == "" {
+		g.metered++
+	}
+	switch {
+	case n.Code == "call_limit":
+		g.stop(fmt.Errorf("%w: as many calls as --max-calls allows", ErrGuard))
+	case n.Code != "" && g.final:
+		if g.refused++; g.refused >= stormLimit {
+			g.stop(fmt.Errorf("%w: %d calls after the budget was gone", ErrGuard, g.refused))
+		}
+	case n.Ends:
+		g.final = true
+	}
+	if g.Loop != LoopOff && (n.Fruitless || n.Code != "") {
+		g.repeated(n)
+	} else {
+		delete(g.repeats, n.Body)
+	}
+}
+
+// repeated counts the same request to no effect: the same answer, empty or
+// unterminated or refused, again and again.
+func (g *guard) repeated(n proxy.Notice) {
+	if len(g.repeats) > 10_000 { // a program that varies its requests does not loop
+		clear(g.repeats)
+	}
+	now := time.Now()
+	times := g.repeats[n.Body]
+	for len(times) > 0 && now.Sub(times[0]) > loopWindow {
+		times = times[1:]
+	}
+	times = append(times, now)
+	g.repeats[n.Body] = times
+	switch {
+	case len(times) >= g.LoopLimit:
+		g.stop(fmt.Errorf("%w: the same request %d times in a minute, to no effect", ErrGuard, len(times)))
+	case len(times) == min(loopWarn, g.LoopLimit) && !g.warned:
+		g.warned = true
+		g.say("the program repeats the same request to no effect (%d times in a minute)", len(times))
+	}
+}
+
+// watch ends the run when its time is over. It returns when ctx ends.
+func (g *guard) watch(ctx context.Context, p *Process, open func() int) {
+	if g.Timeout == 0 && g.Idle == 0 {
+		return
+	}
+	began := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-timer.C:
+			suspended := p.Suspended()
+			next := time.Hour
+			if g.Timeout > 0 {
+				left := g.Timeout - (now.Sub(began) - suspended)
+				if left <= 0 {
+					g.stop(fmt.Errorf("%w after %s", ErrTimeout, g.Timeout))
+					return
+				}
+				next = min(next, left)
+			}
+			if g.Idle > 0 {
+				left := g.Idle - g.idle(now, open) + suspended
+				if left <= 0 {
+					g.stop(fmt.Errorf("%w: no call for %s", ErrTimeout, g.Idle))
+					return
+				}
+				next = min(next, left)
+			}
+			timer.Reset(max(next, time.Millisecond))
+		}
+	}
+}
+
+// idle is how long there has been no call.
+func (g *guard) idle(now time.Time, open func() int) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if open() > 0 {
+		g.active = now
+	}
+	return now.Sub(g.active)
+}

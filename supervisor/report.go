@@ -1,0 +1,259 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/proxy"
+)
+
+// Exit codes of aex run. A program that ended by itself keeps its own.
+const (
+	ExitBudget        = 121 // the budget is gone, also when the program then ended by itself
+	ExitGuard         = 122 // a guard ended the run
+	ExitTimeout       = 124 // --timeout, --idle-timeout
+	ExitInternal      = 125 // aex's own fault, or wrong usage
+	ExitNotExecutable = 126
+	ExitNotFound      = 127
+)
+
+// Report is what became of a run. Money is in micro-dollars.
+type Report struct {
+	RunID     string         `json:"run_id"`
+	Agent     string         `json:"agent"`
+	Program   string         `json:"program"`
+	Outcome   string         `json:"outcome"` // exited, signalled, budget, guard, timeout, stopped, interrupted, lost, unbooked, not_started
+	Reason    string         `json:"reason,omitempty"`
+	ExitCode  int            `json:"exit_code"` // of aex
+	Child     *ChildStatus   `json:"child,omitempty"`
+	Budget    *ledger.Micros `json:"budget_micro"` // the smaller of the run's and what the agent had
+	Spent     ledger.Micros  `json:"spent_micro"`
+	Overrun   ledger.Micros  `json:"overrun_micro"`
+	Calls     int64          `json:"calls"`
+	Refused   int64          `json:"refused"`
+	Clamped   int64          `json:"clamped"` // calls whose output cap was lowered
+	LeastCap  int64          `json:"least_cap,omitempty"`
+	Local     int64          `json:"local_calls"` // calls to a local model, at no price
+	Metered   bool           `json:"metered"`
+	Started   time.Time      `json:"started"`
+	Duration  float64        `json:"duration_s"`
+	Ended     []Proc         `json:"ended_processes,omitempty"`
+	Survivors []Proc         `json:"survivors,omitempty"`
+	Orphans   []Proc         `json:"orphans,omitempty"`
+
+	mu     sync.Mutex
+	signal Status
+}
+
+// ChildStatus is how the program itself ended.
+type ChildStatus struct {
+	ExitCode int    `json:"exit_code"`
+	Signal   string `json:"signal,omitempty"`
+}
+
+// count keeps what only the gateway knows of the run's calls.
+func (p *Report) count(n proxy.Notice) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n.Local {
+		p.Local++
+	}
+	if n.Clamped > 0 {
+		p.Clamped++
+		if p.LeastCap == 0 || n.Clamped < p.LeastCap {
+			p.LeastCap = n.Clamped
+		}
+	}
+}
+
+// decide turns the first cause into the outcome and the exit code. Money
+// outranks the program's own end: a run whose budget is gone says so also when
+// the program ended in the grace.
+func (r *run) decide(cause error) {
+	p := r.report
+	gone := false
+	select {
+	case <-r.exhausted:
+		gone = true
+	default:
+	}
+	switch {
+	case errors.Is(cause, ErrUnbooked):
+		p.Outcome, p.ExitCode, p.Reason = "unbooked", ExitInternal, cause.Error()
+	case errors.Is(cause, ErrGuard):
+		p.Outcome, p.ExitCode, p.Reason = "guard", ExitGuard, cause.Error()
+	case gone, errors.Is(cause, ErrBudget):
+		p.Outcome, p.ExitCode = "budget", ExitBudget
+	case errors.Is(cause, ErrTimeout):
+		p.Outcome, p.ExitCode, p.Reason = "timeout", ExitTimeout, cause.Error()
+	case errors.Is(cause, ErrStopped):
+		p.Outcome, p.ExitCode, p.Reason = "stopped", ExitInternal, "stopped by the operator"
+	default:
+		p.Outcome = "exited"
+	}
+}
+
+// status keeps how the program itself ended; it decides the exit code where
+// nothing of aex's did.
+func (p *Report) status(s Status) {
+	c := &ChildStatus{ExitCode: s.Code}
+	if s.Signal != 0 {
+		c.Signal = s.Signal.String()
+	}
+	p.Child = c
+	if p.Outcome != "exited" {
+		return
+	}
+	switch {
+	case s.Lost:
+		p.Outcome, p.ExitCode, p.Reason, p.Child = "lost", ExitInternal, "the monitor died", nil
+	case s.Signal != 0:
+		p.Outcome, p.ExitCode, p.signal = "signalled", 128+int(s.Signal), s
+	default:
+		p.ExitCode = s.Code
+	}
+}
+
+// Like is the status that aex ends with: the child's own signal where that is
+// how it ended.
+func (p *Report) Like() Status { return p.signal }
+
+// fill completes the report from the run as the ledger has it.
+func (p *Report) fill(r *run, row ledger.Run) {
+	p.RunID, p.Agent, p.Program = string(row.ID), row.Agent, row.Program
+	p.Spent, p.Overrun = row.Account.Spent, row.Account.Overrun
+	p.Calls, p.Refused = row.Calls, row.Refused
+	p.Started, p.Duration = row.Started, row.Ended.Sub(row.Started).Seconds()
+	p.Budget = r.Budget
+	if left, limited := r.agent.Account.Left(); limited && (p.Budget == nil || left < *p.Budget) {
+		p.Budget = &left
+	}
+}
+
+// Lines are what aex prints at a run's end.
+func (p *Report) Lines() []string {
+	id := string(p.RunID[:min(4, len(p.RunID))])
+	of := ""
+	if p.Budget != nil {
+		of = fmt.Sprintf(" of %s", *p.Budget)
+	}
+	sums := fmt.Sprintf("%s%s, %s, %s", p.Spent+p.Overrun, of, plural(p.Calls, "call"), duration(p.Duration))
+	why := map[string]string{
+		"budget": "budget exhausted: ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": "stopped: ",
+		"lost": p.Reason + ": ", "unbooked": p.Reason + ": ",
+	}[p.Outcome]
+	run := "run " + id
+	ended := ""
+	if why != "" {
+		ended, run = p.endedText(), fmt.Sprintf("run %s, exit %d", id, p.ExitCode)
+	}
+	lines := []string{fmt.Sprintf("aex: %s: %s%s%s (%s)", p.Agent, why, sums, ended, run)}
+	if p.Overrun > 0 {
+		lines = append(lines, fmt.Sprintf("aex: %s: %s of that is beyond the budget: the provider charged more than a call could cost", p.Agent, p.Overrun))
+	}
+	if p.Clamped > 0 {
+		lines = append(lines, fmt.Sprintf("aex: %s: the output cap of %s was lowered to fit the budget, to %d tokens at the least", p.Agent, plural(p.Clamped, "call"), p.LeastCap))
+	}
+	if p.Local > 0 {
+		lines = append(lines, fmt.Sprintf("aex: %s: %s went to a local model and cost nothing", p.Agent, plural(p.Local, "call")))
+	}
+	for _, s := range p.Survivors {
+		lines = append(lines, fmt.Sprintf("aex: %s: process %d (%s) could not be ended", p.Agent, s.PID, s.Name))
+	}
+	if len(p.Orphans) > 0 {
+		lines = append(lines, fmt.Sprintf("aex: %s: %s left running: %s", p.Agent, plural(int64(len(p.Orphans)), "process"), names(p.Orphans)))
+	}
+	if why != "" {
+		lines = append(lines, "aex: hint: see where it went: aex runs show "+id)
+	}
+	return lines
+}
+
+// endedText names what was ended: the program and how many below it.
+func (p *Report) endedText() string {
+	switch n := len(p.Ended); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return "; ended " + p.Ended[0].Name
+	default:
+		below := "children"
+		if n == 2 {
+			below = "child"
+		}
+		return fmt.Sprintf("; ended %s and %d %s", p.Program, n-1, below)
+	}
+}
+
+func names(procs []Proc) string {
+	var list []string
+	for _, p := range procs {
+		list = append(list, fmt.Sprintf("%s (%d)", p.Name, p.PID))
+	}
+	return strings.Join(list, ", ")
+}
+
+func plural(n int64, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case strings.HasSuffix(noun, "s"):
+		return fmt.Sprintf("%d %ses", n, noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// duration prints seconds as 0.4s, 42s, 8m3s.
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+// similar names the agents that a new name may be a slip for.
+func similar(name string, all []ledger.Agent) string {
+	for _, a := range all {
+		if a.Name != name && distance(a.Name, name) <= 2 && len(name) > 3 {
+			return fmt.Sprintf(" (there is also %s)", a.Name)
+		}
+	}
+	return ""
+}
+
+// distance is the number of single-letter edits between two names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// Markdown is the report as a table for a job's summary page.
+func (p *Report) Markdown() string {
+	budget := "none"
+	if p.Budget != nil {
+		budget = p.Budget.String()
+	}
+	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'", "\n", " ")
+	return fmt.Sprintf("| aex run | agent | outcome | spent | budget | calls | refused | time |\n|---|---|---|---|---|---|---|---|\n| %.4s | %s | %s | %s | %s | %d | %d | %s |\n\n",
+		p.RunID, cell.Replace(p.Agent), p.Outcome, p.Spent+p.Overrun, budget, p.Calls, p.Refused, duration(p.Duration))
+}

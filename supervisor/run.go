@@ -1,0 +1,367 @@
+package supervisor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/proxy"
+)
+
+// Spec is a run as it was asked for.
+type Spec struct {
+	Argv    []string // the program and its arguments
+	Environ []string // the caller's environment
+	Dir     string
+	Stdin   *os.File
+	Stdout  *os.File
+	Stderr  *os.File
+
+	Ledger   ledger.Options
+	Registry *policy.Registry
+	Key      func(policy.Provider) string
+	CAFile   string
+
+	Agent    string
+	NewAgent *ledger.NewAgent // made when no agent has the name; nil: that is an error
+	Budget   *ledger.Micros   // of this run; nil: what the agent has
+	NoBudget bool             // no budget anywhere is what the user wants
+	Policy   json.RawMessage  // capabilities that this run adds to the agent's
+
+	PassEnv  []string
+	NoClamp  bool
+	MaxCalls int64
+	TTY      TTY
+	Orphans  Orphans
+	Grace    time.Duration // for the child to end by itself when the budget is gone
+	Guard    GuardSpec
+
+	DieWithParent bool
+	Quiet         bool
+	Verbose       bool
+	Title         bool
+}
+
+// Causes that end a run, besides the child's own end. The first one stands.
+var (
+	ErrBudget    = errors.New("budget exhausted")
+	ErrGuard     = errors.New("guard")
+	ErrTimeout   = errors.New("timeout")
+	ErrStopped   = errors.New("stopped")
+	ErrUnbooked  = errors.New("a call could not be booked")
+	ErrNoMoney   = errors.New("the agent has nothing left")
+	ErrNoBudget  = errors.New("no budget")
+	ErrNoAgent   = errors.New("no such agent")
+	errChildOver = errors.New("the program ended")
+)
+
+// tokenLife is how long a run's token outlives the aex that extends it.
+const tokenLife = 15 * time.Minute
+
+// run is a run on its way.
+type run struct {
+	Spec
+	ledger  *ledger.Ledger
+	row     ledger.Run
+	agent   ledger.Agent
+	token   string
+	gateway *proxy.Gateway
+	url     string
+	proc    *Process
+	guard   *guard
+	report  *Report
+
+	// stop ends the run; its first cause is the reason.
+	ctx  context.Context
+	stop context.CancelCauseFunc
+
+	spent     sync.Once
+	exhausted chan struct{} // closed when a call was refused for the last of the money
+	owners    sync.WaitGroup
+}
+
+// Run does one run, whole: open the ledger, open the run, listen, start the
+// program, wait, end its tree, settle, report. What it opened it closes in the
+// opposite order: the tree is gone before the gateway closes, every call is
+// booked before the run ends, and the ledger closes last. The report is
+// complete also when an error comes with it.
+func Run(ctx context.Context, s Spec) (rep Report, err error) {
+	r := &run{Spec: s, report: &rep, exhausted: make(chan struct{})}
+	r.ctx, r.stop = context.WithCancelCause(ctx)
+	defer r.stop(nil)
+	rep.Outcome, rep.ExitCode = "not_started", ExitInternal
+
+	if r.ledger, err = ledger.Open(ctx, s.Ledger); err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, r.ledger.Close()) }()
+
+	if err := r.open(ctx); err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+
+	if err := r.listen(); err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, r.shutdown()) }()
+
+	if err := r.start(); err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, r.endTree()) }()
+
+	r.watch()
+	r.wait()
+	return rep, nil
+}
+
+// open finds or makes the agent, decides what this run may spend, and opens it
+// with a token of its own.
+func (r *run) open(ctx context.Context) (err error) {
+	for _, rec := range r.ledger.Recovered() {
+		r.say("settled %s in full for a call of run %s, whose aex died", rec.Amount, short(rec.Run))
+	}
+	if r.agent, err = r.findAgent(ctx); err != nil {
+		return err
+	}
+	left, limited := r.agent.Account.Left()
+	if r.agent.Account.Overrun > 0 {
+		left = 0
+	}
+	switch {
+	case limited && left <= 0:
+		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget
+		return fmt.Errorf("%w: agent %s has used %s of %s", ErrNoMoney, r.agent.Name, r.agent.Account.Spent, *r.agent.Account.Budget)
+	case !limited && r.Budget == nil && !r.NoBudget:
+		return fmt.Errorf("%w for agent %s", ErrNoBudget, r.agent.Name)
+	case limited && r.Budget != nil && left < *r.Budget:
+		r.say("agent %s has %s left, less than the %s asked for: that is the limit", r.agent.Name, left, *r.Budget)
+	}
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return fmt.Errorf("making the run's token: %w", err)
+	}
+	r.token = hex.EncodeToString(secret)
+	r.row, err = r.ledger.OpenRun(ctx, ledger.NewRun{
+		Agent: r.agent.Name, Budget: r.Budget, Program: filepath.Base(r.Argv[0]), Token: ledger.HashToken(r.token),
+		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: true,
+	})
+	return err
+}
+
+func (r *run) findAgent(ctx context.Context) (ledger.Agent, error) {
+	a, err := r.ledger.Agent(ctx, r.Agent)
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return a, err
+	}
+	if r.NewAgent == nil {
+		return a, fmt.Errorf("%w: %s", ErrNoAgent, r.Agent)
+	}
+	a, err = r.ledger.CreateAgent(ctx, *r.NewAgent)
+	if errors.Is(err, ledger.ErrExists) { // another aex was quicker
+		return r.ledger.Agent(ctx, r.Agent)
+	}
+	if err == nil {
+		r.announce(ctx)
+	}
+	return a, err
+}
+
+// announce tells of a new agent, with names that it may be a slip for.
+func (r *run) announce(ctx context.Context) {
+	like := ""
+	if all, err := r.ledger.Agents(ctx); err == nil {
+		like = similar(r.Agent, all)
+	}
+	if r.Agent != "default" || like != "" {
+		r.say("new agent %s%s", r.Agent, like)
+	}
+}
+
+// listen opens the run's private gateway on loopback.
+func (r *run) listen() error {
+	config := net.ListenConfig{}
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(r.ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listening on loopback: %w", err)
+	}
+	r.url = "http://" + l.Addr().String()
+	r.guard = newGuard(r.Guard, r.stop, r.say)
+	r.gateway = proxy.New(proxy.Options{
+		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, NoClamp: r.NoClamp, CAFile: r.CAFile,
+		Watch:  r.noticed,
+		Broken: func(err error) { r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err)) },
+		Logf: func(format string, args ...any) {
+			if r.Verbose {
+				r.say(format, args...)
+			}
+		},
+	})
+	r.owners.Go(func() {
+		if err := r.gateway.Serve(l); err != nil {
+			r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err))
+		}
+	})
+	return nil
+}
+
+// start runs the program below a monitor, with the token for a key.
+func (r *run) start() (err error) {
+	env, removed, passed := childEnv(r.Environ, r.PassEnv, r.url, r.token, string(r.row.ID))
+	r.report.Metered = !passed
+	if r.Verbose {
+		r.say("gateway %s, run %s, agent %s", r.url, short(r.row.ID), r.agent.Name)
+		for _, name := range removed {
+			r.say("%s is not passed on", name)
+		}
+	}
+	if passed {
+		r.say("a provider's key or base URL is passed on: what is spent with it is not metered")
+	}
+	r.proc, err = Start(Command{
+		Argv: r.Argv, Env: env, Dir: r.Dir, TTY: r.TTY, Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
+		RunID: string(r.row.ID), DieWithParent: r.DieWithParent,
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		r.report.ExitCode = ExitNotFound
+	case errors.Is(err, ErrNotExecutable):
+		r.report.ExitCode = ExitNotExecutable
+	}
+	return err
+}
+
+// noticed is told of every answered call.
+func (r *run) noticed(n proxy.Notice) {
+	r.report.count(n)
+	r.guard.noticed(n)
+	if n.Ends {
+		r.spent.Do(func() { close(r.exhausted) })
+	}
+}
+
+// watch starts what looks after the run while the program works.
+func (r *run) watch() {
+	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.gateway.Open) })
+	r.owners.Go(func() {
+		tick := time.NewTicker(tokenLife / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-r.ctx.Done():
+				return
+			case <-r.ledger.Broken():
+				r.stop(ErrUnbooked)
+				return
+			case now := <-tick.C:
+				if err := r.ledger.ExtendToken(context.WithoutCancel(r.ctx), ledger.HashToken(r.token), now.Add(tokenLife)); err != nil {
+					r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err))
+					return
+				}
+			}
+		}
+	})
+	states := r.ledger.WatchRun(r.ctx, r.row.ID)
+	r.owners.Go(func() {
+		for state := range states {
+			if state == ledger.RunEnding || state == ledger.RunEnded {
+				r.stop(ErrStopped)
+			}
+		}
+	})
+}
+
+// wait returns when the program has ended or something else ended the run. A
+// program whose money is gone has the grace to end by itself.
+func (r *run) wait() {
+	exhausted := r.exhausted
+	var grace <-chan time.Time
+	for {
+		select {
+		case <-r.proc.Done():
+			r.stop(errChildOver)
+			return
+		case <-r.ctx.Done():
+			return
+		case <-exhausted:
+			exhausted = nil
+			grace = time.After(r.Grace)
+		case <-grace:
+			r.stop(ErrBudget)
+			return
+		}
+	}
+}
+
+// endTree ends whatever the program left or is, restores the terminal, and
+// keeps in the report how it went.
+func (r *run) endTree() error {
+	r.decide(context.Cause(r.ctx))
+	var ended Ended
+	if r.keeps() {
+		r.report.Orphans = r.proc.Orphans()
+	} else {
+		ended = r.proc.End(Ending{Grace: 2 * time.Second})
+	}
+	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
+	r.report.status(r.proc.Status())
+	return r.proc.Close()
+}
+
+// keeps tells whether processes that outlive the program are left alone.
+func (r *run) keeps() bool {
+	return r.report.Outcome == "exited" && r.Orphans != OrphansKill
+}
+
+// shutdown closes the gateway once every call is booked. The tree is gone:
+// nobody waits for an answer.
+func (r *run) shutdown() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := r.gateway.Shutdown(ctx)
+	r.stop(nil)
+	r.owners.Wait()
+	return err
+}
+
+// close ends the run in the ledger and completes the report.
+func (r *run) close(ctx context.Context) error {
+	detail, err := json.Marshal(r.report)
+	if err != nil {
+		return err
+	}
+	row, err := r.ledger.EndRun(context.WithoutCancel(ctx), r.row.ID, ledger.RunEnd{
+		Outcome: r.report.Outcome, ExitCode: r.report.ExitCode, Detail: detail,
+	})
+	if err != nil {
+		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
+	}
+	r.report.fill(r, row)
+	return nil
+}
+
+// say prints a line for the user; it does not disturb a raw terminal.
+func (r *run) say(format string, args ...any) {
+	line := "aex: " + fmt.Sprintf(format, args...)
+	switch {
+	case r.Quiet:
+	case r.proc != nil:
+		r.proc.Notice(line)
+	default:
+		fmt.Fprintln(r.Stderr, line)
+	}
+}
+
+func short(id ledger.RunID) string { return string(id[:min(4, len(id))]) }
