@@ -123,7 +123,7 @@ func (x *exchange) toolCalls(c *call) []ToolCall {
 
 func (x *exchange) makeOutput(c *call, index int64, calls []ToolCall) output {
 	room := int64(-1)
-	if c.cap >= 0 && !x.b.IgnoreCap {
+	if c.cap == 0 || c.cap > 0 && !x.b.IgnoreCap {
 		room = c.cap
 	}
 	var o output

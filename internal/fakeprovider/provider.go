@@ -60,7 +60,7 @@ type Provider struct {
 	conns   map[string]int64 // requests read per client connection
 	release chan struct{}    // closed to let go of what hangs
 	changed chan struct{}    // closed at the next change of the bill; nil: nobody waits
-	stored  map[string][]byte
+	stored  map[string]stored
 }
 
 // New makes a provider with an empty bill.
@@ -85,7 +85,7 @@ func (p *Provider) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set, p.models, p.next = p.opt.Behaviour, map[string]Behaviour{}, nil
-	p.entries, p.lean, p.stored = nil, map[leanKey]int64{}, map[string][]byte{}
+	p.entries, p.lean, p.stored = nil, map[leanKey]int64{}, map[string]stored{}
 	p.conns = map[string]int64{}
 	if p.release != nil {
 		close(p.release)

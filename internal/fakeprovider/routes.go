@@ -71,8 +71,8 @@ var openAINames = map[string]string{
 
 func findRoute(r *http.Request) (route, bool) {
 	path, post := r.URL.Path, r.Method == http.MethodPost
-	if strings.Contains(path, "/models/") && strings.Contains(path, ":") {
-		return geminiRoute(path, post)
+	if post && strings.Contains(path, "/models/") && strings.Contains(path, ":") {
+		return geminiRoute(r)
 	}
 	if path == "/v1/messages" && post {
 		return route{wireMessages, messages{}, (*exchange).generate}, true

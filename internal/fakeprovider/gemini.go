@@ -1,0 +1,218 @@
+package fakeprovider
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// gemini is POST /v1beta/models/M:generateContent and :streamGenerateContent,
+// after Google's Generative Language API reference.
+type gemini struct {
+	model  string
+	stream bool
+	array  bool // without alt=sse a stream is a JSON array
+}
+
+type geminiRequest struct {
+	Contents []geminiContent `json:"contents"`
+	System   *geminiContent  `json:"systemInstruction"`
+	System2  *geminiContent  `json:"system_instruction"`
+	Tools    []struct {
+		Functions []json.RawMessage `json:"functionDeclarations"`
+		Snake     []json.RawMessage `json:"function_declarations"`
+	} `json:"tools"`
+	ToolConfig struct {
+		Calling struct {
+			Mode    string   `json:"mode"`
+			Allowed []string `json:"allowedFunctionNames"`
+		} `json:"functionCallingConfig"`
+	} `json:"toolConfig"`
+	Config struct {
+		MaxOutputTokens *int64          `json:"maxOutputTokens"`
+		CandidateCount  *int64          `json:"candidateCount"`
+		Schema          json.RawMessage `json:"responseSchema"`
+	} `json:"generationConfig"`
+	// Wrapped is how countTokens takes a whole request.
+	Wrapped *geminiRequest `json:"generateContentRequest"`
+}
+
+type geminiContent struct {
+	Role  string       `json:"role"`
+	Parts []geminiPart `json:"parts"`
+}
+
+type geminiPart struct {
+	Text     string          `json:"text"`
+	Inline   *geminiMedia    `json:"inlineData"`
+	Inline2  *geminiMedia    `json:"inline_data"`
+	File     *geminiMedia    `json:"fileData"`
+	Call     json.RawMessage `json:"functionCall"`
+	Response json.RawMessage `json:"functionResponse"`
+}
+
+type geminiMedia struct {
+	MimeType string `json:"mimeType"`
+}
+
+// geminiRoute is a path with a method of a model in it.
+func geminiRoute(r *http.Request) (route, bool) {
+	_, tail, _ := strings.Cut(r.URL.Path, "/models/")
+	model, method, _ := strings.Cut(tail, ":")
+	g := gemini{model: model}
+	versioned := strings.HasPrefix(r.URL.Path, "/v1beta/models/") || strings.HasPrefix(r.URL.Path, "/v1/models/")
+	if !versioned {
+		return route{name: "none", wire: g}, false
+	}
+	switch method {
+	case "generateContent":
+		return route{wireGemini, g, (*exchange).generate}, true
+	case "streamGenerateContent":
+		g.stream, g.array = true, r.URL.Query().Get("alt") != "sse"
+		return route{wireGemini, g, (*exchange).generate}, true
+	case "countTokens":
+		return route{"count_tokens", g, countGemini}, true
+	}
+	return route{name: "none", wire: g}, false
+}
+
+func (gemini) requestID(n int64) string { return ident("", n) }
+
+func (gemini) authenticate(x *exchange) *refusal {
+	key := firstOf(x.r.Header.Get("X-Goog-Api-Key"), x.r.URL.Query().Get("key"))
+	switch want := x.p.opt.Key; {
+	case want == "" || key == want:
+		return nil
+	case key == "":
+		return &refusal{status: 403, message: "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API."}
+	}
+	return &refusal{status: 400, code: "API_KEY_INVALID", message: "API key not valid. Please pass a valid API key."}
+}
+
+func (gemini) headers(_ *exchange, h http.Header) {
+	h.Set("Server-Timing", "gfet4t7; dur=12")
+	h.Set("Vary", "Origin, X-Origin, Referer")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// geminiStatus are Google's names of statuses.
+var geminiStatus = map[int]string{
+	400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+	429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+}
+
+func geminiError(no refusal) map[string]any {
+	e := map[string]any{"code": no.status, "message": no.message, "status": firstOf(geminiStatus[no.status], "UNKNOWN")}
+	if no.code == "API_KEY_INVALID" {
+		e["details"] = []any{map[string]any{"@type": "type.googleapis.com/google.rpc.ErrorInfo",
+			"reason": no.code, "domain": "googleapis.com",
+			"metadata": map[string]any{"service": "generativelanguage.googleapis.com"}}}
+	}
+	return map[string]any{"error": e}
+}
+
+func (gemini) errorBody(x *exchange, no refusal) any {
+	body := geminiError(no)
+	if no.usage && x.plan != nil {
+		body["usageMetadata"] = geminiUsage(x, x.plan.usage.Output)
+	}
+	return body
+}
+
+func (gemini) errorEvent(s *stream) {
+	if s.send("", marshal(geminiError(refusal{status: 503, message: "The model is overloaded. Please try again later."}))) && s.array {
+		s.raw([]byte("]"))
+	}
+}
+
+func (g gemini) read(x *exchange) (*call, *refusal) {
+	var q geminiRequest
+	if err := json.Unmarshal(x.body, &q); err != nil {
+		no := badRequest("", "Invalid JSON payload received. "+err.Error())
+		return nil, &no
+	}
+	if q.Wrapped != nil {
+		q = *q.Wrapped
+	}
+	c := &call{model: g.model, stream: g.stream, cap: -1, outputs: 1}
+	if len(q.Contents) == 0 {
+		no := badRequest("", "* GenerateContentRequest.contents: contents is not specified\n")
+		return c, &no
+	}
+	if q.Config.MaxOutputTokens != nil {
+		c.cap = *q.Config.MaxOutputTokens
+	}
+	if q.Config.CandidateCount != nil {
+		c.outputs = *q.Config.CandidateCount
+	}
+	if c.outputs < 1 || c.outputs > 8 {
+		no := badRequest("", "The specified candidate count is out of range.")
+		return c, &no
+	}
+	n := counter{perToken: x.p.opt.BytesPerToken}
+	for _, system := range []*geminiContent{q.System, q.System2} {
+		if system != nil {
+			n.geminiContent(*system)
+		}
+	}
+	var said string
+	var answered bool
+	for _, content := range q.Contents {
+		said, answered = n.geminiContent(content)
+	}
+	n.raw(q.Config.Schema)
+	for _, t := range q.Tools {
+		functions := append(t.Functions, t.Snake...)
+		for _, f := range functions {
+			n.raw(f)
+			c.tools = append(c.tools, nameIn(f))
+		}
+		c.toolCount += int64(max(1, len(functions)))
+	}
+	c.take(&n)
+	c.callTool = wanted(said, geminiChoice(&q), answered)
+	return c, nil
+}
+
+// geminiChoice is the calling mode as OpenAI would put it.
+func geminiChoice(q *geminiRequest) json.RawMessage {
+	switch calling := q.ToolConfig.Calling; calling.Mode {
+	case "ANY":
+		if len(calling.Allowed) > 0 {
+			return marshal(map[string]any{"name": calling.Allowed[0]})
+		}
+		return json.RawMessage(`"any"`)
+	case "NONE":
+		return json.RawMessage(`"none"`)
+	}
+	return nil
+}
+
+func (n *counter) geminiContent(content geminiContent) (said string, answered bool) {
+	n.messages++
+	for _, part := range content.Parts {
+		n.text(part.Text)
+		n.raw(part.Call)
+		n.raw(part.Response)
+		if part.Inline != nil || part.Inline2 != nil || part.File != nil {
+			n.image(imageGemini)
+		}
+		said += part.Text
+		answered = len(part.Response) > 0
+	}
+	return said, answered
+}
+
+// countGemini is POST :countTokens.
+func countGemini(x *exchange) {
+	c, no := x.route.wire.read(x)
+	if no != nil {
+		x.refuse(*no)
+		return
+	}
+	p := &plan{}
+	x.route.name = wireGemini // for what it hides
+	p.countPrompt(x, c)
+	x.sendWhole(200, marshal(map[string]any{"totalTokens": p.prompt, "promptTokensDetails": modality("TEXT", p.prompt)}))
+}
+
