@@ -1,0 +1,74 @@
+# aex needs Go and make. Whatever else a target needs it installs by name.
+
+export CGO_ENABLED ?= 0
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X github.com/Auro-rium/aex/internal/cli.Version=$(VERSION)
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: build test race check vuln demo bench crash supervise fuzz sdk python readme-v12 prices docs clean cc
+
+build: ## bin/aex, one static binary
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
+
+test: ## everything that needs only Go
+	$(GO) test ./...
+
+race: cc ## the same under the race detector
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+check: ## format, vet (Linux and macOS), staticcheck, vulnerabilities
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofmt-ed:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(MAKE) --no-print-directory vuln
+
+vuln: ## known vulnerabilities, where their list can be reached
+	@if out=$$($(GO) run $(GOVULNCHECK) ./... 2>&1); then echo "$$out"; \
+	elif echo "$$out" | grep -q 'vuln.go.dev'; then echo "WARNING: govulncheck could not reach its list: nothing was checked"; \
+	else echo "$$out"; exit 1; fi
+
+demo: build ## build, and run the main job: no keys, no network, no set-up
+	./bin/aex demo
+
+bench: build ## the figures of docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./...
+	./clients/bench/run
+
+crash: ## kill -9 at 500 random instants
+	AEX_CRASH=500 $(GO) test -run 'Crash' -timeout 60m -v ./ledger
+
+supervise: cc ## the supervision cases, 20 times in a row
+	CGO_ENABLED=1 $(GO) test -race -run 'TestCase' -count=20 -timeout 120m ./supervisor
+
+FUZZTIME ?= 20s
+fuzz: ## each fuzz target for FUZZTIME
+	@for pkg in ledger policy proxy; do \
+	  for f in $$($(GO) test -list '^Fuzz' ./$$pkg | grep '^Fuzz'); do \
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; done; done
+
+sdk: build ## the real SDKs, with and without aex (installs Python and Node packages)
+	./clients/compat/run
+
+python: build ## the Python helper's own tests
+	./clients/python/test
+
+readme-v12: build ## every line of the v1.2 README, executed
+	./clients/readme-v12/run
+
+prices: ## the catalogue, made anew from genai-prices
+	./clients/prices/make
+
+docs: build ## man pages
+	./bin/aex docs man docs/man
+
+cc:
+	@command -v cc >/dev/null || command -v gcc >/dev/null || { \
+	  echo "installing a C compiler for the race detector"; \
+	  $$( [ "$$(id -u)" = 0 ] || echo sudo ) sh -c 'apt-get update -qq && apt-get install -y -qq gcc libc6-dev'; }
+
+clean:
+	rm -rf bin dist artifacts docs/man
