@@ -274,4 +274,3 @@ func chatFinish(o *output) string {
 	}
 	return "stop"
 }
-

@@ -215,4 +215,3 @@ func countGemini(x *exchange) {
 	p.countPrompt(x, c)
 	x.sendWhole(200, marshal(map[string]any{"totalTokens": p.prompt, "promptTokensDetails": modality("TEXT", p.prompt)}))
 }
-
