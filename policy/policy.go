@@ -163,7 +163,7 @@ func decideToolNames(caps Capabilities, c Call, _ Model) *Denial {
 			return deny(rule, "the provider's own tool %q is not on the agent's list of tools", t.Type)
 		}
 	}
-	if c.UnnamedTool || c.Tools != len(c.ToolNames)+len(c.Hosted) {
+	if c.UnnamedTool || c.Tools > len(c.ToolNames)+len(c.Hosted) {
 		return deny(rule, "the request declares a tool whose name cannot be checked")
 	}
 	for _, name := range c.ToolNames {

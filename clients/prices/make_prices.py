@@ -16,7 +16,7 @@ import sys
 from decimal import ROUND_CEILING, Decimal
 
 from genai_prices import data
-from genai_prices.types import ClauseEquals, ClauseOr, TieredPrices, TimeOfDateConstraint
+from genai_prices.types import ClauseEquals, ClauseOr, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
 # Their name of a provider -> ours.
 PROVIDERS = {
@@ -80,6 +80,8 @@ LIMITS = {
         (r"gpt-4\.1.*", 32_768, 1_047_576),
         (r"gpt-4o-2024-05-13", 4_096, 128_000),
         (r"(chatgpt-)?gpt-4o.*|chatgpt-4o.*", 16_384, 128_000),
+        (r"gpt-(audio|4\.5).*|gpt-chat-latest", 16_384, 128_000),
+        (r"gpt-oss.*", 65_536, 131_072),
         (r"gpt-4-32k.*", 32_768, 32_768),
         (r"gpt-4-turbo.*|gpt-4-(1106|0125|vision).*", 4_096, 128_000),
         (r"gpt-4.*", 8_192, 8_192),
@@ -122,6 +124,22 @@ LIMITS = {
         (r"deepseek-chat", 8_192, 131_072),
         (r"deepseek-reasoner", 65_536, 131_072),
     ],
+}
+
+
+# Published ids that the list covers by a prefix only. Each is checked against
+# the list's own search.
+MORE = {
+    "google": {
+        "gemini-1.5-flash": ["gemini-1.5-flash-001", "gemini-1.5-flash-002"],
+        "gemini-1.5-pro": ["gemini-1.5-pro-001", "gemini-1.5-pro-002"],
+        "gemini-2.0-flash": ["gemini-2.0-flash-001", "gemini-2.0-flash-exp"],
+        "gemini-2.0-flash-lite": ["gemini-2.0-flash-lite-001"],
+        "gemini-2.5-pro": ["gemini-2.5-pro-preview-05-06", "gemini-2.5-pro-preview-06-05"],
+        "gemini-2.5-flash-lite": ["gemini-2.5-flash-lite-preview-09-2025"],
+        "gemini-3.1-pro-preview": ["gemini-3.1-pro-preview-customtools"],
+    },
+    "anthropic": {"claude-opus-4-0": ["claude-opus-4"], "claude-sonnet-4-0": ["claude-sonnet-4"]},
 }
 
 
@@ -189,11 +207,20 @@ def dearest(all_rates):
     return merged
 
 
-def moments(model, day):
-    """When to ask for the price: once, or at every hour where it goes by the hour."""
+def moments(model, day, notes):
+    """When to ask for the price: now, at every hour where it goes by the hour,
+    and on the days for which another price is announced. The dearest counts."""
     prices = model.prices if isinstance(model.prices, list) else []
-    hourly = any(isinstance(p.constraint, TimeOfDateConstraint) for p in prices)
-    return [datetime.datetime(day.year, day.month, day.day, h, tzinfo=datetime.UTC) for h in (range(24) if hourly else [12])]
+    hours = [12]
+    if any(isinstance(p.constraint, TimeOfDateConstraint) for p in prices):
+        notes.add("time_of_day")
+        hours = range(24)
+    days = {day}
+    for p in prices:
+        if isinstance(p.constraint, StartDateConstraint) and p.constraint.start_date > day:
+            notes.add("announced")
+            days.add(p.constraint.start_date)
+    return [datetime.datetime(d.year, d.month, d.day, h, tzinfo=datetime.UTC) for d in sorted(days) for h in hours]
 
 
 def tiers(model):
@@ -218,7 +245,14 @@ def aliases(provider, model):
             for clause in match.or_:
                 yield from clauses(clause)
 
-    return sorted({a.lower() for a in clauses(model.match)} - {model.id.lower()})
+    found = {a.lower() for a in clauses(model.match)}
+    more = list(MORE.get(provider.id, {}).get(model.id, []))
+    if model.id.endswith("-latest"):
+        more.append(model.id.removesuffix("-latest"))
+    for name in more:
+        if provider.find_model(name) is model:
+            found.add(name.lower())
+    return sorted(found - {model.id.lower()})
 
 
 def limits(provider, name):
@@ -230,9 +264,7 @@ def limits(provider, name):
 
 def row(provider, model, day):
     notes = set()
-    when = moments(model, day)
-    if len(when) > 1:
-        notes.add("time_of_day")
+    when = moments(model, day, notes)
     prices = [model.get_prices(t) for t in when]
     starts = sorted(set().union(*(thresholds(p) for p in prices)) - {0})
     named = {name: [model.get_prices(when[0], c) for c in contexts] for name, contexts in tiers(model).items()}
@@ -266,6 +298,9 @@ def catalogue(day):
             continue
         taken = {m.id.lower() for m in provider.models}
         for model in provider.models:
+            if model.id.startswith("ft:") or model.id.endswith("-"):
+                skipped.append(f"{provider.id}/{model.id}: not a model's name")
+                continue
             try:
                 made = row(provider, model, day)
             except Skip as why:
