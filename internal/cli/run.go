@@ -224,7 +224,7 @@ func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
 	}
 	any := false
 	for _, p := range r.Providers() {
-		_, name, from := s.lookup(keyNames(p)...)
+		_, name, from := s.lookup(p.KeyEnvs()...)
 		if name != "" || p.Local || p.Keyless {
 			any = true
 		}

@@ -103,20 +103,9 @@ var baseURLs = map[string][]string{
 	"groq":      {"GROQ_BASE_URL"},
 }
 
-// keyNames are the variables of a provider's key, the one it is named after first.
-func keyNames(p policy.Provider) []string {
-	switch p.KeyEnv {
-	case "GEMINI_API_KEY":
-		return []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"}
-	case "":
-		return nil
-	}
-	return []string{p.KeyEnv}
-}
-
 // key is the real key for a provider, "" for none.
 func (s *settings) key(p policy.Provider) string {
-	value, _, _ := s.lookup(keyNames(p)...)
+	value, _, _ := s.lookup(p.KeyEnvs()...)
 	return value
 }
 
