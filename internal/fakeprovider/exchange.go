@@ -49,7 +49,8 @@ func (p *Provider) open(w http.ResponseWriter, r *http.Request) (*exchange, bool
 	x := &exchange{p: p, w: w, rc: http.NewResponseController(w), r: r, out: w}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil || len(body) > maxBody {
-		return nil, false // the client is gone or mad
+		w.WriteHeader(http.StatusRequestEntityTooLarge) // or nobody is there to read it
+		return nil, false
 	}
 	x.route, _ = findRoute(r)
 	id := p.seq.Add(1)

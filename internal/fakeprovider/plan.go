@@ -78,7 +78,27 @@ func (x *exchange) makePlan(c *call) *plan {
 	}
 	p.usage.AudioOut = b.AudioOutTokens * c.outputs
 	p.usage.Searches = b.Searches
+	p.usage.fold(x.route.name)
 	return p
+}
+
+// fold bills what a wire's usage cannot tell apart in the class that it can.
+func (u *Usage) fold(wire string) {
+	move := func(from, to *int64) { *from, *to = 0, *to+*from }
+	if wire != wireMessages {
+		move(&u.CacheWrite1h, &u.CacheWrite5m)
+	}
+	switch wire {
+	case wireGemini:
+		move(&u.CacheWrite5m, &u.Input)
+	case wireResponses, wireMessages:
+		move(&u.AudioIn, &u.Input)
+		move(&u.AudioOut, &u.Output)
+	case wireChat, wireCompletions:
+		u.Searches = 0
+	case wireEmbeddings:
+		*u = Usage{Input: u.Input + u.CacheRead + u.CacheWrite5m + u.AudioIn}
+	}
 }
 
 // countPrompt splits the prompt into the classes that are billed.

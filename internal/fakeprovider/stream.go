@@ -15,6 +15,7 @@ type stream struct {
 	array   bool   // a JSON array instead of server-sent events (gemini)
 	eol     string // of a line
 	buf     []byte
+	name    string // of the last event
 	events  int
 	content int  // content events sent
 	padded  bool // the huge event has been sent
@@ -153,11 +154,20 @@ func (s *stream) fault() bool {
 			s.x.route.wire.errorEvent(s)
 		}
 	case FaultMalformed:
-		s.over = !s.raw([]byte("data: {\"id\":\"broken\",\"choices\":[{\"delta\":{\"content\":\"w" + s.eol + s.eol))
+		s.over = !s.raw(s.broken())
 	case FaultHang:
 		s.over = !s.x.hang()
 	}
 	return !s.over
+}
+
+// broken is an event like the last one, but that its JSON breaks off.
+func (s *stream) broken() []byte {
+	const half = `{"id":"broken","index":0,"choices":[{"index":0,"delta":{"content":"w`
+	if s.array {
+		return s.frameArray(nil, []byte(half))
+	}
+	return s.frame(nil, s.name, []byte(half))
 }
 
 // send frames one event and flushes it; false when the stream is over.
@@ -176,7 +186,7 @@ func (s *stream) send(name string, data []byte) bool {
 	} else {
 		out = s.frame(out, name, data)
 	}
-	s.buf = out
+	s.buf, s.name = out, name
 	s.events++
 	return s.raw(out)
 }
