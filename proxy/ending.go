@@ -117,7 +117,12 @@ func (c *call) estimate() ledger.Micros {
 // panic, and the abort of a broken answer, go on only after the booking.
 func (c *call) forwardAndSettle() {
 	end := ending{row: "panic"}
-	defer func() { c.settle(end) }()
+	c.progress.call = c
+	c.g.live.add(&c.progress)
+	defer func() {
+		c.settle(end)
+		c.g.live.remove(&c.progress)
+	}()
 	end = c.forward()
 	if end.abort {
 		panic(http.ErrAbortHandler)

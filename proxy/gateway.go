@@ -77,6 +77,7 @@ type Gateway struct {
 	closing bool
 	calls   sync.WaitGroup // Add only under mu while not closing
 	open    atomic.Int64   // calls under way
+	live    liveCalls      // those of them that hold money
 	broken  sync.Once
 	failed  atomic.Bool
 	server  *http.Server
@@ -184,6 +185,7 @@ type call struct {
 	clamped int64
 
 	read       reading
+	progress   progress
 	firstToken time.Duration
 	answered   *fault
 }

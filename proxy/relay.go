@@ -183,6 +183,8 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		rl.sawBytes()
 		rl.out.Reset()
 		rl.split.write(p, rl.event)
+		rl.progress.seen.Store(rl.read.seen)
+		rl.progress.outputs.Store(rl.read.outputs)
 		if rl.held {
 			p = rl.out.Bytes()
 		}

@@ -1,0 +1,148 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	wholeBody  = `{"model":"gpt-4o-mini","max_tokens":200,"messages":[{"role":"user","content":"hello there, tell me something"}]}`
+	streamBody = `{"model":"gpt-4o-mini","max_tokens":200,"stream":true,"messages":[{"role":"user","content":"hello there, tell me something"}]}`
+)
+
+// load keeps connections busy for a span, and returns how long each request took.
+func load(ctx context.Context, w *way, connections int, span time.Duration) ([]time.Duration, error) {
+	end := time.Now().Add(span)
+	var mu sync.Mutex
+	var all []time.Duration
+	var failed error
+	var callers sync.WaitGroup
+	for range connections {
+		callers.Go(func() {
+			took, err := caller(ctx, w, end)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, took...)
+			failed = errors.Join(failed, err)
+		})
+	}
+	callers.Wait()
+	return all, failed
+}
+
+// caller repeats one request over one connection.
+func caller(ctx context.Context, w *way, end time.Time) ([]time.Duration, error) {
+	host := strings.TrimPrefix(w.url, "http://")
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	request := []byte(fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		host, w.token, len(wholeBody), wholeBody))
+	in := bufio.NewReaderSize(conn, 16<<10)
+	var took []time.Duration
+	for ctx.Err() == nil {
+		began := time.Now()
+		if began.After(end) {
+			break
+		}
+		if _, err := conn.Write(request); err != nil {
+			return took, err
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return took, fmt.Errorf("%s: %w", w.name, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return took, err
+		}
+		if resp.StatusCode != 200 {
+			return took, fmt.Errorf("%s answered %d: %s", w.name, resp.StatusCode, body)
+		}
+		took = append(took, time.Since(began))
+	}
+	return took, nil
+}
+
+// commitTime is how long a small durable write takes on the ledger's disk.
+func commitTime(dir string) (time.Duration, error) {
+	f, err := os.Create(filepath.Join(dir, "commit"))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var took []time.Duration
+	page := bytes.Repeat([]byte{1}, 4096)
+	for range 200 {
+		began := time.Now()
+		if _, err := f.Write(page); err != nil {
+			return 0, err
+		}
+		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(began))
+	}
+	return median(took), nil
+}
+
+// streams compares streamed answers: time to the first event, and the whole.
+func streams(ctx context.Context, ways []*way) error {
+	first := make([][]time.Duration, len(ways))
+	whole := make([][]time.Duration, len(ways))
+	for range 200 {
+		for i, w := range ways {
+			f, all, err := stream(ctx, w)
+			if err != nil {
+				return err
+			}
+			first[i] = append(first[i], f)
+			whole[i] = append(whole[i], all)
+		}
+	}
+	fmt.Printf("%-14s %22s %22s %10s\n", "way", "stream: first event", "whole (50 chunks)", "of proxy")
+	for i, w := range ways {
+		fmt.Printf("%-14s %22s %22s %10.2f\n", w.name, median(first[i]).Round(time.Microsecond), median(whole[i]).Round(time.Microsecond),
+			float64(median(whole[i]))/float64(median(whole[1])))
+	}
+	return nil
+}
+
+func stream(ctx context.Context, w *way) (first, whole time.Duration, err error) {
+	req, err := http.NewRequestWithContext(ctx, "POST", w.url+"/v1/chat/completions", strings.NewReader(streamBody))
+	if err != nil {
+		return 0, 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	began := time.Now()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer resp.Body.Close()
+	in := bufio.NewReader(resp.Body)
+	if _, err := in.ReadString('\n'); err != nil {
+		return 0, 0, err
+	}
+	first = time.Since(began)
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return 0, 0, err
+	}
+	return first, time.Since(began), nil
+}

@@ -1,0 +1,158 @@
+//go:build linux
+
+// Command bench measures the gateway beside the direct call and a bare
+// httputil.ReverseProxy, interleaved in one run: the provider and the load on
+// one core, the way between them on the other. Figures are ratios: absolute
+// times say more about the machine than about aex.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "provider":
+			return serveProvider(ctx)
+		case "proxy":
+			return serveProxy(ctx, args[1])
+		case "gateway":
+			return serveGateway(ctx, args[1], args[2])
+		}
+	}
+	rounds := flag.Int("rounds", 7, "rounds of each way")
+	span := flag.Duration("span", 1500*time.Millisecond, "length of a round")
+	flag.Parse()
+	if err := pin(0); err != nil {
+		return err
+	}
+	return measure(ctx, *rounds, *span)
+}
+
+// pin keeps this process, and what it starts, on one core. Affinity is a
+// thread's own, so the process begins anew once it is set.
+func pin(cpu int) error {
+	const mark = "AEX_BENCH_PINNED"
+	if os.Getenv(mark) == strconv.Itoa(cpu) || runtime.NumCPU() < 2 && os.Getenv(mark) == "" {
+		return nil
+	}
+	runtime.LockOSThread()
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pinning to core %d: %w", cpu, err)
+	}
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return len(e) > len(mark) && e[:len(mark)+1] == mark+"=" })
+	return syscall.Exec("/proc/self/exe", os.Args, append(env, mark+"="+strconv.Itoa(cpu)))
+}
+
+// way is one way to the provider.
+type way struct {
+	name  string
+	url   string
+	token string
+	pid   int
+
+	rates  []float64       // requests a second of each round, many connections
+	medias []time.Duration // median of each round, one connection
+}
+
+func measure(ctx context.Context, rounds int, span time.Duration) error {
+	home, err := os.MkdirTemp(".", ".bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(home)
+	procs := &processes{}
+	defer procs.end()
+	provider, _, err := procs.start(0, "provider")
+	if err != nil {
+		return err
+	}
+	direct := &way{name: "direct", url: provider, token: "sk-bench"}
+	proxy := &way{name: "ReverseProxy", token: "sk-bench"}
+	if proxy.url, proxy.pid, err = procs.start(1, "proxy", provider); err != nil {
+		return err
+	}
+	gateway := &way{name: "aex", token: benchToken}
+	if gateway.url, gateway.pid, err = procs.start(1, "gateway", provider, home); err != nil {
+		return err
+	}
+	idle := resident(gateway.pid)
+	ways := []*way{direct, proxy, gateway}
+	for round := range rounds + 1 { // the first warms up
+		for _, w := range ways {
+			many, err := load(ctx, w, 32, span)
+			if err != nil {
+				return err
+			}
+			one, err := load(ctx, w, 1, span/3)
+			if err != nil {
+				return err
+			}
+			if round > 0 {
+				w.rates = append(w.rates, float64(len(many))/span.Seconds())
+				w.medias = append(w.medias, median(one))
+			}
+		}
+	}
+	commit, err := commitTime(home)
+	if err != nil {
+		return err
+	}
+	print(ways, commit, idle, resident(gateway.pid))
+	return errors.Join(streams(ctx, ways))
+}
+
+func print(ways []*way, commit time.Duration, idle, loaded int) {
+	proxy := ways[1]
+	fmt.Printf("%-14s %16s %10s %18s %12s\n", "way", "requests/s (32)", "of proxy", "p50, 1 connection", "above proxy")
+	for _, w := range ways {
+		fmt.Printf("%-14s %16.0f %10.2f %18s %12s\n", w.name, median(w.rates), median(ratios(w.rates, proxy.rates)),
+			median(w.medias).Round(time.Microsecond), (median(w.medias) - median(proxy.medias)).Round(time.Microsecond))
+	}
+	fmt.Printf("one commit (write and fdatasync of 4 KiB, same disk): %s\n", commit.Round(time.Microsecond))
+	fmt.Printf("gateway's resident set: %.1f MiB idle, %.1f MiB after the load\n", float64(idle)/1024, float64(loaded)/1024)
+	if info, err := os.Stat("bin/aex"); err == nil {
+		fmt.Printf("binary: %.1f MB\n", float64(info.Size())/1e6)
+	}
+}
+
+// ratios are those of each round with its neighbour.
+func ratios(a, b []float64) []float64 {
+	var r []float64
+	for i := range a {
+		r = append(r, a[i]/b[i])
+	}
+	return r
+}
+
+func median[T int64 | float64 | time.Duration](list []T) T {
+	if len(list) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,342 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/ledger"
+)
+
+const hello = `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello"}]}`
+
+func asJSON(t *testing.T, v any) json.RawMessage {
+	t.Helper()
+	b, err := json.Marshal(v)
+	must(t, err)
+	return b
+}
+
+// writeModels writes a models.yaml in which UPSTREAM stands for the provider.
+func writeModels(t *testing.T, text, upstream string) string {
+	t.Helper()
+	if text == "" {
+		return ""
+	}
+	file := filepath.Join(t.TempDir(), "models.yaml")
+	must(t, os.WriteFile(file, []byte(strings.ReplaceAll(text, "UPSTREAM", upstream)), 0o600))
+	return file
+}
+
+func TestCallIsBookedAsBilled(t *testing.T) {
+	w := newWorld(t, setup{})
+	calls := []string{
+		hello,
+		`{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}],"n":3,"max_tokens":20}`,
+		`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello"}],"stream":true}`,
+		`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello"}],"stream":true,"stream_options":{"include_usage":true}}`,
+		`{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}],"tools":[{"type":"function","function":{"name":"f","parameters":{}}}]}`,
+	}
+	for _, body := range calls {
+		status, _, answer, err := w.post("/v1/chat/completions", body)
+		must(t, err)
+		if status != 200 {
+			t.Fatalf("%s: %d %s", body, status, answer)
+		}
+	}
+	run := w.booked(len(calls))
+	if bill := w.billed(parsePrices(t, wirePrices)); run.Account.Spent != bill || bill == 0 {
+		t.Errorf("ledger %s, bill %s", run.Account.Spent, bill)
+	}
+	if run.Account.Reserved != 0 {
+		t.Errorf("%s is still reserved", run.Account.Reserved)
+	}
+}
+
+// The client gets the provider's bytes but for the usage that aex asked for.
+func TestBytesAreTheProviders(t *testing.T) {
+	w := newWorld(t, setup{})
+	for _, body := range []string{
+		hello,
+		`{"stream":true,"model":"gpt-4o-mini","messages":[{"role":"user","content":"né 你好"}],"stream_options":{"include_usage":true}}`,
+	} {
+		_, _, answer, err := w.post("/v1/chat/completions", body)
+		must(t, err)
+		bill := w.provider.Bill()
+		if sent := string(bill[len(bill)-1].Response); sent != answer {
+			t.Errorf("the provider sent\n%s\nand the client got\n%s", sent, answer)
+		}
+		if got := string(bill[len(bill)-1].Body); got != body {
+			t.Errorf("the client sent\n%s\nand the provider got\n%s", body, got)
+		}
+	}
+	_, _, answer, err := w.post("/v1/chat/completions", strings.Replace(hello, "{", `{"stream":true,`, 1))
+	must(t, err)
+	if strings.Contains(answer, "usage") {
+		t.Errorf("the client did not ask for usage and got\n%s", answer)
+	}
+	if !strings.HasSuffix(answer, "data: [DONE]\n\n") {
+		t.Errorf("the stream does not end as the provider's: %q", answer)
+	}
+}
+
+func TestRealKeyStaysInTheGateway(t *testing.T) {
+	w := newWorld(t, setup{})
+	_, h, answer, err := w.post("/v1/chat/completions", hello)
+	must(t, err)
+	if strings.Contains(answer+fmt.Sprint(h), realKey) {
+		t.Error("the key reached the client")
+	}
+	e := w.provider.Bill()[0]
+	if got := e.Header.Get("Authorization"); got != fakeprovider.Fingerprint("Bearer "+realKey) {
+		t.Errorf("the provider got %q instead of the real key", got)
+	}
+	if strings.Contains(fmt.Sprint(e.Header, e.Query, string(e.Body)), w.token) {
+		t.Error("the run's token reached the provider")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	w := newWorld(t, setup{})
+	for _, tt := range []struct {
+		name, path, body string
+		header           []string
+		status           int
+		code, says       string
+	}{
+		{"wrong token", "/v1/chat/completions", hello, []string{"Authorization", "Bearer nope"}, 401, "invalid_token", "token"},
+		{"no such route", "/v1/files", `{}`, nil, 403, "endpoint_not_governed", "models.yaml"},
+		{"unpriced model", "/v1/chat/completions", strings.Replace(hello, "gpt-4o-mini", "nobodys-model", 1), nil, 403, "model_not_priced", "--price nobodys-model="},
+		{"not JSON", "/v1/chat/completions", `{"model":`, nil, 400, "invalid_request", "JSON"},
+		{"not an object", "/v1/chat/completions", `[]`, nil, 400, "invalid_request", "object"},
+		{"model twice", "/v1/chat/completions", `{"model":"gpt-4o-mini","model":"gpt-4o","messages":[]}`, nil, 400, "invalid_request", "twice"},
+		{"model in another case", "/v1/chat/completions", `{"Model":"gpt-4o","model":"gpt-4o-mini","messages":[]}`, nil, 400, "invalid_request", "another case"},
+		{"negative cap", "/v1/chat/completions", `{"model":"gpt-4o-mini","max_tokens":-1,"messages":[]}`, nil, 400, "invalid_request", "max_tokens"},
+		{"cap is text", "/v1/chat/completions", `{"model":"gpt-4o-mini","max_tokens":"abc","messages":[]}`, nil, 400, "invalid_request", "max_tokens"},
+		{"brotli", "/v1/chat/completions", hello, []string{"Content-Encoding", "br"}, 415, "unsupported_encoding", "gzip"},
+		{"page of another origin", "/v1/chat/completions", hello, []string{"Origin", "https://example.com"}, 403, "origin_refused", "web pages"},
+		{"own provider key", "/v1/chat/completions", hello, []string{"X-Aex-Provider-Key", "sk-own"}, 403, "policy_denied", "allow_passthrough"},
+	} {
+		status, h, answer, err := w.post(tt.path, tt.body, tt.header...)
+		must(t, err)
+		if status != tt.status || h.Get("X-Aex-Code") != tt.code || !strings.Contains(answer, tt.says) || !strings.Contains(answer, `"message":"aex: `) {
+			t.Errorf("%s: %d %s %s", tt.name, status, h.Get("X-Aex-Code"), answer)
+		}
+		if h.Get("X-Should-Retry") != "false" {
+			t.Errorf("%s: x-should-retry is %q", tt.name, h.Get("X-Should-Retry"))
+		}
+	}
+	if n := len(w.provider.Bill()); n != 0 {
+		t.Errorf("%d refused calls reached the provider", n)
+	}
+}
+
+func TestHostMustBeOurs(t *testing.T) {
+	w := newWorld(t, setup{})
+	req, err := http.NewRequest("POST", w.url+"/v1/chat/completions", strings.NewReader(hello))
+	must(t, err)
+	req.Host = "evil.example:80"
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	resp, err := client.Do(req)
+	must(t, err)
+	resp.Body.Close()
+	if resp.Header.Get("X-Aex-Code") != "host_refused" {
+		t.Errorf("a request for another host got %d %s", resp.StatusCode, resp.Header.Get("X-Aex-Code"))
+	}
+}
+
+// Every spelling of a base URL leads to the same call.
+func TestBaseURLSpellings(t *testing.T) {
+	w := newWorld(t, setup{})
+	for _, path := range []string{"/v1/chat/completions", "/chat/completions", "/v1/v1/chat/completions", "/openai/v1/chat/completions"} {
+		if status, _, answer, err := w.post(path, hello); err != nil || status != 200 {
+			t.Errorf("%s: %d %s %v", path, status, answer, err)
+		}
+	}
+}
+
+// An overrun is booked in full, in its own column, whatever the budget.
+func TestOverrun(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		budget  string
+		overrun bool
+	}{{"within the budget", "1", false}, {"beyond the budget", "0.0007", true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, setup{budget: tt.budget})
+			// The model named in the answer is dearer than the one asked for.
+			w.provider.Set(fakeprovider.Behaviour{ServedModel: "gpt-4o", OutputTokens: 300})
+			status, _, _, err := w.post("/v1/chat/completions", strings.Replace(hello, "{", `{"max_tokens":300,`, 1))
+			must(t, err)
+			if status != 200 {
+				t.Fatalf("status %d", status)
+			}
+			run := w.booked(1)
+			bill := w.billed(parsePrices(t, wirePrices))
+			if got := run.Account.Spent + run.Account.Overrun; got != bill {
+				t.Errorf("booked %s of a bill of %s", got, bill)
+			}
+			if (run.Account.Overrun > 0) != tt.overrun {
+				t.Errorf("overrun %s", run.Account.Overrun)
+			}
+			status, h, _, err := w.post("/v1/chat/completions", hello)
+			must(t, err)
+			if tt.overrun && (status != 402 || h.Get("X-Aex-Code") != "budget_exceeded") {
+				t.Errorf("after an overrun: %d %s", status, h.Get("X-Aex-Code"))
+			}
+		})
+	}
+}
+
+// A POST that carries an Idempotency-Key is not repeated by Go's transport when
+// a reused connection breaks: one provider request for one hold.
+func TestPostIsNeverRepeated(t *testing.T) {
+	w := newWorld(t, setup{})
+	for i := range 2 { // the second goes over the connection that the first left
+		if i == 1 {
+			w.provider.Next(fakeprovider.Behaviour{Fault: fakeprovider.FaultDropReused})
+		}
+		status, _, _, err := w.post("/v1/chat/completions", hello, "Idempotency-Key", fmt.Sprintf("key-%d", i))
+		if i == 1 && err == nil && status != 502 {
+			t.Errorf("the broken call was answered %d", status)
+		}
+	}
+	run := w.booked(2)
+	if n := len(w.provider.Bill()); n != 2 {
+		t.Errorf("2 calls made %d provider requests", n)
+	}
+	if bill := w.billed(parsePrices(t, wirePrices)); run.Account.Spent < bill {
+		t.Errorf("booked %s of a bill of %s", run.Account.Spent, bill)
+	}
+}
+
+// panicWriter panics in the midst of the relay, as a bug would.
+type panicWriter struct {
+	http.ResponseWriter
+}
+
+func (p panicWriter) Write(b []byte) (int, error) { panic("a bug in the relay") }
+
+// A panic books the call before it goes on.
+func TestPanicIsBooked(t *testing.T) {
+	w := newWorld(t, setup{})
+	req, err := http.NewRequest("POST", "/v1/chat/completions", strings.NewReader(hello))
+	must(t, err)
+	req.Host = "127.0.0.1"
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		w.gateway.ServeHTTP(panicWriter{discard{}}, req)
+	}()
+	run := w.booked(1)
+	if bill := w.billed(parsePrices(t, wirePrices)); run.Account.Spent < bill || run.Account.Reserved != 0 {
+		t.Errorf("after a panic: booked %s, reserved %s, bill %s", run.Account.Spent, run.Account.Reserved, bill)
+	}
+}
+
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) WriteHeader(int)             {}
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// A lone call with a huge cap gets half of what is there, and others find room
+// beside it: nothing is refused while money is unspent.
+func TestHugeCaps(t *testing.T) {
+	prices := []string{"gpt-4o=1/15"}
+	w := newWorld(t, setup{budget: "0.50", prices: prices})
+	w.provider.Set(fakeprovider.Behaviour{Fault: fakeprovider.FaultHangHeaders, OutputTokens: 100})
+	body := `{"model":"gpt-4o","max_tokens":128000,"messages":[{"role":"user","content":"think hard"}]}`
+	type answer struct {
+		status  int
+		clamped string
+	}
+	answers := make(chan answer, 4)
+	var calls sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	send := func() {
+		calls.Go(func() {
+			status, h, _, _ := w.postWithin(ctx, "/v1/chat/completions", body)
+			answers <- answer{status, h.Get("X-Aex-Clamped-Max-Tokens")}
+		})
+	}
+	for n := 1; n <= 3; n++ {
+		send()
+		must(t, w.provider.Hung(ctx, n))
+	}
+	send() // the fourth waits for money
+	w.provider.Set(fakeprovider.Behaviour{OutputTokens: 100})
+	w.provider.Release()
+	calls.Wait()
+	close(answers)
+	most := 0
+	for a := range answers {
+		var cap int
+		_, _ = fmt.Sscan(a.clamped, &cap)
+		most = max(most, cap)
+		if a.status != 200 {
+			t.Errorf("a call was answered %d", a.status)
+		}
+	}
+	if most < 16_000 {
+		t.Errorf("the lone call got a cap of %d", most)
+	}
+	run := w.booked(4)
+	if bill := w.billed(parsePrices(t, prices)); run.Account.Spent != bill || bill > 500_000 {
+		t.Errorf("ledger %s, bill %s", run.Account.Spent, bill)
+	}
+}
+
+// An agent that loops is stopped before the provider's bill passes the budget,
+// and what is left is less than a call.
+func TestLoopEndsWithinBudget(t *testing.T) {
+	for _, callers := range []int{1, 20} {
+		t.Run(fmt.Sprintf("%d callers", callers), func(t *testing.T) {
+			prices := []string{"gpt-4o-mini=0.60/2.40"}
+			w := newWorld(t, setup{budget: "0.05", prices: prices})
+			w.provider.Set(fakeprovider.Behaviour{OutputTokens: 300})
+			body := fmt.Sprintf(`{"model":"gpt-4o-mini","max_tokens":1024,"messages":[{"role":"user","content":%q}]}`, strings.Repeat("word ", 400))
+			var loops sync.WaitGroup
+			for range callers {
+				loops.Go(func() {
+					for {
+						status, h, _, err := w.post("/v1/chat/completions", body)
+						if err != nil || status == 402 && h.Get("X-Aex-Code") == "budget_exceeded" {
+							return
+						}
+						if status != 200 && status != 402 && status != 429 {
+							t.Errorf("status %d", status)
+							return
+						}
+					}
+				})
+			}
+			loops.Wait()
+			run, err := w.ledger.Run(t.Context(), string(w.run))
+			must(t, err)
+			bill := w.billed(parsePrices(t, prices))
+			if run.Account.Spent != bill || bill > 50_000 {
+				t.Errorf("ledger %s, bill %s", run.Account.Spent, bill)
+			}
+			// The least this call is worth: its input bound and 1,024 tokens.
+			if left := ledger.Micros(50_000) - bill; left > 2400*1024/1000+ledger.Micros(len(body)+200)*6/10 {
+				t.Errorf("%s of $0.05 is left", left)
+			}
+			if run.State != ledger.RunExhausted {
+				t.Errorf("the run is %s", run.State)
+			}
+		})
+	}
+}

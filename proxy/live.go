@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// LiveCall is a call on its way: what an operator sees before it is booked.
+type LiveCall struct {
+	ID     ledger.HoldID
+	Agent  string
+	Run    ledger.RunID
+	Wire   string
+	Model  string
+	Stream bool
+	Began  time.Time
+	Hold   ledger.Micros
+	Output int64         // tokens so far: as reported, else a guess from the bytes that passed
+	Cost   ledger.Micros // so far, by that guess; never above Hold
+}
+
+// progress is what the relay of a call tells while it runs.
+type progress struct {
+	call    *call
+	seen    atomic.Int64 // bytes of output that passed
+	outputs atomic.Int64 // output tokens that the provider reported
+}
+
+// guessBytes is how many bytes of output make a token, for showing only: what
+// is booked never depends on it.
+const guessBytes = 4
+
+// liveCalls are the calls that hold money now.
+type liveCalls struct {
+	mu   sync.Mutex
+	open map[*progress]struct{}
+}
+
+func (l *liveCalls) add(p *progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		l.open = map[*progress]struct{}{}
+	}
+	l.open[p] = struct{}{}
+}
+
+func (l *liveCalls) remove(p *progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, p)
+}
+
+// Live lists the calls on their way, oldest first.
+func (g *Gateway) Live() []LiveCall {
+	g.live.mu.Lock()
+	defer g.live.mu.Unlock()
+	list := make([]LiveCall, 0, len(g.live.open))
+	for p := range g.live.open {
+		list = append(list, p.show())
+	}
+	slices.SortFunc(list, func(a, b LiveCall) int {
+		return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+func (p *progress) show() LiveCall {
+	c := p.call
+	output := max(p.outputs.Load(), p.seen.Load()/guessBytes)
+	cost := c.hold.Amount
+	if micros, err := policy.Cost(c.model.Price, policy.Usage{Input: c.ceiling.InputTk, Output: output}, ""); err == nil {
+		cost = min(cost, ledger.Micros(micros))
+	}
+	return LiveCall{
+		ID: c.hold.ID, Agent: c.id.Agent, Run: c.id.Run, Wire: c.asked.Wire, Model: c.asked.Model, Stream: c.asked.Stream,
+		Began: c.began, Hold: c.hold.Amount, Output: output, Cost: cost,
+	}
+}
