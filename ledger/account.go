@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // AccountKind tells what an account is the budget of.
 type AccountKind string
@@ -41,4 +44,133 @@ func (a Account) Left() (left Micros, ok bool) {
 		return 0, false
 	}
 	return *a.Budget - a.Spent - a.Reserved, true
+}
+
+// Micros that a single call or budget may not exceed: a billion dollars. It
+// keeps every sum far from overflow.
+const maxAmount Micros = 1_000_000_000_000_000
+
+// maxTotal is where an account stops: sums of amounts below it cannot wrap.
+const maxTotal Micros = 1 << 62
+
+// account is an account as the writer knows it. Its methods keep promise 1.
+type account struct {
+	id, agent, parent int64
+	kind              AccountKind
+	window            Window
+	start             int64 // milliseconds
+	limited           bool
+	target, budget    Micros // budget = max(target, spent + reserved)
+	spent             Micros
+	reserved          Micros
+	overrun           Micros
+	calls             int64
+	last              int64
+	dirty             bool
+}
+
+// unreserved is what a new hold may take; meaningless without a limit.
+func (a *account) unreserved() Micros { return a.budget - a.spent - a.reserved }
+
+// reserve takes a hold. The caller has seen that it fits.
+func (a *account) reserve(amount Micros, at int64) {
+	a.reserved += amount
+	a.calls++
+	a.last = max(a.last, at)
+}
+
+// settle ends a hold of amount that did cost cost, and returns how much of it
+// no budget could take.
+func (a *account) settle(amount, cost Micros) (overrun Micros, err error) {
+	if a.reserved < amount {
+		return 0, fmt.Errorf("%w: account %d has %d reserved, less than a hold of %d", ErrCorrupt, a.id, a.reserved, amount)
+	}
+	a.reserved -= amount
+	return a.book(cost)
+}
+
+// book adds a cost, or takes one back where a recovered hold did cost less.
+func (a *account) book(cost Micros) (overrun Micros, err error) {
+	before := a.overrun
+	switch {
+	case !a.limited:
+		a.spent += cost
+	case cost >= 0:
+		fits := min(cost, a.unreserved())
+		a.spent += fits
+		a.overrun += cost - fits
+	default:
+		paid := min(-cost, a.overrun)
+		a.overrun -= paid
+		a.spent += cost + paid
+	}
+	if a.spent < 0 {
+		return 0, fmt.Errorf("%w: account %d would have spent %d", ErrCorrupt, a.id, a.spent)
+	}
+	a.follow()
+	return max(0, a.overrun-before), nil
+}
+
+// retarget asks for another budget; nil is no limit.
+func (a *account) retarget(t *Micros) {
+	a.limited = t != nil
+	if !a.limited {
+		a.target, a.budget = 0, 0
+		a.spent += a.overrun
+		a.overrun = 0
+		return
+	}
+	a.target = *t
+	a.budget = max(a.target, a.spent+a.reserved)
+	a.follow()
+}
+
+// follow pays the overrun with what room there is, then lowers the budget
+// towards its target.
+func (a *account) follow() {
+	if !a.limited {
+		return
+	}
+	paid := min(a.overrun, a.unreserved())
+	a.spent += paid
+	a.overrun -= paid
+	a.budget = max(a.target, a.spent+a.reserved)
+}
+
+// budgetPointer is the budget as the outside sees it.
+func (a *account) budgetPointer() *Micros {
+	if !a.limited {
+		return nil
+	}
+	b := a.budget
+	return &b
+}
+
+// start of the window that t lies in, by the UTC calendar; weeks begin on
+// Monday as in ISO 8601.
+func (w Window) start(t time.Time) time.Time {
+	t = t.UTC()
+	y, m, d := t.Date()
+	switch w {
+	case Daily:
+		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	case Weekly:
+		sinceMonday := (int(t.Weekday()) + 6) % 7
+		return time.Date(y, m, d-sinceMonday, 0, 0, 0, 0, time.UTC)
+	case Monthly:
+		return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return time.Time{}
+}
+
+func (w Window) valid() bool {
+	return w == Total || w == Daily || w == Weekly || w == Monthly
+}
+
+// validBudget refuses budgets that are not amounts.
+func validBudget(b *Micros) error {
+	if b != nil && (*b < 0 || *b > maxAmount) {
+		return fmt.Errorf("%w: a budget of %d micro-dollars; it must be from 0 to %s", ErrInvalid, *b, maxAmount)
+	}
+	return nil
 }

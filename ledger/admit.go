@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -100,4 +101,341 @@ type Refusal struct {
 // of that budget is unspent, else CauseExhausted. Three CauseTooDear of a run
 // with nothing admitted between become CauseExhausted. CauseExhausted of a run
 // marks it exhausted.
-func (l *Ledger) Admit(ctx context.Context, a Admission) (Hold, *Refusal, error) { panic("contract") }
+func (l *Ledger) Admit(ctx context.Context, a Admission) (Hold, *Refusal, error) {
+	if a.Least < 0 || a.Most < a.Least || a.Most > maxAmount || a.Tokens < 0 {
+		return Hold{}, nil, fmt.Errorf("%w: an admission of %d to %d micro-dollars and %d tokens", ErrInvalid, a.Least, a.Most, a.Tokens)
+	}
+	if a.Share == nil {
+		a.Least = a.Most
+	}
+	w := &admitting{Admission: a, deadline: time.Now().Add(a.Wait)}
+	o := &op{admit: w}
+	o.do = func(g *group) error { return g.admit(o) }
+	if err := l.do(ctx, o); err != nil {
+		return Hold{}, nil, err
+	}
+	if w.refusal != nil {
+		return Hold{}, w.refusal, nil
+	}
+	return w.hold, nil, nil
+}
+
+// admitting is an admission under way.
+type admitting struct {
+	Admission
+	deadline time.Time // by the process's own clock
+	hold     Hold
+	refusal  *Refusal
+}
+
+// caller is who an admission speaks for.
+type caller struct {
+	agent  *agent
+	run    *run // nil: the agent itself
+	token  *token
+	leaf   int64 // lowest account
+	window int64
+	path   []*account
+}
+
+// admit decides one admission, and records the hold or the refusal.
+func (g *group) admit(o *op) error {
+	a := o.admit
+	a.hold, a.refusal = Hold{}, nil
+	c, no := g.identify(a.Token)
+	if g.err != nil {
+		return g.err
+	}
+	if no != nil {
+		g.deny(c, a, no)
+		return nil
+	}
+	amount, no, err := g.afford(c, a)
+	if err != nil || g.err != nil {
+		return err
+	}
+	if final := no != nil && no.Cause != CauseBusy; final {
+		g.exhaust(c, no)
+		g.deny(c, a, no)
+		return nil
+	}
+	if slow := g.tooFast(c, a); slow != nil {
+		if slow.Cause == CauseConcurrency && g.lookForTheDead() {
+			return g.admit(o)
+		}
+		g.deny(c, a, slow)
+		return nil
+	}
+	if no == nil {
+		no = g.behindOthers(c, a)
+	}
+	if no != nil {
+		if g.lookForTheDead() {
+			return g.admit(o)
+		}
+		if time.Now().Before(a.deadline) {
+			g.block(c, a)
+			o.parked = true
+			return nil
+		}
+		g.deny(c, a, no)
+		return nil
+	}
+	a.hold = g.take(c, a, amount)
+	return g.err
+}
+
+// identify finds who asks, and refuses who may not ask at all.
+func (g *group) identify(h TokenHash) (*caller, *Refusal) {
+	t := g.token(h)
+	if t == nil {
+		return nil, &Refusal{Cause: CauseToken}
+	}
+	c := &caller{agent: g.agentByID(t.agent), token: t}
+	if t.run != 0 {
+		c.run = g.run(t.run)
+	}
+	if g.err != nil {
+		return nil, nil
+	}
+	switch {
+	case c.run != nil && c.run.owner != g.w.l.owner.id:
+		return nil, &Refusal{Cause: CauseToken}
+	case c.run == nil && c.agent.deleted:
+		return nil, &Refusal{Cause: CauseToken}
+	case t.expires != 0 && t.expires <= g.at:
+		return c, &Refusal{Cause: CauseToken, Name: c.agent.name}
+	case t.scope == ReadOnly:
+		return c, &Refusal{Cause: CauseReadOnly, Name: c.agent.name}
+	case c.agent.paused:
+		return c, &Refusal{Cause: CausePaused, Account: AgentAccount, Name: c.agent.name}
+	}
+	if c.run != nil {
+		if no := g.runRefuses(c.run); no != nil {
+			return c, no
+		}
+	}
+	g.pathOf(c)
+	return c, nil
+}
+
+// runRefuses tells what a run's state and its parents' say.
+func (g *group) runRefuses(r *run) *Refusal {
+	for x := r; ; x = g.run(x.parent) {
+		switch x.state {
+		case RunEnding, RunEnded:
+			return &Refusal{Cause: CauseRunEnded, Account: RunAccount, Name: string(x.id)}
+		case RunPaused:
+			return &Refusal{Cause: CausePaused, Account: RunAccount, Name: string(x.id)}
+		case RunExhausted:
+			acc := g.account(x.account)
+			return moneyRefusal(CauseExhausted, acc, string(x.id), 0)
+		}
+		if x.maxCalls > 0 {
+			if n := g.account(x.account).calls; n >= x.maxCalls {
+				return &Refusal{Cause: CauseCalls, Account: RunAccount, Name: string(x.id), Limit: x.maxCalls}
+			}
+		}
+		if x.parent == 0 || g.err != nil {
+			return nil
+		}
+	}
+}
+
+// pathOf finds the accounts that a call of c is charged to, and opens the
+// current window's account on its first use.
+func (g *group) pathOf(c *caller) {
+	if c.run != nil {
+		c.leaf = c.run.account
+	} else {
+		c.leaf = g.total(c.agent.id).id
+	}
+	if c.agent.window != Total && g.err == nil {
+		w := g.windowAccount(c.agent)
+		if w == nil && g.err == nil {
+			w = g.openWindow(c.agent)
+		}
+		if w != nil {
+			c.window = w.id
+		}
+	}
+	c.path = g.path(c.leaf, c.window)
+}
+
+// tightest is the account of the path with the least of what of returns, and
+// that least; nil when nothing on the path has a budget.
+func tightest(path []*account, of func(*account) Micros) (least *account, left Micros) {
+	for _, a := range path {
+		if a.limited {
+			if v := of(a); least == nil || v < left {
+				least, left = a, v
+			}
+		}
+	}
+	return least, left
+}
+
+func unreserved(a *account) Micros { return a.unreserved() }
+func unspent(a *account) Micros    { return a.budget - a.spent }
+
+// afford picks the amount of the hold, or says why there is none.
+func (g *group) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
+	for _, acc := range c.path {
+		if acc.overrun > 0 {
+			return 0, g.refuseMoney(CauseExhausted, acc, a.Least), nil
+		}
+		if acc.spent+acc.reserved > maxTotal {
+			return 0, nil, fmt.Errorf("%w: account %d holds more than aex can count", ErrInvalid, acc.id)
+		}
+	}
+	free, room := tightest(c.path, unreserved)
+	if free == nil {
+		return a.Most, nil, nil
+	}
+	amount, err := a.share(room)
+	if err != nil || amount >= 0 {
+		return amount, nil, err
+	}
+	tight, rest := tightest(c.path, unspent)
+	later, err := a.share(rest)
+	if err != nil {
+		return 0, nil, err
+	}
+	if later >= 0 {
+		no := g.refuseMoney(CauseBusy, free, a.Least)
+		no.RetryAfter = busyRetry
+		return 0, no, nil
+	}
+	cause := CauseExhausted
+	if rest > 0 && rest >= (tight.budget+9)/10 && !g.thirdTooDear(c) {
+		cause = CauseTooDear
+	}
+	return 0, g.refuseMoney(cause, tight, a.Least), nil
+}
+
+// busyRetry is what a caller is told to wait when calls in flight hold the
+// money; how long they take is not known.
+const busyRetry = 2 * time.Second
+
+// share asks for the hold that fits room; -1 when none does.
+func (a *admitting) share(room Micros) (amount Micros, err error) {
+	switch {
+	case a.Least > room:
+		return -1, nil
+	case a.Share == nil || a.Most == 0:
+		return a.Most, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: the share of %d panicked: %v", ErrInvalid, room, p)
+		}
+	}()
+	amount = a.Share(room)
+	switch {
+	case amount == 0:
+		return -1, nil
+	case amount < a.Least || amount > a.Most || amount > room:
+		return 0, fmt.Errorf("%w: the share of %d is %d, not between %d and %d", ErrInvalid, room, amount, a.Least, a.Most)
+	}
+	return amount, nil
+}
+
+// thirdTooDear counts calls of a run that were too dear in a row.
+func (g *group) thirdTooDear(c *caller) bool {
+	return c.run != nil && g.tooDear(c.run.no) >= 2
+}
+
+// tooDear is how many calls of the run were too dear since one was admitted.
+func (g *group) tooDear(run int64) int {
+	if n, ok := g.dear[run]; ok {
+		return n
+	}
+	return g.w.dear[run]
+}
+
+// behindOthers makes a call wait whose money an earlier one waits for.
+func (g *group) behindOthers(c *caller, a *admitting) *Refusal {
+	for _, acc := range c.path {
+		if g.blocked[acc.id] {
+			no := g.refuseMoney(CauseBusy, acc, a.Least)
+			no.RetryAfter = busyRetry
+			return no
+		}
+	}
+	return nil
+}
+
+// block keeps later calls from taking what this one waits for.
+func (g *group) block(c *caller, a *admitting) {
+	for _, acc := range c.path {
+		if !acc.limited {
+			continue
+		}
+		if fits, err := a.share(acc.unreserved()); err != nil || fits < 0 {
+			g.blocked[acc.id] = true
+		}
+	}
+}
+
+// take records the hold.
+func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
+	g.openHolds(c.agent.id)
+	g.w.holds++
+	h := &hold{
+		key: holdKey{g.w.l.owner.id, g.w.holds}, agent: c.agent.id, account: c.leaf, window: c.window,
+		amount: amount, tokens: a.Tokens, at: g.at, call: a.Call,
+	}
+	out := Hold{ID: h.key.id(), Amount: amount, Agent: c.agent.name, At: g.now}
+	if c.run != nil {
+		h.run, out.Run = c.run.no, c.run.id
+		g.dear[c.run.no] = 0
+	}
+	for _, acc := range c.path {
+		acc.reserve(amount, g.at)
+		g.touch(acc)
+	}
+	g.newHolds = append(g.newHolds, h)
+	g.rows.holds[h.key] = h
+	g.rows.open[h.agent]++
+	g.pace(c.agent, h)
+	if t, _ := tightest(c.path, unreserved); t != nil {
+		out.Limited, out.Budget, out.Spent, out.Reserved = true, t.budget, t.spent, t.reserved
+	}
+	return out
+}
+
+// exhaust marks the run of a call that found its budget used up, and counts
+// the calls that were too dear.
+func (g *group) exhaust(c *caller, no *Refusal) {
+	if c.run == nil {
+		return
+	}
+	switch {
+	case no.Cause == CauseTooDear:
+		g.dear[c.run.no] = g.tooDear(c.run.no) + 1
+	case no.Cause == CauseExhausted && c.run.state == RunOpen:
+		g.setRunState(c.run, RunExhausted)
+		no.RunEnds = true
+	}
+}
+
+func (g *group) refuseMoney(cause Cause, acc *account, needed Micros) *Refusal {
+	return moneyRefusal(cause, acc, g.accountName(acc), needed)
+}
+
+func moneyRefusal(cause Cause, acc *account, name string, needed Micros) *Refusal {
+	return &Refusal{
+		Cause: cause, Account: acc.kind, Name: name, Window: acc.window,
+		Budget: acc.budget, Spent: acc.spent, Reserved: acc.reserved, Overrun: acc.overrun, Needed: needed,
+	}
+}
+
+// accountName is the agent's name or the run's id.
+func (g *group) accountName(acc *account) string {
+	if acc.kind != RunAccount {
+		return g.agentByID(acc.agent).name
+	}
+	var id string
+	g.query(`SELECT id FROM run WHERE account_id = ?`, []any{acc.id}, &id)
+	return id
+}

@@ -3,7 +3,11 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Agent is a name with accounts, limits and capabilities. ID is stable: a
@@ -47,17 +51,345 @@ type AgentChange struct {
 	Paused       *bool
 }
 
-func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) { panic("contract") }
-func (l *Ledger) Agent(ctx context.Context, name string) (Agent, error)      { panic("contract") }
-func (l *Ledger) Agents(ctx context.Context) ([]Agent, error)                { panic("contract") }
-func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agent, error) {
-	panic("contract")
+// CreateAgent makes an agent and its account. ErrExists when a living agent
+// has the name.
+func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
+	if n.Window == "" {
+		n.Window = Total
+	}
+	if err := errors.Join(validName(n.Name), validBudget(n.Budget), n.Limits.valid(), n.Window.check(), validJSON(n.Capabilities)); err != nil {
+		return Agent{}, fmt.Errorf("creating agent %q: %w", n.Name, err)
+	}
+	err := l.commitOne(ctx, func(g *group) error {
+		switch _, err := g.agentNamed(n.Name); {
+		case g.err != nil:
+			return g.err
+		case err == nil:
+			return ErrExists
+		}
+		g.createAgent(n)
+		return g.err
+	})
+	if err != nil {
+		return Agent{}, fmt.Errorf("creating agent %q: %w", n.Name, err)
+	}
+	return l.Agent(context.WithoutCancel(ctx), n.Name)
 }
 
-// DeleteAgent revokes the agent's tokens and ends its runs; history stays.
-func (l *Ledger) DeleteAgent(ctx context.Context, name string) error { panic("contract") }
+func (g *group) createAgent(n NewAgent) (*agent, *account) {
+	ag := &agent{name: n.Name, budget: n.Budget, window: n.Window, limits: n.Limits}
+	ag.id = g.exec(`INSERT INTO agent (name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, capabilities, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.Name, nullMicros(n.Budget), string(n.Window), n.Limits.RequestsPerMinute, n.Limits.TokensPerMinute, n.Limits.Concurrency, orNullText(n.Capabilities), g.at)
+	acc := &account{agent: ag.id, kind: AgentAccount}
+	if n.Window == Total {
+		acc.retarget(n.Budget)
+	}
+	g.insertAccount(acc)
+	if g.err == nil {
+		g.rows.keepAgent(ag)
+	}
+	g.event("agent.create", ag, "", func(e *line) {
+		e.budget(acc)
+		ag.tell(e)
+		e.raw("capabilities", n.Capabilities)
+	})
+	return ag, acc
+}
 
-// TopUpAgent raises the agent's budget; what it overran is paid first.
+// tell adds what an agent is allowed.
+func (ag *agent) tell(e *line) {
+	e.text("window", string(ag.window))
+	if ag.budget != nil && ag.window != Total {
+		e.number("window_budget_micro", int64(*ag.budget))
+	}
+	e.number("rpm_limit", ag.limits.RequestsPerMinute)
+	e.number("tpm_limit", ag.limits.TokensPerMinute)
+	e.number("concurrency_limit", ag.limits.Concurrency)
+	e.flag("paused", ag.paused)
+}
+
+func nullMicros(m *Micros) any {
+	if m == nil {
+		return nil
+	}
+	return int64(*m)
+}
+
+func validName(name string) error {
+	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) {
+		return fmt.Errorf("%w: a name has 1 to 200 bytes and no control characters", ErrInvalid)
+	}
+	return nil
+}
+
+func validJSON(j json.RawMessage) error {
+	if len(j) > 0 && !json.Valid(j) {
+		return fmt.Errorf("%w: capabilities are not JSON", ErrInvalid)
+	}
+	return nil
+}
+
+func (l Limits) valid() error {
+	if l.RequestsPerMinute < 0 || l.TokensPerMinute < 0 || l.Concurrency < 0 {
+		return fmt.Errorf("%w: a limit is not negative", ErrInvalid)
+	}
+	return nil
+}
+
+func (w Window) check() error {
+	if !w.valid() {
+		return fmt.Errorf("%w: window %q; it is total, daily, weekly or monthly", ErrInvalid, w)
+	}
+	return nil
+}
+
+// openWindow makes the account of the window that now lies in.
+func (g *group) openWindow(ag *agent) *account {
+	acc := &account{agent: ag.id, kind: WindowAccount, window: ag.window, start: ag.window.start(g.now).UnixMilli()}
+	acc.retarget(ag.budget)
+	g.insertAccount(acc)
+	g.event("window.open", ag, "", func(e *line) {
+		e.text("window", string(acc.window))
+		e.text("start", fromMillis(acc.start).Format(timeFormat))
+		e.budget(acc)
+	})
+	return acc
+}
+
+// SetAgent changes what an agent is allowed.
+func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agent, error) {
+	err := c.valid()
+	if err == nil {
+		err = l.commitOne(ctx, func(g *group) error {
+			ag, err := g.agentNamed(name)
+			if err != nil {
+				return err
+			}
+			g.setAgent(ag, c)
+			return g.err
+		})
+	}
+	if err != nil {
+		return Agent{}, fmt.Errorf("changing agent %q: %w", name, err)
+	}
+	return l.Agent(context.WithoutCancel(ctx), name)
+}
+
+func (c AgentChange) valid() error {
+	errs := []error{validJSON(c.Capabilities)}
+	if c.Budget != nil {
+		errs = append(errs, validBudget(*c.Budget))
+	}
+	if c.Limits != nil {
+		errs = append(errs, c.Limits.valid())
+	}
+	if c.Window != nil {
+		errs = append(errs, c.Window.check())
+	}
+	return errors.Join(errs...)
+}
+
+func (g *group) setAgent(ag *agent, c AgentChange) {
+	wasPaced := ag.limits.paced()
+	moved := c.Window != nil && *c.Window != ag.window
+	if c.Budget != nil {
+		ag.budget = *c.Budget
+	}
+	if c.Window != nil {
+		ag.window = *c.Window
+	}
+	if c.Limits != nil {
+		ag.limits = *c.Limits
+	}
+	if c.Paused != nil {
+		ag.paused = *c.Paused
+	}
+	g.exec(`UPDATE agent SET budget_micro = ?, "window" = ?, rpm_limit = ?, tpm_limit = ?, concurrency_limit = ?, paused = ?,
+		capabilities = coalesce(?, capabilities) WHERE id = ?`,
+		nullMicros(ag.budget), string(ag.window), ag.limits.RequestsPerMinute, ag.limits.TokensPerMinute, ag.limits.Concurrency, ag.paused, orNullText(c.Capabilities), ag.id)
+	g.identity = true
+	acc := g.retargetAgent(ag, c, moved)
+	g.event("agent.set", ag, "", func(e *line) {
+		if acc != nil {
+			e.budget(acc)
+		}
+		ag.tell(e)
+		e.raw("capabilities", c.Capabilities)
+	})
+	if !wasPaced && ag.limits.paced() {
+		g.startPacing(ag.id)
+	}
+	g.reopenRuns(ag)
+}
+
+// retargetAgent gives the account that rules the agent's budget. When the
+// budget goes over to windows, the total account loses its limit with an event
+// of its own.
+func (g *group) retargetAgent(ag *agent, c AgentChange, moved bool) *account {
+	if c.Budget == nil && !moved || g.err != nil {
+		return nil
+	}
+	total := g.total(ag.id)
+	if ag.window == Total {
+		total.retarget(ag.budget)
+		g.touch(total)
+		return total
+	}
+	if total.limited {
+		total.retarget(nil)
+		g.touch(total)
+		g.event("agent.set", ag, "", func(e *line) { e.budget(total) })
+	}
+	w := g.windowAccount(ag)
+	if w == nil || g.err != nil {
+		return nil
+	}
+	w.retarget(ag.budget)
+	g.touch(w)
+	return w
+}
+
+// reopenRuns lets the agent's exhausted runs go on where there is room again.
+func (g *group) reopenRuns(ag *agent) {
+	for _, r := range g.liveRuns(ag.id) {
+		g.reopen(r)
+	}
+}
+
+func (g *group) liveRuns(agent int64) []*run {
+	var nos []int64
+	g.each(`SELECT no FROM run WHERE agent_id = ? AND state <> 'ended'`, []any{agent}, func(scan func(...any) error) error {
+		var no int64
+		err := scan(&no)
+		nos = append(nos, no)
+		return err
+	})
+	var runs []*run
+	for _, no := range nos {
+		if r := g.run(no); g.err == nil {
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+// DeleteAgent revokes the agent's tokens and ends its runs; history stays. Runs
+// are moved to ending: the process that owns one ends it.
+func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
+	err := l.commitOne(ctx, func(g *group) error {
+		ag, err := g.agentNamed(name)
+		if err != nil {
+			return err
+		}
+		g.exec(`UPDATE agent SET deleted_at = ? WHERE id = ?`, g.at, ag.id)
+		g.revoke(ag.id)
+		g.event("agent.delete", ag, "", nil)
+		for _, r := range g.liveRuns(ag.id) {
+			g.setRunState(r, RunEnding)
+		}
+		ag.deleted = true
+		delete(g.rows.names, name)
+		return g.err
+	})
+	if err != nil {
+		return fmt.Errorf("deleting agent %q: %w", name, err)
+	}
+	return nil
+}
+
+// TopUpAgent raises the agent's budget; what it overran is paid first. Where
+// the budget is a window's, the current window gets more, not the later ones.
 func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent, error) {
-	panic("contract")
+	err := l.commitOne(ctx, func(g *group) error {
+		ag, err := g.agentNamed(name)
+		if err != nil {
+			return err
+		}
+		if ag.budget == nil || by <= 0 || by > maxAmount {
+			return fmt.Errorf("%w: a top-up of %s, or no budget to top up", ErrInvalid, by)
+		}
+		acc := g.total(ag.id)
+		if ag.window != Total {
+			if acc = g.windowAccount(ag); acc == nil && g.err == nil {
+				acc = g.openWindow(ag)
+			}
+		}
+		if g.err != nil {
+			return g.err
+		}
+		if err := g.topUp(acc, by, "agent.topup", ag, ""); err != nil {
+			return err
+		}
+		if ag.window == Total {
+			budget := acc.target
+			ag.budget = &budget
+			g.exec(`UPDATE agent SET budget_micro = ? WHERE id = ?`, int64(budget), ag.id)
+		}
+		g.reopenRuns(ag)
+		return g.err
+	})
+	if err != nil {
+		return Agent{}, fmt.Errorf("topping up agent %q: %w", name, err)
+	}
+	return l.Agent(context.WithoutCancel(ctx), name)
+}
+
+// Agent finds a living agent by its name.
+func (l *Ledger) Agent(ctx context.Context, name string) (Agent, error) {
+	agents, err := l.agents(ctx, `AND a.name = ?`, name)
+	switch {
+	case err != nil:
+		return Agent{}, fmt.Errorf("agent %q: %w", name, err)
+	case len(agents) == 0:
+		return Agent{}, fmt.Errorf("agent %q: %w", name, ErrNotFound)
+	}
+	return agents[0], nil
+}
+
+// Agents lists the living agents by name.
+func (l *Ledger) Agents(ctx context.Context) ([]Agent, error) {
+	agents, err := l.agents(ctx, ``)
+	if err != nil {
+		return nil, fmt.Errorf("listing agents: %w", err)
+	}
+	return agents, nil
+}
+
+func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent, error) {
+	now := l.now().UTC()
+	starts := []any{Daily.start(now).UnixMilli(), Weekly.start(now).UnixMilli(), Monthly.start(now).UnixMilli()}
+	rs, err := l.read.QueryContext(ctx, `SELECT a.id, a.name, a.budget_micro, a."window", a.rpm_limit, a.tpm_limit, a.concurrency_limit,
+			a.capabilities, a.paused, a.created_at, coalesce(t.last_at, 0),
+			coalesce(c.id, 0), coalesce(c.parent, 0), c.budget_micro, coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0)
+		FROM agent a JOIN account t ON t.agent_id = a.id AND t.kind = 'agent'
+		LEFT JOIN account c ON c.id = CASE a."window" WHEN 'total' THEN t.id ELSE (
+			SELECT w.id FROM account w WHERE w.agent_id = a.id AND w.kind = 'window' AND w."window" = a."window"
+				AND w.start_at = CASE a."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END) END
+		WHERE a.deleted_at IS NULL `+where+` ORDER BY a.name`, append(starts, args...)...)
+	if err != nil {
+		return nil, l.explain(err)
+	}
+	defer rs.Close()
+	var agents []Agent
+	for rs.Next() {
+		var a Agent
+		var id, created, last int64
+		var capabilities []byte
+		if err := rs.Scan(&id, &a.Name, &a.Budget, &a.Window, &a.Limits.RequestsPerMinute, &a.Limits.TokensPerMinute, &a.Limits.Concurrency,
+			&capabilities, &a.Paused, &created, &last,
+			&a.Account.ID, &a.Account.Parent, &a.Account.Budget, &a.Account.Spent, &a.Account.Reserved, &a.Account.Overrun); err != nil {
+			return nil, l.explain(err)
+		}
+		a.ID, a.Capabilities, a.CreatedAt, a.LastActivity = publicID(id), capabilities, fromMillis(created), fromMillis(last)
+		a.Account.Name, a.Account.Kind, a.Account.Window = a.Name, AgentAccount, a.Window
+		if a.Window != Total {
+			a.Account.Kind, a.Account.Start = WindowAccount, a.Window.start(now)
+			if a.Account.ID == 0 {
+				a.Account.Budget = a.Budget // not used yet in this window
+			}
+		}
+		agents = append(agents, a)
+	}
+	return agents, l.explain(rs.Err())
 }

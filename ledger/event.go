@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"io"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,11 +32,56 @@ type EventFilter struct {
 	Newest bool // the newest Limit, still oldest first
 }
 
-func (l *Ledger) Events(ctx context.Context, f EventFilter) ([]Event, error) { panic("contract") }
-
-// Refused books a refusal that Admit did not decide (policy, route, model).
-// Equal ones of a run are coalesced to one event a second.
-func (l *Ledger) Refused(ctx context.Context, r RefusedCall) error { panic("contract") }
+// Events reads the trail.
+func (l *Ledger) Events(ctx context.Context, f EventFilter) ([]Event, error) {
+	where, args := `seq > ?`, []any{f.After}
+	add := func(cond string, arg any) { where, args = where+" AND "+cond, append(args, arg) }
+	if f.Agent != "" {
+		add(`agent = ?`, f.Agent)
+	}
+	if f.Run != "" {
+		// A run's events lie between its first and, when it has ended, its last.
+		where += ` AND seq >= coalesce((SELECT first_seq FROM run WHERE id = ?), 0) AND run = ?`
+		args = append(args, string(f.Run), string(f.Run))
+	}
+	if f.Action != "" {
+		add(`action = ?`, f.Action)
+	}
+	if !f.Since.IsZero() {
+		add(`seq >= coalesce((SELECT min(first_seq) FROM event_hour WHERE hour >= ?), 9223372036854775807)`, f.Since.UnixMilli()/hourMillis)
+		add(`time >= ?`, f.Since.UTC().Format(timeFormat))
+	}
+	if !f.Until.IsZero() {
+		add(`time < ?`, f.Until.UTC().Format(timeFormat))
+	}
+	order := `ORDER BY seq`
+	if f.Newest {
+		order = `ORDER BY seq DESC`
+	}
+	rs, err := l.read.QueryContext(ctx, `SELECT seq, time, action, coalesce(agent, ''), coalesce(run, ''), cost_micro, body FROM event_log WHERE `+where+` `+order+` LIMIT ?`,
+		append(args, cmp.Or(max(f.Limit, 0), 100))...)
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", l.explain(err))
+	}
+	defer rs.Close()
+	var events []Event
+	for rs.Next() {
+		var e Event
+		var at, body string
+		if err := rs.Scan(&e.Seq, &at, &e.Action, &e.Agent, &e.Run, &e.Cost, &body); err != nil {
+			return nil, fmt.Errorf("reading events: %w", l.explain(err))
+		}
+		e.Body = json.RawMessage(body)
+		if e.Time, err = time.Parse(timeFormat, at); err != nil {
+			return nil, fmt.Errorf("%w: the time of event %d: %w", ErrCorrupt, e.Seq, err)
+		}
+		events = append(events, e)
+	}
+	if f.Newest {
+		slices.Reverse(events)
+	}
+	return events, l.explain(rs.Err())
+}
 
 // RefusedCall is a refusal outside the ledger, for the trail.
 type RefusedCall struct {
@@ -44,15 +91,6 @@ type RefusedCall struct {
 	Code    string // x-aex-code
 	Reason  string // names the rule, never content
 	Call    CallInfo
-}
-
-// Export writes the trail as JSON lines that prove themselves.
-func (l *Ledger) Export(ctx context.Context, w io.Writer) error { panic("contract") }
-
-// Verify checks every invariant and reports the first bad place of each.
-// progress may be nil.
-func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Audit, error) {
-	panic("contract")
 }
 
 // Audit is Verify's result.

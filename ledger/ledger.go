@@ -1,13 +1,49 @@
 // Package ledger keeps the truth about money: what every agent, window and
-// run may spend, has spent and has reserved, in one SQLite file.
+// run may spend, has spent and has reserved, in one SQLite file. It knows
+// nothing of HTTP, models or processes.
 //
-// It knows nothing of HTTP, models or processes.
+// It keeps ten promises, and each has a test that tries to break it.
+//
+//  1. For every account, at every commit: spent >= 0, reserved >= 0 and
+//     spent + reserved <= budget. A settlement moves into spent as much as the
+//     budget can take and the rest into overrun, with an event. While overrun
+//     is above zero the account admits nothing; room that comes free and
+//     top-ups pay it first. An overrun ends the run.
+//  2. No byte goes upstream before a hold for that call is committed to disk.
+//  3. A hold ends exactly once, by compare and swap: settled by the provider's
+//     usage, settled as estimated, or cancelled because the provider cannot
+//     have charged.
+//  4. For every account, the sum of the costs of its events is spent + overrun.
+//     An event is written in the transaction of the change it tells of.
+//  5. Events form a hash chain over their exact stored text. To remove, edit,
+//     reorder or truncate them makes Verify fail and name the place.
+//  6. kill -9 at any instant loses no cost: a hold whose owner is dead is
+//     settled in full, marked recovered, by the next process that looks. Dead
+//     means that the owner's lock on its file is free; no pids, no clocks. A
+//     settlement that comes for a recovered hold books the difference.
+//  7. A hold never outlives its call inside a living process either: after a
+//     failed commit the writer reopens and looks before it answers, Sweep
+//     settles what no call owns, and what cannot be booked breaks the ledger,
+//     which ends the run.
+//  8. Unknown is not zero: what the caller does not know it books as the hold.
+//     A price of 0 is a price, and a cost of 0 is booked.
+//  9. No key and no token is stored: of a token only its SHA-256.
+//  10. No content is stored: a call is described by CallInfo and Settlement,
+//     which have no room for any.
+//
+// All writes go through one goroutine, the writer (writer.go), which commits
+// the operations that wait for it together. They decide on rows kept in memory
+// (rows.go), which the writer trusts only while no other process has written.
+// Reads use connections of their own.
 package ledger
 
 import (
 	"context"
+	"crypto/rand"
+	"database/sql"
 	"errors"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -23,6 +59,9 @@ var (
 	ErrBroken      = errors.New("the ledger cannot commit")
 	ErrExpired     = errors.New("the token has expired")
 	ErrReadOnly    = errors.New("the ledger was opened for reading only")
+	ErrAmbiguous   = errors.New("more than one run begins so")
+	ErrClosed      = errors.New("the ledger is closed")
+	ErrInvalid     = errors.New("invalid")
 )
 
 // Options says where a ledger lives and what it draws on.
@@ -33,26 +72,112 @@ type Options struct {
 	Rand io.Reader        // nil: crypto/rand
 }
 
-// Ledger is one process's open ledger.
-type Ledger struct{ _ Options }
+// Ledger is one process's open ledger. Its methods may be called from any
+// number of goroutines.
+type Ledger struct {
+	path, home string
+	now        func() time.Time
+	rand       io.Reader
+	randMu     sync.Mutex
+
+	id    string // of the ledger, in every event
+	chain int64
+
+	read  *sql.DB // read-only connections, short snapshots
+	write *writer // nil when opened for reading
+	owner *owner  // nil when opened for reading
+	head  *headFile
+
+	identities identityCache
+	watchers   watchers
+
+	broken    chan struct{}
+	brokenFor sync.Once
+	done      chan struct{} // closed by Close; ends the goroutines below
+	closeOnce sync.Once
+	closeErr  error
+	running   sync.WaitGroup
+
+	recoveredMu sync.Mutex
+	recovered   []Recovered
+}
+
+// recoverEvery is how often a process looks for the holds of the dead.
+const recoverEvery = 5 * time.Second
 
 // Open opens the ledger, makes it when there is none, migrates an older one,
 // and settles in full the holds of owners that have died (Recovered tells).
-func Open(ctx context.Context, o Options) (*Ledger, error) { panic("contract") }
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	l := newLedger(o)
+	if err := l.openForWriting(ctx); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	l.running.Go(l.lookForTheDead)
+	return l, nil
+}
 
 // OpenReadOnly opens an existing ledger for queries only. ErrNotFound when
 // there is none.
-func OpenReadOnly(ctx context.Context, o Options) (*Ledger, error) { panic("contract") }
+func OpenReadOnly(ctx context.Context, o Options) (*Ledger, error) {
+	l := newLedger(o)
+	if err := l.openForReading(ctx); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	return l, nil
+}
+
+func newLedger(o Options) *Ledger {
+	l := &Ledger{
+		path: o.Path, home: o.Home, now: o.Now, rand: o.Rand,
+		broken: make(chan struct{}), done: make(chan struct{}),
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.rand == nil {
+		l.rand = rand.Reader
+	}
+	return l
+}
 
 // Close waits for the writer, gives up ownership and closes the file.
-func (l *Ledger) Close() error { panic("contract") }
+func (l *Ledger) Close() error {
+	l.closeOnce.Do(func() {
+		close(l.done)
+		l.running.Wait()
+		l.closeErr = l.release()
+	})
+	return l.closeErr
+}
+
+// release closes what has been opened, in the reverse order of opening.
+func (l *Ledger) release() error {
+	var errs []error
+	if l.write != nil {
+		errs = append(errs, l.write.close())
+	}
+	if l.head != nil {
+		errs = append(errs, l.head.close())
+	}
+	if l.read != nil {
+		errs = append(errs, l.read.Close())
+	}
+	if l.owner != nil {
+		errs = append(errs, l.owner.close())
+	}
+	return errors.Join(errs...)
+}
 
 // Broken is closed when the ledger has found that it cannot commit; from then
 // on every Admit and Settle answers ErrBroken. A run must end.
-func (l *Ledger) Broken() <-chan struct{} { panic("contract") }
+func (l *Ledger) Broken() <-chan struct{} { return l.broken }
 
-// Recovered is what Open (and the periodic look) settled for the dead.
-func (l *Ledger) Recovered() []Recovered { panic("contract") }
+// Recovered is what Open, the periodic look and Sweep settled in full.
+func (l *Ledger) Recovered() []Recovered {
+	l.recoveredMu.Lock()
+	defer l.recoveredMu.Unlock()
+	return append([]Recovered(nil), l.recovered...)
+}
 
 // Recovered tells of a hold whose owner died.
 type Recovered struct {
@@ -60,4 +185,13 @@ type Recovered struct {
 	Agent  string
 	Run    RunID
 	Amount Micros
+}
+
+// random fills a new identifier of n bytes.
+func (l *Ledger) random(n int) ([]byte, error) {
+	l.randMu.Lock()
+	defer l.randMu.Unlock()
+	b := make([]byte, n)
+	_, err := io.ReadFull(l.rand, b)
+	return b, err
 }

@@ -1,6 +1,9 @@
 package ledger
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Totals are sums over the whole ledger or one agent.
 type Totals struct {
@@ -10,4 +13,31 @@ type Totals struct {
 	Budget                           Micros // of agents that have one
 }
 
-func (l *Ledger) Totals(ctx context.Context) (Totals, error) { panic("contract") }
+// Totals sums up the whole ledger. It does not read the trail.
+func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
+	t := Totals{ByCause: make(map[string]int64)}
+	err := l.read.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM agent WHERE deleted_at IS NULL),
+			(SELECT count(*) FROM run WHERE state <> 'ended'),
+			coalesce(sum(c.calls), 0), coalesce(sum(c.spent_micro), 0), coalesce(sum(c.reserved_micro), 0), coalesce(sum(c.overrun_micro), 0),
+			(SELECT coalesce(sum(budget_micro), 0) FROM agent WHERE deleted_at IS NULL)
+		FROM account c WHERE c.kind = 'agent'`).
+		Scan(&t.Agents, &t.OpenRuns, &t.Calls, &t.Spent, &t.Reserved, &t.Overrun, &t.Budget)
+	if err != nil {
+		return Totals{}, fmt.Errorf("summing up: %w", l.explain(err))
+	}
+	rs, err := l.read.QueryContext(ctx, `SELECT cause, sum(calls) FROM tally WHERE cause <> '' GROUP BY cause`)
+	if err != nil {
+		return Totals{}, fmt.Errorf("summing up: %w", l.explain(err))
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var cause string
+		var n int64
+		if err := rs.Scan(&cause, &n); err != nil {
+			return Totals{}, fmt.Errorf("summing up: %w", l.explain(err))
+		}
+		t.ByCause[cause] = n
+		t.Refused += n
+	}
+	return t, l.explain(rs.Err())
+}

@@ -1,8 +1,13 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -59,20 +64,263 @@ type RunEnd struct {
 }
 
 // OpenRun makes a run with its account and its token, owned by this process.
-func (l *Ledger) OpenRun(ctx context.Context, n NewRun) (Run, error) { panic("contract") }
+func (l *Ledger) OpenRun(ctx context.Context, n NewRun) (Run, error) {
+	if err := validBudget(n.Budget); err != nil {
+		return Run{}, err
+	}
+	if n.MaxCalls < 0 || len(n.Policy) > 0 && !json.Valid(n.Policy) {
+		return Run{}, fmt.Errorf("%w: a run's call limit or policy", ErrInvalid)
+	}
+	var id RunID
+	err := l.commitOne(ctx, func(g *group) (err error) {
+		id, err = g.openRun(n)
+		return err
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("opening a run of %q: %w", n.Agent, err)
+	}
+	return l.Run(context.WithoutCancel(ctx), string(id))
+}
+
+func (g *group) openRun(n NewRun) (RunID, error) {
+	ag, err := g.agentNamed(n.Agent)
+	if err != nil {
+		return "", err
+	}
+	parent := g.total(ag.id)
+	var parentRun int64
+	if n.Parent != "" {
+		p, err := g.runNamed(n.Parent)
+		switch {
+		case err != nil:
+			return "", err
+		case p.state == RunEnding || p.state == RunEnded:
+			return "", fmt.Errorf("%w: run %s has ended", ErrInvalid, p.id)
+		case p.agent != ag.id || p.owner != g.w.l.owner.id:
+			return "", fmt.Errorf("%w: run %s is another agent's or process's", ErrInvalid, p.id)
+		}
+		parent, parentRun = g.account(p.account), p.no
+	}
+	if g.tokenKnown(n.Token) {
+		return "", fmt.Errorf("token: %w", ErrExists)
+	}
+	id, err := g.newRunID()
+	if err != nil || g.err != nil {
+		return "", errors.Join(err, g.err)
+	}
+	acc := &account{agent: ag.id, parent: parent.id, kind: RunAccount}
+	acc.retarget(n.Budget)
+	g.insertAccount(acc)
+	r := &run{agent: ag.id, parent: parentRun, account: acc.id, id: id, owner: g.w.l.owner.id, state: RunOpen, maxCalls: n.MaxCalls}
+	r.firstSeq = g.event("run.open", ag, id, func(e *line) {
+		e.budget(acc)
+		e.text("parent", string(n.Parent))
+		e.text("program", n.Program)
+		e.number("max_calls", n.MaxCalls)
+		e.flag("not_metered", !n.Metered)
+		e.text("token", n.Token.prefix())
+	})
+	r.no = g.exec(`INSERT INTO run (id, agent_id, parent, account_id, owner, state, program, max_calls, policy, metered, started_at, first_seq)
+		VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)`,
+		string(id), ag.id, orNull(parentRun != 0, parentRun), acc.id, int64(r.owner), n.Program, n.MaxCalls, orNullText(n.Policy), n.Metered, g.at, r.firstSeq)
+	if g.err != nil {
+		return "", g.err
+	}
+	g.rows.keepRun(r)
+	g.insertToken(NewToken{Hash: n.Token, Scope: Execution, Expires: n.Expires}, ag.id, r.no)
+	return id, g.err
+}
+
+// newRunID picks an id whose first four characters no other run has, as long
+// as a few tries find one: people type those.
+func (g *group) newRunID() (RunID, error) {
+	for try := 0; ; try++ {
+		b, err := g.w.l.random(8)
+		if err != nil {
+			return "", err
+		}
+		id := hex.EncodeToString(b)
+		var n int
+		g.query(`SELECT count(*) FROM run WHERE id >= ? AND id < ?`, []any{id[:4], id[:4] + "g"}, &n)
+		if n == 0 || try == 8 || g.err != nil {
+			return RunID(id), g.err
+		}
+	}
+}
+
+func (g *group) insertAccount(a *account) {
+	a.id = g.exec(`INSERT INTO account (agent_id, parent, kind, "window", start_at, target_micro, budget_micro) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		a.agent, orNull(a.parent != 0, a.parent), string(a.kind), string(a.window), a.start,
+		orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)))
+	if g.err == nil {
+		g.rows.keepAccount(a)
+	}
+}
 
 // SetRunState moves a run along: exhausted, paused, open, ending. It is
 // idempotent; a run that has ended stays ended (ErrHoldEnded is not used).
-func (l *Ledger) SetRunState(ctx context.Context, id RunID, s RunState) error { panic("contract") }
+func (l *Ledger) SetRunState(ctx context.Context, id RunID, s RunState) error {
+	if s != RunOpen && s != RunExhausted && s != RunPaused && s != RunEnding {
+		return fmt.Errorf("%w: a run cannot be made %q", ErrInvalid, s)
+	}
+	return l.commitOne(ctx, func(g *group) error {
+		r, err := g.runNamed(id)
+		if err != nil {
+			return err
+		}
+		if r.state != RunEnded && (r.state != RunEnding || s == RunEnded) {
+			g.setRunState(r, s)
+		}
+		return g.err
+	})
+}
+
+func (g *group) setRunState(r *run, s RunState) {
+	if r.state == s || g.err != nil {
+		return
+	}
+	from := r.state
+	g.exec(`UPDATE run SET state = ? WHERE no = ?`, string(s), r.no)
+	r.state = s
+	g.event("run.state", g.agentByID(r.agent), r.id, func(e *line) {
+		e.text("from", string(from))
+		e.text("to", string(s))
+	})
+	g.changed(r)
+}
+
+func (g *group) changed(r *run) {
+	g.identity = true
+	g.runChanges = append(g.runChanges, runChange{r.id, r.state})
+}
 
 // EndRun books the end. The run's holds must have been settled before.
-func (l *Ledger) EndRun(ctx context.Context, id RunID, e RunEnd) (Run, error) { panic("contract") }
+func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (Run, error) {
+	if len(end.Detail) > 0 && !json.Valid(end.Detail) {
+		return Run{}, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)
+	}
+	err := l.commitOne(ctx, func(g *group) error {
+		r, err := g.runNamed(id)
+		if err != nil || r.state == RunEnded {
+			return err
+		}
+		var open int64
+		g.query(`SELECT count(*) FROM hold WHERE run_no = ? AND state = 'open'`, []any{r.no}, &open)
+		for _, h := range g.newHolds {
+			if h.run == r.no {
+				open++
+			}
+		}
+		for _, h := range g.ended {
+			if h.run == r.no && !h.recovered {
+				open--
+			}
+		}
+		if g.err == nil && open > 0 {
+			return fmt.Errorf("%w: %d calls of run %s are not settled", ErrInvalid, open, r.id)
+		}
+		g.endRun(r, end)
+		return g.err
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("ending a run: %w", err)
+	}
+	return l.Run(context.WithoutCancel(ctx), string(id))
+}
+
+func (g *group) endRun(r *run, end RunEnd) {
+	seq := g.event("run.end", g.agentByID(r.agent), r.id, func(e *line) {
+		e.text("outcome", end.Outcome)
+		e.number("exit_code", int64(end.ExitCode))
+		e.raw("detail", end.Detail)
+	})
+	g.exec(`UPDATE run SET state = 'ended', ended_at = ?, outcome = ?, exit_code = ?, detail = ?, last_seq = ? WHERE no = ?`,
+		g.at, end.Outcome, end.ExitCode, orNullText(end.Detail), seq, r.no)
+	r.state = RunEnded
+	g.dear[r.no] = 0
+	g.changed(r)
+}
 
 // TopUpRun raises a run's budget and reopens it when that left room.
-func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error) { panic("contract") }
+func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error) {
+	err := l.commitOne(ctx, func(g *group) error {
+		r, err := g.runNamed(id)
+		if err != nil {
+			return err
+		}
+		if r.state == RunEnded || r.state == RunEnding {
+			return fmt.Errorf("%w: run %s has ended", ErrInvalid, r.id)
+		}
+		ag := g.agentByID(r.agent)
+		if err := g.topUp(g.account(r.account), by, "run.topup", ag, r.id); err != nil {
+			return err
+		}
+		g.reopen(r)
+		return g.err
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("topping up a run: %w", err)
+	}
+	return l.Run(context.WithoutCancel(ctx), string(id))
+}
+
+// topUp raises an account's budget; what it overran is paid first.
+func (g *group) topUp(a *account, by Micros, action string, ag *agent, r RunID) error {
+	switch {
+	case g.err != nil:
+		return g.err
+	case by <= 0 || by > maxAmount:
+		return fmt.Errorf("%w: a top-up of %s", ErrInvalid, by)
+	case !a.limited:
+		return fmt.Errorf("%w: there is no budget to top up", ErrInvalid)
+	case a.target+by > maxAmount:
+		return fmt.Errorf("%w: the budget would be above %s", ErrInvalid, maxAmount)
+	}
+	paid := a.overrun
+	target := a.target + by
+	a.retarget(&target)
+	g.touch(a)
+	paid -= a.overrun
+	g.event(action, ag, r, func(e *line) {
+		e.number("by_micro", int64(by))
+		e.number("paid_overrun_micro", int64(paid))
+		e.budget(a)
+	})
+	return nil
+}
+
+// reopen lets an exhausted run go on if every account of its path has room.
+func (g *group) reopen(r *run) {
+	if r.state != RunExhausted || g.err != nil {
+		return
+	}
+	c := &caller{agent: g.agentByID(r.agent), run: r}
+	g.pathOf(c)
+	for _, a := range c.path {
+		if a.overrun > 0 || a.limited && a.unreserved() <= 0 {
+			return
+		}
+	}
+	g.dear[r.no] = 0
+	g.setRunState(r, RunOpen)
+}
 
 // Run finds a run by its id or by an unambiguous beginning of it.
-func (l *Ledger) Run(ctx context.Context, id string) (Run, error) { panic("contract") }
+func (l *Ledger) Run(ctx context.Context, id string) (Run, error) {
+	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
+		return Run{}, fmt.Errorf("run %q: %w", id, ErrNotFound)
+	}
+	runs, err := l.runs(ctx, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
+	switch {
+	case err != nil:
+		return Run{}, fmt.Errorf("run %q: %w", id, err)
+	case len(runs) == 0:
+		return Run{}, fmt.Errorf("run %q: %w", id, ErrNotFound)
+	case len(runs) > 1:
+		return Run{}, fmt.Errorf("run %q: %w, %s and %s among them; type more of it", id, ErrAmbiguous, runs[0].ID, runs[1].ID)
+	}
+	return runs[0], nil
+}
 
 // RunFilter picks runs for Runs. Newest first.
 type RunFilter struct {
@@ -81,8 +329,59 @@ type RunFilter struct {
 	Limit int  // 0: 50
 }
 
-func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) { panic("contract") }
+// Runs lists runs, newest first.
+func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
+	where, args := `TRUE`, []any{}
+	if f.Agent != "" {
+		where, args = where+` AND a.name = ?`, append(args, f.Agent)
+	}
+	if f.Open {
+		where += ` AND r.state <> 'ended'`
+	}
+	runs, err := l.runs(ctx, where, args, cmp.Or(max(f.Limit, 0), 50))
+	if err != nil {
+		return nil, fmt.Errorf("listing runs: %w", err)
+	}
+	return runs, nil
+}
 
-// WatchRun tells of every change of the run's state, by whichever process,
-// until ctx ends: how a run learns that it was stopped or topped up elsewhere.
-func (l *Ledger) WatchRun(ctx context.Context, id RunID) <-chan RunState { panic("contract") }
+func (l *Ledger) runs(ctx context.Context, where string, args []any, limit int) ([]Run, error) {
+	rs, err := l.read.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
+			r.outcome, r.exit_code, c.calls, r.refused, r.metered,
+			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
+		FROM run r JOIN agent a ON a.id = r.agent_id JOIN account c ON c.id = r.account_id LEFT JOIN run p ON p.no = r.parent
+		WHERE `+where+` ORDER BY r.no DESC LIMIT ?`, append(args, limit)...)
+	if err != nil {
+		return nil, l.explain(err)
+	}
+	defer rs.Close()
+	var runs []Run
+	for rs.Next() {
+		var r Run
+		var agentID, started, ended int64
+		if err := rs.Scan(&r.ID, &r.Agent, &agentID, &r.Parent, &r.State, &r.Program, &started, &ended,
+			&r.Outcome, &r.ExitCode, &r.Calls, &r.Refused, &r.Metered,
+			&r.Account.ID, &r.Account.Parent, &r.Account.Budget, &r.Account.Spent, &r.Account.Reserved, &r.Account.Overrun); err != nil {
+			return nil, l.explain(err)
+		}
+		r.AgentID, r.Started, r.Ended = publicID(agentID), fromMillis(started), fromMillis(ended)
+		r.Account.Kind, r.Account.Name = RunAccount, string(r.ID)
+		runs = append(runs, r)
+	}
+	return runs, l.explain(rs.Err())
+}
+
+// fromMillis is the time of a column; 0 is the zero time.
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func orNullText(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return string(b)
+}

@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -48,7 +51,7 @@ type Settlement struct {
 	Latency     time.Duration
 }
 
-// Settled tells what a settlement did.
+// Outcome tells what a settlement did.
 type Outcome struct {
 	Cost    Micros
 	Overrun Micros // of Cost, what no budget could take
@@ -60,5 +63,180 @@ type Outcome struct {
 // Call it with context.WithoutCancel: the effect has happened. A second
 // Settle of a hold that ended other than by recovery is ErrHoldEnded.
 func (l *Ledger) Settle(ctx context.Context, id HoldID, s Settlement) (Outcome, error) {
-	panic("contract")
+	key, ok := parseHoldID(id)
+	if !ok {
+		return Outcome{}, fmt.Errorf("hold %q: %w", id, ErrNotFound)
+	}
+	if s.How == Cancelled {
+		s.Cost = 0
+	}
+	if s.How != Settled && s.How != Estimated && s.How != Cancelled || s.Cost < 0 || s.Cost > maxAmount {
+		return Outcome{}, fmt.Errorf("%w: hold %s cannot end %q at %d micro-dollars", ErrInvalid, id, s.How, s.Cost)
+	}
+	var out Outcome
+	err := l.commitOne(ctx, func(g *group) (err error) {
+		out, err = g.settle(key, s)
+		return err
+	})
+	return out, err
+}
+
+func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
+	h := g.hold(key)
+	switch {
+	case g.err != nil:
+		return Outcome{}, g.err
+	case h == nil && key.owner == g.w.l.owner.id && key.n > g.w.holds:
+		return Outcome{}, fmt.Errorf("hold %s: %w", key.id(), ErrNotFound)
+	case h == nil || h.ended:
+		return Outcome{}, fmt.Errorf("hold %s: %w", key.id(), ErrHoldEnded)
+	}
+	cost, held := s.Cost, h.amount
+	if h.recovered { // booked in full already
+		cost, held = s.Cost-h.amount, 0
+	}
+	path := g.path(h.account, h.window)
+	out, over := Outcome{Cost: s.Cost, Late: h.recovered}, overruns{}
+	for _, acc := range path {
+		g.touch(acc)
+		o, err := acc.settle(held, cost)
+		g.fail(err)
+		over.add(acc, o)
+	}
+	g.end(h)
+	g.correctPace(h, s)
+	out.Overrun = over.most
+	ag, r := g.holder(h)
+	g.event(s.action(h.recovered), ag, r.name(), func(e *line) {
+		e.key("cost_micro")
+		e.b = strconv.AppendInt(e.b, int64(cost), 10)
+		e.accounts(path)
+		s.tell(e, h)
+	})
+	if h.recovered {
+		g.tally(h.agent, s.model(h), "", tallySums{cost: cost})
+	} else {
+		g.tally(h.agent, s.model(h), "", s.sums(cost))
+	}
+	out.RunEnds = g.overrun(ag, r, key, over)
+	return out, g.err
+}
+
+// end takes a hold from the table. It is the swap of promise 3: flush counts
+// the rows that really went.
+func (g *group) end(h *hold) {
+	if !h.recovered && g.rows.open != nil {
+		g.rows.open[h.agent]--
+	}
+	h.ended = true
+	g.ended = append(g.ended, h)
+}
+
+// holder is the agent and the run of a hold; the run may be nil.
+func (g *group) holder(h *hold) (*agent, *run) {
+	var r *run
+	if h.run != 0 {
+		r = g.run(h.run)
+	}
+	return g.agentByID(h.agent), r
+}
+
+func (r *run) name() RunID {
+	if r == nil {
+		return ""
+	}
+	return r.id
+}
+
+// overruns collects what the accounts of a path could not take.
+type overruns struct {
+	accounts []int64
+	amounts  []int64
+	most     Micros
+	standing bool // an account of the path is overrun, if not by this call
+}
+
+func (o *overruns) add(a *account, over Micros) {
+	if a.overrun > 0 {
+		o.standing = true
+	}
+	if over > 0 {
+		o.accounts = append(o.accounts, a.id)
+		o.amounts = append(o.amounts, int64(over))
+		o.most = max(o.most, over)
+	}
+}
+
+// overrun tells of cost that did not fit and ends the run for it.
+func (g *group) overrun(ag *agent, r *run, key holdKey, over overruns) (runEnds bool) {
+	if over.most > 0 {
+		g.event("usage.overrun", ag, r.name(), func(e *line) {
+			e.text("hold", string(key.id()))
+			e.numbers("overrun_accounts", over.accounts)
+			e.numbers("overrun_micro", over.amounts)
+		})
+	}
+	if !over.standing || r == nil {
+		return false
+	}
+	if r.state == RunOpen {
+		g.setRunState(r, RunExhausted)
+	}
+	return true
+}
+
+func (s Settlement) action(late bool) string {
+	switch {
+	case late:
+		return "usage.late"
+	case s.How == Cancelled:
+		return "usage.cancel"
+	}
+	return "usage.commit"
+}
+
+func (s Settlement) model(h *hold) string {
+	return cmp.Or(s.ModelServed, h.call.ModelSent, h.call.ModelAsked)
+}
+
+// tell adds what a settlement and its hold know of the call.
+func (s Settlement) tell(e *line, h *hold) {
+	e.text("hold", string(h.key.id()))
+	e.number("held_micro", int64(h.amount))
+	e.number("held_at", h.at)
+	e.text("how", string(s.How))
+	e.call(h.call)
+	e.text("model_served", s.ModelServed)
+	e.text("tier", s.Tier)
+	e.text("price", s.Price)
+	e.usage(s.Usage)
+	e.number("status", int64(s.Status))
+	e.text("ending", s.Ending)
+	e.text("request_id", s.RequestID)
+	e.number("clamped", s.Clamped)
+	e.duration("first_token_ms", s.FirstToken)
+	e.duration("latency_ms", s.Latency)
+}
+
+func (s Settlement) sums(cost Micros) tallySums {
+	if s.How == Cancelled {
+		return tallySums{}
+	}
+	return tallySums{
+		calls: 1, cost: cost, input: s.Usage.Input + s.Usage.AudioIn,
+		cached: s.Usage.CacheRead + s.Usage.CacheWrite5m + s.Usage.CacheWrite1h,
+		output: s.Usage.Output + s.Usage.AudioOut, latency: s.Latency.Milliseconds(),
+	}
+}
+
+func (e *line) accounts(path []*account) {
+	e.key("accounts")
+	e.b = append(e.b, '[')
+	for i, a := range path {
+		if i > 0 {
+			e.b = append(e.b, ',')
+		}
+		e.b = strconv.AppendInt(e.b, a.id, 10)
+	}
+	e.b = append(e.b, ']')
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -44,18 +46,125 @@ type Identity struct {
 	RunPolicy    json.RawMessage // of the run, see NewRun.Policy
 }
 
-func (l *Ledger) AddToken(ctx context.Context, t NewToken) error { panic("contract") }
+// AddToken stores one more token of an agent. ErrExists when it is known.
+func (l *Ledger) AddToken(ctx context.Context, t NewToken) error {
+	err := l.commitOne(ctx, func(g *group) error {
+		ag, r, err := g.tokenOwner(t)
+		if err != nil {
+			return err
+		}
+		g.event("token.add", ag, r.name(), t.tell)
+		g.insertToken(t, ag.id, r.number())
+		return g.err
+	})
+	if err != nil {
+		return fmt.Errorf("adding a token: %w", err)
+	}
+	return nil
+}
 
-// Authenticate finds who a token speaks for. Unknown and revoked tokens are
-// ErrNotFound, expired ones ErrExpired. A token of a run that has ended is
-// still found (RunState tells): its calls are refused for money, not for
-// authentication. A read: it does not change anything.
-func (l *Ledger) Authenticate(ctx context.Context, h TokenHash) (Identity, error) { panic("contract") }
+// tokenOwner checks a new token and finds whom it is for.
+func (g *group) tokenOwner(t NewToken) (ag *agent, r *run, err error) {
+	switch {
+	case (t.Agent == "") == (t.Run == ""):
+		return nil, nil, fmt.Errorf("%w: a token is either an agent's or a run's", ErrInvalid)
+	case t.Scope != Execution && t.Scope != ReadOnly:
+		return nil, nil, fmt.Errorf("%w: scope %q; it is %q or %q", ErrInvalid, t.Scope, Execution, ReadOnly)
+	case t.Run != "":
+		if r, err = g.runNamed(t.Run); err == nil {
+			ag = g.agentByID(r.agent)
+		}
+	default:
+		ag, err = g.agentNamed(t.Agent)
+	}
+	if err == nil && g.tokenKnown(t.Hash) {
+		err = fmt.Errorf("token: %w", ErrExists)
+	}
+	return ag, r, errors.Join(err, g.err)
+}
+
+func (r *run) number() int64 {
+	if r == nil {
+		return 0
+	}
+	return r.no
+}
+
+func (t NewToken) tell(e *line) {
+	e.text("token", t.Hash.prefix())
+	e.text("scope", string(t.Scope))
+	if !t.Expires.IsZero() {
+		e.text("expires", t.Expires.UTC().Format(timeFormat))
+	}
+}
+
+// tokenKnown tells whether a hash was ever stored, revoked ones included.
+func (g *group) tokenKnown(h TokenHash) bool {
+	var n int
+	g.query(`SELECT count(*) FROM token WHERE hash = ?`, []any{h[:]}, &n)
+	return n > 0
+}
+
+func (g *group) insertToken(t NewToken, agent, run int64) {
+	var expires int64
+	if !t.Expires.IsZero() {
+		expires = t.Expires.UnixMilli()
+	}
+	g.exec(`INSERT INTO token (hash, agent_id, run_no, scope, created_at, expires_at, ttl_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		t.Hash[:], agent, orNull(run != 0, run), string(t.Scope), g.at, orNull(expires != 0, expires), t.TTL.Milliseconds())
+	g.identity = true
+}
+
+// revoke ends every token of an agent but those of its runs.
+func (g *group) revoke(agent int64) {
+	g.exec(`UPDATE token SET revoked_at = ? WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL`, g.at, agent)
+	clear(g.rows.tokens)
+	g.identity = true
+}
 
 // ExtendToken moves a run token's expiry.
 func (l *Ledger) ExtendToken(ctx context.Context, h TokenHash, until time.Time) error {
-	panic("contract")
+	return l.commitOne(ctx, func(g *group) error {
+		t := g.token(h)
+		if g.err == nil && t == nil {
+			return fmt.Errorf("extending a token: %w", ErrNotFound)
+		}
+		g.exec(`UPDATE token SET expires_at = ? WHERE hash = ?`, until.UnixMilli(), h[:])
+		if g.err == nil {
+			t.expires = until.UnixMilli()
+			g.identity = true
+		}
+		return g.err
+	})
 }
 
 // RotateToken revokes every token of the agent and stores t in their place.
-func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error { panic("contract") }
+// With neither Expires nor TTL it keeps the policy of the token before.
+func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error {
+	err := l.commitOne(ctx, func(g *group) error {
+		t := t
+		ag, r, err := g.tokenOwner(t)
+		if err != nil {
+			return err
+		}
+		if r != nil {
+			return fmt.Errorf("%w: a run's token is not rotated", ErrInvalid)
+		}
+		if t.TTL == 0 && t.Expires.IsZero() {
+			var ttl int64
+			g.query(`SELECT ttl_ms FROM token WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1`, []any{ag.id}, &ttl)
+			t.TTL = time.Duration(ttl) * time.Millisecond
+		}
+		if t.TTL > 0 && t.Expires.IsZero() {
+			t.Expires = g.now.Add(t.TTL)
+		}
+		g.revoke(ag.id)
+		g.event("token.rotate", ag, "", t.tell)
+		g.insertToken(t, ag.id, 0)
+		return g.err
+	})
+	if err != nil {
+		return fmt.Errorf("rotating a token: %w", err)
+	}
+	return nil
+}

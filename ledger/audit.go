@@ -1,0 +1,337 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// storyLine is what Verify needs of an event.
+type storyLine struct {
+	Seq      int64       `json:"seq"`
+	Ledger   string      `json:"ledger"`
+	Chain    int64       `json:"chain"`
+	Action   string      `json:"action"`
+	Run      RunID       `json:"run"`
+	Cost     Micros      `json:"cost_micro"`
+	Accounts []int64     `json:"accounts"`
+	Hold     HoldID      `json:"hold"`
+	Cause    string      `json:"cause"`
+	Count    int64       `json:"count"`
+	Budgets  []budgetWas `json:"budgets"`
+	Folded   *folded     `json:"folded"`
+}
+
+type budgetWas struct {
+	Account int64   `json:"account"`
+	Target  *Micros `json:"target_micro"`
+}
+
+// story is what the trail says the accounts must be.
+type story struct {
+	costs   map[int64]Micros
+	targets map[int64]*Micros
+	billed  Micros // sum of all costs, of calls
+	denied  int64
+}
+
+// audit is one Verify under way, in one read transaction.
+type audit struct {
+	l      *Ledger
+	tx     *sql.Tx
+	story  story
+	result Audit
+}
+
+// Verify checks every invariant and reports the first bad place of each.
+// progress may be nil.
+func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Audit, error) {
+	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Audit{}, fmt.Errorf("auditing: %w", l.explain(err))
+	}
+	defer tx.Rollback() // it has only read
+	a := &audit{l: l, tx: tx, story: story{costs: make(map[int64]Micros), targets: make(map[int64]*Micros)}}
+	for _, c := range []struct {
+		name  string
+		check func(context.Context) (string, error)
+	}{
+		{"file", a.file},
+		{"chain", func(ctx context.Context) (string, error) { return a.chain(ctx, progress) }},
+		{"head", a.head},
+		{"sums", a.sums},
+		{"budgets", a.budgets},
+		{"reserved", a.reserved},
+		{"runs", a.runs},
+		{"tally", a.tally},
+	} {
+		bad, err := c.check(ctx)
+		if ctx.Err() != nil {
+			return a.result, ctx.Err()
+		}
+		if err != nil { // what cannot be read cannot be right
+			bad = err.Error()
+		}
+		a.result.Checks = append(a.result.Checks, Check{Name: c.name, OK: bad == "", Detail: bad})
+	}
+	return a.result, nil
+}
+
+// first returns the first row's only column, "" when there is none.
+func (a *audit) first(ctx context.Context, query string, args ...any) (string, error) {
+	var s sql.NullString
+	err := a.tx.QueryRowContext(ctx, query, args...).Scan(&s)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return s.String, err
+}
+
+// file asks SQLite whether its pages, CHECKs and references hold.
+func (a *audit) file(ctx context.Context) (string, error) {
+	found, err := a.first(ctx, `PRAGMA integrity_check(1)`)
+	if err != nil || found != "ok" {
+		return found, err
+	}
+	return a.first(ctx, `SELECT 'a row of ' || "table" || ' refers to a missing one of ' || parent FROM pragma_foreign_key_check LIMIT 1`)
+}
+
+// chain reads the trail from its beginning and recomputes every hash.
+func (a *audit) chain(ctx context.Context, progress func(done, all int64)) (string, error) {
+	var first, last, all sql.NullInt64
+	if err := a.tx.QueryRowContext(ctx, `SELECT min(seq), max(seq), count(*) FROM event_log`).Scan(&first, &last, &all); err != nil {
+		return "", err
+	}
+	prev, bad, err := a.beginning(ctx, first.Int64)
+	if err != nil || bad != "" {
+		return bad, err
+	}
+	rs, err := a.tx.QueryContext(ctx, `SELECT seq, body, hash FROM event_log ORDER BY seq`)
+	if err != nil {
+		return "", err
+	}
+	defer rs.Close()
+	var body, hash []byte
+	for rs.Next() {
+		var seq int64
+		if err := rs.Scan(&seq, &body, &hash); err != nil {
+			return "", err
+		}
+		if bad := a.link(&prev, seq, body, hash); bad != "" {
+			return bad, nil
+		}
+		a.result.Events++
+		if progress != nil && a.result.Events%4096 == 0 {
+			progress(a.result.Events, all.Int64)
+		}
+	}
+	if progress != nil {
+		progress(a.result.Events, all.Int64)
+	}
+	a.result.Head = hex.EncodeToString(prev.hash[:])
+	return "", rs.Err()
+}
+
+// beginning is the place before the first event: nothing, or what the newest
+// checkpoint says it folded.
+func (a *audit) beginning(ctx context.Context, first int64) (mark, string, error) {
+	if first <= 1 {
+		return mark{}, "", nil
+	}
+	var body []byte
+	err := a.tx.QueryRowContext(ctx, `SELECT body FROM event_log WHERE action = 'checkpoint' ORDER BY seq DESC LIMIT 1`).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return mark{}, fmt.Sprintf("events 1 to %d are missing", first-1), nil
+	}
+	if err != nil {
+		return mark{}, "", err
+	}
+	var line storyLine
+	if err := json.Unmarshal(body, &line); err != nil || line.Folded == nil || line.Folded.Through != first-1 {
+		return mark{}, fmt.Sprintf("events before %d are missing, and no checkpoint tells of them", first), nil
+	}
+	hash, err := hex.DecodeString(line.Folded.Hash)
+	if err != nil || len(hash) != len(chainHash{}) {
+		return mark{}, "the checkpoint's hash is not one", nil
+	}
+	a.story.startFrom(line.Folded)
+	return mark{first - 1, chainHash(hash)}, "", nil
+}
+
+// link checks one event against the one before and adds it to the story.
+func (a *audit) link(prev *mark, seq int64, body, hash []byte) string {
+	if seq != prev.seq+1 {
+		return fmt.Sprintf("event %d is missing", prev.seq+1)
+	}
+	next := mark{seq, link(prev.hash, body)}
+	if !bytes.Equal(hash, next.hash[:]) {
+		return fmt.Sprintf("event %d is not the one that was written: its hash does not fit", seq)
+	}
+	*prev = next
+	var e storyLine
+	if err := json.Unmarshal(body, &e); err != nil {
+		return fmt.Sprintf("event %d cannot be read: %v", seq, err)
+	}
+	if e.Seq != seq || e.Ledger != a.l.id || e.Chain != a.l.chain {
+		return fmt.Sprintf("event %d says that it is event %d of ledger %s", seq, e.Seq, e.Ledger)
+	}
+	a.story.add(e)
+	return ""
+}
+
+func (s *story) add(e storyLine) {
+	for _, b := range e.Budgets {
+		s.targets[b.Account] = b.Target
+	}
+	for _, id := range e.Accounts {
+		s.costs[id] += e.Cost
+	}
+	if len(e.Accounts) > 0 {
+		s.billed += e.Cost
+	}
+	if e.Cause != "" {
+		s.denied += e.Count
+	}
+}
+
+// head compares with the place noted outside the database.
+func (a *audit) head(ctx context.Context) (string, error) {
+	return behindHead(ctx, a.tx, a.l.id, headPath(a.l.home))
+}
+
+// sums checks promise 4 and, with the budgets, promise 1.
+func (a *audit) sums(ctx context.Context) (string, error) {
+	return a.eachAccount(ctx, func(acc *account) string {
+		if told := a.story.costs[acc.id]; told != acc.spent+acc.overrun {
+			return fmt.Sprintf("account %d has spent %d and overrun %d, its events say %d", acc.id, acc.spent, acc.overrun, told)
+		}
+		delete(a.story.costs, acc.id)
+		return ""
+	}, func() string {
+		for id := range a.story.costs {
+			return fmt.Sprintf("account %d is gone, its events are not", id)
+		}
+		return ""
+	})
+}
+
+func (a *audit) budgets(ctx context.Context) (string, error) {
+	return a.eachAccount(ctx, func(acc *account) string {
+		target, told := a.story.targets[acc.id]
+		switch {
+		case !told:
+			return fmt.Sprintf("account %d was never given by an event", acc.id)
+		case (target != nil) != acc.limited || target != nil && *target != acc.target:
+			return fmt.Sprintf("account %d has another budget than its events say", acc.id)
+		case acc.limited && acc.budget != max(acc.target, acc.spent+acc.reserved):
+			return fmt.Sprintf("account %d has a budget of %d; asked for were %d", acc.id, acc.budget, acc.target)
+		case acc.overrun > 0 && (!acc.limited || acc.unreserved() != 0):
+			return fmt.Sprintf("account %d has an overrun of %d and room to pay it", acc.id, acc.overrun)
+		}
+		return ""
+	}, nil)
+}
+
+// eachAccount calls check for every account, then end; the first complaint wins.
+func (a *audit) eachAccount(ctx context.Context, check func(*account) string, end func() string) (string, error) {
+	rs, err := a.tx.QueryContext(ctx, `SELECT `+accountColumns+` FROM account ORDER BY id`)
+	if err != nil {
+		return "", err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		acc := new(account)
+		if err := rs.Scan(acc.fields()...); err != nil {
+			return "", err
+		}
+		if bad := check(acc); bad != "" {
+			return bad, nil
+		}
+	}
+	if end != nil && rs.Err() == nil {
+		return end(), nil
+	}
+	return "", rs.Err()
+}
+
+// reserved compares every account with the open holds that name it.
+func (a *audit) reserved(ctx context.Context) (string, error) {
+	return a.first(ctx, `WITH RECURSIVE charged (account, amount) AS (
+			SELECT account_id, amount_micro FROM hold WHERE state = 'open'
+			UNION ALL
+			SELECT a.parent, c.amount FROM charged c JOIN account a ON a.id = c.account WHERE a.parent IS NOT NULL
+		), held (account, amount) AS (
+			SELECT * FROM charged
+			UNION ALL
+			SELECT window_id, amount_micro FROM hold WHERE state = 'open' AND window_id IS NOT NULL
+		)
+		SELECT 'account ' || a.id || ' has ' || a.reserved_micro || ' reserved, its open holds are ' || coalesce(h.total, 0)
+		FROM account a LEFT JOIN (SELECT account, sum(amount) AS total FROM held GROUP BY account) h ON h.account = a.id
+		WHERE a.reserved_micro <> coalesce(h.total, 0) ORDER BY a.id LIMIT 1`)
+}
+
+// runs checks that what has ended holds nothing.
+func (a *audit) runs(ctx context.Context) (string, error) {
+	return a.first(ctx, `SELECT 'run ' || r.id || ' has ended and still holds ' || c.reserved_micro
+		FROM run r JOIN account c ON c.id = r.account_id WHERE r.state = 'ended' AND c.reserved_micro <> 0 ORDER BY r.no LIMIT 1`)
+}
+
+// tally compares the hourly sums with the trail.
+func (a *audit) tally(ctx context.Context) (string, error) {
+	var billed Micros
+	var denied int64
+	err := a.tx.QueryRowContext(ctx, `SELECT coalesce(sum(cost_micro), 0), coalesce(sum(CASE WHEN cause <> '' THEN calls END), 0) FROM tally`).Scan(&billed, &denied)
+	switch {
+	case err != nil:
+		return "", err
+	case billed != a.story.billed:
+		return fmt.Sprintf("the hourly sums say %d, the events %d", billed, a.story.billed), nil
+	case denied != a.story.denied:
+		return fmt.Sprintf("the hourly sums say %d refusals, the events %d", denied, a.story.denied), nil
+	}
+	return "", nil
+}
+
+// folded is what a checkpoint keeps of the events it stands for.
+type folded struct {
+	Through int64        `json:"through"` // the last event that was removed
+	Hash    string       `json:"hash"`    // of that event
+	Costs   []folderCost `json:"costs"`
+	Budgets []budgetWas  `json:"budgets"`
+	Billed  Micros       `json:"billed_micro"`
+	Denied  int64        `json:"denied"`
+}
+
+type folderCost struct {
+	Account int64  `json:"account"`
+	Cost    Micros `json:"cost_micro"`
+}
+
+func (s *story) startFrom(f *folded) {
+	for _, c := range f.Costs {
+		s.costs[c.Account] = c.Cost
+	}
+	for _, b := range f.Budgets {
+		s.targets[b.Account] = b.Target
+	}
+	s.billed, s.denied = f.Billed, f.Denied
+}
+
+// fold is the reverse of startFrom.
+func (s *story) fold(through mark) folded {
+	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Denied: s.denied}
+	for id, c := range s.costs {
+		f.Costs = append(f.Costs, folderCost{id, c})
+	}
+	for id, t := range s.targets {
+		f.Budgets = append(f.Budgets, budgetWas{id, t})
+	}
+	slices.SortFunc(f.Costs, func(a, b folderCost) int { return int(a.Account - b.Account) })
+	slices.SortFunc(f.Budgets, func(a, b budgetWas) int { return int(a.Account - b.Account) })
+	return f
+}

@@ -1,0 +1,150 @@
+package ledger
+
+import (
+	"context"
+	"time"
+)
+
+// denialEvery is how often equal refusals of a run make an event.
+const denialEvery = time.Second
+
+// denialKey says which refusals are equal.
+type denialKey struct {
+	agent, run int64
+	code       string
+}
+
+// denial counts refusals that have not been told yet. The first one is told at
+// once, those of the following second together.
+type denial struct {
+	since time.Time // by the process's own clock
+	count int64
+	agent *agent
+	run   *run
+	tell  func(e *line)
+}
+
+func denialAction(c Cause) string {
+	switch c {
+	case CauseBusy, CauseTooDear, CauseExhausted:
+		return "budget.deny"
+	case CauseRequests, CauseTokens, CauseConcurrency:
+		return "rate.deny"
+	case CauseToken, CauseReadOnly, CausePaused, CauseRunEnded, CauseCalls:
+		return "access.deny"
+	}
+	return "policy.deny"
+}
+
+// deny is the answer to an admission. A caller that is not known leaves no
+// trace: strangers must not be able to fill the trail.
+func (g *group) deny(c *caller, a *admitting, no *Refusal) {
+	a.refusal = no
+	if c == nil || g.err != nil {
+		return
+	}
+	told, call := *no, a.Call
+	g.count(c.agent, c.run, string(no.Cause), func(e *line) {
+		e.text("account", string(told.Account))
+		e.text("name", told.Name)
+		e.text("window", string(told.Window))
+		e.number("budget_micro", int64(told.Budget))
+		e.number("spent_micro", int64(told.Spent))
+		e.number("reserved_micro", int64(told.Reserved))
+		e.number("overrun_micro", int64(told.Overrun))
+		e.number("needed_micro", int64(told.Needed))
+		e.number("limit", told.Limit)
+		e.flag("run_ends", told.RunEnds)
+		e.call(call)
+	})
+}
+
+func (g *group) count(ag *agent, r *run, code string, tell func(e *line)) {
+	key := denialKey{agent: ag.id, code: code}
+	if r != nil {
+		key.run = r.no
+	}
+	d := g.w.denied[key]
+	if d == nil {
+		d = new(denial)
+		g.w.denied[key] = d
+	}
+	d.count++
+	d.agent, d.run, d.tell = ag, r, tell
+}
+
+func (d *denial) due(now time.Time) bool { return now.Sub(d.since) >= denialEvery }
+
+func (w *writer) anyDenialDue() bool {
+	now := time.Now()
+	for _, d := range w.denied {
+		if d.due(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// flushDenials makes events of the refusals whose second is over, and forgets
+// those that did not come again.
+func (g *group) flushDenials() {
+	now := time.Now()
+	for key, d := range g.w.denied {
+		switch {
+		case !d.due(now):
+		case d.count == 0:
+			g.quiet = append(g.quiet, key)
+		default:
+			g.event(denialAction(Cause(key.code)), d.agent, d.run.name(), func(e *line) {
+				e.text("cause", key.code)
+				e.number("count", d.count)
+				d.tell(e)
+			})
+			g.tally(key.agent, "", key.code, tallySums{calls: d.count})
+			if key.run != 0 {
+				g.exec(`UPDATE run SET refused = refused + ? WHERE no = ?`, d.count, key.run)
+			}
+			g.told = append(g.told, key)
+		}
+	}
+}
+
+// settleDenials forgets the counts that a committed group has told.
+func (w *writer) settleDenials(g *group) {
+	now := time.Now()
+	for _, key := range g.told {
+		d := w.denied[key]
+		d.count, d.since = 0, now
+	}
+	for _, key := range g.quiet {
+		delete(w.denied, key)
+	}
+}
+
+// Refused books a refusal that Admit did not decide (policy, route, model).
+// Equal ones of a run are coalesced to one event a second.
+func (l *Ledger) Refused(ctx context.Context, r RefusedCall) error {
+	return l.commitOne(ctx, func(g *group) error {
+		var ag *agent
+		var rn *run
+		var err error
+		if r.Run != "" {
+			if rn, err = g.runNamed(r.Run); err != nil {
+				return err
+			}
+			ag = g.agentByID(rn.agent)
+		} else if id, ok := agentRow(r.AgentID); ok {
+			ag = g.agentByID(id)
+		} else if ag, err = g.agentNamed(r.Agent); err != nil {
+			return err
+		}
+		if g.err != nil {
+			return g.err
+		}
+		g.count(ag, rn, r.Code, func(e *line) {
+			e.text("reason", r.Reason)
+			e.call(r.Call)
+		})
+		return nil
+	})
+}

@@ -1,0 +1,247 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/bits"
+	"os"
+	"strings"
+	"time"
+)
+
+// group is one transaction of the writer: what its operations decided, not yet
+// in the file. Sums are folded and rows of a kind are written together.
+type group struct {
+	w    *writer
+	rows *rows
+	now  time.Time
+	at   int64 // now in milliseconds
+	err  error // a database error: the group is lost
+
+	newHolds []*hold
+	ended    []*hold // to be removed
+	dirty    []*account
+	events   []event
+	tallies  map[tallyKey]*tallySums
+
+	lastEvent  mark
+	wrote      bool // rows were written directly
+	identity   bool // what tokens may do is changed here
+	stale      bool // another process has written
+	committing bool
+	looked     bool           // for the dead
+	blocked    map[int64]bool // accounts that an earlier call waits for
+	dear       map[int64]int  // run -> calls too dear in a row, where it changed
+	runChanges []runChange
+	recovered  []Recovered
+	graves     []*os.File       // locked files of the dead
+	suspects   map[holdKey]bool // holds that Sweep was told nobody owns
+	told       []denialKey      // refusals that this group tells of
+	quiet      []denialKey      // that did not come again
+}
+
+type event struct {
+	mark
+	body []byte
+}
+
+type runChange struct {
+	id    RunID
+	state RunState
+}
+
+func (w *writer) begin() (*group, error) {
+	now := w.l.now().UTC()
+	g := &group{w: w, now: now, at: now.UnixMilli(), blocked: make(map[int64]bool), dear: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
+	var version int64
+	g.rows = w.rows
+	g.query(`PRAGMA data_version`, nil, &version)
+	if version != w.version {
+		w.version, w.rows = version, newRows()
+		g.rows = w.rows
+		g.stale = true
+	}
+	return g, g.err
+}
+
+func (g *group) fail(err error) {
+	if g.err == nil && err != nil {
+		g.err = err
+	}
+}
+
+// exec writes rows directly, for what is rare. It must come after every check
+// of its operation.
+func (g *group) exec(query string, args ...any) (id int64) {
+	if g.err != nil {
+		return 0
+	}
+	g.wrote = true
+	r, err := g.w.run1(query, args...)
+	if err != nil {
+		g.fail(err)
+		return 0
+	}
+	id, err = r.LastInsertId()
+	g.fail(err)
+	return id
+}
+
+func (g *group) touch(a *account) {
+	if !a.dirty {
+		a.dirty = true
+		g.dirty = append(g.dirty, a)
+	}
+}
+
+// last is the end of the trail.
+func (g *group) last() mark {
+	if !g.rows.lastRead {
+		var hash []byte
+		if g.query(`SELECT seq, hash FROM event_log ORDER BY seq DESC LIMIT 1`, nil, &g.rows.last.seq, &hash) {
+			copy(g.rows.last.hash[:], hash)
+		}
+		g.rows.lastRead = g.err == nil
+	}
+	return g.rows.last
+}
+
+// event adds one to the trail. tell adds its members; it must not add events.
+func (g *group) event(action string, ag *agent, r RunID, tell func(e *line)) (seq int64) {
+	prev := g.last()
+	e := line{b: make([]byte, 0, 768)}
+	e.b = append(e.b, '{')
+	seq = prev.seq + 1
+	e.number("seq", seq)
+	e.text("ledger", g.w.l.id)
+	e.number("chain", g.w.l.chain)
+	e.key("time")
+	e.b = append(e.b, '"')
+	e.b = g.now.AppendFormat(e.b, timeFormat)
+	e.b = append(e.b, '"')
+	e.text("action", action)
+	if ag != nil {
+		e.text("agent", ag.name)
+		e.text("agent_id", publicID(ag.id))
+	}
+	e.text("run", string(r))
+	if tell != nil {
+		tell(&e)
+	}
+	e.b = append(e.b, '}')
+	g.append(e.b, seq)
+	g.markHour(seq)
+	return seq
+}
+
+func (g *group) append(body []byte, seq int64) {
+	next := mark{seq, link(g.rows.last.hash, body)}
+	g.events = append(g.events, event{next, body})
+	g.rows.last, g.lastEvent = next, next
+}
+
+// link is the hash of an event: SHA-256(hash of the event before || body).
+func link(prev chainHash, body []byte) (next chainHash) {
+	h := sha256.New()
+	h.Write(prev[:])
+	h.Write(body)
+	h.Sum(next[:0])
+	return next
+}
+
+// markHour notes the first event of every hour, where a search by time begins.
+func (g *group) markHour(seq int64) {
+	hour := g.at / hourMillis
+	if g.rows.hours[hour] {
+		return
+	}
+	g.exec(`INSERT INTO event_hour (hour, first_seq) VALUES (?, ?) ON CONFLICT DO NOTHING`, hour, seq)
+	g.rows.hours[hour] = true
+}
+
+const hourMillis = int64(time.Hour / time.Millisecond)
+
+func (g *group) empty() bool {
+	return !g.wrote && len(g.newHolds)+len(g.ended)+len(g.dirty)+len(g.events)+len(g.tallies) == 0
+}
+
+// flush writes what the group decided.
+func (g *group) flush() error {
+	writeRows(g, g.newHolds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, amount_micro, tokens, at, call) VALUES `,
+		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
+	writeRows(g, g.ended, `DELETE FROM hold WHERE (owner, n) IN (VALUES `, `(?, ?)`, `)`,
+		func(h *hold) []any { return []any{int64(h.key.owner), h.key.n} })
+	for _, a := range g.dirty {
+		g.exec(`UPDATE account SET target_micro = ?, budget_micro = ?, spent_micro = ?, reserved_micro = ?, overrun_micro = ?, calls = ?, last_at = ? WHERE id = ?`,
+			orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)), int64(a.spent), int64(a.reserved), int64(a.overrun), a.calls, orNull(a.last != 0, a.last), a.id)
+		a.dirty = false
+	}
+	writeRows(g, g.events, `INSERT INTO event_log (seq, body, hash) VALUES `, `(?, ?, ?)`, "",
+		func(e event) []any { return []any{e.seq, string(e.body), e.hash[:]} })
+	g.flushTallies()
+	if g.identity {
+		g.exec(`UPDATE ledger SET identity = identity + 1`)
+	}
+	return g.err
+}
+
+func (h *hold) values() []any {
+	e := line{b: []byte{'{'}}
+	e.text("wire", h.call.Wire)
+	e.text("model_asked", h.call.ModelAsked)
+	e.text("model_sent", h.call.ModelSent)
+	e.text("provider", h.call.Provider)
+	e.flag("stream", h.call.Stream)
+	e.text("price", h.call.Price)
+	e.b = append(e.b, '}')
+	return []any{int64(h.key.owner), h.key.n, h.agent, orNull(h.run != 0, h.run), h.account, orNull(h.window != 0, h.window),
+		int64(h.amount), h.tokens, h.at, string(e.b)}
+}
+
+func orNull(is bool, v int64) any {
+	if is {
+		return v
+	}
+	return nil
+}
+
+// writeRows runs one statement for many rows, in pieces whose sizes are powers
+// of two, so that few statements need to be prepared. Every row must count.
+func writeRows[T any](g *group, all []T, before, one, after string, values func(T) []any) {
+	for len(all) > 0 && g.err == nil {
+		n := min(1<<(bits.Len(uint(len(all)))-1), 64)
+		var args []any
+		for _, v := range all[:n] {
+			args = append(args, values(v)...)
+		}
+		res, err := g.w.run1(before+strings.TrimSuffix(strings.Repeat(one+", ", n), ", ")+after, args...)
+		if err != nil {
+			g.fail(err)
+			return
+		}
+		if count, err := res.RowsAffected(); err != nil || count != int64(n) {
+			g.fail(fmt.Errorf("%w: %d rows were written instead of %d (%v)", ErrCorrupt, count, n, err))
+			return
+		}
+		all = all[n:]
+	}
+}
+
+// isThere looks in the reopened file for a group whose commit failed. The
+// group holds the writers' lock, so nobody else can have written meanwhile: its
+// last event, its last hold or the absence of what it ended says it all.
+func (g *group) isThere() (bool, error) {
+	look := &group{w: g.w, rows: g.w.rows}
+	var n int
+	switch {
+	case len(g.events) > 0:
+		look.query(`SELECT count(*) FROM event_log WHERE seq = ? AND hash = ?`, []any{g.lastEvent.seq, g.lastEvent.hash[:]}, &n)
+	case len(g.newHolds) > 0:
+		k := g.newHolds[len(g.newHolds)-1].key
+		look.query(`SELECT count(*) FROM hold WHERE owner = ? AND n = ?`, []any{int64(k.owner), k.n}, &n)
+	case len(g.ended) > 0:
+		k := g.ended[0].key
+		look.query(`SELECT 1 - count(*) FROM hold WHERE owner = ? AND n = ?`, []any{int64(k.owner), k.n}, &n)
+	}
+	return n == 1, look.err
+}

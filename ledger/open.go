@@ -1,0 +1,164 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+func (l *Ledger) openForWriting(ctx context.Context) error {
+	if err := l.prepareDirectories(); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(l.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return l.explain(err)
+	}
+	l.write = newWriter(l, lock)
+	if err := l.write.open(ctx); err != nil {
+		return l.explain(err)
+	}
+	if l.owner, err = newOwner(l); err != nil {
+		return l.explain(err)
+	}
+	if l.read, err = openReaders(l.path); err != nil {
+		return l.explain(err)
+	}
+	if l.head, err = openHead(l); err != nil {
+		return err
+	}
+	if err := l.head.check(ctx); err != nil {
+		return err
+	}
+	l.write.start()
+	if err := l.recoverDead(ctx); err != nil {
+		return l.explain(err)
+	}
+	return nil
+}
+
+func (l *Ledger) openForReading(ctx context.Context) error {
+	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("ledger %s: %w", l.path, ErrNotFound)
+	}
+	var err error
+	if l.read, err = openReaders(l.path); err != nil {
+		return l.explain(err)
+	}
+	kind, err := kindOf(ctx, l.read)
+	if err != nil {
+		return l.explain(err)
+	}
+	if kind != currentSchema {
+		return fmt.Errorf("ledger %s is of an older version and not yet migrated; run any command that writes, for example: aex init", l.path)
+	}
+	return l.explain(l.read.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&l.id, &l.chain))
+}
+
+// prepareDirectories makes home and the database's directory, and refuses
+// filesystems that cannot keep a ledger.
+func (l *Ledger) prepareDirectories() error {
+	if l.path == "" || l.home == "" {
+		return fmt.Errorf("%w: a ledger needs a path and a home", ErrInvalid)
+	}
+	for _, dir := range []string{l.home, filepath.Dir(l.path), filepath.Join(l.home, "owners")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return l.explain(err)
+		}
+	}
+	for _, dir := range []string{l.home, filepath.Dir(l.path)} {
+		if err := soundFilesystem(dir); err != nil {
+			return err
+		}
+	}
+	// SQLite would make the file readable to all. O_EXCL: a file that exists
+	// is never opened here, because closing it would drop SQLite's locks.
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		return f.Close()
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return l.explain(err)
+}
+
+// judgeFilesystem is what soundFilesystem says of a kind that it found in its
+// table; kind is empty for every other.
+func judgeFilesystem(dir, kind string) error {
+	if kind == "" {
+		return nil
+	}
+	return fmt.Errorf("%s is on %s: %w; keep the ledger on a local disk, for example: AEX_HOME=/var/tmp/aex-%d", dir, kind, ErrUnsound, os.Getuid())
+}
+
+// dsn names the database for SQLite. A plain name would lose its parameters.
+func dsn(path, mode string, pragmas ...string) string {
+	q := url.Values{"mode": {mode}, "_pragma": pragmas}
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}
+	if !filepath.IsAbs(path) {
+		u.Path, u.Opaque = "", (&url.URL{Path: path}).EscapedPath()
+	}
+	return u.String()
+}
+
+func openReaders(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn(path, "ro", "busy_timeout(10000)", "query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db, nil
+}
+
+// explain makes one clear line of what went wrong in opening or using the
+// file, with the next step where there is one.
+func (l *Ledger) explain(err error) error {
+	if err == nil || errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsound) {
+		return err
+	}
+	dir := filepath.Dir(l.path)
+	say := func(format string, args ...any) error {
+		return fmt.Errorf("ledger %s: "+format+": %w", append(append([]any{l.path}, args...), err)...)
+	}
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		switch se.Code() & 0xff {
+		case sqlite3.SQLITE_NOTADB:
+			return fmt.Errorf("%s is not an aex ledger (%w); move it away, or name another file with AEX_LEDGER", l.path, err)
+		case sqlite3.SQLITE_CORRUPT:
+			return fmt.Errorf("%w: %s; restore a backup (aex ledger backup makes them): %w", ErrCorrupt, l.path, err)
+		case sqlite3.SQLITE_FULL:
+			return say("the disk is full; free some space in %s", dir)
+		case sqlite3.SQLITE_READONLY:
+			return say("the file or its directory cannot be written; make %s yours, or name another with AEX_HOME", dir)
+		case sqlite3.SQLITE_CANTOPEN:
+			return say("it cannot be opened; is %s there, and yours to write?", dir)
+		case sqlite3.SQLITE_BUSY:
+			return say("another program keeps it locked; close what else has it open")
+		}
+	}
+	switch {
+	case errors.Is(err, unix.EROFS), errors.Is(err, fs.ErrPermission):
+		return say("%s cannot be written; make it yours, or name another with AEX_HOME", dir)
+	case errors.Is(err, unix.ENOTDIR):
+		return say("a part of the path is a file; name another with AEX_HOME")
+	case errors.Is(err, unix.ENOSPC):
+		return say("the disk is full; free some space in %s", dir)
+	case errors.Is(err, fs.ErrNotExist):
+		return say("its directory is gone; make %s again", dir)
+	}
+	return say("using it")
+}

@@ -1,0 +1,164 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// ownerID names one life of one process that uses the ledger. It is random
+// and never zero.
+type ownerID int64
+
+func (id ownerID) String() string { return strconv.FormatInt(int64(id), 36) }
+
+// owner is this process's own lock file: while the process lives its flock is
+// held, and the kernel frees it at the moment of its death, however it dies.
+type owner struct {
+	id   ownerID
+	path string
+
+	mu   sync.Mutex
+	file *os.File
+}
+
+func newOwner(l *Ledger) (*owner, error) {
+	b, err := l.random(8)
+	if err != nil {
+		return nil, err
+	}
+	id := ownerID(binary.BigEndian.Uint64(b)>>1 | 1<<40)
+	o := &owner{id: id, path: filepath.Join(l.home, "owners", id.String())}
+	o.file, err = makeOwnerFile(o.path)
+	return o, err
+}
+
+// makeOwnerFile makes the file under another name and locks it before it gets
+// its own, so that nobody ever sees it unlocked. Names that begin with a dot
+// are being made; who clears the directory may remove an unlocked one, then
+// the making starts again.
+func makeOwnerFile(path string) (*os.File, error) {
+	making := filepath.Join(filepath.Dir(path), ".new-"+filepath.Base(path))
+	for range 10 {
+		f, err := os.OpenFile(making, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := lockFile(f); err != nil {
+			return nil, errors.Join(fmt.Errorf("locking %s: %w", making, err), f.Close())
+		}
+		err = os.Rename(making, path)
+		if err == nil && linked(f) {
+			return f, nil
+		}
+		if closeErr := f.Close(); closeErr != nil {
+			return nil, closeErr
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("making %s: it is removed again and again", path)
+}
+
+// linked reports whether an open file still has a name.
+func linked(f *os.File) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &st) == nil && st.Nlink > 0
+}
+
+// keep makes the owner's file again if somebody removed it; without it others
+// would take this process for dead.
+func (o *owner) keep() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.file == nil || linked(o.file) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(o.path), 0o700); err != nil {
+		return err
+	}
+	f, err := makeOwnerFile(o.path)
+	if err != nil {
+		return err
+	}
+	old := o.file
+	o.file = f
+	return old.Close()
+}
+
+// close leaves the file behind: who clears the directory removes it when no
+// open hold or run names it any more.
+func (o *owner) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.file == nil {
+		return nil
+	}
+	err := o.file.Close()
+	o.file = nil
+	return err
+}
+
+// dead tells whether an owner is dead. If so its lock is held by the caller
+// until it closes file, so that nobody else recovers the same one meanwhile.
+// A file that is gone is a dead owner's: living ones make theirs again.
+func (l *Ledger) dead(id ownerID) (file *os.File, dead bool, err error) {
+	f, err := os.OpenFile(filepath.Join(l.home, "owners", id.String()), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("looking whether an owner lives: %w", err)
+	}
+	free, err := tryLockFile(f)
+	if err != nil || !free {
+		return nil, false, errors.Join(err, f.Close())
+	}
+	return f, true, nil
+}
+
+// clearOwners removes the files of the dead that named reports false for.
+func (l *Ledger) clearOwners(named map[ownerID]bool) error {
+	dir := filepath.Join(l.home, "owners")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		making := strings.HasPrefix(e.Name(), ".new-")
+		id, err := strconv.ParseInt(strings.TrimPrefix(e.Name(), ".new-"), 36, 64)
+		if err != nil || ownerID(id) == l.owner.id || !making && named[ownerID(id)] {
+			continue
+		}
+		errs = append(errs, removeUnlocked(filepath.Join(dir, e.Name())))
+	}
+	return errors.Join(errs...)
+}
+
+func removeUnlocked(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	free, err := tryLockFile(f)
+	if free {
+		err = os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	return errors.Join(err, f.Close())
+}

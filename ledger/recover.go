@@ -1,0 +1,213 @@
+package ledger
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// recoveredKept is how long a recovered hold waits for its real cost.
+const recoveredKept = 30 * 24 * time.Hour
+
+// recoverDead settles in full the open holds of dead owners, ends their runs,
+// and removes the files of owners that nothing names any more.
+func (l *Ledger) recoverDead(ctx context.Context) error {
+	var named map[ownerID]bool
+	err := l.commitOne(ctx, func(g *group) error {
+		g.lookForTheDead()
+		named = g.namedOwners()
+		g.exec(`DELETE FROM hold WHERE state = 'recovered' AND at < ?`, g.at-recoveredKept.Milliseconds())
+		return g.err
+	})
+	if err != nil {
+		return err
+	}
+	return l.clearOwners(named)
+}
+
+// lookForTheDead is the goroutine that looks from time to time, so that what a
+// process held when it died does not stay reserved for as long as others live.
+func (l *Ledger) lookForTheDead() {
+	tick := time.NewTicker(recoverEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.done:
+			return
+		case <-tick.C:
+		}
+		// Errors stay for the writer to find: what it cannot read it cannot
+		// commit either, and then it breaks.
+		_ = l.owner.keep()
+		var others int
+		err := l.read.QueryRow(`SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
+			+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id)).Scan(&others)
+		if err == nil && others > 0 {
+			_ = l.recoverDead(context.Background())
+		}
+	}
+}
+
+// namedOwners are the owners that an open hold or run names.
+func (g *group) namedOwners() map[ownerID]bool {
+	named := make(map[ownerID]bool)
+	g.each(`SELECT owner FROM hold WHERE state = 'open' UNION SELECT owner FROM run WHERE state <> 'ended'`, nil,
+		func(scan func(...any) error) error {
+			var id ownerID
+			err := scan(&id)
+			named[id] = true
+			return err
+		})
+	return named
+}
+
+// lookForTheDead recovers what dead owners left. Once a group: it is asked for
+// before a call is told that others hold what it needs.
+func (g *group) lookForTheDead() (found bool) {
+	if g.looked {
+		return false
+	}
+	g.looked = true
+	for id := range g.namedOwners() {
+		if id == g.w.l.owner.id || g.err != nil {
+			continue
+		}
+		file, dead, err := g.w.l.dead(id)
+		g.fail(err)
+		if dead {
+			found = true
+			g.bury(id)
+			g.graves = append(g.graves, file)
+		}
+	}
+	return found
+}
+
+// bury settles the holds of a dead owner in full and ends its runs.
+func (g *group) bury(id ownerID) {
+	for _, h := range g.holdsOf(id) {
+		g.recover(h, "owner died")
+	}
+	var lost []int64
+	g.each(`SELECT no FROM run WHERE owner = ? AND state <> 'ended'`, []any{int64(id)}, func(scan func(...any) error) error {
+		var no int64
+		err := scan(&no)
+		lost = append(lost, no)
+		return err
+	})
+	for _, no := range lost {
+		if g.err == nil {
+			g.endRun(g.run(no), RunEnd{Outcome: "lost"})
+		}
+	}
+}
+
+// holdsOf lists the open holds of an owner that are in the file.
+func (g *group) holdsOf(id ownerID) []*hold {
+	var holds []*hold
+	g.each(`SELECT `+holdColumns+` FROM hold WHERE owner = ? AND state = 'open'`, []any{int64(id)}, func(scan func(...any) error) error {
+		h, err := scanHold(scan)
+		if err != nil {
+			return err
+		}
+		if kept := g.rows.holds[h.key]; kept != nil {
+			h = kept
+		}
+		if !h.ended && !h.recovered {
+			holds = append(holds, h)
+		}
+		return nil
+	})
+	return holds
+}
+
+// recover books a hold in full. Its row stays, because its real cost may still
+// come.
+func (g *group) recover(h *hold, why string) {
+	if g.err != nil {
+		return
+	}
+	path := g.path(h.account, h.window)
+	over := overruns{}
+	for _, acc := range path {
+		g.touch(acc)
+		o, err := acc.settle(h.amount, h.amount)
+		g.fail(err)
+		over.add(acc, o)
+	}
+	if g.rows.open != nil {
+		g.rows.open[h.agent]--
+	}
+	h.recovered = true
+	g.exec(`UPDATE hold SET state = 'recovered' WHERE owner = ? AND n = ? AND state = 'open'`, int64(h.key.owner), h.key.n)
+	ag, r := g.holder(h)
+	if g.err != nil {
+		return
+	}
+	g.event("usage.recovered", ag, r.name(), func(e *line) {
+		e.key("cost_micro")
+		e.b = strconv.AppendInt(e.b, int64(h.amount), 10)
+		e.accounts(path)
+		e.text("hold", string(h.key.id()))
+		e.number("held_micro", int64(h.amount))
+		e.number("held_at", h.at)
+		e.text("how", "recovered")
+		e.text("reason", why)
+		e.call(h.call)
+	})
+	g.tally(h.agent, Settlement{}.model(h), "", tallySums{calls: 1, cost: h.amount})
+	g.overrun(ag, r, h.key, over)
+	g.recovered = append(g.recovered, Recovered{h.key.id(), ag.name, r.name(), h.amount})
+}
+
+// release frees the locks of the dead, after the commit.
+func (g *group) release() {
+	if g == nil {
+		return
+	}
+	for _, f := range g.graves {
+		if f != nil {
+			_ = f.Close() // nothing was written to it
+		}
+	}
+	g.graves = nil
+}
+
+// remember keeps what was recovered for Recovered, the newest thousand.
+func (l *Ledger) remember(r []Recovered) {
+	if len(r) == 0 {
+		return
+	}
+	l.recoveredMu.Lock()
+	defer l.recoveredMu.Unlock()
+	l.recovered = append(l.recovered, r...)
+	if extra := len(l.recovered) - 1000; extra > 0 {
+		l.recovered = append([]Recovered(nil), l.recovered[extra:]...)
+	}
+}
+
+// Sweep settles in full every hold of this process that no call owns, and
+// returns them. A hold is only taken for an orphan when two Sweeps in a row
+// were told so, because a hold is on disk a moment before its caller has it:
+// call it from one place, some seconds apart.
+func (l *Ledger) Sweep(ctx context.Context, owned func(HoldID) bool) ([]Recovered, error) {
+	var swept []Recovered
+	var suspects map[holdKey]bool
+	err := l.commitOne(ctx, func(g *group) error {
+		before := len(g.recovered)
+		suspects = make(map[holdKey]bool)
+		for _, h := range g.holdsOf(g.w.l.owner.id) {
+			switch {
+			case owned(h.key.id()):
+			case g.w.suspects[h.key]:
+				g.recover(h, "no call owns it")
+			default:
+				suspects[h.key] = true
+			}
+		}
+		swept = append([]Recovered(nil), g.recovered[before:]...)
+		g.suspects = suspects
+		return g.err
+	})
+	return swept, err
+}

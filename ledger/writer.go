@@ -1,0 +1,485 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// op is one operation that waits to be committed. do decides and records; it
+// may be called again when a commit failed, so it sets its results afresh.
+// What do returns is the operation's own answer and changes nothing for the
+// others of its group: do checks everything before it records anything.
+type op struct {
+	do     func(g *group) error
+	err    error
+	done   chan struct{}
+	ctx    context.Context
+	admit  *admitting // an admission, which may wait for money
+	parked bool       // do left it waiting
+}
+
+const (
+	groupMax    = 256 // operations a commit takes at most
+	rowsMax     = 20_000
+	pollEvery   = 50 * time.Millisecond
+	commitTries = 3
+)
+
+// writer is the one goroutine of the process that writes. A turn of it: take
+// the lock file, fill the group, begin, decide, record, commit, answer.
+type writer struct {
+	l    *Ledger
+	lock *os.File // flock: SQLite alone starves processes for seconds
+
+	queue   chan *op
+	poke    chan struct{}
+	quit    chan struct{}
+	stopped chan struct{}
+	begun   atomic.Bool
+	once    sync.Once
+
+	db      *sql.DB
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	inode   fileID
+	version int64 // PRAGMA data_version: changes when another connection commits
+
+	rows     *rows
+	waiting  []*op // admissions that wait for money, first come first
+	denied   map[denialKey]*denial
+	dear     map[int64]int // run -> calls too dear in a row
+	holds    int64         // the last n of our own
+	suspects map[holdKey]bool
+	broken   error
+
+	// commit is replaced by tests that need a commit to fail.
+	commit func(exec func(string) error) error
+}
+
+func newWriter(l *Ledger, lock *os.File) *writer {
+	return &writer{
+		l: l, lock: lock,
+		queue: make(chan *op, groupMax), poke: make(chan struct{}, 1),
+		quit: make(chan struct{}), stopped: make(chan struct{}),
+		rows: newRows(), denied: make(map[denialKey]*denial), dear: make(map[int64]int),
+		commit: func(exec func(string) error) error { return exec("COMMIT") },
+	}
+}
+
+// fileID tells whether a path still names the file that was opened.
+type fileID struct{ dev, ino uint64 }
+
+func identify(path string) (fileID, error) {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return fileID{uint64(st.Dev), st.Ino}, nil //nolint:unconvert // Dev is narrower on darwin
+}
+
+// open connects, migrates and reads which ledger this is.
+func (w *writer) open(ctx context.Context) error {
+	if err := lockFile(w.lock); err != nil {
+		return fmt.Errorf("locking %s: %w", w.lock.Name(), err)
+	}
+	defer unlockFile(w.lock)
+	if err := w.connect(ctx); err != nil {
+		return err
+	}
+	if err := w.l.migrate(ctx, w.conn); err != nil {
+		return err
+	}
+	var err error
+	if w.inode, err = identify(w.l.path); err != nil {
+		return err
+	}
+	return w.conn.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&w.l.id, &w.l.chain)
+}
+
+func (w *writer) connect(ctx context.Context) error {
+	db, err := sql.Open("sqlite", dsn(w.l.path, "rw", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)")+"&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	w.db, w.stmts = db, make(map[string]*sql.Stmt)
+	if w.conn, err = db.Conn(ctx); err != nil {
+		return err
+	}
+	// Refuse a foreign file before anything in it is changed.
+	if _, err := kindOf(ctx, w.conn); err != nil {
+		return err
+	}
+	var mode string
+	if err := w.conn.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("%w: no write-ahead log here (journal mode %s)", ErrUnsound, mode)
+	}
+	return nil
+}
+
+func (w *writer) disconnect() error {
+	if w.db == nil {
+		return nil
+	}
+	var errs []error
+	for _, s := range w.stmts {
+		errs = append(errs, s.Close())
+	}
+	if w.conn != nil {
+		errs = append(errs, w.conn.Close())
+	}
+	errs = append(errs, w.db.Close())
+	w.db, w.conn, w.stmts = nil, nil, nil
+	return errors.Join(errs...)
+}
+
+func (w *writer) start() {
+	w.begun.Store(true)
+	go w.run()
+}
+
+func (w *writer) close() error {
+	w.once.Do(func() { close(w.quit) })
+	if w.begun.Load() {
+		<-w.stopped
+	}
+	return errors.Join(w.disconnect(), w.lock.Close())
+}
+
+// do queues an operation and waits for its answer, which comes after the
+// commit. ctx ends only the wait for a turn.
+func (l *Ledger) do(ctx context.Context, o *op) error {
+	if l.write == nil {
+		return ErrReadOnly
+	}
+	w := l.write
+	o.done, o.ctx = make(chan struct{}), ctx
+	select {
+	case w.queue <- o:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.stopped:
+		return ErrClosed
+	}
+	select {
+	case <-o.done:
+		return o.err
+	case <-w.stopped:
+	case <-ctx.Done():
+		w.prod()
+		select {
+		case <-o.done:
+			return o.err
+		case <-w.stopped:
+		}
+	}
+	select {
+	case <-o.done: // answered by the last turn
+		return o.err
+	default:
+		return ErrClosed
+	}
+}
+
+// commitOne is do for an operation that cannot wait for money.
+func (l *Ledger) commitOne(ctx context.Context, do func(g *group) error) error {
+	return l.do(ctx, &op{do: do})
+}
+
+func (w *writer) prod() {
+	select {
+	case w.poke <- struct{}{}:
+	default:
+	}
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(w.rest())
+		var first *op
+		select {
+		case first = <-w.queue:
+		case <-w.poke:
+		case <-timer.C:
+			if !w.due() {
+				continue
+			}
+		case <-w.quit:
+			w.last()
+			return
+		}
+		w.turn(first)
+	}
+}
+
+// rest is how long the writer may sleep when nobody asks.
+func (w *writer) rest() time.Duration {
+	switch {
+	case len(w.waiting) > 0:
+		return pollEvery + rand.N(pollEvery/5) //nolint:gosec // jitter
+	case len(w.denied) > 0:
+		return time.Second
+	}
+	return time.Hour
+}
+
+// due tells whether a turn without new operations has anything to do.
+func (w *writer) due() bool {
+	if len(w.denied) > 0 && w.anyDenialDue() {
+		return true
+	}
+	now := time.Now()
+	for _, o := range w.waiting {
+		if !now.Before(o.admit.deadline) || o.ctx.Err() != nil {
+			return true
+		}
+	}
+	if len(w.waiting) == 0 || w.conn == nil {
+		return false
+	}
+	var v int64
+	return w.conn.QueryRowContext(context.Background(), `PRAGMA data_version`).Scan(&v) != nil || v != w.version
+}
+
+// last answers what is still queued when the ledger closes: operations are
+// done, admissions that wait are told so, and counts of refusals are written.
+func (w *writer) last() {
+	for _, o := range w.waiting {
+		w.answer(o, ErrClosed)
+	}
+	w.waiting = nil
+	for _, d := range w.denied {
+		d.since = time.Time{}
+	}
+	for {
+		select {
+		case o := <-w.queue:
+			w.turn(o)
+			for _, o := range w.waiting {
+				w.answer(o, ErrClosed)
+			}
+			w.waiting = nil
+		default:
+			if w.anyDenialDue() {
+				w.turn(nil)
+			}
+			return
+		}
+	}
+}
+
+func (w *writer) answer(o *op, err error) {
+	o.err = err
+	close(o.done)
+}
+
+// turn commits one group and answers it.
+func (w *writer) turn(first *op) {
+	lockErr := lockFile(w.lock)
+	var ops []*op
+	if first != nil {
+		ops = append(ops, first)
+	}
+	for more := true; more && len(ops) < groupMax; {
+		select {
+		case o := <-w.queue:
+			ops = append(ops, o)
+		default:
+			more = false
+		}
+	}
+	// Settlements free what admissions wait for, and who waits goes before
+	// who comes.
+	var group, admissions []*op
+	for _, o := range ops {
+		if o.admit == nil {
+			group = append(group, o)
+		} else {
+			admissions = append(admissions, o)
+		}
+	}
+	group = append(append(group, w.waiting...), admissions...)
+	w.waiting = nil
+
+	g, err := w.commitGroup(group, lockErr)
+	if lockErr == nil {
+		lockErr = unlockFile(w.lock)
+	}
+	if err == nil && lockErr != nil {
+		err = w.breakWith(lockErr)
+	}
+	if err == nil {
+		w.published(g)
+	}
+	for _, o := range group {
+		switch {
+		case err != nil:
+			w.answer(o, err)
+		case o.parked:
+			w.waiting = append(w.waiting, o)
+		default:
+			close(o.done)
+		}
+	}
+}
+
+// commitGroup makes the group durable, or finds that it cannot: then the
+// ledger is broken and everybody is told. After a failed commit it reopens the
+// file and looks whether the group is there before it tries again.
+func (w *writer) commitGroup(ops []*op, lockErr error) (*group, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	err := lockErr
+	for try := 0; err == nil && try < commitTries; try++ {
+		var g *group
+		g, err = w.attempt(ops)
+		if err == nil {
+			g.release()
+			return g, nil
+		}
+		failed := err
+		var there bool
+		g.release()
+		if there, err = w.reopenAndLook(g); err != nil {
+			return nil, w.breakWith(errors.Join(failed, err))
+		}
+		if there {
+			return g, nil
+		}
+		if try == commitTries-1 {
+			err = failed
+		}
+	}
+	return nil, w.breakWith(err)
+}
+
+// breakWith gives up for good: a ledger that cannot tell what it has booked
+// must not be served past.
+func (w *writer) breakWith(err error) error {
+	w.broken = fmt.Errorf("%w: %w", ErrBroken, w.l.explain(err))
+	w.l.brokenFor.Do(func() { close(w.l.broken) })
+	return w.broken
+}
+
+// attempt runs the operations in one transaction and commits it.
+func (w *writer) attempt(ops []*op) (*group, error) {
+	if id, err := identify(w.l.path); err != nil {
+		return nil, err
+	} else if id != w.inode {
+		return nil, fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
+	}
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	g, err := w.begin()
+	if err != nil {
+		return g, err
+	}
+	for _, o := range ops {
+		o.parked, o.err = false, nil
+		if err := o.ctx.Err(); err != nil {
+			o.err = err
+			continue
+		}
+		o.err = o.do(g)
+		if g.err != nil {
+			return g, g.err
+		}
+	}
+	g.flushDenials()
+	if g.err != nil {
+		return g, g.err
+	}
+	if g.empty() {
+		return g, w.exec("ROLLBACK")
+	}
+	if err := g.flush(); err != nil {
+		return g, err
+	}
+	g.committing = true
+	return g, w.commit(w.exec)
+}
+
+// reopenAndLook tells whether a group whose commit failed is in the file
+// nevertheless. Closing the connection rolls back what was not committed.
+func (w *writer) reopenAndLook(g *group) (there bool, err error) {
+	w.rows = newRows()
+	closeErr := w.disconnect()
+	if err := w.connect(context.Background()); err != nil {
+		return false, errors.Join(closeErr, err)
+	}
+	if g == nil || !g.committing {
+		return false, nil
+	}
+	return g.isThere()
+}
+
+// published makes a committed group's effects known inside the process.
+func (w *writer) published(g *group) {
+	if g.lastEvent.seq > 0 {
+		w.l.head.advance(g.lastEvent)
+	}
+	if g.identity || g.stale {
+		w.l.identities.forget()
+	}
+	for _, c := range g.runChanges {
+		w.l.watchers.tell(c.id, c.state)
+	}
+	for run, n := range g.dear {
+		if w.dear[run] = n; n == 0 {
+			delete(w.dear, run)
+		}
+	}
+	w.l.remember(g.recovered)
+	w.settleDenials(g)
+	if g.suspects != nil {
+		w.suspects = g.suspects
+	}
+	if len(w.rows.accounts)+len(w.rows.tokens)+len(w.rows.runs) > rowsMax {
+		w.rows = newRows()
+	}
+}
+
+// exec runs a statement without arguments.
+func (w *writer) exec(query string) error {
+	_, err := w.run1(query)
+	return err
+}
+
+// run1 runs one statement, prepared once.
+func (w *writer) run1(query string, args ...any) (sql.Result, error) {
+	s, err := w.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), args...)
+}
+
+func (w *writer) prepare(query string) (*sql.Stmt, error) {
+	if w.conn == nil {
+		return nil, ErrClosed
+	}
+	if s := w.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(context.Background(), query)
+	if err == nil {
+		w.stmts[query] = s
+	}
+	return s, err
+}
