@@ -66,6 +66,12 @@ func (s span) kind() byte {
 	return s.doc[s.start]
 }
 
+// clone is the value with bytes of its own.
+func (s span) clone() span {
+	raw := bytes.Clone(s.raw())
+	return span{raw, 0, len(raw)}
+}
+
 func (s span) isNull() bool { return s.kind() == 0 || s.kind() == 'n' }
 
 // text is the value of a string, "" for anything else.
@@ -238,7 +244,11 @@ func (o object) fault(format string, args ...any) {
 // count is the integer under name; nil when absent or null. Anything else, or
 // a number below least, is a fault.
 func (o object) count(name string, least int64) *int64 {
-	v := o.get(name)
+	return o.number(o.get(name), name, least)
+}
+
+// number is count for a value that has been found.
+func (o object) number(v span, name string, least int64) *int64 {
 	if v.isNull() {
 		return nil
 	}
@@ -275,16 +285,21 @@ func (o object) set(name, value string) splice {
 	return splice{o.start + 1, o.start + 1, text}
 }
 
-// drop makes the edit that removes the i-th member with its comma.
-func (o object) drop(i int) splice {
-	m := o.members[i]
-	switch {
-	case i > 0:
-		return splice{o.members[i-1].value.end, m.value.end, ""}
-	case len(o.members) > 1:
-		return splice{m.start, o.members[1].start, ""}
+// drop makes the edit that removes the first member of that name with its
+// comma.
+func (o object) drop(name string) splice {
+	for i, m := range o.members {
+		switch {
+		case m.name != name:
+		case i > 0:
+			return splice{o.members[i-1].value.end, m.value.end, ""}
+		case len(o.members) > 1:
+			return splice{m.start, o.members[1].start, ""}
+		default:
+			return splice{m.start, m.value.end, ""}
+		}
 	}
-	return splice{m.start, m.value.end, ""}
+	return splice{o.start, o.start, ""}
 }
 
 // apply makes the edits, which must not overlap. Several may insert at the

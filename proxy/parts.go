@@ -27,7 +27,7 @@ func imageOf(url span, detail string) policy.Image {
 // imageBytes reads the size out of the beginning of base64 text. A size of 0
 // means that it could not be read.
 func imageBytes(b64 []byte, detail string) policy.Image {
-	img := policy.Image{Detail: detail}
+	img := policy.Image{Detail: detail, Bytes: int64(len(b64)) * 3 / 4}
 	head := b64[:min(len(b64), 1<<20)]
 	clean := strings.NewReplacer(`\/`, `/`, `\n`, "", `\r`, "").Replace(string(head))
 	r := base64.NewDecoder(base64.StdEncoding, strings.NewReader(clean))
@@ -35,6 +35,32 @@ func imageBytes(b64 []byte, detail string) policy.Image {
 		img.Width, img.Height = cfg.Width, cfg.Height
 	}
 	return img
+}
+
+// storedImage is an image whose base64 text is v: one that is not there has to
+// be fetched by the provider.
+func storedImage(v span) policy.Image {
+	if v.kind() != '"' {
+		return policy.Image{Remote: true}
+	}
+	raw := v.raw()
+	return imageBytes(raw[1:len(raw)-1], "")
+}
+
+// fileOf describes a file given as a data URL or as base64 text; anything else
+// has to be fetched by the provider.
+func fileOf(data span) policy.Media {
+	if data.kind() != '"' {
+		return policy.Media{Remote: true}
+	}
+	raw := data.raw()
+	head := raw[1:min(len(raw)-1, 200)]
+	media := policy.Media{Bytes: base64Len(data)}
+	if rest, ok := bytes.CutPrefix(head, []byte("data:")); ok {
+		kind, _, _ := bytes.Cut(rest, []byte(";"))
+		media.Type = string(kind)
+	}
+	return media
 }
 
 // base64Len bounds the decoded size of a base64 string.

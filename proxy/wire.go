@@ -62,6 +62,7 @@ type reading struct {
 	input    *int64 // input tokens as reported before the end, where only they are known
 	model    string // as served
 	tier     string // service tier as served
+	geo      string // region as served, where that has a price (inference_geo)
 	finished bool   // the answer's own end was seen
 	refused  bool   // an error in the provider's own shape, without usage
 	failed   bool   // an error event within a stream
@@ -76,5 +77,10 @@ type reading struct {
 
 // wires by the policy package's names.
 var wires = map[string]wire{
-	policy.Chat: chat{},
+	policy.Chat:        chat{},
+	policy.Responses:   responses{},
+	policy.Completions: completions{},
+	policy.Embeddings:  embeddings{},
+	policy.Messages:    messages{},
+	policy.Gemini:      gemini{},
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,8 +20,9 @@ func (chat) refusal(f fault) []byte           { return openAIError(f) }
 
 // chatFields are the top-level fields whose meaning for the price is known.
 var chatFields = fieldSet(`audio frequency_penalty function_call functions logit_bias logprobs
-	max_completion_tokens max_tokens messages metadata modalities model n parallel_tool_calls
-	prediction presence_penalty prompt_cache_key prompt_cache_retention reasoning_effort reasoning
+	max_completion_tokens max_tokens messages metadata modalities model moderation n parallel_tool_calls
+	prediction presence_penalty prompt_cache_key prompt_cache_options
+	prompt_cache_retention reasoning_effort reasoning
 	response_format safety_identifier seed service_tier stop store stream stream_options temperature
 	tool_choice tools top_logprobs top_p top_k min_p user verbosity web_search_options`)
 
@@ -51,6 +53,7 @@ func (chat) read(_ *http.Request, body object, _ string) (policy.Call, error) {
 		chatContent(m, &c)
 	})
 	openAITools(body, &c)
+	c.CacheWrite1h = body.child("prompt_cache_options").get("ttl").text() == "12h"
 	body.get("modalities").elements(func(s span) { c.AudioOut = c.AudioOut || s.text() == "audio" })
 	if !body.get("web_search_options").isNull() {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
@@ -70,7 +73,7 @@ func chatContent(m object, c *policy.Call) {
 			c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.get("data")), Type: audio.get("format").text()})
 		case "file":
 			file := part.child("file")
-			c.Files = append(c.Files, policy.Media{Bytes: base64Len(file.get("file_data")), Remote: !file.get("file_id").isNull()})
+			c.Files = append(c.Files, fileOf(file.get("file_data")))
 		case "text", "refusal", "thinking", "":
 		default:
 			c.Files = append(c.Files, policy.Media{Type: t, Remote: true})
@@ -113,14 +116,17 @@ func (chat) edit(body object, e edit) []splice {
 		edits = append(edits, capEdits(body, e)...)
 	}
 	if e.usage {
-		options := body.get("stream_options")
-		if options.kind() == '{' {
-			edits = append(edits, options.object(body.err).set("include_usage", "true"))
-		} else {
-			edits = append(edits, body.set("stream_options", `{"include_usage":true}`))
-		}
+		edits = append(edits, includeUsage(body))
 	}
 	return edits
+}
+
+// includeUsage asks for usage in the stream, and leaves the other options.
+func includeUsage(body object) splice {
+	if options := body.child("stream_options"); options.kind() == '{' {
+		return options.set("include_usage", "true")
+	}
+	return body.set("stream_options", `{"include_usage":true}`)
 }
 
 // capEdits lowers the caps that the client sent, or adds the one that the
@@ -143,12 +149,26 @@ func capEdits(body object, e edit) (edits []splice) {
 	return edits
 }
 
-func (chat) meter(e edit) meter { return &chatMeter{edit: e} }
+func (chat) meter(e edit) meter {
+	return &chatMeter{edit: e, object: "chat.completion.chunk", rest: `"delta":{}`, output: func(c object, r *reading) {
+		chatOutput(c.child("message"), r)
+		chatOutput(c.child("delta"), r)
+	}}
+}
 
-// chatMeter reads chat completions. The chunk that carries usage because aex
-// asked for it does not reach the client, nor does the "usage":null that the
-// request brings into all the others.
-type chatMeter struct{ edit }
+// chatMeter reads chat completions, and legacy completions, which differ in
+// what a choice is. The chunk that carries usage because aex asked for it does
+// not reach the client, nor does the "usage":null that the request brings into
+// all the others.
+type chatMeter struct {
+	edit
+	object  string                          // what the API calls a chunk
+	rest    string                          // what a choice that only ends has beside its end
+	output  func(choice object, r *reading) // counts what a choice shows
+	choices choices
+	id      string
+	counted bool // usage has been read
+}
 
 func (m *chatMeter) whole(status int, body []byte, r *reading) []splice {
 	doc, err := parse(body)
@@ -165,9 +185,9 @@ func (m *chatMeter) whole(status int, body []byte, r *reading) []splice {
 	}
 	m.common(o, r)
 	r.finished = true
-	r.known = chatUsage(usage, r)
-	o.each("choices", func(c object) { chatOutput(c.child("message"), r) })
-	return mask(o, m.masked)
+	r.known = chatUsage.read(usage, m.call, r)
+	o.each("choices", func(c object) { m.output(c, r) })
+	return mask(o, "model", m.masked)
 }
 
 func (m *chatMeter) event(e event, r *reading) (drop bool, edits []splice) {
@@ -175,7 +195,7 @@ func (m *chatMeter) event(e event, r *reading) (drop bool, edits []splice) {
 		return false, nil
 	}
 	if bytes.Equal(bytes.TrimSpace(e.data), []byte("[DONE]")) {
-		r.finished = true
+		r.finished, r.known = true, m.counted
 		return false, nil
 	}
 	doc, err := parse(e.data)
@@ -185,49 +205,62 @@ func (m *chatMeter) event(e event, r *reading) (drop bool, edits []splice) {
 	o := doc.object(new(error))
 	if !o.get("error").isNull() {
 		r.failed = true
-		return false, nil
 	}
 	m.common(o, r)
-	choices := 0
+	count := 0
 	o.each("choices", func(c object) {
-		choices++
+		count++
 		before := r.seen
-		chatOutput(c.child("delta"), r)
+		m.output(c, r)
 		if r.seen > before {
 			r.deltas++
 		}
-		if !c.get("finish_reason").isNull() {
-			r.finished = true
-		}
+		index, _ := c.get("index").integer()
+		m.choices.saw(index, !c.get("finish_reason").isNull())
 	})
+	r.finished = r.finished || m.choices.over(m.call.Outputs)
 	usage := o.get("usage")
-	if usage.kind() == '{' && chatUsage(usage, r) {
-		// Some send it with every chunk, cumulative: it is the final word only
-		// at the end, and the last one read stands.
-		r.known = r.finished || choices == 0
-		if m.usage && choices == 0 {
-			return true, nil
-		}
+	if usage.isNull() {
+		usage = o.child("x_groq").get("usage") // where Groq puts it unasked
 	}
-	edits = mask(o, m.masked)
-	if m.usage && usage.kind() == 'n' {
-		for i, member := range o.members {
-			if member.name == "usage" {
-				edits = append(edits, o.drop(i))
-			}
-		}
+	read := chatUsage.read(usage, m.call, r)
+	m.counted = m.counted || read
+	// Some send it with every chunk, cumulative: it is the final word only at
+	// the end, or in the chunk of its own.
+	r.known = m.counted && (r.known || r.finished || read && count == 0)
+	if m.usage && usage.kind() == '{' && count == 0 && !r.failed {
+		return true, nil
+	}
+	edits = mask(o, "model", m.masked)
+	if m.usage && o.get("usage").kind() == 'n' {
+		edits = append(edits, o.drop("usage"))
 	}
 	return false, edits
 }
 
 // common reads what every answer and chunk carries.
 func (m *chatMeter) common(o object, r *reading) {
+	if s := o.get("id").text(); s != "" {
+		m.id = clip(s, 200)
+	}
 	if s := o.get("model").text(); s != "" {
 		r.model = s
 	}
 	if s := o.get("service_tier").text(); s != "" {
 		r.tier = s
 	}
+}
+
+// cut ends every choice that is open, then the stream, as a provider does that
+// reached its cap.
+func (m *chatMeter) cut(r *reading) []byte {
+	var b bytes.Buffer
+	for _, index := range m.choices.open() {
+		fmt.Fprintf(&b, `data: {"id":%s,"object":%q,"created":0,"model":%s,"choices":[{"index":%d,%s,"finish_reason":"length"}]}`+"\n\n",
+			quote(m.id), m.object, quote(shown(m.masked, r.model)), index, m.rest)
+	}
+	b.WriteString("data: [DONE]\n\n")
+	return b.Bytes()
 }
 
 // chatOutput counts what one message or delta shows.
@@ -251,53 +284,6 @@ func toolOutput(f object, r *reading) {
 	r.seen += int64(f.get("name").textLen() + f.get("arguments").textLen())
 }
 
-// chatUsage reads a usage object into classes that do not overlap: cached,
-// written and audio tokens are parts of prompt_tokens, audio of
-// completion_tokens. It reports whether there was one.
-func chatUsage(v span, r *reading) bool {
-	if v.kind() != '{' {
-		return false
-	}
-	var err error
-	o := v.object(&err)
-	prompt, completion := o.count("prompt_tokens", 0), o.count("completion_tokens", 0)
-	if prompt == nil && completion == nil {
-		return false
-	}
-	in, out := o.child("prompt_tokens_details"), o.child("completion_tokens_details")
-	var u policy.Usage
-	u.CacheRead = value(in.count("cached_tokens", 0))
-	u.CacheWrite5m = value(in.count("cache_write_tokens", 0))
-	u.AudioIn = value(in.count("audio_tokens", 0))
-	u.AudioOut = value(out.count("audio_tokens", 0))
-	u.Input = value(prompt) - u.CacheRead - u.CacheWrite5m - u.AudioIn
-	u.Output = value(completion) - u.AudioOut
-	u.Searches = r.usage.Searches
-	if err != nil || u.Input < 0 || u.Output < 0 {
-		r.unclear = "usage whose parts exceed their sum"
-		return false
-	}
-	// Per field the last value that is not null wins.
-	if prompt == nil {
-		u.Input, u.CacheRead, u.CacheWrite5m, u.AudioIn = r.usage.Input, r.usage.CacheRead, r.usage.CacheWrite5m, r.usage.AudioIn
-	} else {
-		r.input = prompt
-	}
-	if completion == nil {
-		u.Output, u.AudioOut = r.usage.Output, r.usage.AudioOut
-	}
-	r.usage, r.unclear = u, ""
-	r.outputs = max(r.outputs, u.Output+u.AudioOut)
-	return true
-}
-
-// cut ends every choice that is open, then the stream, as a provider does that
-// reached its cap.
-func (m *chatMeter) cut(r *reading) []byte {
-	return []byte(`data: {"id":"aex-cut","object":"chat.completion.chunk","created":0,"model":` + quote(r.model) +
-		`,"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}` + "\n\ndata: [DONE]\n\n")
-}
-
 // openAIRefused tells whether an error body has the shape of the OpenAI API's
 // own: an error object with a message.
 func openAIRefused(o object) bool {
@@ -309,11 +295,19 @@ func openAIRefused(o object) bool {
 }
 
 // mask shows the name the client knows in place of the provider's.
-func mask(o object, name string) []splice {
-	if name == "" || o.get("model").kind() != '"' {
+func mask(o object, field, name string) []splice {
+	if name == "" || o.get(field).kind() != '"' {
 		return nil
 	}
-	return []splice{o.set("model", quote(name))}
+	return []splice{o.set(field, quote(name))}
+}
+
+// shown is the model's name as the client is to see it.
+func shown(masked, served string) string {
+	if masked != "" {
+		return masked
+	}
+	return served
 }
 
 func value(n *int64) int64 {

@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/Auro-rium/aex/policy"
+)
+
+// The members of usageMetadata whose meaning for the price is known. Fields:
+// python-genai types.py, GenerateContentResponseUsageMetadata.
+var geminiUsageFields = fieldSet(`prompt_token_count cached_content_token_count candidates_token_count
+	thoughts_token_count tool_use_prompt_token_count total_token_count prompt_tokens_details
+	cache_tokens_details candidates_tokens_details tool_use_prompt_tokens_details traffic_type service_tier`)
+
+// geminiUsage is Google's usage. It is cumulative: of each field the last value
+// stands. What the tools put in and what the model thinks stand beside the
+// prompt and the candidates; what was cached is part of the prompt.
+type geminiUsage struct {
+	prompt, cached, tools, candidates, thoughts, total *int64
+	in, cachedIn, toolsIn, out                         modalities
+	tier                                               string
+	fault                                              string
+}
+
+// modalities are tokens by kind: TEXT, IMAGE, AUDIO, VIDEO, DOCUMENT.
+type modalities map[string]int64
+
+func (u *geminiUsage) read(v span) {
+	var err error
+	o := v.object(&err)
+	for name, kept := range map[string]**int64{
+		"prompt_token_count": &u.prompt, "cached_content_token_count": &u.cached, "tool_use_prompt_token_count": &u.tools,
+		"candidates_token_count": &u.candidates, "thoughts_token_count": &u.thoughts, "total_token_count": &u.total,
+	} {
+		if n := o.protoCount(name, 0); n != nil {
+			*kept = n
+		}
+	}
+	for name, kept := range map[string]*modalities{
+		"prompt_tokens_details": &u.in, "cache_tokens_details": &u.cachedIn,
+		"tool_use_prompt_tokens_details": &u.toolsIn, "candidates_tokens_details": &u.out,
+	} {
+		if !o.proto(name).isNull() {
+			*kept = modalities{}
+			o.protoEach(name, func(d object) {
+				if n := d.protoCount("token_count", 0); n != nil && len(*kept) < 16 {
+					(*kept)[strings.ToUpper(d.get("modality").text())] += *n
+				}
+			})
+		}
+	}
+	if tier := firstOf(o.proto("service_tier").text(), o.proto("traffic_type").text()); tier != "" {
+		u.tier = geminiTier(tier)
+	}
+	u.fault = ""
+	if err != nil {
+		u.fault = fmt.Sprintf("usage: %v", err)
+	}
+	for _, m := range o.members {
+		if !geminiUsageFields[snake(m.name)] && !empty(m.value) {
+			u.fault = "usage has " + clip(m.name, 60) + ", which is not known"
+		}
+	}
+}
+
+// geminiTier is the tier's name in a price list: ON_DEMAND_PRIORITY is priority.
+func geminiTier(name string) string {
+	name = strings.ToLower(name)
+	switch name {
+	case "on_demand", "traffic_type_unspecified", "unspecified":
+		return "standard"
+	}
+	return strings.TrimPrefix(name, "on_demand_")
+}
+
+// counted tells whether input and output are both known: no count of
+// candidates is none where nothing was shown.
+func (u *geminiUsage) counted(r *reading) bool {
+	return u.prompt != nil && (u.candidates != nil || u.thoughts != nil || u.total != nil || r.seen == 0)
+}
+
+// tell writes down what is known so far. Audio is billed as audio also where it
+// was cached. What the total has beside its parts is taken to be output.
+func (u *geminiUsage) tell(asked policy.Call, r *reading) {
+	input := value(u.prompt) + value(u.tools)
+	output := value(u.candidates) + value(u.thoughts)
+	audio := u.in["AUDIO"]
+	use := policy.Usage{
+		CacheRead: value(u.cached) - u.cachedIn["AUDIO"],
+		AudioIn:   audio + u.toolsIn["AUDIO"],
+		AudioOut:  u.out["AUDIO"],
+		Searches:  r.usage.Searches,
+	}
+	use.Input = input - use.CacheRead - use.AudioIn
+	use.Output = output - use.AudioOut
+	if extra := value(u.total) - input - output; extra > 0 {
+		use.Output += extra
+	}
+	r.unclear = u.fault
+	switch {
+	case use.Input < 0 || use.Output < 0 || use.CacheRead < 0:
+		r.unclear = "usage whose parts exceed their sum"
+	case value(u.total) > 0 && *u.total < input+output:
+		r.unclear = "usage whose total is less than its parts"
+	}
+	for _, m := range []struct {
+		of      modalities
+		covered string
+	}{{u.in, "TEXT IMAGE AUDIO VIDEO DOCUMENT"}, {u.toolsIn, "TEXT IMAGE AUDIO VIDEO DOCUMENT"}, {u.out, "TEXT AUDIO"}} {
+		for kind, n := range m.of {
+			if n > 0 && !strings.Contains(m.covered, firstOf(kind, "none")) {
+				r.unclear = clip(kind, 40) + " tokens, which have a price of their own"
+			}
+		}
+	}
+	r.usage = use
+	if u.prompt != nil {
+		r.input = &input
+	}
+	r.hidden = r.hidden || value(u.thoughts) > 0
+	r.outputs = max(r.outputs, output)
+	// The answer does not tell that priority was served on every host.
+	r.tier = firstOf(u.tier, r.tier)
+	if r.tier == "" && asked.Tier == "priority" {
+		r.tier = "priority"
+	}
+}
+
+// groundings counts the searches that are billed: one a grounded answer up to
+// Gemini 2.5, one a query since (https://ai.google.dev/gemini-api/docs/pricing).
+func groundings(g object, model string) int64 {
+	var queries int64
+	for _, name := range []string{"web_search_queries", "image_search_queries"} {
+		g.proto(name).elements(func(span) { queries++ })
+	}
+	if queries == 0 && empty(g.proto("grounding_chunks")) && empty(g.proto("search_entry_point")) {
+		return 0
+	}
+	name := strings.TrimPrefix(model, "models/")
+	if strings.HasPrefix(name, "gemini-1") || strings.HasPrefix(name, "gemini-2") {
+		return 1
+	}
+	return max(1, queries)
+}
