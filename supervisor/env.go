@@ -30,11 +30,14 @@ func isTaken(name string) bool {
 	return false
 }
 
+// passesKey tells whether one of the names to be passed on is a provider's key
+// or base URL: what is spent by it goes unmetered.
+func passesKey(names []string) bool { return slices.ContainsFunc(names, isTaken) }
+
 // childEnv is the caller's environment less what is taken, plus what leads to
 // the gateway at url with the run's token. It lists the names that it removed.
-// pass names variables that stay as they are; passed reports whether one of
-// them is a provider's key or base URL, by which the run goes unmetered.
-func childEnv(caller []string, pass []string, url, token, run string) (env, removed []string, passed bool) {
+// pass names variables that stay as they are.
+func childEnv(caller []string, pass []string, url, token, run string) (env, removed []string) {
 	noProxy := map[string]string{"NO_PROXY": "", "no_proxy": ""}
 	for _, entry := range caller {
 		name, value, _ := strings.Cut(entry, "=")
@@ -43,7 +46,6 @@ func childEnv(caller []string, pass []string, url, token, run string) (env, remo
 		case isNoProxy:
 			noProxy[name] = value
 		case slices.Contains(pass, name):
-			passed = passed || isTaken(name)
 			env = append(env, entry)
 		case isTaken(name):
 			removed = append(removed, name)
@@ -67,7 +69,7 @@ func childEnv(caller []string, pass []string, url, token, run string) (env, remo
 		env = append(env, name+"="+withLoopback(noProxy[name]))
 	}
 	slices.Sort(removed)
-	return env, removed, passed
+	return env, removed
 }
 
 // withLoopback adds loopback to a NO_PROXY list: a caller's proxy is not asked

@@ -14,7 +14,7 @@ import (
 // Exit codes of aex run. A program that ended by itself keeps its own.
 const (
 	ExitBudget        = 121 // the budget is gone, also when the program then ended by itself
-	ExitGuard         = 122 // a guard ended the run
+	ExitGuard         = 122 // a guard or the operator ended the run
 	ExitTimeout       = 124 // --timeout, --idle-timeout
 	ExitInternal      = 125 // aex's own fault, or wrong usage
 	ExitNotExecutable = 126
@@ -91,7 +91,7 @@ func (r *run) decide(cause error) {
 	case errors.Is(cause, ErrTimeout):
 		p.Outcome, p.ExitCode, p.Reason = "timeout", ExitTimeout, cause.Error()
 	case errors.Is(cause, ErrStopped):
-		p.Outcome, p.ExitCode, p.Reason = "stopped", ExitInternal, "stopped by the operator"
+		p.Outcome, p.ExitCode, p.Reason = "stopped", ExitGuard, cause.Error()
 	default:
 		p.Outcome = "exited"
 	}
@@ -124,10 +124,9 @@ func (p *Report) Like() Status { return p.signal }
 
 // fill completes the report from the run as the ledger has it.
 func (p *Report) fill(r *run, row ledger.Run) {
-	p.RunID, p.Agent, p.Program = string(row.ID), row.Agent, row.Program
 	p.Spent, p.Overrun = row.Account.Spent, row.Account.Overrun
 	p.Calls, p.Refused = row.Calls, row.Refused
-	p.Started, p.Duration = row.Started, row.Ended.Sub(row.Started).Seconds()
+	p.Duration = row.Ended.Sub(row.Started).Seconds()
 	p.Budget = r.Budget
 	if left, limited := r.agent.Account.Left(); limited && (p.Budget == nil || left < *p.Budget) {
 		p.Budget = &left
@@ -143,7 +142,7 @@ func (p *Report) Lines() []string {
 	}
 	sums := fmt.Sprintf("%s%s, %s, %s", p.Spent+p.Overrun, of, plural(p.Calls, "call"), duration(p.Duration))
 	why := map[string]string{
-		"budget": "budget exhausted: ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": "stopped: ",
+		"budget": "budget exhausted: ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": p.Reason + ": ",
 		"lost": p.Reason + ": ", "unbooked": p.Reason + ": ",
 	}[p.Outcome]
 	run := "run " + id

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -52,12 +53,22 @@ type Spec struct {
 	Title         bool
 }
 
+// Orphans is what becomes of processes that outlive the program.
+type Orphans string
+
+const (
+	OrphansKill  Orphans = "kill"
+	OrphansLeave Orphans = "leave"
+	OrphansWarn  Orphans = "warn" // leave them, and name them
+)
+
 // Causes that end a run, besides the child's own end. The first one stands.
 var (
 	ErrBudget    = errors.New("budget exhausted")
 	ErrGuard     = errors.New("guard")
 	ErrTimeout   = errors.New("timeout")
-	ErrStopped   = errors.New("stopped")
+	ErrStopped   = errors.New("stopped by the operator")
+	ErrSignal    = errors.New("interrupted")
 	ErrUnbooked  = errors.New("a call could not be booked")
 	ErrNoMoney   = errors.New("the agent has nothing left")
 	ErrNoBudget  = errors.New("no budget")
@@ -95,11 +106,11 @@ type run struct {
 // opposite order: the tree is gone before the gateway closes, every call is
 // booked before the run ends, and the ledger closes last. The report is
 // complete also when an error comes with it.
-func Run(ctx context.Context, s Spec) (rep Report, err error) {
-	r := &run{Spec: s, report: &rep, exhausted: make(chan struct{})}
+func Run(ctx context.Context, s Spec) (rep *Report, err error) {
+	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
+	r := &run{Spec: s, report: rep, exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
-	rep.Outcome, rep.ExitCode = "not_started", ExitInternal
 
 	if r.ledger, err = ledger.Open(ctx, s.Ledger); err != nil {
 		return rep, err
@@ -154,10 +165,21 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	r.token = hex.EncodeToString(secret)
 	r.row, err = r.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: r.agent.Name, Budget: r.Budget, Program: filepath.Base(r.Argv[0]), Token: ledger.HashToken(r.token),
-		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: true,
+		Agent: r.agent.Name, Budget: r.Budget, Program: r.report.Program, Token: ledger.HashToken(r.token),
+		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !passesKey(r.PassEnv),
 	})
+	r.report.RunID, r.report.Started = string(r.row.ID), r.row.Started
+	r.sweep(ctx)
 	return err
+}
+
+// sweep ends what is left of runs whose aex and monitor were both killed. The
+// ledger knows which are over: a run's cgroup has the run's id.
+func (r *run) sweep(ctx context.Context) {
+	SweepCgroups(func(id string) bool {
+		row, err := r.ledger.Run(ctx, id)
+		return err == nil && string(row.ID) == id && row.State == ledger.RunEnded
+	})
 }
 
 func (r *run) findAgent(ctx context.Context) (ledger.Agent, error) {
@@ -219,20 +241,20 @@ func (r *run) listen() error {
 
 // start runs the program below a monitor, with the token for a key.
 func (r *run) start() (err error) {
-	env, removed, passed := childEnv(r.Environ, r.PassEnv, r.url, r.token, string(r.row.ID))
-	r.report.Metered = !passed
+	env, removed := childEnv(r.Environ, r.PassEnv, r.url, r.token, string(r.row.ID))
+	r.report.Metered = r.row.Metered
 	if r.Verbose {
 		r.say("gateway %s, run %s, agent %s", r.url, short(r.row.ID), r.agent.Name)
 		for _, name := range removed {
 			r.say("%s is not passed on", name)
 		}
 	}
-	if passed {
+	if !r.row.Metered {
 		r.say("a provider's key or base URL is passed on: what is spent with it is not metered")
 	}
 	r.proc, err = Start(Command{
 		Argv: r.Argv, Env: env, Dir: r.Dir, TTY: r.TTY, Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
-		RunID: string(r.row.ID), DieWithParent: r.DieWithParent,
+		RunID: string(r.row.ID), Title: r.Title, DieWithParent: r.DieWithParent, Sensitive: true,
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -284,22 +306,29 @@ func (r *run) watch() {
 }
 
 // wait returns when the program has ended or something else ended the run. A
-// program whose money is gone has the grace to end by itself.
+// program whose money is gone, or that was sent a signal, has the grace to end
+// by itself.
 func (r *run) wait() {
-	exhausted := r.exhausted
+	exhausted, interrupted := r.exhausted, r.proc.Interrupted()
 	var grace <-chan time.Time
+	var reason error
 	for {
 		select {
 		case <-r.proc.Done():
-			r.stop(errChildOver)
+			r.stop(cmp.Or(reason, errChildOver))
 			return
 		case <-r.ctx.Done():
 			return
 		case <-exhausted:
-			exhausted = nil
+			exhausted, reason = nil, ErrBudget
 			grace = time.After(r.Grace)
+		case <-interrupted:
+			interrupted = nil
+			if reason == nil {
+				reason, grace = ErrSignal, time.After(r.Grace)
+			}
 		case <-grace:
-			r.stop(ErrBudget)
+			r.stop(reason)
 			return
 		}
 	}
@@ -310,7 +339,7 @@ func (r *run) wait() {
 func (r *run) endTree() error {
 	r.decide(context.Cause(r.ctx))
 	var ended Ended
-	if r.keeps() {
+	if r.keeps(context.Cause(r.ctx)) {
 		r.report.Orphans = r.proc.Orphans()
 	} else {
 		ended = r.proc.End(Ending{Grace: 2 * time.Second})
@@ -321,8 +350,8 @@ func (r *run) endTree() error {
 }
 
 // keeps tells whether processes that outlive the program are left alone.
-func (r *run) keeps() bool {
-	return r.report.Outcome == "exited" && r.Orphans != OrphansKill
+func (r *run) keeps(cause error) bool {
+	return errors.Is(cause, errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill
 }
 
 // shutdown closes the gateway once every call is booked. The tree is gone:

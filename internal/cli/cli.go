@@ -177,4 +177,3 @@ func (a *app) jsonFlag(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON; money is in micro-dollars")
 	return cmd
 }
-

@@ -6,8 +6,8 @@ import "github.com/spf13/cobra"
 const exitCodes = `aex run ends with the program's own exit code, or by its signal, or with:
 
   121  the budget is gone, also when the program then ended by itself
-  122  a guard ended the run: --max-calls, a loop, a storm of refused calls,
-       --require-metered
+  122  the run was ended by a guard (--max-calls, a loop, a storm of refused
+       calls, --require-metered) or by the operator
   124  --timeout or --idle-timeout
   125  aex could not do its work, or was used wrongly
   126  the program cannot be executed

@@ -116,20 +116,20 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	}
 	a.tellSources(f, s, spec.Registry)
 	rep, err := supervisor.Run(cmd.Context(), spec)
-	if rep.RunID != "" && !f.quiet {
+	if rep.Outcome != "not_started" && rep.RunID != "" && !f.quiet {
 		for _, line := range rep.Lines() {
 			fmt.Fprintln(a.stderr, printable(line))
 		}
 	}
 	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
 	if f.report != "" {
-		err = errors.Join(err, writeReport(f.report, &rep))
+		err = errors.Join(err, writeReport(f.report, rep))
 	}
-	err = errors.Join(err, a.stepSummary(&rep))
+	err = errors.Join(err, a.stepSummary(rep))
 	if err != nil && a.exit.Code == 0 {
 		a.exit.Code = supervisor.ExitInternal
 	}
-	return a.runHint(err, args[0], &rep)
+	return a.runHint(err, args[0])
 }
 
 // runSpec turns the flags into a run.
@@ -177,7 +177,7 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string) (supervisor.Spec,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
 		PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
 		Grace: f.grace, Guard: f.guard, DieWithParent: die == "yes" || die == "auto" && ci && !isTerminal(a.stderr),
-		Quiet: f.quiet, Verbose: f.verbose,
+		Quiet: f.quiet, Verbose: f.verbose, Title: true,
 	}
 	if f.budget.amount != nil || f.budget.none {
 		open, err := json.Marshal(policy.Open())
@@ -258,7 +258,7 @@ func (a *app) hintDotEnv() {
 }
 
 // runHint adds the next step to what ended a run before it began.
-func (a *app) runHint(err error, program string, rep *supervisor.Report) error {
+func (a *app) runHint(err error, program string) error {
 	switch {
 	case err == nil:
 		return nil
