@@ -1,0 +1,332 @@
+package policy
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func registry(t testing.TB, s Sources) *Registry {
+	t.Helper()
+	r, err := NewRegistry(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestCatalogue(t *testing.T) {
+	c, err := builtinCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, row := range c.rows {
+		count[row.Provider]++
+		if row.Date == "" || !strings.HasPrefix(row.Source, "https://") {
+			t.Errorf("%s at %s has no date or no source", row.ID, row.Provider)
+		}
+	}
+	if len(c.rows) < 400 {
+		t.Errorf("only %d models", len(c.rows))
+	}
+	for _, b := range builtins {
+		if count[b.Name] == 0 {
+			t.Errorf("no model of %s", b.Name)
+		}
+		delete(count, b.Name)
+	}
+	if len(count) != 0 {
+		t.Errorf("providers that nobody knows: %v", count)
+	}
+	if date, n, err := CheckCatalogue(pricesJSON); date != c.date || n != len(c.rows) || err != nil {
+		t.Errorf("got %q, %d, %v", date, n, err)
+	}
+}
+
+func TestCatalogueRefuses(t *testing.T) {
+	model := func(s string) string { return `{"version":1,"date":"2026-01-01","models":[` + s + `]}` }
+	for name, text := range map[string]string{
+		"nothing":         ``,
+		"another version": `{"version":2,"date":"2026-01-01","models":[]}`,
+		"no models":       model(``),
+		"a float":         model(`{"p":"openai","id":"m","rates":{"input":0.15}}`),
+		"no input price":  model(`{"p":"openai","id":"m","rates":{"output":"1"}}`),
+		"unknown class":   model(`{"p":"openai","id":"m","rates":{"input":"1","inptu":"1"}}`),
+		"negative price":  model(`{"p":"openai","id":"m","rates":{"input":"-1"}}`),
+		"absurd price":    model(`{"p":"openai","id":"m","rates":{"input":"10001"}}`),
+		"no name":         model(`{"p":"openai","rates":{"input":"1"}}`),
+		"a name twice":    model(`{"p":"openai","id":"a","rates":{"input":"1"}},{"p":"openai","id":"b","alias":["A"],"rates":{"input":"2"}}`),
+		"falling bands":   model(`{"p":"openai","id":"m","rates":{"input":"1"},"bands":[{"above":5,"rates":{"input":"1"}},{"above":5,"rates":{"input":"1"}}]}`),
+	} {
+		if _, _, err := CheckCatalogue([]byte(text)); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// TestNames are the rules of matching: exactly, or with a date or -latest
+// behind it. A prefix is another model.
+func TestNames(t *testing.T) {
+	r := registry(t, Sources{})
+	for _, c := range []struct{ wire, asked, row string }{
+		{Chat, "gpt-5", "gpt-5"},
+		{Chat, "GPT-5", "gpt-5"},
+		{Chat, "gpt-5-2025-08-07", "gpt-5"},
+		{Chat, "gpt-5-pro", "gpt-5-pro"},
+		{Chat, "gpt-5-pro-2025-10-06", "gpt-5-pro"},
+		{Chat, "gpt-4o", "gpt-4o"},
+		{Chat, "gpt-4o-2024-05-13", "gpt-4o-2024-05-13"},
+		{Chat, "gpt-4o-mini-2024-07-18", "gpt-4o-mini"},
+		{Chat, "gpt-5-nonsense", ""},
+		{Chat, "gpt-5x", ""},
+		{Chat, "gpt-", ""},
+		{Chat, "gpt-5-2025", ""},
+		{Chat, "gpt-5-2025-08-07-preview", ""},
+		{Chat, "my-gpt-5", ""},
+		{Chat, "ft:gpt-4o-2024-08-06:org::id", ""},
+		{Messages, "claude-opus-4-5-20251101", "claude-opus-4-5"},
+		{Messages, "claude-opus-4-5@20251101", "claude-opus-4-5"},
+		{Messages, "claude-3-5-haiku-20241022", "claude-3-5-haiku-latest"},
+		{Messages, "claude-3-7-sonnet-latest", "claude-3-7-sonnet-latest"},
+		{Messages, "claude-sonnet-4-20250514", "claude-sonnet-4-0"},
+		{Messages, "claude-opus-4-9", ""},
+		{Messages, "claude", ""},
+		{Gemini, "models/gemini-2.5-pro", "gemini-2.5-pro"},
+		{Gemini, "gemini-2.5-flash", "gemini-2.5-flash"},
+		{Gemini, "gemini-2.0-flash-001", "gemini-2.0-flash"},
+		{Gemini, "gemini-2.5-pro-preview-tts-9", ""},
+	} {
+		m, err := r.Resolve(c.wire, c.asked, false)
+		if c.row == "" {
+			if !errors.Is(err, ErrUnpriced) {
+				t.Errorf("%s: got %s, %v; want no price", c.asked, m.Price, err)
+			}
+			continue
+		}
+		want := r.catalogue.find(m.Provider.PriceAs, c.row)
+		if err != nil || want == nil || want.ID != c.row || *m.Price.Input != *want.price.Input || *m.Price.Output != *want.price.Output {
+			t.Errorf("%s: got %s, %v; want that of %s", c.asked, m.Price, err, c.row)
+		}
+	}
+}
+
+func TestResolveByWire(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		sources       Sources
+		wire          string
+		groq          bool
+		model         string
+		provider, url string
+		local         bool
+		assumed       bool
+	}{
+		{"chat", Sources{}, Chat, false, "gpt-5", "openai", "https://api.openai.com/v1", false, false},
+		{"responses", Sources{}, Responses, false, "gpt-5", "openai", "https://api.openai.com/v1", false, false},
+		{"messages", Sources{}, Messages, false, "claude-opus-4-5", "anthropic", "https://api.anthropic.com", false, false},
+		{"gemini", Sources{}, Gemini, false, "gemini-2.5-pro", "google", "https://generativelanguage.googleapis.com", false, false},
+		{"groq's routes", Sources{}, Chat, true, "llama-3.1-8b-instant", "groq", "https://api.groq.com/openai/v1", false, false},
+		{"only a key for groq", Sources{HasKey: map[string]bool{"groq": true}}, Chat, false, "llama-3.1-8b-instant", "groq", "https://api.groq.com/openai/v1", false, false},
+		{"keys for both", Sources{HasKey: map[string]bool{"groq": true, "OPENAI_API_KEY": true}}, Chat, false, "gpt-5", "openai", "https://api.openai.com/v1", false, false},
+		{"another host's base URL", Sources{BaseURLs: map[string]string{"openai": "https://openrouter.ai/api/v1/"}}, Chat, false, "openai/gpt-5", "openai", "https://openrouter.ai/api/v1", false, false},
+		{"a host nobody knows", Sources{BaseURLs: map[string]string{"openai": "https://llm.corp.example"}}, Chat, false, "gpt-5", "openai", "https://llm.corp.example/v1", false, true},
+		{"a host nobody knows, a model of others", Sources{BaseURLs: map[string]string{"openai": "https://llm.corp.example"}}, Chat, false, "mistral-large-4", "openai", "https://llm.corp.example/v1", false, true},
+		{"loopback without a key", Sources{BaseURLs: map[string]string{"openai": "http://127.0.0.1:11434"}}, Chat, false, "whatever", "openai", "http://127.0.0.1:11434/v1", true, false},
+		{"loopback with a key", Sources{BaseURLs: map[string]string{"openai": "http://127.0.0.1:9000/v1"}, HasKey: map[string]bool{"openai": true}}, Chat, false, "gpt-5", "openai", "http://127.0.0.1:9000/v1", false, true},
+		{"loopback with a price", Sources{BaseURLs: map[string]string{"openai": "http://[::1]:9000/v1"}, Prices: []string{"m=1/2"}}, Chat, false, "m", "openai", "http://[::1]:9000/v1", false, false},
+		{"base URL with /v1 for messages", Sources{BaseURLs: map[string]string{"anthropic": "http://localhost:1/v1/"}}, Messages, false, "x", "anthropic", "http://localhost:1", true, false},
+		{"base URL with /v1beta for gemini", Sources{BaseURLs: map[string]string{"google": "http://localhost:1/v1beta"}}, Gemini, false, "x", "google", "http://localhost:1", true, false},
+		{"groq's base URL", Sources{BaseURLs: map[string]string{"groq": "https://api.groq.com"}}, Chat, true, "llama-3.1-8b-instant", "groq", "https://api.groq.com/openai/v1", false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := registry(t, c.sources).Resolve(c.wire, c.model, c.groq)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Provider.Name != c.provider || m.Provider.BaseURL != c.url || m.Provider.Local != c.local || m.Price.Assumed != c.assumed {
+				t.Fatalf("got %+v, price %s, assumed %v", m.Provider, m.Price, m.Price.Assumed)
+			}
+			if c.local && !m.Provider.Keyless {
+				t.Error("a local provider needs a key")
+			}
+			if cost, err := Cost(m.Price, Usage{Input: 1e6, CacheRead: 1e6, CacheWrite1h: 1e6, Output: 1e6, AudioIn: 1e6}, "priority"); c.local && (cost != 0 || err != nil) {
+				t.Errorf("a local model costs %d, %v", cost, err)
+			}
+		})
+	}
+}
+
+func TestUnpricedSaysWhatToAdd(t *testing.T) {
+	_, err := registry(t, Sources{}).Resolve(Chat, "my-model", false)
+	const want = "add --price my-model=IN/OUT (dollars per million tokens), for example --price my-model=0.60/2.40"
+	if !errors.Is(err, ErrUnpriced) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	if _, err = registry(t, Sources{}).Resolve(Chat, "", false); !errors.Is(err, ErrUnknownModel) {
+		t.Errorf("no model: got %v", err)
+	}
+	if _, err = NewRegistry(Sources{BaseURLs: map[string]string{"openai": "localhost:80"}}); err == nil {
+		t.Error("a base URL without a scheme is accepted")
+	}
+}
+
+func TestPriceFlag(t *testing.T) {
+	for _, c := range []struct {
+		flag, model string
+		in, out     Pico
+	}{
+		{"m=0.60/2.40", "m", 600_000, 2_400_000},
+		{"m=$1/$2", "m", 1_000_000, 2_000_000},
+		{"a=b=0/0.000001", "a=b", 0, 1},
+		{"meta-llama/Llama-4=1/2", "meta-llama/Llama-4", 1_000_000, 2_000_000},
+	} {
+		model, p, err := parsePriceFlag(c.flag)
+		if err != nil || model != c.model || *p.Input != c.in || *p.Output != c.out {
+			t.Errorf("%s: got %q, %s, %v", c.flag, model, p, err)
+		}
+	}
+	for _, flag := range []string{"", "m", "m=", "m=1", "m=/", "m=1/", "m=/1", "=1/2", "m=-1/2", "m=1/2/3", "m=1e3/2", "m=1/inf", "m=10001/1", "m=0.0000001/1", "m=a/b"} {
+		if model, p, err := parsePriceFlag(flag); err == nil {
+			t.Errorf("%q: got %q, %s", flag, model, p)
+		} else if !strings.Contains(err.Error(), "MODEL=IN/OUT") {
+			t.Errorf("%q: %v does not say how", flag, err)
+		}
+	}
+	if _, err := NewRegistry(Sources{Prices: []string{"m=1/2", "m=1/3"}}); err == nil {
+		t.Error("two prices for a model are accepted")
+	}
+	r := registry(t, Sources{Prices: []string{"gpt-5=100/100"}})
+	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "$100/$100") || !strings.Contains(r.Warnings[0], "$1.25/$10") {
+		t.Errorf("warnings: %q", r.Warnings)
+	}
+}
+
+func TestSeedModelsFile(t *testing.T) {
+	r := registry(t, Sources{ModelsFile: "testdata/models/working_seed.yaml", HasKey: map[string]bool{"groq": true}})
+	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "working_seed.yaml:11:3:") ||
+		!strings.Contains(r.Warnings[0], "$50/$100") || !strings.Contains(r.Warnings[0], "$0.05/$0.08") {
+		t.Errorf("warnings: %q", r.Warnings)
+	}
+	for _, asked := range []string{"", "gpt-oss-20b"} {
+		m, err := r.Resolve(Chat, asked, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Name != "gpt-oss-20b" || m.Sent != "llama-3.1-8b-instant" || !m.Aliased || m.MaxOutput != 8192 || *m.Vision || !*m.Tools || m.Provider.Name != "groq" {
+			t.Errorf("got %+v", m)
+		}
+		if cost, err := Cost(m.Price, Usage{Input: 10, Output: 10}, ""); cost != 1_500 || err != nil {
+			t.Errorf("10 tokens in and out cost %d, %v", cost, err)
+		}
+	}
+	if m, err := r.Resolve(Chat, "llama-3.3-70b-versatile", false); err != nil || m.Provider.Name != "groq" {
+		t.Errorf("a model that nobody named: %+v, %v", m, err)
+	}
+	if _, err := r.Resolve(Messages, "gpt-oss-20b", false); !errors.Is(err, ErrUnknownModel) {
+		t.Errorf("on another provider's wire: %v", err)
+	}
+}
+
+func TestModelsFile(t *testing.T) {
+	r := registry(t, Sources{ModelsFile: "testdata/models/working_all.yaml"})
+	if len(r.Warnings) != 0 {
+		t.Errorf("warnings: %q", r.Warnings)
+	}
+	house, err := r.Resolve(Chat, "house", false)
+	if p := house.Provider; err != nil || p.BaseURL != "https://llm.corp.example/gateway" || p.KeyEnv != "CORP_KEY" || p.Headers["X-Cost-Center"] != "42" ||
+		p.Proxy == "" || p.CAFile == "" || !p.NoStreamUsage || house.Price.Assumed || *house.Price.Output != 10_000_000 || house.Context != 400_000 {
+		t.Errorf("house: %+v, %v", house, err)
+	}
+	dear, err := r.Resolve(Chat, "dear", false)
+	if err != nil || *dear.Price.CacheWrite5m != 187_500 || *dear.Price.Output != 600_000 || *dear.Price.PerRequest != 1_000_000_000 ||
+		dear.MinOutput != 256 || dear.Context != 32_768 || dear.MaxOutput != 4_096 || dear.Aliased {
+		t.Errorf("dear: %+v, %v", dear, err)
+	}
+	if m, err := r.Resolve(Chat, "llama", false); err != nil || !m.Provider.Local || m.Provider.BaseURL != "http://localhost:11434/v1" {
+		t.Errorf("llama: %+v, %v", m, err)
+	}
+	if m, err := r.Resolve(Messages, "opus", false); err != nil || m.Provider.BaseURL != "https://api.anthropic.com" || *m.Price.Input != 5_000_000 {
+		t.Errorf("opus: %+v, %v", m, err)
+	}
+	if m, err := r.Resolve(Gemini, "models/flash", false); err != nil || m.Sent != "gemini-2.5-flash" {
+		t.Errorf("flash: %+v, %v", m, err)
+	}
+	for path, want := range map[string]int64{"POST /v1/files": 0, "GET /v1/files/f-1/content": 0, "POST /v1/images/generations": 40_000, "GET /v1/files": -1, "GET /v1/files/": -1, "POST /v1/files/x": -1, "DELETE /v1/files": -1} {
+		method, path, _ := strings.Cut(path, " ")
+		route, open := r.Route(method, path)
+		if open != (want >= 0) || open && route.Micros != want || want > 0 && route.Provider.Name != "corp" {
+			t.Errorf("%s %s: got %+v, %v", method, path, route, open)
+		}
+	}
+}
+
+func TestBustedModelsFiles(t *testing.T) {
+	files, err := filepath.Glob("testdata/models/busted_*.yaml")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(data), "\n")
+		want, ok := strings.CutPrefix(first, "# want: ")
+		if !ok {
+			t.Fatalf("%s does not say what it wants", path)
+		}
+		_, err = NewRegistry(Sources{ModelsFile: path})
+		if err == nil || !strings.HasPrefix(err.Error(), path+":") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", path, err)
+		}
+	}
+}
+
+func TestServed(t *testing.T) {
+	r := registry(t, Sources{Prices: []string{"deployment=1/2"}})
+	mini, err := r.Resolve(Chat, "gpt-5-mini", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for served, want := range map[string]string{
+		"": "$0.25/$2", "gpt-5-mini": "$0.25/$2", "gpt-5-mini-2025-08-07": "$0.25/$2",
+		"gpt-5": "$1.25/$10", "gpt-5-2025-08-07": "$1.25/$10", // dearer
+		"gpt-5-nano": "$0.25/$2", "nobody-knows": "$0.25/$2", // cheaper, unknown
+	} {
+		if got := r.Served(mini, served).inOut(); got != want {
+			t.Errorf("served %q: got %s, want %s", served, got, want)
+		}
+	}
+	own, err := r.Resolve(Chat, "deployment", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Served(own, "gpt-5").inOut(); got != "$1/$2" {
+		t.Errorf("a deployment that answers with its model's name costs %s", got)
+	}
+}
+
+func TestLists(t *testing.T) {
+	r := registry(t, Sources{ModelsFile: "testdata/models/working_all.yaml", HasKey: map[string]bool{"ANTHROPIC_API_KEY": true, "GOOGLE_API_KEY": true}})
+	var names []string
+	for _, m := range r.Models() {
+		names = append(names, m.Name)
+	}
+	for _, want := range []string{"house", "llama", "claude-opus-4-5"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("%s is not listed", want)
+		}
+	}
+	if slices.Contains(names, "gpt-5") || !slices.IsSorted(names) {
+		t.Errorf("unkeyed or unsorted: %v", names)
+	}
+	for _, p := range r.Providers() {
+		if p.Name == "google" && p.KeyEnv != "GOOGLE_API_KEY" {
+			t.Errorf("google's key is looked for in %s", p.KeyEnv)
+		}
+	}
+}
