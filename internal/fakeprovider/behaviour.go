@@ -142,6 +142,7 @@ func (p *Provider) SetModel(model string, b Behaviour) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.models[model] = b
+	p.turn++
 }
 
 // Next queues behaviours, one for each of the next requests to a model;
@@ -155,6 +156,7 @@ func (p *Provider) trySet(b Behaviour) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set = b
+	p.turn++
 	return nil
 }
 

@@ -222,17 +222,37 @@ func TestLeanBillIsTheSameSum(t *testing.T) {
 }
 
 func TestBehavioursByRequestAndModel(t *testing.T) {
-	p, url := start(t, Options{Behaviour: Behaviour{OutputTokens: 1}})
+	for _, lean := range []bool{false, true} {
+		behaviours(t, lean)
+	}
+}
+
+func behaviours(t *testing.T, lean bool) {
+	p, url := start(t, Options{Lean: lean, Behaviour: Behaviour{OutputTokens: 1}})
+	say := func(body string) int64 {
+		_, answer, _ := post(t, url+"/v1/chat/completions", body)
+		return parse(t, answer).at("usage.completion_tokens").int()
+	}
+	body := chatDialect.body("hi", false, 0, false)
 	p.SetModel("other", Behaviour{OutputTokens: 2})
 	p.Next(Behaviour{OutputTokens: 3}, Behaviour{OutputTokens: 4, ServedModel: "dear", ServedTier: "priority"})
-	for _, want := range []int64{3, 4, 1} {
-		if _, e := ask(t, p, url, chatDialect, false, chatDialect.body("hi", false, 0, false)); e.Generated != want {
-			t.Errorf("generated %d, want %d", e.Generated, want)
+	for _, want := range []int64{3, 4, 1, 1} {
+		if got := say(body); got != want {
+			t.Errorf("lean %t: generated %d, want %d", lean, got, want)
 		}
 	}
-	body := strings.Replace(chatDialect.body("hi", false, 0, false), `"m"`, `"other"`, 1)
-	if _, e := ask(t, p, url, chatDialect, false, body); e.Generated != 2 {
-		t.Errorf("generated %d", e.Generated)
+	p.Set(Behaviour{OutputTokens: 6})
+	if got := say(body); got != 6 {
+		t.Errorf("lean %t: generated %d after Set", lean, got)
+	}
+	if got := say(strings.Replace(body, `"m"`, `"other"`, 1)); got != 2 {
+		t.Errorf("lean %t: generated %d", lean, got)
+	}
+	if err := p.Wait(soon(t), 6); err != nil {
+		t.Fatal(err)
+	}
+	if lean {
+		return
 	}
 	if e := p.Bill()[1]; e.Model != "dear" || e.Asked != "m" || e.Tier != "priority" {
 		t.Errorf("%+v", e)

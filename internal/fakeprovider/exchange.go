@@ -88,12 +88,20 @@ func (x *exchange) answer() {
 
 // generate answers a request to a model.
 func (x *exchange) generate() {
-	c, no := x.route.wire.read(x)
-	if c == nil {
-		c = &call{}
+	m, known := x.recall()
+	var no *refusal
+	if !known {
+		if m.call, no = x.route.wire.read(x); m.call == nil {
+			m.call = &call{}
+		}
 	}
+	c := m.call
 	x.call = c
 	x.p.mu.Lock()
+	turn := x.p.turn
+	if len(x.p.next) > 0 {
+		turn = -1 // for this request alone
+	}
 	x.b = x.p.choose(c.model, x.p.conns[x.r.RemoteAddr])
 	x.e.Asked, x.e.Stream = c.model, c.stream
 	x.p.mu.Unlock()
@@ -106,15 +114,26 @@ func (x *exchange) generate() {
 			message: fmt.Sprintf("The model `%s` does not exist or you do not have access to it.", c.model)})
 		return
 	}
-	x.plan = x.makePlan(c)
+	if known = known && turn >= 0 && m.turn == turn; known {
+		x.plan = m.plan
+	} else {
+		x.plan = x.makePlan(c)
+	}
 	if !x.before() {
 		return
 	}
+	body := m.body
+	if !known {
+		if !c.stream {
+			body = x.wholeBody()
+		}
+		x.remember(memo{c, turn, x.plan, body})
+	}
 	if c.stream {
 		x.stream()
-		return
+	} else {
+		x.sendWhole(200, body)
 	}
-	x.sendWhole(200, x.wholeBody())
 }
 
 // close settles what was generated, and breaks the connection if that is the

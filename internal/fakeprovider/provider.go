@@ -59,6 +59,8 @@ type Provider struct {
 	lean    map[leanKey]int64
 	conns   map[string]int64 // requests read per client connection
 	release chan struct{}    // closed to let go of what hangs
+	memos   map[memoKey]memo // of a lean provider
+	turn    int64            // counts changes of the behaviours
 	changed chan struct{}    // closed at the next change of the bill; nil: nobody waits
 	stored  map[string]stored
 }
@@ -86,7 +88,8 @@ func (p *Provider) Reset() {
 	defer p.mu.Unlock()
 	p.set, p.models, p.next = p.opt.Behaviour, map[string]Behaviour{}, nil
 	p.entries, p.lean, p.stored = nil, map[leanKey]int64{}, map[string]stored{}
-	p.conns = map[string]int64{}
+	p.conns, p.memos = map[string]int64{}, map[memoKey]memo{}
+	p.turn++
 	if p.release != nil {
 		close(p.release)
 	}
