@@ -144,7 +144,7 @@ func (a *audit) beginning(ctx context.Context, first int64) (mark, string, error
 		return mark{}, "", nil
 	}
 	var body []byte
-	err := a.tx.QueryRowContext(ctx, `SELECT body FROM event_log WHERE action = 'checkpoint' ORDER BY seq DESC LIMIT 1`).Scan(&body)
+	err := a.tx.QueryRowContext(ctx, `SELECT body FROM trail WHERE action = 'checkpoint' ORDER BY seq DESC LIMIT 1`).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return mark{}, fmt.Sprintf("events 1 to %d are missing", first-1), nil
 	}

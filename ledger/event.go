@@ -58,7 +58,7 @@ func (l *Ledger) Events(ctx context.Context, f EventFilter) ([]Event, error) {
 	if f.Newest {
 		order = `ORDER BY seq DESC`
 	}
-	rs, err := l.read.QueryContext(ctx, `SELECT seq, time, action, coalesce(agent, ''), coalesce(run, ''), cost_micro, body FROM event_log WHERE `+where+` `+order+` LIMIT ?`,
+	rs, err := l.read.QueryContext(ctx, `SELECT seq, time, action, coalesce(agent, ''), coalesce(run, ''), cost_micro, body FROM trail WHERE `+where+` `+order+` LIMIT ?`,
 		append(args, cmp.Or(max(f.Limit, 0), 100))...)
 	if err != nil {
 		return nil, fmt.Errorf("reading events: %w", l.explain(err))

@@ -214,7 +214,7 @@ func writeRows[T any](g *group, all []T, before, one, after string, values func(
 		for _, v := range all[:n] {
 			args = append(args, values(v)...)
 		}
-		res, err := g.w.run1(before+strings.TrimSuffix(strings.Repeat(one+", ", n), ", ")+after, args...)
+		res, err := g.w.run1(g.w.rowsQuery(before, one, after, n), args...)
 		if err != nil {
 			g.fail(err)
 			return
@@ -225,6 +225,22 @@ func writeRows[T any](g *group, all []T, before, one, after string, values func(
 		}
 		all = all[n:]
 	}
+}
+
+// rowsQuery is the text of a statement for n rows, made once.
+func (w *writer) rowsQuery(before, one, after string, n int) string {
+	key := rowsQuery{before, n}
+	q := w.texts[key]
+	if q == "" {
+		q = before + strings.TrimSuffix(strings.Repeat(one+", ", n), ", ") + after
+		w.texts[key] = q
+	}
+	return q
+}
+
+type rowsQuery struct {
+	before string
+	n      int
 }
 
 // isThere looks in the reopened file for a group whose commit failed. The

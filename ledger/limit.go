@@ -144,7 +144,7 @@ func (g *group) startPacing(agent int64) {
 	var calls []paced
 	g.each(`SELECT json_extract(body, '$.hold'), json_extract(body, '$.held_at'), (
 			SELECT coalesce(sum(value), 0) FROM json_each(body, '$.usage') WHERE key <> 'searches')
-		FROM event_log WHERE seq >= (SELECT min(first_seq) FROM event_hour WHERE hour >= ?)
+		FROM trail WHERE seq >= (SELECT min(first_seq) FROM event_hour WHERE hour >= ?)
 			AND agent_id = ? AND action IN ('usage.commit', 'usage.cancel') AND json_extract(body, '$.held_at') > ?`,
 		[]any{since / hourMillis, publicID(agent), since}, func(scan func(...any) error) error {
 			var id HoldID

@@ -84,71 +84,81 @@ func kindOf(ctx context.Context, db querier) (schemaKind, error) {
 
 // migrate brings the file up to date, each step in a transaction of its own.
 // The caller holds the writers' lock.
-func (l *Ledger) migrate(ctx context.Context, conn *sql.Conn) error {
-	kind, err := kindOf(ctx, conn)
+func (w *writer) migrate(ctx context.Context) error {
+	kind, err := kindOf(ctx, w.conn)
 	if err != nil {
 		return err
 	}
 	switch kind {
 	case emptyFile:
-		return l.applyMigrations(ctx, conn, 0, nil)
+		return w.apply(ctx, 0, step{})
 	case olderSchema:
 		var version int
-		if err := conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		if err := w.conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
 			return err
 		}
-		return l.applyMigrations(ctx, conn, version, nil)
+		return w.apply(ctx, version, step{})
 	case pythonSchema:
-		return l.importPython(ctx, conn)
+		return w.importPython(ctx)
 	}
 	return nil
 }
 
-// applyMigrations runs the steps after version. before, if not nil, runs in
-// the transaction of the first.
-func (l *Ledger) applyMigrations(ctx context.Context, conn *sql.Conn, version int, before func(*sql.Tx) error) error {
-	steps, err := migrations()
+// step is what else happens in the transaction of the first migration.
+type step struct{ before, after func() error }
+
+// apply runs the migrations after version.
+func (w *writer) apply(ctx context.Context, version int, first step) error {
+	texts, err := migrations()
 	if err != nil {
 		return err
 	}
-	for i := version; i < len(steps); i++ {
-		tx, err := conn.BeginTx(ctx, nil)
-		if err != nil {
+	for i := version; i < len(texts); i++ {
+		if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
 			return err
 		}
-		err = func() error {
-			if before != nil && i == version {
-				if err := before(tx); err != nil {
-					return err
-				}
-			}
-			if _, err := tx.ExecContext(ctx, steps[i]); err != nil {
-				return err
-			}
-			if i == 0 {
-				if err := l.insertLedger(ctx, tx); err != nil {
-					return err
-				}
-			}
-			_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, applicationID, i+1))
-			return err
-		}()
-		if err != nil {
-			return errors.Join(fmt.Errorf("migrating to schema %d: %w", i+1, err), tx.Rollback())
+		do := step{}
+		if i == version {
+			do = first
 		}
-		if err := tx.Commit(); err != nil {
-			return fmt.Errorf("migrating to schema %d: %w", i+1, err)
+		err := w.applyOne(ctx, texts[i], i+1, do)
+		if err == nil {
+			_, err = w.conn.ExecContext(ctx, `COMMIT`)
+		}
+		if err != nil {
+			// Closing the connection would roll back too; this keeps it usable.
+			_, rollback := w.conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+			return errors.Join(fmt.Errorf("migrating to schema %d: %w", i+1, err), rollback)
 		}
 	}
 	return nil
 }
 
-func (l *Ledger) insertLedger(ctx context.Context, tx *sql.Tx) error {
-	id, err := l.random(8)
-	if err != nil {
+func (w *writer) applyOne(ctx context.Context, text string, version int, do step) error {
+	if do.before != nil {
+		if err := do.before(); err != nil {
+			return err
+		}
+	}
+	if _, err := w.conn.ExecContext(ctx, text); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO ledger (one, id, chain, created_at) VALUES (1, ?, 1, ?)`,
-		hex.EncodeToString(id), l.now().UnixMilli())
+	if version == 1 {
+		id, err := w.l.random(8)
+		if err != nil {
+			return err
+		}
+		w.l.id, w.l.chain = hex.EncodeToString(id), 1
+		if _, err := w.conn.ExecContext(ctx, `INSERT INTO ledger (one, id, chain, created_at) VALUES (1, ?, ?, ?)`,
+			w.l.id, w.l.chain, w.l.now().UnixMilli()); err != nil {
+			return err
+		}
+	}
+	if do.after != nil {
+		if err := do.after(); err != nil {
+			return err
+		}
+	}
+	_, err := w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, applicationID, version))
 	return err
 }

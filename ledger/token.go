@@ -23,6 +23,10 @@ const (
 	ReadOnly  Scope = "read-only"
 )
 
+// NoTTL as the TTL of a rotated token says that it never expires, whatever the
+// one before did.
+const NoTTL time.Duration = -1
+
 // NewToken is a token to be stored. Exactly one of Agent and Run is set.
 type NewToken struct {
 	Hash    TokenHash
@@ -155,6 +159,7 @@ func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error {
 			g.query(`SELECT ttl_ms FROM token WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1`, []any{ag.id}, &ttl)
 			t.TTL = time.Duration(ttl) * time.Millisecond
 		}
+		t.TTL = max(0, t.TTL) // NoTTL
 		if t.TTL > 0 && t.Expires.IsZero() {
 			t.Expires = g.now.Add(t.TTL)
 		}

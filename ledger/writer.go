@@ -49,6 +49,7 @@ type writer struct {
 	db      *sql.DB
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
+	texts   map[rowsQuery]string
 	inode   fileID
 	version int64 // PRAGMA data_version: changes when another connection commits
 
@@ -69,7 +70,7 @@ func newWriter(l *Ledger, lock *os.File) *writer {
 		l: l, lock: lock,
 		queue: make(chan *op, groupMax), poke: make(chan struct{}, 1),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
-		rows: newRows(), denied: make(map[denialKey]*denial), dear: make(map[int64]int),
+		texts: make(map[rowsQuery]string), rows: newRows(), denied: make(map[denialKey]*denial), dear: make(map[int64]int),
 		commit: func(exec func(string) error) error { return exec("COMMIT") },
 	}
 }
@@ -94,7 +95,7 @@ func (w *writer) open(ctx context.Context) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	if err := w.l.migrate(ctx, w.conn); err != nil {
+	if err := w.migrate(ctx); err != nil {
 		return err
 	}
 	var err error

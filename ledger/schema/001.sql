@@ -116,19 +116,24 @@ CREATE TABLE pace (
 ) STRICT, WITHOUT ROWID;
 
 -- The audit trail. body is the exact text that is hashed:
--- hash = SHA-256(hash of the line before || body). The columns cannot differ
--- from the body, because they are read from it.
+-- hash = SHA-256(hash of the line before || body).
 CREATE TABLE event_log (
-	seq        INTEGER PRIMARY KEY,
-	body       TEXT    NOT NULL,
-	hash       BLOB    NOT NULL CHECK (length(hash) = 32),
-	time       TEXT    GENERATED ALWAYS AS (json_extract(body, '$.time')) VIRTUAL,
-	action     TEXT    GENERATED ALWAYS AS (json_extract(body, '$.action')) VIRTUAL,
-	agent      TEXT    GENERATED ALWAYS AS (json_extract(body, '$.agent')) VIRTUAL,
-	agent_id   TEXT    GENERATED ALWAYS AS (json_extract(body, '$.agent_id')) VIRTUAL,
-	run        TEXT    GENERATED ALWAYS AS (json_extract(body, '$.run')) VIRTUAL,
-	cost_micro INTEGER GENERATED ALWAYS AS (coalesce(json_extract(body, '$.cost_micro'), 0)) VIRTUAL
+	seq  INTEGER PRIMARY KEY,
+	body TEXT NOT NULL,
+	hash BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
+
+-- The trail with its columns, which cannot differ from the body because they
+-- are read from it. A view: generated columns would be computed at each insert.
+CREATE VIEW trail AS
+SELECT seq, body, hash,
+	json_extract(body, '$.time') AS time,
+	json_extract(body, '$.action') AS action,
+	json_extract(body, '$.agent') AS agent,
+	json_extract(body, '$.agent_id') AS agent_id,
+	json_extract(body, '$.run') AS run,
+	coalesce(json_extract(body, '$.cost_micro'), 0) AS cost_micro
+FROM event_log;
 
 -- Where an hour's events lie in the trail: first_seq is its first event, ever.
 CREATE TABLE event_hour (
@@ -181,4 +186,4 @@ SELECT seq AS id, agent,
 	cost_micro,
 	datetime(time) AS timestamp,
 	body AS metadata
-FROM event_log;
+FROM trail;
