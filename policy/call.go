@@ -37,6 +37,7 @@ type Call struct {
 
 	CacheWrite5m bool     // cache_control asks for a five minute write (the default there)
 	CacheWrite1h bool     // cache_control asks for a one hour write
+	Prediction   int64    // bytes of predicted output: what is rejected is billed as output beyond the cap
 	ThinkingCap  int64    // thinking.budget_tokens; 0: none
 	AudioOut     bool     // the answer may be audio
 	Tier         string   // service tier asked for

@@ -74,6 +74,7 @@ func Bound(c Call, m Model, clamp bool) (Ceiling, error) {
 	in.add(input, rates.input.pico)
 	in.add(1, rates.perRequest.pico)
 	in.add(fees, rates.perSearch.pico)
+	in.add(c.Prediction, rates.output.pico)
 	out.add(outputs, rates.output.pico)
 	if ceiling.Input, err = in.pico(); err != nil {
 		return Ceiling{}, err

@@ -157,6 +157,9 @@ func TestBound(t *testing.T) {
 		{"a place", Call{BodyBytes: 1_000, OutputCap: n(0), Geo: "us"}, Model{}, 1_000, 1_100, 0},
 		{"searches read the window again", Call{BodyBytes: 1_000, OutputCap: n(0), Hosted: []HostedTool{{"web_search", 2}}}, Model{Context: 100_000}, 300_000, 300_000 + 20_000, 0},
 		{"a thinking budget must fit", Call{BodyBytes: 1_000, OutputCap: n(20_000), ThinkingCap: 8_000}, Model{}, 1_000, 201_000, 8_001},
+		{"rejected predictions are output", Call{BodyBytes: 1_000, OutputCap: n(100), Prediction: 400}, Model{}, 1_000, 1_000 + 1_000 + 4_000, 100},
+		{"compacting reads the window again", Call{BodyBytes: 1_000, OutputCap: n(0), Hosted: []HostedTool{{"compaction", 1}}}, Model{Context: 100_000}, 200_000, 200_000, 0},
+		{"code at Google", Call{Wire: Gemini, BodyBytes: 1_000, OutputCap: n(0), Hosted: []HostedTool{{"code_execution", 1}}}, Model{Context: 100_000}, 200_000, 200_000, 0},
 		{"the user's least", Call{BodyBytes: 1_000, OutputCap: n(20_000)}, Model{MinOutput: 300}, 1_000, 201_000, 300},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -215,6 +218,7 @@ func TestBoundRefuses(t *testing.T) {
 		{"a tool without end", Call{Hosted: []HostedTool{{Type: "web_search"}}}, ErrUnbounded},
 		{"searches without a price", Call{Hosted: []HostedTool{{"web_search_20250305", 1}}}, ErrNoRate},
 		{"a container's fee", Call{Hosted: []HostedTool{{"code_interpreter", 1}}}, ErrNoRate},
+		{"code at Anthropic", Call{Wire: Messages, Hosted: []HostedTool{{"code_execution_20250825", 1}}}, ErrNoRate},
 		{"generated images", Call{Hosted: []HostedTool{{"image_generation", 1}}}, ErrNoRate},
 		{"audio without a price", Call{Audio: []Media{{Bytes: 9, Type: "wav"}}}, ErrNoRate},
 		{"audio answers without a price", Call{AudioOut: true}, ErrNoRate},
@@ -224,7 +228,9 @@ func TestBoundRefuses(t *testing.T) {
 		{"a negative body", Call{BodyBytes: -1}, ErrAmount},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.call.Wire = Chat
+			if c.call.Wire == "" {
+				c.call.Wire = Chat
+			}
 			if _, err := Bound(c.call, Model{Price: price}, true); !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}

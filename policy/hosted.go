@@ -38,7 +38,7 @@ func hostedUses(c Call, m Model) (uses, fees int64, err error) {
 			return 0, 0, fmt.Errorf("%w: %d uses of %q", ErrAmount, t.MaxUses, t.Type)
 		}
 		uses += t.MaxUses
-		switch hostedFee(t.Type) {
+		switch hostedFee(t.Type, c.Wire) {
 		case feeNone:
 		case feeSearch:
 			if m.Price.PerSearch == nil && !m.Provider.Local {
@@ -65,17 +65,20 @@ const (
 // hostedFee tells what a use costs beside tokens. What is not listed
 // (code_interpreter and its containers, image_generation, computer use in the
 // provider's own machines) has fees that no answer counts.
-func hostedFee(kind string) hostedKind {
+func hostedFee(kind, wire string) hostedKind {
 	kind = strings.ToLower(strings.ReplaceAll(kind, "_", ""))
 	for _, search := range []string{"websearch", "googlesearch", "filesearch", "xsearch", "livesearch", "enterprisewebsearch"} {
 		if strings.HasPrefix(kind, search) {
 			return feeSearch
 		}
 	}
-	for _, free := range []string{"webfetch", "urlcontext", "mcp", "toolsearch"} {
+	for _, free := range []string{"webfetch", "urlcontext", "mcp", "toolsearch", "compaction"} {
 		if strings.HasPrefix(kind, free) {
 			return feeNone
 		}
+	}
+	if wire == Gemini && kind == "codeexecution" { // Google bills its tokens only
+		return feeNone
 	}
 	return feeUnknown
 }
