@@ -136,6 +136,9 @@ func inputTokens(c Call, m Model) (int64, error) {
 			tokens += mediaTokens(part, m)
 		}
 	}
+	if c.Wire == Embeddings || c.Wire == Completions {
+		return tokens, nil // many inputs in one call, each with a window of its own
+	}
 	return min(tokens, window(m)), nil
 }
 

@@ -152,6 +152,7 @@ func TestBound(t *testing.T) {
 		{"a remote file may be anything", Call{BodyBytes: 1_000, OutputCap: n(0), Files: []Media{{Type: "text/plain", Remote: true}}}, Model{Context: 50_000}, 50_000, 50_000 * 2, 0},
 		{"audio", Call{BodyBytes: 2_000, OutputCap: n(0), Audio: []Media{{Bytes: 1_500, Type: "mp3"}}}, Model{}, 100 + 64, 328, 0}, // its base64 is taken out of the body,
 		{"embeddings put out nothing", Call{Wire: Embeddings, BodyBytes: 1_000}, Model{MaxOutput: 5_000}, 1_000, 1_000, 0},
+		{"embeddings are many inputs", Call{Wire: Embeddings, BodyBytes: 300_000}, Model{Context: 8_192}, 300_000, 300_000, 0},
 		{"a five minute write", Call{BodyBytes: 1_000, OutputCap: n(0), CacheWrite5m: true}, Model{}, 1_000, 1_250, 0},
 		{"a one hour write", Call{BodyBytes: 1_000, OutputCap: n(0), CacheWrite5m: true, CacheWrite1h: true}, Model{}, 1_000, 2_000, 0},
 		{"a place", Call{BodyBytes: 1_000, OutputCap: n(0), Geo: "us"}, Model{}, 1_000, 1_100, 0},
