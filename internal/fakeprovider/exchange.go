@@ -52,7 +52,7 @@ func (p *Provider) open(w http.ResponseWriter, r *http.Request) (*exchange, bool
 		w.WriteHeader(http.StatusRequestEntityTooLarge) // or nobody is there to read it
 		return nil, false
 	}
-	x.route, _ = findRoute(r)
+	x.route = findRoute(r)
 	id := p.seq.Add(1)
 	x.e = &Entry{ID: id, RequestID: x.route.wire.requestID(id), Wire: x.route.name, Calls: 1, State: Open,
 		Arrived: p.opt.Now(), Method: r.Method, Path: r.URL.Path}

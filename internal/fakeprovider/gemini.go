@@ -56,24 +56,24 @@ type geminiMedia struct {
 }
 
 // geminiRoute is a path with a method of a model in it.
-func geminiRoute(r *http.Request) (route, bool) {
+func geminiRoute(r *http.Request) route {
 	_, tail, _ := strings.Cut(r.URL.Path, "/models/")
 	model, method, _ := strings.Cut(tail, ":")
 	g := gemini{model: model}
 	versioned := strings.HasPrefix(r.URL.Path, "/v1beta/models/") || strings.HasPrefix(r.URL.Path, "/v1/models/")
 	if !versioned {
-		return route{name: "none", wire: g}, false
+		return route{name: "none", wire: g}
 	}
 	switch method {
 	case "generateContent":
-		return route{wireGemini, g, (*exchange).generate}, true
+		return route{wireGemini, g, (*exchange).generate}
 	case "streamGenerateContent":
 		g.stream, g.array = true, r.URL.Query().Get("alt") != "sse"
-		return route{wireGemini, g, (*exchange).generate}, true
+		return route{wireGemini, g, (*exchange).generate}
 	case "countTokens":
-		return route{"count_tokens", g, countGemini}, true
+		return route{"count_tokens", g, countGemini}
 	}
-	return route{name: "none", wire: g}, false
+	return route{name: "none", wire: g}
 }
 
 func (gemini) requestID(n int64) string { return ident("", n) }

@@ -69,16 +69,17 @@ var openAINames = map[string]string{
 	"embeddings": wireEmbeddings,
 }
 
-func findRoute(r *http.Request) (route, bool) {
+// findRoute is what a request asks for; one for nothing has no serve.
+func findRoute(r *http.Request) route {
 	path, post := r.URL.Path, r.Method == http.MethodPost
 	if post && strings.Contains(path, "/models/") && strings.Contains(path, ":") {
 		return geminiRoute(r)
 	}
 	if path == "/v1/messages" && post {
-		return route{wireMessages, messages{}, (*exchange).generate}, true
+		return route{wireMessages, messages{}, (*exchange).generate}
 	}
 	if path == "/v1/messages/count_tokens" && post {
-		return route{"count_tokens", messages{}, countMessages}, true
+		return route{"count_tokens", messages{}, countMessages}
 	}
 	for _, prefix := range openAIPrefixes {
 		rest, ok := strings.CutPrefix(path, prefix)
@@ -86,19 +87,19 @@ func findRoute(r *http.Request) (route, bool) {
 			continue
 		}
 		if w, ok := openAIWires[rest]; ok && post {
-			return route{openAINames[rest], w, (*exchange).generate}, true
+			return route{openAINames[rest], w, (*exchange).generate}
 		}
 		if id, ok := strings.CutPrefix(rest, "responses/"); ok && !post && id != "" {
-			return route{"responses.get", responses{}, storedResponse}, true
+			return route{"responses.get", responses{}, storedResponse}
 		}
 		if (rest == "models" || strings.HasPrefix(rest, "models/")) && r.Method == http.MethodGet {
-			return listing(r), true
+			return listing(r)
 		}
 	}
 	if strings.HasPrefix(path, "/v1beta/models") && r.Method == http.MethodGet {
-		return route{"models", gemini{}, listGemini}, true
+		return route{"models", gemini{}, listGemini}
 	}
-	return route{name: "none", wire: speakerOf(r)}, false
+	return route{name: "none", wire: speakerOf(r)}
 }
 
 // listing is GET models in the dialect of who asks.
