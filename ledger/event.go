@@ -44,7 +44,11 @@ func (l *Ledger) Events(ctx context.Context, f EventFilter) ([]Event, error) {
 		where += ` AND seq >= coalesce((SELECT first_seq FROM run WHERE id = ?), 0) AND run = ?`
 		args = append(args, string(f.Run), string(f.Run))
 	}
-	if f.Action != "" {
+	switch f.Action {
+	case "":
+	case callEvents:
+		where += ` AND action IN ('usage.commit', 'usage.cancel', 'usage.recovered', 'usage.late')`
+	default:
 		add(`action = ?`, f.Action)
 	}
 	if !f.Since.IsZero() {
