@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -14,16 +15,25 @@ import (
 //go:embed prices.json
 var pricesJSON []byte
 
-// builtinCatalogue reads the embedded catalogue once, when it is first needed.
+// builtinCatalogue is the embedded catalogue. Its rows are read by provider,
+// when one is asked for: most are of providers that a process never meets.
 var builtinCatalogue = sync.OnceValues(func() (*catalogue, error) {
-	return parseCatalogue(pricesJSON)
+	return openCatalogue(pricesJSON)
 })
 
 // catalogue is a price list. Names are matched in lower case.
 type catalogue struct {
-	date   string
-	rows   []row
-	byName map[string]map[string]*row // provider -> id or alias -> row
+	date    string
+	shelves map[string]*shelf // by provider
+}
+
+// shelf holds a provider's rows.
+type shelf struct {
+	lines [][]byte // not read yet
+	once  sync.Once
+	err   error
+	rows  []*row
+	names map[string]*row // id or alias -> row
 }
 
 // row is one model of one provider, as the file has it.
@@ -58,47 +68,102 @@ type textBand struct {
 // parseCatalogue reads a catalogue and checks every row of it, so that a price
 // taken from it later cannot fail.
 func parseCatalogue(data []byte) (*catalogue, error) {
-	var file struct {
-		Version int    `json:"version"`
-		Date    string `json:"date"`
-		List    string `json:"list"`
-		Models  []row  `json:"models"`
+	c, err := openCatalogue(data)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, fmt.Errorf("reading the price catalogue: %w", err)
-	}
-	if file.Version != 1 || file.Date == "" || len(file.Models) == 0 {
-		return nil, fmt.Errorf("reading the price catalogue: version 1, a date and models are needed")
-	}
-	c := &catalogue{date: file.Date, rows: file.Models, byName: map[string]map[string]*row{}}
-	for i := range c.rows {
-		r := &c.rows[i]
-		var err error
-		if r.price, err = r.parse(c.date); err != nil {
-			return nil, fmt.Errorf("reading the price catalogue: %s at %s: %w", r.ID, r.Provider, err)
-		}
-		if r.Provider == "" || r.ID == "" || r.Context < 0 || r.MaxOutput < 0 {
-			return nil, fmt.Errorf("reading the price catalogue: model %d is incomplete", i)
-		}
-		names := c.byName[r.Provider]
-		if names == nil {
-			names = map[string]*row{}
-			c.byName[r.Provider] = names
-		}
-		for _, name := range append([]string{r.ID}, r.Aliases...) {
-			name = strings.ToLower(name)
-			if other := names[name]; other != nil && other != r {
-				return nil, fmt.Errorf("reading the price catalogue: %s at %s stands twice", name, r.Provider)
-			}
-			names[name] = r
+	for _, s := range c.shelves {
+		if s.read(c.date); s.err != nil {
+			return nil, fmt.Errorf("reading the price catalogue: %w", s.err)
 		}
 	}
 	return c, nil
 }
 
+// openCatalogue reads the first line and sorts the others, one a row, onto
+// their provider's shelf. Only a catalogue that parseCatalogue has accepted
+// once (a test does so with the embedded one) may be used without it.
+func openCatalogue(data []byte) (*catalogue, error) {
+	bad := func(why string) (*catalogue, error) {
+		return nil, fmt.Errorf("reading the price catalogue: %s; make it by make prices", why)
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	last := len(lines) - 1
+	if last < 2 || string(lines[last]) != "]}" {
+		return bad("it is not one model a line")
+	}
+	var head struct {
+		Version int    `json:"version"`
+		Date    string `json:"date"`
+		Models  []row  `json:"models"`
+	}
+	if err := json.Unmarshal(append(bytes.Clone(lines[0]), "]}"...), &head); err != nil {
+		return bad(err.Error())
+	}
+	if head.Version != 1 || head.Date == "" || head.Models == nil {
+		return bad("version 1, a date and models are needed in the first line")
+	}
+	c := &catalogue{date: head.Date, shelves: map[string]*shelf{}}
+	for i, line := range lines[1:last] {
+		rest, begins := bytes.CutPrefix(line, []byte(`{"p":"`))
+		provider, _, ends := bytes.Cut(rest, []byte(`"`))
+		line, comma := bytes.CutSuffix(line, []byte(","))
+		if !begins || !ends || comma != (i < last-2) {
+			return bad(fmt.Sprintf("line %d does not begin with its provider or does not end as it should", i+2))
+		}
+		s := c.shelves[string(provider)]
+		if s == nil {
+			s = &shelf{}
+			c.shelves[string(provider)] = s
+		}
+		s.lines = append(s.lines, line)
+	}
+	return c, nil
+}
+
+// read reads the rows. A shelf with an error has none.
+func (s *shelf) read(date string) {
+	s.once.Do(func() {
+		names := map[string]*row{}
+		var rows []*row
+		for _, line := range s.lines {
+			r := &row{}
+			if s.err = json.Unmarshal(line, r); s.err == nil {
+				r.price, s.err = r.parse(date)
+			}
+			if s.err == nil && (r.ID == "" || r.Context < 0 || r.MaxOutput < 0) {
+				s.err = fmt.Errorf("it has no name or a negative limit")
+			}
+			for _, name := range append([]string{r.ID}, r.Aliases...) {
+				name = strings.ToLower(name)
+				if other := names[name]; s.err == nil && other != nil && other != r {
+					s.err = fmt.Errorf("%s stands twice", name)
+				}
+				names[name] = r
+			}
+			if s.err != nil {
+				s.err = fmt.Errorf("%s at %s: %w", r.ID, r.Provider, s.err)
+				return
+			}
+			rows = append(rows, r)
+		}
+		s.rows, s.names, s.lines = rows, names, nil
+	})
+}
+
+// of are a provider's rows.
+func (c *catalogue) of(provider string) (rows []*row, names map[string]*row) {
+	s := c.shelves[provider]
+	if s == nil {
+		return nil, nil
+	}
+	s.read(c.date)
+	return s.rows, s.names
+}
+
 // find is the row of a provider's model; nil where there is none.
 func (c *catalogue) find(provider, model string) *row {
-	names := c.byName[provider]
+	_, names := c.of(provider)
 	for _, name := range spellings(model) {
 		if r := names[name]; r != nil {
 			return r
@@ -112,7 +177,8 @@ func (c *catalogue) dearest(model string) *row {
 	for _, name := range spellings(model) {
 		var found *row
 		for _, b := range builtins {
-			if r := c.byName[b.Name][name]; r != nil && (found == nil || dearerPrice(r.price, found.price)) {
+			_, names := c.of(b.Name)
+			if r := names[name]; r != nil && (found == nil || dearerPrice(r.price, found.price)) {
 				found = r
 			}
 		}

@@ -124,7 +124,11 @@ func CheckCatalogue(data []byte) (date string, models int, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	return c.date, len(c.rows), nil
+	for provider := range c.shelves {
+		rows, _ := c.of(provider)
+		models += len(rows)
+	}
+	return c.date, models, nil
 }
 
 // readFile reads a file that need not exist.
@@ -253,9 +257,9 @@ func (r *Registry) Models() []Model {
 		if !r.keyed(p) || p.PriceAs == "" {
 			continue
 		}
-		for i := range r.catalogue.rows {
-			row := &r.catalogue.rows[i]
-			if _, taken := all[row.ID]; row.Provider == p.PriceAs && !taken {
+		rows, _ := r.catalogue.of(p.PriceAs)
+		for _, row := range rows {
+			if _, taken := all[row.ID]; !taken {
 				m := Model{Name: row.ID, Sent: row.ID, Provider: p}
 				if r.fill(&m, nil) == nil {
 					all[row.ID] = m

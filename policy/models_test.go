@@ -19,40 +19,44 @@ func registry(t testing.TB, s Sources) *Registry {
 }
 
 func TestCatalogue(t *testing.T) {
-	c, err := builtinCatalogue()
+	c, err := parseCatalogue(pricesJSON)
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := map[string]int{}
-	for _, row := range c.rows {
-		count[row.Provider]++
-		if row.Date == "" || !strings.HasPrefix(row.Source, "https://") {
-			t.Errorf("%s at %s has no date or no source", row.ID, row.Provider)
-		}
-	}
-	if len(c.rows) < 400 {
-		t.Errorf("only %d models", len(c.rows))
-	}
+	all := 0
 	for _, b := range builtins {
-		if count[b.Name] == 0 {
+		rows, _ := c.of(b.Name)
+		if len(rows) == 0 {
 			t.Errorf("no model of %s", b.Name)
 		}
-		delete(count, b.Name)
+		for _, row := range rows {
+			if row.Date == "" || !strings.HasPrefix(row.Source, "https://") || row.Provider != b.Name {
+				t.Errorf("%s at %s has no date or no source", row.ID, row.Provider)
+			}
+		}
+		all += len(rows)
 	}
-	if len(count) != 0 {
-		t.Errorf("providers that nobody knows: %v", count)
+	if all < 400 || len(c.shelves) != len(builtins) {
+		t.Errorf("%d models of %d providers", all, len(c.shelves))
 	}
-	if date, n, err := CheckCatalogue(pricesJSON); date != c.date || n != len(c.rows) || err != nil {
+	if date, n, err := CheckCatalogue(pricesJSON); date != c.date || n != all || err != nil {
 		t.Errorf("got %q, %d, %v", date, n, err)
 	}
 }
 
 func TestCatalogueRefuses(t *testing.T) {
-	model := func(s string) string { return `{"version":1,"date":"2026-01-01","models":[` + s + `]}` }
+	model := func(s string) string {
+		return `{"version":1,"date":"2026-01-01","models":[` + "\n" + strings.ReplaceAll(s, "},{\"p\"", "},\n{\"p\"") + "\n]}\n"
+	}
+	if _, n, err := CheckCatalogue([]byte(model(`{"p":"openai","id":"a","rates":{"input":"1"}},{"p":"openai","id":"b","rates":{"input":"2"}}`))); n != 2 || err != nil {
+		t.Fatalf("what the others are made from: %d, %v", n, err)
+	}
 	for name, text := range map[string]string{
 		"nothing":         ``,
 		"another version": `{"version":2,"date":"2026-01-01","models":[]}`,
 		"no models":       model(``),
+		"cut off":         `{"version":1,"date":"2026-01-01","models":[` + "\n" + `{"p":"openai","id":"m","rates":{"input":"1"}},` + "\n]}",
+		"provider later":  model(`{"id":"m","p":"openai","rates":{"input":"1"}}`),
 		"a float":         model(`{"p":"openai","id":"m","rates":{"input":0.15}}`),
 		"no input price":  model(`{"p":"openai","id":"m","rates":{"output":"1"}}`),
 		"unknown class":   model(`{"p":"openai","id":"m","rates":{"input":"1","inptu":"1"}}`),
@@ -328,5 +332,31 @@ func TestLists(t *testing.T) {
 		if p.Name == "google" && p.KeyEnv != "GOOGLE_API_KEY" {
 			t.Errorf("google's key is looked for in %s", p.KeyEnv)
 		}
+	}
+}
+
+// TestDocumentedFile loads the models file of docs/models.md.
+func TestDocumentedFile(t *testing.T) {
+	page, err := os.ReadFile("../docs/models.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(page), "```yaml\n")
+	text, _, ends := strings.Cut(rest, "```")
+	if !found || !ends {
+		t.Fatal("docs/models.md has no models file")
+	}
+	path := filepath.Join(t.TempDir(), "models.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := registry(t, Sources{ModelsFile: path})
+	for _, name := range []string{"", "small", "house"} {
+		if _, err := r.Resolve(Chat, name, false); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if len(r.Routes()) != 2 || len(r.Warnings) != 0 {
+		t.Errorf("routes %v, warnings %q", r.Routes(), r.Warnings)
 	}
 }
