@@ -27,29 +27,55 @@ type member struct {
 	start int
 }
 
+// lenient takes what providers and clients take: duplicate names are looked at
+// where a decision depends on them.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
 // parse checks that b is one JSON value and returns it. Every other function
-// of span relies on that check.
+// of span relies on that check. An error tells the place, not the content.
 func parse(b []byte) (span, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(b), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	for {
-		if _, err := d.ReadToken(); err != nil {
-			return span{}, fmt.Errorf("the body is not JSON: %w", err)
-		}
-		if depth := d.StackDepth(); depth > maxDepth {
-			return span{}, fmt.Errorf("the body nests deeper than %d levels", maxDepth)
-		} else if depth == 0 {
-			break
-		}
+	if !jsontext.Value(b).IsValid(lenient...) {
+		return span{}, fmt.Errorf("the body is not one JSON value: look near byte %d", brokenAt(b))
 	}
-	end := int(d.InputOffset())
-	if len(bytes.TrimSpace(b[end:])) > 0 {
-		return span{}, errors.New("the body has text after its JSON value")
-	}
-	start := 0
-	for start < end && isSpace(b[start]) {
+	start, end := 0, len(b)
+	for isSpace(b[start]) {
 		start++
 	}
-	return span{b, start, end}, nil
+	for isSpace(b[end-1]) {
+		end--
+	}
+	s := span{b, start, end}
+	if s.depth() > maxDepth {
+		return span{}, fmt.Errorf("the body nests deeper than %d levels", maxDepth)
+	}
+	return s, nil
+}
+
+// brokenAt is where b stops being one JSON value.
+func brokenAt(b []byte) int64 {
+	d := jsontext.NewDecoder(bytes.NewBuffer(b), lenient...)
+	for {
+		if _, err := d.ReadToken(); err != nil || d.StackDepth() == 0 {
+			return d.InputOffset()
+		}
+	}
+}
+
+// depth is how deep the value nests.
+func (s span) depth() int {
+	deepest, depth := 0, 0
+	for i := s.start; i < s.end; i++ {
+		switch s.doc[i] {
+		case '"':
+			i = skipString(s.doc, i) - 1
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		}
+	}
+	return deepest
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
@@ -302,8 +328,8 @@ func (o object) drop(name string) splice {
 	return splice{o.start, o.start, ""}
 }
 
-// apply makes the edits, which must not overlap. Several may insert at the
-// same place; they keep their order.
+// apply makes the edits. Several may insert at the same place; they keep their
+// order. Of two that overlap the first in the document is made.
 func apply(doc []byte, edits []splice) []byte {
 	if len(edits) == 0 {
 		return doc
@@ -318,6 +344,9 @@ func apply(doc []byte, edits []splice) []byte {
 	out.Grow(len(doc) + 64)
 	at := 0
 	for _, e := range sorted {
+		if e.start < at {
+			continue
+		}
 		out.Write(doc[at:e.start])
 		out.WriteString(e.text)
 		at = e.end

@@ -48,19 +48,25 @@ func storedImage(v span) policy.Image {
 }
 
 // fileOf describes a file given as a data URL or as base64 text; anything else
-// has to be fetched by the provider.
+// has to be fetched by the provider. Text is only what looks like it, since a
+// provider may go by the content: a PDF puts more before the model than its
+// bytes tell.
 func fileOf(data span) policy.Media {
 	if data.kind() != '"' {
 		return policy.Media{Remote: true}
 	}
 	raw := data.raw()
-	head := raw[1:min(len(raw)-1, 200)]
-	media := policy.Media{Bytes: base64Len(data)}
-	if rest, ok := bytes.CutPrefix(head, []byte("data:")); ok {
-		kind, _, _ := bytes.Cut(rest, []byte(";"))
-		media.Type = string(kind)
+	b64, kind := raw[1:len(raw)-1], ""
+	const scheme, marker = "data:", ";base64,"
+	if i := bytes.Index(b64[:min(len(b64), 200)], []byte(marker)); i > 0 && bytes.HasPrefix(b64, []byte(scheme)) {
+		b64, kind = b64[i+len(marker):], string(b64[len(scheme):i])
 	}
-	return media
+	first := make([]byte, 1024)
+	n, _ := base64.NewDecoder(base64.StdEncoding, bytes.NewReader(b64)).Read(first)
+	if first = first[:n]; bytes.IndexByte(first, 0) >= 0 || bytes.Contains(first, []byte("%PDF")) || bytes.HasPrefix(first, []byte("PK")) {
+		kind = "application/octet-stream"
+	}
+	return policy.Media{Bytes: int64(len(b64)) * 3 / 4, Type: clip(kind, 80)}
 }
 
 // base64Len bounds the decoded size of a base64 string.

@@ -50,11 +50,11 @@ func (s *splitter) write(p []byte, f func(event)) {
 		s.over = true
 		s.emit(len(s.buf), f)
 	}
-	n := copy(s.buf, s.buf[s.start:])
-	s.buf = s.buf[:n]
-	s.scan -= s.start
-	s.seen -= s.start
-	s.start = 0
+	if s.start > 0 { // else a large event would be moved at every read
+		n := copy(s.buf, s.buf[s.start:])
+		s.buf = s.buf[:n]
+		s.scan, s.seen, s.start = s.scan-s.start, s.seen-s.start, 0
+	}
 }
 
 // line takes the next whole line, without its end. A CR at the end of the

@@ -100,8 +100,7 @@ func openAITools(body object, c *policy.Call) {
 		c.AddTool(f.get("name").text())
 	})
 	for _, name := range []string{"tool_choice", "function_call"} {
-		v := body.get(name)
-		if !v.isNull() && v.text() != "none" {
+		if v := body.get(name); !v.isNull() && v.text() != "none" && v.text() != "auto" {
 			c.ToolChoice = true
 		}
 	}
@@ -178,8 +177,8 @@ func (m *chatMeter) whole(status int, body []byte, r *reading) []splice {
 	o := doc.object(new(error))
 	usage := o.get("usage")
 	if status >= 400 {
-		r.refused = openAIRefused(o)
 		if usage.isNull() {
+			r.refused = openAIRefused(o)
 			return nil
 		}
 	}

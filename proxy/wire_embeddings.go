@@ -51,8 +51,8 @@ func (m *embeddingsMeter) whole(status int, body []byte, r *reading) []splice {
 	o := doc.object(new(error))
 	usage := o.get("usage")
 	if status >= 400 {
-		r.refused = openAIRefused(o)
 		if usage.isNull() {
+			r.refused = openAIRefused(o)
 			return nil
 		}
 	}

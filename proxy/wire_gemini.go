@@ -235,7 +235,7 @@ func (m *geminiMeter) event(e event, r *reading) (drop bool, edits []splice) {
 
 func (m *geminiMeter) answer(status int, o object, r *reading) []splice {
 	if e := o.child("error"); e.kind() == '{' {
-		r.failed = true
+		r.failed = status < 400
 		r.refused = status >= 400 && e.get("message").kind() == '"' && o.proto("usage_metadata").isNull()
 	}
 	r.model = firstOf(o.proto("model_version").text(), r.model)

@@ -224,8 +224,8 @@ func (m *messagesMeter) whole(status int, body []byte, r *reading) []splice {
 	}
 	o := doc.object(new(error))
 	if status >= 400 {
-		r.refused = o.get("type").text() == "error" && o.child("error").get("message").kind() == '"'
 		if o.get("usage").isNull() {
+			r.refused = o.get("type").text() == "error" && o.child("error").get("message").kind() == '"'
 			return nil
 		}
 	}

@@ -190,17 +190,14 @@ func (m *responsesMeter) whole(status int, body []byte, r *reading) []splice {
 	}
 	o := doc.object(new(error))
 	if status >= 400 {
-		r.refused = openAIRefused(o)
 		if o.get("usage").isNull() {
+			r.refused = openAIRefused(o)
 			return nil
 		}
 	}
 	m.response(o, r)
-	switch o.get("status").text() {
-	case "queued", "in_progress":
-	default:
-		r.finished = true
-	}
+	state := o.get("status").text()
+	r.finished = state != "queued" && state != "in_progress"
 	o.each("output", func(item object) {
 		responsesCalls(item, r)
 		item.each("content", func(p object) { r.seen += int64(p.get("text").textLen() + p.get("refusal").textLen()) })
@@ -244,7 +241,7 @@ func (m *responsesMeter) event(e event, r *reading) (drop bool, edits []splice) 
 	}
 	m.response(response, r)
 	switch kind {
-	case "response.completed", "response.incomplete", "response.failed":
+	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		r.finished = true
 		r.failed = r.failed || kind == "response.failed" && !r.known
 	}
