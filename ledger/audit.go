@@ -69,6 +69,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 		{"reserved", a.reserved},
 		{"runs", a.runs},
 		{"tally", a.tally},
+		{"call_tally", a.callTally},
 	} {
 		bad, err := c.check(ctx)
 		if ctx.Err() != nil {

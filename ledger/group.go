@@ -23,6 +23,7 @@ type group struct {
 	dirty    []*account
 	events   []event
 	tallies  map[tallyKey]*tallySums
+	calls    map[callKey]*callSums
 
 	lastEvent  mark
 	wrote      bool // rows were written directly
@@ -179,6 +180,7 @@ func (g *group) flush() error {
 	writeRows(g, g.events, `INSERT INTO event_log (seq, body, hash) VALUES `, `(?, ?, ?)`, "",
 		func(e event) []any { return []any{e.seq, string(e.body), e.hash[:]} })
 	g.flushTallies()
+	g.flushCalls()
 	if g.identity {
 		g.exec(`UPDATE ledger SET identity = identity + 1`)
 	}

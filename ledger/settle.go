@@ -115,8 +115,10 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 	})
 	if h.recovered {
 		g.tally(h.agent, s.model(h), "", tallySums{cost: cost})
+		g.tallyCall(h, s, tallySums{cost: cost})
 	} else {
 		g.tally(h.agent, s.model(h), "", s.sums(cost))
+		g.tallyCall(h, s, s.sums(cost))
 	}
 	out.RunEnds = g.overrun(ag, r, key, over)
 	return out, g.err

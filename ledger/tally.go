@@ -24,12 +24,7 @@ func (g *group) tally(agent int64, model, cause string, s tallySums) {
 		t = new(tallySums)
 		g.tallies[key] = t
 	}
-	t.calls += s.calls
-	t.cost += s.cost
-	t.input += s.input
-	t.cached += s.cached
-	t.output += s.output
-	t.latency += s.latency
+	t.add(s)
 }
 
 func (g *group) flushTallies() {

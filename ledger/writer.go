@@ -60,6 +60,7 @@ type writer struct {
 	holds    int64         // the last n of our own
 	suspects map[holdKey]bool
 	broken   error
+	commits  commitTimes
 
 	// commit is replaced by tests that need a commit to fail.
 	commit func(exec func(string) error) error
@@ -384,6 +385,7 @@ func (w *writer) attempt(ops []*op) (*group, error) {
 	} else if id != w.inode {
 		return nil, fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
 	}
+	began := time.Now()
 	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return nil, err
 	}
@@ -413,7 +415,9 @@ func (w *writer) attempt(ops []*op) (*group, error) {
 		return g, err
 	}
 	g.committing = true
-	return g, w.commit(w.exec)
+	err = w.commit(w.exec)
+	w.commits.add(time.Since(began))
+	return g, err
 }
 
 // reopenAndLook tells whether a group whose commit failed is in the file
