@@ -84,10 +84,10 @@ func (l *Ledger) trail(ctx context.Context, f TrailFilter) (TrailPage, error) {
 func (l *Ledger) trailBounds(ctx context.Context, f TrailFilter) (first, last int64, err error) {
 	err = l.read.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) FROM event_log`).Scan(&first, &last)
 	if err == nil && f.Run != "" {
-		var runFirst, runLast int64
-		err = l.read.QueryRowContext(ctx, `SELECT coalesce(max(first_seq), 0), coalesce(max(last_seq), 0) FROM run WHERE id = ?`, string(f.Run)).Scan(&runFirst, &runLast)
-		first = max(first, runFirst)
-		_ = runLast // a late settlement may come after the run's end
+		// A late settlement may come after the run's end, so only its beginning counts.
+		var opened int64
+		err = l.read.QueryRowContext(ctx, `SELECT coalesce(max(first_seq), 0) FROM run WHERE id = ?`, string(f.Run)).Scan(&opened)
+		first = max(first, opened)
 	}
 	if err == nil && !f.Since.IsZero() {
 		var from int64
