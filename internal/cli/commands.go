@@ -11,21 +11,33 @@ import (
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.runCommand(),
+		a.runsCommand(),
+		a.agentCommand(),
+		a.topupCommand(),
+		a.statusCommand(),
+		a.eventsCommand(),
+		a.auditCommand(),
+		a.demoCommand(),
 		a.versionCommand(),
+		a.fakeProviderCommand(),
+		a.demoAgentCommand(),
 	}
 }
 
-func (a *app) versionCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
-		Use: "version", Short: "print the version", Args: none,
-		RunE: func(*cobra.Command, []string) error {
-			if a.json {
-				return a.printJSON(map[string]string{"version": Version})
+// group is a command that only has commands below it.
+func group(use, short string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
 			}
-			a.printf("AEX %s", Version)
 			return nil
 		},
-	})
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(below...)
+	return cmd
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

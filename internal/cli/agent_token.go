@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+func (a *app) agentTokenCommand() *cobra.Command {
+	ttl, scope := ttlFlag{}, scopeFlag{ledger.Execution}
+	cmd := a.jsonFlag(&cobra.Command{
+		Use: "token NAME", Short: "mint one more token of an agent", Args: exactly("name"),
+		Long: "token mints one more token for aex serve; those that exist stay good. It is shown once.",
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			ctx := cmd.Context()
+			l, _, err := a.findAgent(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, l.Close()) }()
+			token, expires, err := a.mint(ctx, args[0], ttl.d, scope.scope, l.AddToken)
+			if err != nil {
+				return a.agentError(ctx, l, args[0], err)
+			}
+			return a.printToken("Token", token, expires, scope.scope)
+		},
+	})
+	cmd.Flags().Var(&ttl, "ttl", "how long it lives: hours (24, 0.5), 90m, 7d, none")
+	cmd.Flags().Var(&scope, "scope", "what it may do: execution, read-only")
+	return cmd
+}
+
+func (a *app) agentRotateCommand() *cobra.Command {
+	var ttl ttlFlag
+	scope := scopeFlag{}
+	cmd := a.jsonFlag(&cobra.Command{
+		Use: "rotate-token NAME", Short: "end all tokens of an agent and mint a new one", Args: exactly("name"),
+		Long: `rotate-token ends every token of the agent at once, those of its runs excepted,
+and mints one in their place. It keeps the newest token's scope and time to
+live unless told otherwise.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.rotate(cmd.Context(), args[0], &ttl, cmd.Flags().Changed("ttl"), scope.scope)
+		},
+	})
+	cmd.Flags().Var(&ttl, "ttl", "how long the new one lives: hours (24, 0.5), 90m, 7d, none")
+	cmd.Flags().Var(&scope, "scope", "what the new one may do: execution, read-only")
+	return cmd
+}
+
+func (a *app) rotate(ctx context.Context, name string, ttl *ttlFlag, told bool, scope ledger.Scope) (err error) {
+	l, _, err := a.findAgent(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	tokens, err := l.Tokens(ctx, name)
+	if err != nil {
+		return err
+	}
+	life := ttl.d
+	if len(tokens) > 0 {
+		if !told {
+			life = tokens[0].TTL
+		}
+		if scope == "" {
+			scope = tokens[0].Scope
+		}
+	}
+	if scope == "" {
+		scope = ledger.Execution
+	}
+	store := l.RotateToken
+	if life == 0 {
+		store = func(ctx context.Context, t ledger.NewToken) error {
+			t.TTL = ledger.NoTTL
+			return l.RotateToken(ctx, t)
+		}
+	}
+	token, expires, err := a.mint(ctx, name, life, scope, store)
+	if err != nil {
+		return a.agentError(ctx, l, name, err)
+	}
+	if !a.json {
+		a.printf("%d token(s) of '%s' ended.", len(tokens), printable(name))
+	}
+	return a.printToken("New Token", token, expires, scope)
+}
+
+func (a *app) printToken(label, token string, expires time.Time, scope ledger.Scope) error {
+	if a.json {
+		return a.printJSON(map[string]any{"token": token, "expires": moment(expires), "scope": scope})
+	}
+	a.printf("%s: %s", label, token)
+	if !expires.IsZero() {
+		a.printf("Token expires: %s", expires.UTC().Format(time.RFC3339))
+	}
+	a.printf("Scope: %s", scope)
+	fmt.Fprintln(a.stderr, "aex: it is shown this once; aex keeps only its hash")
+	return nil
+}

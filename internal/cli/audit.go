@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+func (a *app) auditCommand() *cobra.Command {
+	var export string
+	cmd := a.jsonFlag(&cobra.Command{
+		Use: "audit", Short: "check that the ledger keeps its promises",
+		Long: `audit checks every invariant of the ledger and the hash chain of its events.
+It exits 1 when one does not hold, and names the place.`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.audit(cmd.Context(), export) },
+	})
+	cmd.Flags().StringVar(&export, "export", "", "also write the trail to this `FILE` as JSON lines; - is standard output")
+	return cmd
+}
+
+// audit verifies also a ledger that nothing else may open.
+func (a *app) audit(ctx context.Context, export string) error {
+	l, err := a.open(ctx)
+	if errors.Is(err, ledger.ErrCorrupt) {
+		a.complain(err, "")
+		s, settingsErr := a.settings()
+		if settingsErr != nil {
+			return settingsErr
+		}
+		l, err = ledger.OpenReadOnly(ctx, s.ledgerOptions())
+	}
+	if err != nil {
+		return err
+	}
+	defer l.Close() // what Open recovered is committed; the rest reads
+	if export != "" {
+		if err := a.export(ctx, l, export); err != nil {
+			return err
+		}
+		if export == "-" {
+			a.stdout = a.stderr // the trail alone stands on standard output
+		}
+	}
+	result, err := l.Verify(ctx, a.auditProgress())
+	if err != nil {
+		return fmt.Errorf("checking the ledger: %w", err)
+	}
+	return a.printAudit(result)
+}
+
+// auditProgress tells a person how far a long check is.
+func (a *app) auditProgress() func(done, all int64) {
+	if !isTerminal(a.stderr) || a.json {
+		return nil
+	}
+	shown := int64(-1)
+	return func(done, all int64) {
+		if all < 100_000 {
+			return
+		}
+		if percent := done * 100 / all; percent != shown {
+			shown = percent
+			fmt.Fprintf(a.stderr, "\raex: %d%% of %d events ", percent, all)
+			if done == all {
+				fmt.Fprint(a.stderr, "\r\033[K")
+			}
+		}
+	}
+}
+
+func (a *app) printAudit(result ledger.Audit) error {
+	failed := 0
+	for _, c := range result.Checks {
+		if !c.OK {
+			failed++
+		}
+	}
+	if a.json {
+		if err := a.printJSON(struct {
+			OK bool `json:"ok"`
+			ledger.Audit
+		}{result.OK(), result}); err != nil {
+			return err
+		}
+	} else {
+		for _, c := range result.Checks {
+			mark, verdict := "✅", "PASS"
+			if !c.OK {
+				mark, verdict = "❌", "FAIL"
+			}
+			a.printf("%s %s: %s", mark, c.Name, verdict)
+			if c.Detail != "" {
+				a.printf("   %s", printable(c.Detail))
+			}
+		}
+	}
+	if failed > 0 {
+		return hinted(fmt.Errorf("%d/%d invariant check(s) FAILED", failed, len(result.Checks)),
+			"keep a copy of the ledger as it is; a backup made with aex ledger backup can take its place")
+	}
+	if !a.json {
+		a.printf("All %d invariant checks passed. %d events, head %.12s", len(result.Checks), result.Events, result.Head)
+	}
+	return nil
+}
+
+// export writes the trail where no reader sees half of it.
+func (a *app) export(ctx context.Context, l *ledger.Ledger, name string) error {
+	if name == "-" {
+		return l.Export(ctx, a.stdout)
+	}
+	return writeWhole(name, 0o600, func(w io.Writer) error { return l.Export(ctx, w) })
+}
+
+// writeWhole puts a file in its place only when all of it is written.
+func writeWhole(name string, mode os.FileMode, write func(io.Writer) error) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), ".aex-*")
+	if err != nil {
+		return hinted(fmt.Errorf("writing %s: %w", name, err), "name a file in a directory that exists and is yours")
+	}
+	defer os.Remove(tmp.Name()) // gone already when all went well
+	err = errors.Join(tmp.Chmod(mode), write(tmp), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}

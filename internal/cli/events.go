@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// followEvery is how soon events -f sees what another process wrote.
+const followEvery = 200 * time.Millisecond
+
+type eventFlags struct {
+	agent, run, action string
+	since              sinceFlag
+	limit              int
+	follow             bool
+}
+
+// sinceFlag is a point in time: 2026-11-20, 2026-11-20T10:00:00Z, or how long ago.
+type sinceFlag struct {
+	text string
+	ago  time.Duration
+	at   time.Time
+}
+
+func (s *sinceFlag) String() string { return s.text }
+func (s *sinceFlag) Type() string   { return "TIME" }
+func (s *sinceFlag) Set(v string) error {
+	*s = sinceFlag{text: v}
+	if d, err := days(v); err == nil {
+		s.ago = d
+		return nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, v, time.Local); err == nil {
+			s.at = t
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a time; write 2026-11-20, 2026-11-20T10:00:00Z or how long ago, like 90m, 24h, 7d", v)
+}
+
+// days reads a duration that may be in days: 7d.
+func days(v string) (time.Duration, error) {
+	if n, ok := strings.CutSuffix(v, "d"); ok {
+		d, err := time.ParseDuration(n + "h")
+		if err != nil || d > 100*365*time.Hour {
+			return 0, fmt.Errorf("%q is not a number of days", v)
+		}
+		return 24 * d, err
+	}
+	d, err := time.ParseDuration(v)
+	if err == nil && d < 0 {
+		err = fmt.Errorf("%q is negative", v)
+	}
+	return d, err
+}
+
+// time is zero where no time was given.
+func (s *sinceFlag) time(now time.Time) time.Time {
+	if s.ago > 0 {
+		return now.Add(-s.ago)
+	}
+	return s.at
+}
+
+func (a *app) eventsCommand() *cobra.Command {
+	f := &eventFlags{}
+	cmd := a.jsonFlag(&cobra.Command{
+		Use: "events", Short: "list the audit trail, the newest events last",
+		Long:    "events lists the audit trail. With --json each line is one event, exactly as it is hashed.",
+		Example: "  aex events --agent atlas --since 24h\n  aex events -f --json",
+		Args:    none,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.events(cmd.Context(), f) },
+	})
+	fl := cmd.Flags()
+	fl.StringVarP(&f.agent, "agent", "a", "", "only this agent's")
+	fl.StringVar(&f.run, "run", "", "only this run's")
+	fl.StringVar(&f.action, "action", "", "only this kind, for example usage.commit")
+	fl.Var(&f.since, "since", "only later than this: a date, or how long ago (24h, 7d)")
+	fl.IntVarP(&f.limit, "limit", "n", 50, "how many; 0 for all")
+	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with new events as they come")
+	return cmd
+}
+
+func (a *app) events(ctx context.Context, f *eventFlags) error {
+	if f.limit < 0 {
+		return usageError("--limit is 0 or more, not %d", f.limit)
+	}
+	l, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Close() // reads; the ledger has nothing to lose
+	filter := ledger.EventFilter{Agent: f.agent, Action: f.action, Since: f.since.time(a.now()), Limit: f.limit, Newest: true}
+	if f.run != "" {
+		r, err := l.Run(ctx, f.run)
+		if err != nil {
+			return runError(f.run, err)
+		}
+		filter.Run = r.ID
+	}
+	show := func(e ledger.Event) error {
+		filter.After = e.Seq
+		return a.printEvent(e)
+	}
+	if f.limit == 0 {
+		filter.Newest = false
+		err = eachEvent(ctx, l, filter, show)
+	} else {
+		var events []ledger.Event
+		if events, err = l.Events(ctx, filter); err != nil {
+			return fmt.Errorf("reading events: %w", err)
+		}
+		for _, e := range events {
+			if err := show(e); err != nil {
+				return err
+			}
+		}
+	}
+	if err != nil || !f.follow {
+		return err
+	}
+	return a.follow(ctx, l, filter, show)
+}
+
+// follow prints what comes until it is interrupted.
+func (a *app) follow(ctx context.Context, l *ledger.Ledger, filter ledger.EventFilter, show func(ledger.Event) error) error {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	after := filter.After
+	for {
+		next := filter
+		next.Newest, next.After = false, after
+		err := eachEvent(ctx, l, next, func(e ledger.Event) error {
+			after = e.Seq
+			return show(e)
+		})
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *app) printEvent(e ledger.Event) error {
+	if a.json {
+		_, err := a.stdout.Write(append(append([]byte(nil), e.Body...), '\n'))
+		return err
+	}
+	parts := []string{e.Time.Local().Format("2006-01-02 15:04:05.000"), fmt.Sprintf("%-14s", e.Action)}
+	who := e.Agent
+	if e.Run != "" {
+		who += fmt.Sprintf("/%.4s", e.Run)
+	}
+	if who != "" {
+		parts = append(parts, who)
+	}
+	if c, ok := viewCall(e); ok {
+		switch {
+		case c.refused():
+			parts = append(parts, c.why())
+			if c.Count > 1 {
+				parts = append(parts, fmt.Sprintf("%d times", c.Count))
+			}
+			if c.Reason != "" {
+				parts = append(parts, c.Reason)
+			}
+		default:
+			parts = append(parts, c.Cost.String(), c.model(), c.Ending)
+		}
+	}
+	_, err := fmt.Fprintln(a.stdout, strings.TrimSpace(strings.ReplaceAll(printable(strings.Join(parts, " ")), "\n", " ")))
+	return err
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// statusView is what status prints, for programs.
+type statusView struct {
+	Home      string           `json:"home"`
+	Agents    int64            `json:"agents"`
+	Budget    ledger.Micros    `json:"budget_micro"`
+	Spent     ledger.Micros    `json:"spent_micro"`
+	Reserved  ledger.Micros    `json:"reserved_micro"`
+	Overrun   ledger.Micros    `json:"overrun_micro"`
+	Remaining ledger.Micros    `json:"remaining_micro"`
+	Calls     int64            `json:"calls"`
+	Refused   int64            `json:"refused"`
+	ByCause   map[string]int64 `json:"refused_by_cause"`
+	OpenRuns  int64            `json:"open_runs"`
+	Daemon    daemonView       `json:"daemon"`
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use: "status", Short: "sum up what was spent and refused", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+	})
+}
+
+func (a *app) status(ctx context.Context) error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	l, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Close() // reads; the ledger has nothing to lose
+	t, err := l.Totals(ctx)
+	if err != nil {
+		return fmt.Errorf("summing up: %w", err)
+	}
+	agents, err := l.Agents(ctx)
+	if err != nil {
+		return fmt.Errorf("listing agents: %w", err)
+	}
+	v := statusView{
+		Home: s.home, Agents: t.Agents, Budget: t.Budget, Spent: t.Spent, Reserved: t.Reserved, Overrun: t.Overrun,
+		Calls: t.Calls, Refused: t.Refused, ByCause: t.ByCause, OpenRuns: t.OpenRuns, Daemon: a.lookAtDaemon(ctx, s),
+	}
+	for _, ag := range agents {
+		if left, limited := ag.Account.Left(); limited {
+			v.Remaining += left
+		}
+	}
+	if v.ByCause == nil {
+		v.ByCause = map[string]int64{}
+	}
+	if a.json {
+		return a.printJSON(v)
+	}
+	a.printStatus(v)
+	return nil
+}
+
+func (a *app) printStatus(v statusView) {
+	by := func(causes ...string) (n int64) {
+		for _, c := range causes {
+			n += v.ByCause[c]
+		}
+		return n
+	}
+	a.printf("Agents:             %d", v.Agents)
+	a.printf("Total Budget:       %s", v.Budget)
+	a.printf("Total Spent:        %s", v.Spent+v.Overrun)
+	a.printf("Total Reserved:     %s", v.Reserved)
+	a.printf("Total Remaining:    %s", v.Remaining)
+	if v.Overrun > 0 {
+		a.printf("Overrun:            %s of the spent", v.Overrun)
+	}
+	a.printf("")
+	a.printf("Requests Served:    %d", v.Calls)
+	a.printf("Budget Denials:     %d", by("budget_exceeded", "call_exceeds_budget", "budget_busy", "run_ended", "call_limit"))
+	a.printf("Rate Limit Denials: %d", by("rate_limited", "token_rate_limited", "concurrency_limited"))
+	a.printf("Policy Violations:  %d", by("policy_denied", "model_not_allowed", "endpoint_not_governed", "model_not_priced", "read_only_token"))
+	for _, cause := range slices.Sorted(maps.Keys(v.ByCause)) {
+		a.printf("  %-24s %d", printable(cause), v.ByCause[cause])
+	}
+	a.printf("Active Runs:        %d", v.OpenRuns)
+	a.printf("")
+	a.printf("Daemon:             %s", v.Daemon.text())
+}
