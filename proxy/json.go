@@ -294,6 +294,7 @@ func (o object) number(v span, name string, least int64) *int64 {
 type splice struct {
 	start, end int
 	text       string
+	lone       bool // a member put into an object that has none
 }
 
 // set makes the edit that gives name the value (JSON text), replacing it where
@@ -301,14 +302,14 @@ type splice struct {
 func (o object) set(name, value string) splice {
 	for _, m := range o.members {
 		if m.name == name {
-			return splice{m.value.start, m.value.end, value}
+			return splice{start: m.value.start, end: m.value.end, text: value}
 		}
 	}
-	text := strconv.Quote(name) + ":" + value
+	text := quote(name) + ":" + value
 	if len(o.members) > 0 {
 		text += ","
 	}
-	return splice{o.start + 1, o.start + 1, text}
+	return splice{start: o.start + 1, end: o.start + 1, text: text, lone: len(o.members) == 0}
 }
 
 // drop makes the edit that removes the first member of that name with its
@@ -318,14 +319,14 @@ func (o object) drop(name string) splice {
 		switch {
 		case m.name != name:
 		case i > 0:
-			return splice{o.members[i-1].value.end, m.value.end, ""}
+			return splice{start: o.members[i-1].value.end, end: m.value.end}
 		case len(o.members) > 1:
-			return splice{m.start, o.members[1].start, ""}
+			return splice{start: m.start, end: o.members[1].start}
 		default:
-			return splice{m.start, m.value.end, ""}
+			return splice{start: m.start, end: m.value.end}
 		}
 	}
-	return splice{o.start, o.start, ""}
+	return splice{start: o.start, end: o.start}
 }
 
 // apply makes the edits. Several may insert at the same place; they keep their
@@ -343,11 +344,14 @@ func apply(doc []byte, edits []splice) []byte {
 	var out bytes.Buffer
 	out.Grow(len(doc) + 64)
 	at := 0
-	for _, e := range sorted {
+	for i, e := range sorted {
 		if e.start < at {
 			continue
 		}
 		out.Write(doc[at:e.start])
+		if e.lone && i > 0 && sorted[i-1].lone && sorted[i-1].start == e.start {
+			out.WriteByte(',')
+		}
 		out.WriteString(e.text)
 		at = e.end
 	}

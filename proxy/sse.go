@@ -105,6 +105,9 @@ func (s *splitter) emit(n int, f func(event)) {
 	e := event{raw: s.buf[s.start:n], name: s.name}
 	if s.some {
 		e.data = s.data
+		if e.data == nil {
+			e.data = []byte{} // empty is not none
+		}
 	}
 	f(e)
 	s.start, s.scan = n, n

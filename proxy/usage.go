@@ -52,7 +52,6 @@ func (n usageNames) read(v span, asked policy.Call, r *reading) bool {
 	if input != nil {
 		u = openAIInput(o, in, *input, asked)
 		u.Searches, u.Output, u.AudioOut = r.usage.Searches, r.usage.Output, r.usage.AudioOut
-		r.input = input
 	}
 	if output != nil {
 		all := *output
@@ -77,6 +76,9 @@ func (n usageNames) read(v span, asked policy.Call, r *reading) bool {
 	default:
 		r.usage = u
 		r.outputs = max(r.outputs, u.Output+u.AudioOut)
+		if input != nil {
+			r.input = input
+		}
 	}
 	return input != nil && output != nil
 }

@@ -114,8 +114,8 @@ func (u *geminiUsage) tell(asked policy.Call, r *reading) {
 			}
 		}
 	}
-	r.usage = use
-	if u.prompt != nil {
+	r.usage, r.input = use, nil
+	if u.prompt != nil && r.unclear == "" {
 		r.input = &input
 	}
 	r.hidden = r.hidden || value(u.thoughts) > 0

@@ -83,12 +83,12 @@ func (u *messagesUsage) tell(asked policy.Call, r *reading) {
 	case rest > 0:
 		r.usage.CacheWrite5m += rest
 	}
-	if u.input != nil {
+	u.addTurns(asked, r)
+	r.outputs = max(r.outputs, r.usage.Output)
+	if r.input = nil; u.input != nil && r.unclear == "" {
 		all := r.usage.Input + r.usage.CacheRead + r.usage.CacheWrite5m + r.usage.CacheWrite1h
 		r.input = &all
 	}
-	u.addTurns(asked, r)
-	r.outputs = max(r.outputs, r.usage.Output)
 }
 
 // addTurns reads the turns that a message took. Those of the model itself are
