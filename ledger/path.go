@@ -1,7 +1,31 @@
 package ledger
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Path lists the accounts that a call with this token would be charged to,
 // the run's first. Errors as for Authenticate.
-func (l *Ledger) Path(ctx context.Context, h TokenHash) ([]Account, error) { panic("contract") }
+func (l *Ledger) Path(ctx context.Context, h TokenHash) ([]Account, error) {
+	id, err := l.Authenticate(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	var path []Account
+	for at := id.Run; at != ""; {
+		r, err := l.Run(ctx, string(at))
+		if err != nil {
+			return nil, err
+		}
+		path, at = append(path, r.Account), r.Parent
+	}
+	ag, err := l.Agent(ctx, id.Agent)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && ag.ID != id.AgentID: // deleted; its runs are ending
+		return path, nil
+	case err != nil:
+		return nil, err
+	}
+	return append(path, ag.Account), nil
+}
