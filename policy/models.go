@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -248,16 +249,17 @@ func (r *Registry) Providers() []Provider {
 	return all
 }
 
-// Models lists the models by name that models.yaml names or, for each keyed
-// provider, the catalogue knows.
+// Models lists the models by name that models.yaml or --price names or, for
+// each keyed provider, the catalogue knows. On a host of their own the built-in
+// providers are taken to have their usual models.
 func (r *Registry) Models() []Model {
 	all := map[string]Model{}
 	for _, name := range slices.Sorted(maps.Keys(r.providers)) {
 		p := r.providers[name]
-		if !r.keyed(p) || p.PriceAs == "" {
+		if !r.keyed(p) {
 			continue
 		}
-		rows, _ := r.catalogue.of(p.PriceAs)
+		rows, _ := r.catalogue.of(cmp.Or(p.PriceAs, name))
 		for _, row := range rows {
 			if _, taken := all[row.ID]; !taken {
 				m := Model{Name: row.ID, Sent: row.ID, Provider: p}
@@ -265,6 +267,11 @@ func (r *Registry) Models() []Model {
 					all[row.ID] = m
 				}
 			}
+		}
+	}
+	for name := range r.prices {
+		if m, err := r.Resolve(Chat, name, false); err == nil {
+			all[name] = m
 		}
 	}
 	for name, entry := range r.models {

@@ -35,33 +35,38 @@ def billed(entries):
     return total
 
 
-def main():
-    provider = subprocess.Popen([AEX, "fake-provider", "--key", KEY], stdout=subprocess.PIPE, text=True)
-    base = provider.stdout.readline().split()[-1]
-    failed = False
-    try:
-        call(base, "/_fake/behaviour", {"set": {"output_tokens": 40, "tool_calls": []}})
-        for bot in BOTS:
-            failed |= not drive(base, bot.split())
-    finally:
-        provider.terminate()
-        provider.wait()
-    sys.exit(1 if failed else 0)
+class Provider:
+    """A fresh provider: what it answers depends on what it was asked alone."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([AEX, "fake-provider", "--key", KEY], stdout=subprocess.PIPE, text=True)
+        self.base = self.process.stdout.readline().split()[-1]
+        tool = {"name": "weather", "args": json.dumps({"city": "Oslo"})}
+        call(self.base, "/_fake/behaviour", {"set": {"output_tokens": 40}, "models": {"gpt-4o": {"tool_calls": [tool]}}})
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def bill(self):
+        return billed(call(self.base, "/_fake/bill")["entries"])
+
+    def run(self, env, *argv):
+        env = env | {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": self.base + "/v1"}
+        return subprocess.run(argv, env=env, capture_output=True, timeout=120)
 
 
-def drive(base, bot):
+def drive(bot):
     with tempfile.TemporaryDirectory() as home:
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "AEX_", "CI"))}
-        env |= {"AEX_HOME": home, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": base + "/v1"}
-        call(base, "/_fake/reset", {})
-        bare = subprocess.run(bot, env=env, capture_output=True, timeout=120)
-        bill_bare = billed(call(base, "/_fake/bill")["entries"])
-        call(base, "/_fake/reset", {})
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "AEX_", "CI"))} | {"AEX_HOME": home}
+        with Provider() as provider:
+            bare, bill_bare = provider.run(env, *bot), provider.bill()
         prices = [f"--price={m}={i}/{o}" for m, (i, o) in PRICES.items()]
         report = os.path.join(home, "report.json")
-        run = subprocess.run([AEX, "run", "--agent", "sdk", "--budget", "5", "--report", report, *prices, "--", *bot],
-                             env=env, capture_output=True, timeout=120)
-        bill = billed(call(base, "/_fake/bill")["entries"])
+        with Provider() as provider:
+            run = provider.run(env, AEX, "run", "--agent", "sdk", "--budget", "5", "--report", report, *prices, "--", *bot)
+            bill = provider.bill()
         with open(report) as f:
             booked = json.load(f)
         audit = subprocess.run([AEX, "audit"], env=env, capture_output=True, text=True, timeout=120)
@@ -77,13 +82,12 @@ def drive(base, bot):
     for what, ok in checks.items():
         print("   ", "ok  " if ok else "FAIL", what)
     if not all(checks.values()):
-        sys.stdout.write(bare.stderr.decode()[-2000:] + run.stderr.decode()[-2000:] + audit.stdout[-2000:])
-        with open("/dev/stdout", "w") as out:
-            for a, b in zip(bare.stdout.splitlines(), run.stdout.splitlines()):
-                if a != b:
-                    out.write(f"without: {a.decode()[:600]}\nwith:    {b.decode()[:600]}\n")
-                    break
+        print(bare.stderr.decode()[-2000:], run.stderr.decode()[-2000:], audit.stdout[-2000:])
+        for a, b in zip(bare.stdout.splitlines(), run.stdout.splitlines()):
+            if a != b:
+                print(f"without: {a.decode()[:800]}\nwith:    {b.decode()[:800]}")
+                break
     return all(checks.values())
 
 
-main()
+sys.exit(0 if all([drive(bot.split()) for bot in BOTS]) else 1)
