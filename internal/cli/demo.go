@@ -21,8 +21,8 @@ import (
 
 // What the demo spends, and on what.
 const (
-	demoModel  = "gpt-4o-mini"
-	demoPrice  = demoModel + "=1.00/4.00"
+	demoModel  = "demo-model"
+	demoPrice  = demoModel + "=1.00/8.00"
 	demoBudget = "0.01"
 	demoKey    = "sk-demo-of-aex-not-a-real-key"
 )
@@ -52,7 +52,7 @@ func (a *app) demo(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 
-	a.printf("A model provider listens at %s; %s costs $1.00 in and $4.00 out per million tokens.", url, demoModel)
+	a.printf("A model provider listens at %s; %s costs $1.00 in and $8.00 out per million tokens.", url, demoModel)
 	a.printf("An agent that never stops asking gets one cent:\n")
 	demo := &app{
 		stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, dir: a.dir, now: a.now,
@@ -72,7 +72,7 @@ func startDemoProvider(ctx context.Context) (p *fakeprovider.Provider, url strin
 	}
 	p = fakeprovider.New(fakeprovider.Options{
 		Key: demoKey, Models: []string{demoModel},
-		Behaviour: fakeprovider.Behaviour{OutputTokens: 100, ChunkTokens: 5, DelayChunk: 12 * time.Millisecond},
+		Behaviour: fakeprovider.Behaviour{OutputTokens: 80, ChunkTokens: 4, DelayChunk: 12 * time.Millisecond},
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)

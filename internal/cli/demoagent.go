@@ -55,8 +55,8 @@ func (a *app) demoAgent(ctx context.Context) error {
 			continue
 		}
 		talk = append(talk, demoMessage{"assistant", answer})
-		if len(talk) > 7 { // what it said long ago it forgets
-			talk = append(talk[:1:1], talk[len(talk)-4:]...)
+		if len(talk) > 3 { // what it said long ago it forgets
+			talk = append(talk[:1:1], talk[len(talk)-2:]...)
 		}
 		spent, budget, err := readBalance(ctx, base, key)
 		if err != nil {
@@ -69,7 +69,7 @@ func (a *app) demoAgent(ctx context.Context) error {
 
 // askModel makes one streaming call and returns the text.
 func askModel(ctx context.Context, base, key string, talk []demoMessage) (string, error) {
-	body, err := json.Marshal(map[string]any{"model": demoModel, "stream": true, "max_tokens": 150, "messages": talk})
+	body, err := json.Marshal(map[string]any{"model": demoModel, "stream": true, "max_tokens": 100, "messages": talk})
 	if err != nil {
 		return "", err
 	}

@@ -72,12 +72,6 @@ func (a *app) status(ctx context.Context) error {
 }
 
 func (a *app) printStatus(v statusView) {
-	by := func(causes ...string) (n int64) {
-		for _, c := range causes {
-			n += v.ByCause[c]
-		}
-		return n
-	}
 	a.printf("Agents:             %d", v.Agents)
 	a.printf("Total Budget:       %s", v.Budget)
 	a.printf("Total Spent:        %s", v.Spent+v.Overrun)
@@ -88,9 +82,9 @@ func (a *app) printStatus(v statusView) {
 	}
 	a.printf("")
 	a.printf("Requests Served:    %d", v.Calls)
-	a.printf("Budget Denials:     %d", by("budget_exceeded", "call_exceeds_budget", "budget_busy", "run_ended", "call_limit"))
-	a.printf("Rate Limit Denials: %d", by("rate_limited", "token_rate_limited", "concurrency_limited"))
-	a.printf("Policy Violations:  %d", by("policy_denied", "model_not_allowed", "endpoint_not_governed", "model_not_priced", "read_only_token"))
+	a.printf("Budget Denials:     %d", sumOf(v.ByCause, moneyCauses))
+	a.printf("Rate Limit Denials: %d", sumOf(v.ByCause, rateCauses))
+	a.printf("Policy Violations:  %d", sumOf(v.ByCause, policyCauses))
 	for _, cause := range slices.Sorted(maps.Keys(v.ByCause)) {
 		a.printf("  %-24s %d", printable(cause), v.ByCause[cause])
 	}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// defaultPort is where v1.2 listened.
+const defaultPort = 9000
+
+// serveFlags are the flags of aex serve and aex daemon start.
+type serveFlags struct {
+	port      int
+	listen    string
+	hosts     []string
+	cert, key string
+	plaintext bool
+	noClamp   bool
+	caFile    string
+	prices    []string
+	envFiles  []string
+	drain     time.Duration
+	verbose   bool
+
+	logFile string // of a daemon: hidden
+	readyFD int    // likewise: told when ready
+}
+
+func (f *serveFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.IntVarP(&f.port, "port", "p", defaultPort, "port; 0 picks a free one")
+	fl.StringVar(&f.listen, "listen", "127.0.0.1", "address; beyond loopback it needs TLS or --allow-plaintext")
+	fl.StringArrayVar(&f.hosts, "allow-host", nil, "host name by which clients may call it, beside loopback")
+	fl.StringVar(&f.cert, "tls-cert", "", "certificate, PEM `FILE`")
+	fl.StringVar(&f.key, "tls-key", "", "its key, PEM `FILE`")
+	fl.BoolVar(&f.plaintext, "allow-plaintext", false, "listen beyond loopback without TLS: tokens and prompts can then be read on the way")
+	fl.BoolVar(&f.noClamp, "no-clamp", false, "refuse a call rather than lower its output cap to fit the budget")
+	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
+	fl.StringArrayVar(&f.prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
+	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
+	fl.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls in flight may take at the end")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	f := &serveFlags{}
+	cmd := &cobra.Command{
+		Use: "serve", Short: "serve the gateway to many agents, in the foreground",
+		Long: `serve is the gateway of aex run, long-lived and shared: agents reach it with
+the tokens that aex agent create and aex agent token print.
+
+SIGHUP reads models.yaml and .env again; SIGTERM ends it when the calls in
+flight are booked, a second one at once.`,
+		Example: "  aex serve\n  aex serve --listen 0.0.0.0 --allow-host gate.example.com --tls-cert cert.pem --tls-key key.pem",
+		Args:    none,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), f) },
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&f.logFile, "log-file", "", "")
+	cmd.Flags().IntVar(&f.readyFD, "ready-fd", 0, "")
+	for _, name := range []string{"log-file", "ready-fd"} {
+		if err := cmd.Flags().MarkHidden(name); err != nil {
+			panic(err) // a flag registered above
+		}
+	}
+	return cmd
+}
+
+// check finds what cannot be meant.
+func (f *serveFlags) check() error {
+	switch {
+	case f.port < 0 || f.port > 65535:
+		return usageError("--port is from 0 to 65535, not %d", f.port)
+	case (f.cert == "") != (f.key == ""):
+		return usageError("--tls-cert and --tls-key go together")
+	case f.drain < 0:
+		return usageError("--drain is not negative")
+	}
+	ip := net.ParseIP(strings.Trim(f.listen, "[]"))
+	loopback := f.listen == "localhost" || ip != nil && ip.IsLoopback()
+	if !loopback && f.cert == "" && !f.plaintext {
+		return &failure{
+			err:  fmt.Errorf("listening on %q would let the network read tokens and prompts", f.listen),
+			hint: "give --tls-cert and --tls-key, or --allow-plaintext where something else encrypts", code: exitUsage,
+		}
+	}
+	for _, h := range f.hosts {
+		if h == "" || strings.ContainsAny(h, "/:* ") {
+			return usageError("--allow-host is a plain host name like gate.example.com, not %q", h)
+		}
+	}
+	return nil
+}
+
+// lowerHosts are the allowed hosts as they are compared.
+func (f *serveFlags) lowerHosts() []string {
+	return strings.Split(strings.ToLower(strings.Join(f.hosts, "\n")), "\n")
+}
+
+// tlsConfig reads the certificate; nil without one.
+func (f *serveFlags) tlsConfig() (*tls.Config, error) {
+	if f.cert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return nil, hinted(fmt.Errorf("reading the certificate: %w", err), "--tls-cert and --tls-key are PEM files that belong together")
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
+}
+
+// bind opens the listener and tells the URL for clients.
+func (f *serveFlags) bind(ctx context.Context) (l net.Listener, url string, err error) {
+	config, err := f.tlsConfig()
+	if err != nil {
+		return nil, "", err
+	}
+	lc := net.ListenConfig{}
+	lc.SetMultipathTCP(false)
+	address := net.JoinHostPort(strings.Trim(f.listen, "[]"), strconv.Itoa(f.port))
+	l, err = lc.Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return nil, "", hinted(fmt.Errorf("port %d is in use", f.port), "end what listens there, or choose another: --port %d", f.port+1)
+	case err != nil:
+		return nil, "", hinted(fmt.Errorf("listening on %s: %w", address, err), "--listen is an address of this machine")
+	}
+	bound, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return nil, "", errors.Join(fmt.Errorf("listening on %s: not TCP", address), l.Close())
+	}
+	host := bound.IP.String()
+	if bound.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	scheme := "http"
+	if config != nil {
+		scheme, l = "https", tls.NewListener(l, config)
+	}
+	return l, scheme + "://" + net.JoinHostPort(host, strconv.Itoa(bound.Port)), nil
+}
+
+// serve does aex serve.
+func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
+	log := &serverLog{file: a.stderr, path: f.logFile, now: a.now}
+	s, err := a.newServer(ctx, f, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	if err := s.announce(ctx, f.readyFD); err != nil {
+		return err
+	}
+	return s.wait(ctx)
+}
+
+// tellReady writes the server's view to who started it.
+func tellReady(fd int, view []byte) error {
+	if fd == 0 {
+		return nil
+	}
+	pipe := os.NewFile(uintptr(fd), "ready")
+	_, err := pipe.Write(view)
+	return errors.Join(err, pipe.Close())
+}

@@ -1,0 +1,285 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/proxy"
+)
+
+// server is a shared gateway at work.
+type server struct {
+	app      *app
+	flags    *serveFlags
+	log      *serverLog
+	view     daemonView
+	home     string
+	lock     *os.File
+	ledger   *ledger.Ledger
+	gateway  *proxy.Gateway
+	settings atomic.Pointer[settings] // keys are looked up here, on every call
+
+	reloading sync.Mutex
+	stop      context.CancelCauseFunc
+	stopped   context.Context
+	owners    sync.WaitGroup
+}
+
+// errStopAsked is the cause of an end that somebody asked for.
+var errStopAsked = errors.New("asked to stop")
+
+// newServer opens everything in order; what it opened close closes in the
+// opposite order.
+func (a *app) newServer(ctx context.Context, f *serveFlags, log *serverLog) (s *server, err error) {
+	set, err := a.settings(f.envFiles...)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := set.registry(f.prices)
+	if err != nil {
+		return nil, hinted(err, "check it with: aex models list")
+	}
+	opening := &server{app: a, flags: f, log: log, home: set.home}
+	s = opening
+	s.stopped, s.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.settings.Store(set)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, opening.close(ctx))
+		}
+	}()
+	if s.ledger, err = ledger.Open(ctx, set.ledgerOptions()); err != nil {
+		return nil, fmt.Errorf("opening the ledger: %w", err)
+	}
+	for _, r := range s.ledger.Recovered() {
+		log.printf("settled %s in full for a call of agent %s, whose aex died", r.Amount, r.Agent)
+	}
+	if err = s.claim(ctx); err != nil {
+		return nil, err
+	}
+	token, err := makeOperatorToken(set.home)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.listen(ctx, token, registry); err != nil {
+		return nil, err
+	}
+	s.warn(registry)
+	return s, nil
+}
+
+// claim takes this home's lock, so that there is one server.
+func (s *server) claim(ctx context.Context) error {
+	lock, taken, err := takeLock(ctx, lockPath(s.home))
+	if err != nil {
+		return err
+	}
+	if !taken {
+		other := s.app.lookAtDaemon(ctx, s.settings.Load())
+		return hinted(fmt.Errorf("a server of this home is running already (PID %d, %s)", other.PID, other.URL), "end it with: aex daemon stop")
+	}
+	s.lock = lock
+	return removeQuietly(daemonPath(s.home)) // of a server that died
+}
+
+// listen puts the gateway to work.
+func (s *server) listen(ctx context.Context, token string, registry *policy.Registry) error {
+	l, url, err := s.flags.bind(ctx)
+	if err != nil {
+		return err
+	}
+	s.gateway = proxy.New(proxy.Options{
+		Ledger: s.ledger, Registry: registry, NoClamp: s.flags.noClamp, CAFile: s.flags.caFile, Hosts: s.flags.lowerHosts(),
+		Key:    func(p policy.Provider) string { return s.settings.Load().key(p) },
+		Broken: func(err error) { s.stop(fmt.Errorf("a call could not be booked: %w", err)) },
+		Logf:   s.log.printf,
+	})
+	s.gateway.Front(s.operatorOptions(token))
+	s.owners.Go(func() {
+		if err := s.gateway.Serve(l); err != nil {
+			s.stop(err)
+		}
+	})
+	s.owners.Go(func() {
+		select {
+		case <-s.ledger.Broken():
+			s.stop(ledger.ErrBroken)
+		case <-s.stopped.Done():
+		}
+	})
+	s.view = daemonView{PID: os.Getpid(), URL: url, Started: s.app.now().UTC(), Version: Version, Log: s.flags.logFile, Running: true, Ready: true}
+	if s.flags.cert != "" {
+		if s.view.CAFile, err = filepath.Abs(s.flags.cert); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// operatorOptions are what the operator's routes do.
+func (s *server) operatorOptions(token string) proxy.AdminOptions {
+	return proxy.AdminOptions{
+		Token: token, Version: Version,
+		Reload:  s.reload,
+		Stop:    func() { s.stop(errStopAsked) },
+		Metrics: func(ctx context.Context) (any, error) { return readMetrics(ctx, s.ledger, s.app.now()) },
+	}
+}
+
+// warn tells of what will fail later.
+func (s *server) warn(r *policy.Registry) {
+	for _, w := range r.Warnings {
+		s.log.printf("warning: %s", w)
+	}
+	set := s.settings.Load()
+	for _, p := range r.Providers() {
+		if p.Local || p.Keyless || set.key(p) != "" {
+			return
+		}
+	}
+	s.log.printf("no provider key is set: calls will be refused until one is in the environment or %s", filepath.Join(s.home, ".env"))
+}
+
+// announce tells the world where the server is, once it listens.
+func (s *server) announce(ctx context.Context, readyFD int) error {
+	if err := answers(ctx, s.view, "/ready"); err != nil && s.flags.cert == "" {
+		return fmt.Errorf("the gateway does not answer itself: %w", err)
+	}
+	view, err := json.Marshal(s.view)
+	if err != nil {
+		return err
+	}
+	err = writeWhole(daemonPath(s.home), 0o600, func(w io.Writer) error { _, err := w.Write(view); return err })
+	if err != nil {
+		return err
+	}
+	s.log.printf("serving on %s, home %s, pid %d", s.view.URL, s.home, s.view.PID)
+	if err := tellReady(readyFD, append(view, '\n')); err != nil {
+		s.log.printf("who started this server is gone: %v", err)
+	}
+	return nil
+}
+
+// wait returns when somebody wants the server to end, or it cannot go on.
+func (s *server) wait(ctx context.Context) error {
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	for {
+		select {
+		case <-reload:
+			if err := s.reload(ctx); err != nil {
+				s.log.printf("reloading: %v; what was loaded before stays", err)
+			}
+		case <-ctx.Done():
+			return nil
+		case <-s.stopped.Done():
+			if err := context.Cause(s.stopped); !errors.Is(err, errStopAsked) {
+				return hinted(fmt.Errorf("the server cannot go on: %w", err), "look at the disk and permissions of %s, then run: aex audit", s.home)
+			}
+			return nil
+		}
+	}
+}
+
+// reload reads models.yaml and the environment files again. What cannot be
+// read changes nothing.
+func (s *server) reload(context.Context) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	set, err := s.app.settings(s.flags.envFiles...)
+	if err != nil {
+		return err
+	}
+	registry, err := set.registry(s.flags.prices)
+	if err != nil {
+		return err
+	}
+	s.settings.Store(set)
+	s.gateway.SetRegistry(registry)
+	s.log.printf("read %s and the environment files again", set.modelsFile)
+	for _, w := range registry.Warnings {
+		s.log.printf("warning: %s", w)
+	}
+	return nil
+}
+
+// close drains the gateway, books what is open and gives everything back. A
+// second signal cuts the draining short.
+func (s *server) close(ctx context.Context) (err error) {
+	if s.gateway != nil {
+		drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.flags.drain, errors.New("the time to drain is over"))
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+		s.owners.Go(func() {
+			select {
+			case <-again:
+				cancel()
+			case <-drain.Done():
+			}
+		})
+		if n := s.gateway.Open(); n > 0 {
+			s.log.printf("waiting for %d calls in flight, at most %s", n, s.flags.drain)
+		}
+		err = s.gateway.Shutdown(drain)
+		cancel()
+		signal.Stop(again)
+	}
+	s.stop(nil)
+	s.owners.Wait()
+	if s.lock != nil {
+		err = errors.Join(err, removeQuietly(daemonPath(s.home)))
+	}
+	if s.ledger != nil {
+		err = errors.Join(err, s.ledger.Close())
+	}
+	if s.lock != nil {
+		if s.gateway != nil {
+			s.log.printf("ended")
+		}
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}
+
+// makeOperatorToken reads the operator's token, or makes it.
+func makeOperatorToken(home string) (string, error) {
+	path := operatorTokenPath(home)
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		secret := make([]byte, 32)
+		if _, err := rand.Read(secret); err != nil {
+			return "", fmt.Errorf("making the operator's token: %w", err)
+		}
+		err = writeWhole(path, 0o600, func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, hex.EncodeToString(secret))
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	token, err := operatorToken(home)
+	if err == nil && len(token) < 32 {
+		err = hinted(fmt.Errorf("%s holds no token", path), "remove the file; another is made")
+	}
+	return token, err
+}
+
+// drainWait is how long daemon stop waits beyond the draining.
+const drainWait = 10 * time.Second
