@@ -225,6 +225,9 @@ func (s span) object(err *error) object {
 		nameEnd := skipString(s.doc, i)
 		v := skipSpace(s.doc, skipSpace(s.doc, nameEnd)+1)
 		end := skip(s.doc, v)
+		if o.members == nil {
+			o.members = make([]member, 0, 4)
+		}
 		o.members = append(o.members, member{span{s.doc, i, nameEnd}.text(), span{s.doc, v, end}, i})
 		if i = skipSpace(s.doc, end); s.doc[i] == ',' {
 			i = skipSpace(s.doc, i+1)

@@ -1,33 +1,60 @@
 package proxy
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"sync"
+)
 
 // The JSON of protocol buffers names a field in camelCase, and a reader takes
 // the snake_case of its definition as well. The functions here take the latter.
 
-// proto is the member of that name in either form.
-func (o object) proto(snake string) span {
-	camel := camelOf(snake)
-	v := o.get(camel)
-	if camel == snake {
-		return v
+// proto is the member of that name in either form. Both forms at once, or
+// another case of one, are ambiguous.
+func (o object) proto(snake string) (found span) {
+	for _, m := range o.members {
+		if !sameField(m.name, snake) {
+			continue
+		}
+		if (found.kind() != 0 || m.name != snake && m.name != camelOf(snake)) && *o.err == nil {
+			*o.err = fmt.Errorf("%s stands twice, or in another form: which one counts is ambiguous", snake)
+		}
+		found = m.value
 	}
-	other := o.get(snake)
-	if v.kind() != 0 && other.kind() != 0 {
-		o.fault("%s stands in both of its forms: which one counts is ambiguous", camel)
+	return found
+}
+
+// sameField tells whether a name is that of the field but for underscores and
+// case.
+func sameField(name, snake string) bool {
+	i := 0
+	for j := range len(name) {
+		c := name[j]
+		if c == '_' {
+			continue
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		for i < len(snake) && snake[i] == '_' {
+			i++
+		}
+		if i == len(snake) || snake[i] != c {
+			return false
+		}
+		i++
 	}
-	if v.kind() == 0 {
-		return other
-	}
-	return v
+	return i == len(snake)
 }
 
 // protoName is the form in which the member stands, camelCase when it does not.
 func (o object) protoName(snake string) string {
-	if camel := camelOf(snake); o.get(camel).kind() != 0 || o.get(snake).kind() == 0 {
-		return camel
+	for _, m := range o.members {
+		if m.name == snake {
+			return snake
+		}
 	}
-	return snake
+	return camelOf(snake)
 }
 
 func (o object) protoChild(snake string) object { return o.proto(snake).object(o.err) }
@@ -44,12 +71,15 @@ func (o object) protoCount(snake string, least int64) *int64 {
 			v = inner
 		}
 	}
-	return o.number(v, camelOf(snake), least)
+	return o.number(v, snake, least)
 }
 
+// camels are the camelCase forms of names, worked out once.
+var camels sync.Map
+
 func camelOf(snake string) string {
-	if strings.IndexByte(snake, '_') < 0 {
-		return snake
+	if camel, ok := camels.Load(snake); ok {
+		return camel.(string)
 	}
 	var b strings.Builder
 	for i, word := range strings.Split(snake, "_") {
@@ -58,6 +88,7 @@ func camelOf(snake string) string {
 		}
 		b.WriteString(word)
 	}
+	camels.Store(snake, b.String())
 	return b.String()
 }
 

@@ -29,23 +29,30 @@ type modalities map[string]int64
 func (u *geminiUsage) read(v span) {
 	var err error
 	o := v.object(&err)
-	for name, kept := range map[string]**int64{
-		"prompt_token_count": &u.prompt, "cached_content_token_count": &u.cached, "tool_use_prompt_token_count": &u.tools,
-		"candidates_token_count": &u.candidates, "thoughts_token_count": &u.thoughts, "total_token_count": &u.total,
+	for _, f := range []struct {
+		name string
+		kept **int64
+	}{
+		{"prompt_token_count", &u.prompt}, {"cached_content_token_count", &u.cached},
+		{"tool_use_prompt_token_count", &u.tools}, {"candidates_token_count", &u.candidates},
+		{"thoughts_token_count", &u.thoughts}, {"total_token_count", &u.total},
 	} {
-		if n := o.protoCount(name, 0); n != nil {
-			*kept = n
+		if n := o.protoCount(f.name, 0); n != nil {
+			*f.kept = n
 		}
 	}
-	for name, kept := range map[string]*modalities{
-		"prompt_tokens_details": &u.in, "cache_tokens_details": &u.cachedIn,
-		"tool_use_prompt_tokens_details": &u.toolsIn, "candidates_tokens_details": &u.out,
+	for _, f := range []struct {
+		name string
+		kept *modalities
+	}{
+		{"prompt_tokens_details", &u.in}, {"cache_tokens_details", &u.cachedIn},
+		{"tool_use_prompt_tokens_details", &u.toolsIn}, {"candidates_tokens_details", &u.out},
 	} {
-		if !o.proto(name).isNull() {
-			*kept = modalities{}
-			o.protoEach(name, func(d object) {
-				if n := d.protoCount("token_count", 0); n != nil && len(*kept) < 16 {
-					(*kept)[strings.ToUpper(d.get("modality").text())] += *n
+		if !o.proto(f.name).isNull() {
+			*f.kept = modalities{}
+			o.protoEach(f.name, func(d object) {
+				if n := d.protoCount("token_count", 0); n != nil && len(*f.kept) < 16 {
+					(*f.kept)[strings.ToUpper(d.get("modality").text())] += *n
 				}
 			})
 		}
