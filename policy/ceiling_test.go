@@ -207,6 +207,17 @@ func TestBoundOfTiersAndBands(t *testing.T) {
 	}
 }
 
+func TestBoundOfFastMode(t *testing.T) {
+	zero := int64(0)
+	m := Model{Price: Price{Rates: Rates{Input: usd(t, "5"), Output: usd(t, "25")}, Tiers: map[string]Rates{TierFast: {Input: usd(t, "30"), Output: usd(t, "150")}}}}
+	for fast, want := range map[bool]int64{false: 5_000, true: 30_000} {
+		got, err := Bound(Call{Wire: Messages, BodyBytes: 1_000, OutputCap: &zero, Fast: fast}, m, true)
+		if err != nil || got.MostMicros() != want {
+			t.Errorf("fast %v: got %d, %v; want %d", fast, got.MostMicros(), err, want)
+		}
+	}
+}
+
 func TestBoundRefuses(t *testing.T) {
 	price := Price{Rates: Rates{Input: pico(1_000_000), Output: pico(1_000_000)}}
 	big, negative := int64(1)<<41, int64(-1)

@@ -86,6 +86,7 @@ func TestNames(t *testing.T) {
 		{Chat, "gpt-4o-2024-05-13", "gpt-4o-2024-05-13"},
 		{Chat, "gpt-4o-mini-2024-07-18", "gpt-4o-mini"},
 		{Chat, "gpt-5-nonsense", ""},
+		{Chat, "gpt-4o-pro", ""},
 		{Chat, "gpt-5x", ""},
 		{Chat, "gpt-", ""},
 		{Chat, "gpt-5-2025", ""},

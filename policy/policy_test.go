@@ -68,6 +68,7 @@ func TestDecide(t *testing.T) {
 		{"a denied tool", forbidden, Call{Tools: 1, ToolNames: []string{"RM"}}, Model{}, "denied_tool_names", 0},
 		{"a denied hosted tool", forbidden, Call{Tools: 1, Hosted: []HostedTool{{"web_search", 1}}}, Model{}, "denied_tool_names", 0},
 		{"another hosted tool", forbidden, Call{Tools: 1, Hosted: []HostedTool{{"file_search", 1}}}, Model{}, "", 0},
+		{"a nameless tool beside a hosted one", forbidden, Call{Tools: 1, UnnamedTool: true, Hosted: []HostedTool{{"file_search", 1}}}, Model{}, "denied_tool_names", 0},
 		{"a nameless tool against denied names", forbidden, Call{Tools: 1, UnnamedTool: true}, Model{}, "denied_tool_names", 0},
 
 		{"an image", noVision, Call{Images: []Image{{}}}, Model{}, "allow_vision", 0},
