@@ -306,6 +306,14 @@ func TestServed(t *testing.T) {
 			t.Errorf("served %q: got %s, want %s", served, got, want)
 		}
 	}
+	cheap := registry(t, Sources{Prices: []string{"gpt-5=0.50/5"}})
+	deal, err := cheap.Resolve(Chat, "gpt-5", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cheap.Served(deal, "gpt-5-2025-08-07").inOut(); got != "$0.5/$5" {
+		t.Errorf("a price of one's own is lost to the date in the answer: %s", got)
+	}
 	own, err := r.Resolve(Chat, "deployment", false)
 	if err != nil {
 		t.Fatal(err)
