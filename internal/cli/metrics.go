@@ -75,7 +75,7 @@ func asUSD(m *ledger.Micros) *usd {
 }
 
 // burnWindow is what the burn rate looks back on.
-const burnWindow = time.Hour
+const burnWindow = ledger.BurnWindow
 
 // causes of refusals, as v1.2 counted them.
 var (

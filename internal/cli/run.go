@@ -26,6 +26,7 @@ type runFlags struct {
 	pass     []string
 	caFile   string
 	report   string
+	policy   string
 	tty      string
 	orphans  string
 	loop     string
@@ -84,6 +85,7 @@ Flags after PROGRAM are the program's own.`,
 	fl.StringArrayVar(&f.prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
 	fl.StringArrayVar(&f.pass, "pass-env", nil, "leave this variable to the program; the run may then go unmetered")
 	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
+	fl.StringVar(&f.policy, "policy", "", "policy file (default AEX_POLICY, else the nearest aex.yaml)")
 	fl.StringVar(&f.report, "report", "", "write the report as JSON to this file")
 	fl.StringVar(&f.tty, "tty", "auto", "give the program a terminal of its own: auto, force, never")
 	fl.StringVar(&f.orphans, "orphans", "", "processes that outlive the program: kill, leave, warn (default: warn with a terminal, else kill)")
@@ -106,13 +108,31 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if len(args) == 0 {
 		return &failure{err: errors.New("no program to run"), hint: "aex run --budget 0.50 -- python bot.py"}
 	}
+	file, err := a.policyFile(f.policy)
+	if err != nil {
+		return err
+	}
+	if err := f.applyPolicy(cmd, environment(a.environ), file); err != nil {
+		return err
+	}
+	if file != nil && file.EnvFile != "" {
+		f.envFiles = append(f.envFiles, beside(file, file.EnvFile))
+	}
 	s, err := a.settings(f.envFiles...)
 	if err != nil {
 		return err
 	}
+	s.addPolicy(file)
 	spec, err := a.runSpec(f, s, args)
 	if err != nil {
 		return err
+	}
+	ci := environment(a.environ)["CI"]
+	if err := a.underPolicy(cmd.Context(), &spec, file, ci == "true" || ci == "1"); err != nil {
+		return err
+	}
+	if file != nil && !f.quiet {
+		fmt.Fprintln(a.stderr, "aex: policy "+printable(file.Path))
 	}
 	a.tellSources(f, s, spec.Registry)
 	rep, err := supervisor.Run(cmd.Context(), spec)

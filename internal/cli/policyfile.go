@@ -1,0 +1,256 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/supervisor"
+)
+
+// policyFile finds the policy that a run is under: the file that was named, or
+// the nearest aex.yaml. Nil: there is none.
+func (a *app) policyFile(named string) (*policy.File, error) {
+	if named == "" {
+		named = environment(a.environ)["AEX_POLICY"]
+	}
+	path, err := named, error(nil)
+	if path == "" {
+		if path, err = policy.FindFile(a.dir); err != nil || path == "" {
+			return nil, err
+		}
+	}
+	file, err := policy.LoadFile(path, named != "")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hinted(fmt.Errorf("there is no policy file %s", path), "give --policy a file that exists; see: aex policy check --help")
+	}
+	if err != nil {
+		return nil, hinted(err, "check it with: aex policy check %s", path)
+	}
+	return file, nil
+}
+
+// addPolicy adds what a named policy file says of environment and models to the
+// settings. A file that was found says nothing of these.
+func (s *settings) addPolicy(file *policy.File) {
+	if file != nil && file.ModelsFile != "" {
+		s.modelsFile = beside(file, file.ModelsFile)
+	}
+}
+
+// beside is a path that a policy file gives relative to itself.
+func beside(file *policy.File, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(file.Path), path)
+}
+
+// applyPolicy puts the file behind the flags, and in front of them where it is
+// locked. It is called before the flags become a run.
+func (f *runFlags) applyPolicy(cmd *cobra.Command, env map[string]string, file *policy.File) error {
+	if file == nil {
+		return nil
+	}
+	if err := f.checkLocked(cmd, env, file); err != nil {
+		return err
+	}
+	if f.agent == "" && env["AEX_AGENT"] == "" {
+		f.agent = file.Agent
+	}
+	if f.budget.amount == nil && !f.budget.none && file.Budget != nil {
+		b := ledger.Micros(*file.Budget)
+		f.budget.amount = &b
+	}
+	fl := cmd.Flags()
+	if !fl.Changed("max-calls") {
+		f.maxCalls = file.MaxCalls
+	}
+	if !fl.Changed("timeout") {
+		f.guard.Timeout = file.Timeout
+	}
+	if !fl.Changed("idle-timeout") {
+		f.guard.Idle = file.IdleTimeout
+	}
+	if file.OnExhausted != "" && !fl.Changed("on-exhausted") && fl.Lookup("on-exhausted") != nil {
+		if err := fl.Set("on-exhausted", file.OnExhausted); err != nil {
+			return fmt.Errorf("%s: on_exhausted: %w", file.Path, err)
+		}
+	} else if file.OnExhausted != "" && file.OnExhausted != "kill" && fl.Lookup("on-exhausted") == nil {
+		return fmt.Errorf("%s: on_exhausted: %s is not known to this aex; kill is", file.Path, file.OnExhausted)
+	}
+	return nil
+}
+
+// checkLocked refuses flags that would loosen a locked file.
+func (f *runFlags) checkLocked(cmd *cobra.Command, env map[string]string, file *policy.File) error {
+	if !file.Locked {
+		return nil
+	}
+	fl := cmd.Flags()
+	loosens := func(flag string) error {
+		return hinted(fmt.Errorf("%s is locked and %s would loosen it", file.Path, flag), "leave the flag out, or change the file")
+	}
+	agent := f.agent
+	if agent == "" {
+		agent = env["AEX_AGENT"]
+	}
+	if file.Agent != "" && agent != "" && agent != file.Agent {
+		return loosens("--agent " + agent)
+	}
+	for _, flag := range []string{"pass-env", "price"} {
+		if fl.Changed(flag) {
+			return loosens("--" + flag)
+		}
+	}
+	asked := map[string][2]int64{
+		"max-calls":    {f.maxCalls, file.MaxCalls},
+		"timeout":      {int64(f.guard.Timeout), int64(file.Timeout)},
+		"idle-timeout": {int64(f.guard.Idle), int64(file.IdleTimeout)},
+	}
+	if file.Budget != nil && (f.budget.none || f.budget.amount != nil) {
+		var budget int64
+		if f.budget.amount != nil {
+			budget = int64(*f.budget.amount)
+		}
+		if err := file.Allow("--budget", budget, *file.Budget); err != nil {
+			return hinted(err, "leave the flag out, or change the file")
+		}
+	}
+	for flag, pair := range asked {
+		if !fl.Changed(flag) {
+			continue
+		}
+		if err := file.Allow("--"+flag, pair[0], pair[1]); err != nil {
+			return hinted(err, "leave the flag out, or change the file")
+		}
+	}
+	return nil
+}
+
+// underPolicy bounds a run by the file: its capabilities hold beside the
+// agent's, and its pace must hold for the agent.
+func (a *app) underPolicy(ctx context.Context, spec *supervisor.Spec, file *policy.File, ci bool) (err error) {
+	if file == nil {
+		return nil
+	}
+	if spec.Policy, err = json.Marshal(file.Capabilities); err != nil {
+		return err
+	}
+	for name, value := range file.Env {
+		spec.Environ = append(spec.Environ, name+"="+value)
+	}
+	limits := ledger.Limits{RequestsPerMinute: file.RequestsPerMinute, TokensPerMinute: file.TokensPerMinute, Concurrency: file.Concurrency}
+	if spec.NewAgent != nil {
+		spec.NewAgent.Limits = limits
+		if ci && file.CIUnknownAgents != nil && !*file.CIUnknownAgents {
+			spec.NewAgent = nil
+		}
+	}
+	if limits == (ledger.Limits{}) {
+		return nil
+	}
+	return checkPace(ctx, spec, file, limits)
+}
+
+// checkPace refuses an agent whose own pace is looser than the file's.
+func checkPace(ctx context.Context, spec *supervisor.Spec, file *policy.File, limits ledger.Limits) (err error) {
+	l, err := ledger.Open(ctx, spec.Ledger)
+	if err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	ag, err := l.Agent(ctx, spec.Agent)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		what, flag string
+		has, may   int64
+	}{
+		{"requests a minute", "rpm", ag.Limits.RequestsPerMinute, limits.RequestsPerMinute},
+		{"tokens a minute", "max-tokens-per-minute", ag.Limits.TokensPerMinute, limits.TokensPerMinute},
+		{"calls at a time", "max-concurrency", ag.Limits.Concurrency, limits.Concurrency},
+	} {
+		if policy.Strictest(c.has, c.may) != c.has {
+			return hinted(fmt.Errorf("%s allows %d %s, agent %s may make %s", file.Path, c.may, c.what, spec.Agent, orNone(c.has)),
+				"aex agent set %s --%s %d", spec.Agent, c.flag, c.may)
+		}
+	}
+	return nil
+}
+
+func (a *app) policyCommand() *cobra.Command {
+	return group("policy", "look at policy files", a.policyCheckCommand())
+}
+
+func (a *app) policyCheckCommand() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use: "check [FILE]", Short: "check a policy file and tell what it says",
+		Long: "check reads FILE, or the aex.yaml that a run from here would be under.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			named := ""
+			if len(args) == 1 {
+				named = args[0]
+			}
+			return a.checkPolicy(named)
+		},
+	})
+}
+
+func (a *app) checkPolicy(named string) error {
+	file, err := a.policyFile(named)
+	var f *failure
+	switch {
+	case errors.As(err, &f) && named != "":
+		return hinted(f.err, "docs/policy.md tells what a policy file may say")
+	case err != nil:
+		return err
+	case file == nil:
+		return hinted(fmt.Errorf("there is no %s from %s up to the root of its repository", policy.FileName, a.dir), "make one, or name a file: aex policy check FILE")
+	}
+	if a.json {
+		return a.printJSON(map[string]any{
+			"file": file.Path, "agent": file.Agent, "budget_micro": file.Budget, "capabilities": file.Capabilities,
+			"requests_per_minute": file.RequestsPerMinute, "tokens_per_minute": file.TokensPerMinute, "concurrency": file.Concurrency,
+			"max_calls": file.MaxCalls, "timeout_s": int64(file.Timeout.Seconds()), "idle_timeout_s": int64(file.IdleTimeout.Seconds()),
+			"locked": file.Locked, "on_exhausted": file.OnExhausted,
+		})
+	}
+	a.printf("%s: ok", printable(file.Path))
+	say := func(name, value string) { a.printf("  %-22s %s", name+":", printable(value)) }
+	if file.Agent != "" {
+		say("Agent", file.Agent)
+	}
+	if file.Budget != nil {
+		say("Budget", ledger.Micros(*file.Budget).String())
+	}
+	if file.MaxCalls > 0 {
+		say("Max Calls", count(file.MaxCalls))
+	}
+	if file.RequestsPerMinute > 0 {
+		say("RPM Limit", count(file.RequestsPerMinute))
+	}
+	if file.Timeout > 0 {
+		say("Timeout", file.Timeout.String())
+	}
+	if file.IdleTimeout > 0 {
+		say("Idle Timeout", file.IdleTimeout.String())
+	}
+	if file.Locked {
+		say("Locked", "flags may only tighten it")
+	}
+	a.printCapabilities(file.Capabilities, ledger.Limits{TokensPerMinute: file.TokensPerMinute, Concurrency: file.Concurrency})
+	return nil
+}
