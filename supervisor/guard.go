@@ -72,7 +72,7 @@ func (g *guard) noticed(n proxy.Notice) {
 		g.stop(fmt.Errorf("%w: as many calls as --max-calls allows", ErrGuard))
 	case n.Code != "" && g.final:
 		if g.refused++; g.refused >= stormLimit {
-			g.stop(fmt.Errorf("%w: %d calls after the budget was gone", ErrGuard, g.refused))
+			g.stop(fmt.Errorf("%w: %d calls after it was gone", ErrBudget, g.refused)) // no more grace
 		}
 	case n.Ends:
 		g.final = true

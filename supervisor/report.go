@@ -84,10 +84,10 @@ func (r *run) decide(cause error) {
 	switch {
 	case errors.Is(cause, ErrUnbooked):
 		p.Outcome, p.ExitCode, p.Reason = "unbooked", ExitInternal, cause.Error()
-	case errors.Is(cause, ErrGuard):
-		p.Outcome, p.ExitCode, p.Reason = "guard", ExitGuard, cause.Error()
 	case gone, errors.Is(cause, ErrBudget):
 		p.Outcome, p.ExitCode = "budget", ExitBudget
+	case errors.Is(cause, ErrGuard):
+		p.Outcome, p.ExitCode, p.Reason = "guard", ExitGuard, cause.Error()
 	case errors.Is(cause, ErrTimeout):
 		p.Outcome, p.ExitCode, p.Reason = "timeout", ExitTimeout, cause.Error()
 	case errors.Is(cause, ErrStopped):
