@@ -27,17 +27,21 @@ type member struct {
 	start int
 }
 
+// bom is the byte order mark that some put before text.
+var bom = []byte("\xef\xbb\xbf")
+
 // lenient takes what providers and clients take: duplicate names are looked at
 // where a decision depends on them.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// parse checks that b is one JSON value and returns it. Every other function
-// of span relies on that check. An error tells the place, not the content.
+// parse checks that b is one JSON value, a byte order mark before it left
+// aside, and returns it. Every other function of span relies on that check. An
+// error tells the place, not the content.
 func parse(b []byte) (span, error) {
-	if !jsontext.Value(b).IsValid(lenient...) {
-		return span{}, fmt.Errorf("the body is not one JSON value: look near byte %d", brokenAt(b))
+	start, end := len(b)-len(bytes.TrimPrefix(b, bom)), len(b)
+	if !jsontext.Value(b[start:]).IsValid(lenient...) {
+		return span{}, fmt.Errorf("the body is not one JSON value: look near byte %d", int64(start)+brokenAt(b[start:]))
 	}
-	start, end := 0, len(b)
 	for isSpace(b[start]) {
 		start++
 	}

@@ -84,7 +84,7 @@ func (s *splitter) line() (line []byte, ok bool) {
 func (s *splitter) field(line []byte) {
 	if !s.bom {
 		s.bom = true
-		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		line = bytes.TrimPrefix(line, bom)
 	}
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
