@@ -29,13 +29,14 @@ type storyLine struct {
 
 type budgetWas struct {
 	Account int64   `json:"account"`
+	Parent  int64   `json:"parent,omitempty"`
 	Target  *Micros `json:"target_micro"`
 }
 
 // story is what the trail says the accounts must be.
 type story struct {
 	costs   map[int64]Micros
-	targets map[int64]*Micros
+	budgets map[int64]budgetWas
 	billed  Micros // sum of all costs, of calls
 	denied  int64
 }
@@ -56,7 +57,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 		return Audit{}, fmt.Errorf("auditing: %w", l.explain(err))
 	}
 	defer tx.Rollback() // it has only read
-	a := &audit{l: l, tx: tx, story: story{costs: make(map[int64]Micros), targets: make(map[int64]*Micros)}}
+	a := &audit{l: l, tx: tx, story: story{costs: make(map[int64]Micros), budgets: make(map[int64]budgetWas)}}
 	for _, c := range []struct {
 		name  string
 		check func(context.Context) (string, error)
@@ -187,7 +188,7 @@ func (a *audit) link(prev *mark, seq int64, body, hash []byte) string {
 
 func (s *story) add(e storyLine) {
 	for _, b := range e.Budgets {
-		s.targets[b.Account] = b.Target
+		s.budgets[b.Account] = b
 	}
 	for _, id := range e.Accounts {
 		s.costs[id] += e.Cost
@@ -223,10 +224,13 @@ func (a *audit) sums(ctx context.Context) (string, error) {
 
 func (a *audit) budgets(ctx context.Context) (string, error) {
 	return a.eachAccount(ctx, func(acc *account) string {
-		target, told := a.story.targets[acc.id]
+		was, told := a.story.budgets[acc.id]
+		target := was.Target
 		switch {
 		case !told:
 			return fmt.Sprintf("account %d was never given by an event", acc.id)
+		case was.Parent != acc.parent:
+			return fmt.Sprintf("account %d hangs under %d, its events say %d", acc.id, acc.parent, was.Parent)
 		case (target != nil) != acc.limited || target != nil && *target != acc.target:
 			return fmt.Sprintf("account %d has another budget than its events say", acc.id)
 		case acc.limited && acc.budget != max(acc.target, acc.spent+acc.reserved):
@@ -318,7 +322,7 @@ func (s *story) startFrom(f *folded) {
 		s.costs[c.Account] = c.Cost
 	}
 	for _, b := range f.Budgets {
-		s.targets[b.Account] = b.Target
+		s.budgets[b.Account] = b
 	}
 	s.billed, s.denied = f.Billed, f.Denied
 }
@@ -329,8 +333,8 @@ func (s *story) fold(through mark) folded {
 	for id, c := range s.costs {
 		f.Costs = append(f.Costs, folderCost{id, c})
 	}
-	for id, t := range s.targets {
-		f.Budgets = append(f.Budgets, budgetWas{id, t})
+	for _, b := range s.budgets {
+		f.Budgets = append(f.Budgets, b)
 	}
 	slices.SortFunc(f.Costs, func(a, b folderCost) int { return int(a.Account - b.Account) })
 	slices.SortFunc(f.Budgets, func(a, b budgetWas) int { return int(a.Account - b.Account) })

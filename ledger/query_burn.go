@@ -17,6 +17,9 @@ type Burn struct {
 	ByRun   map[RunID]Micros
 }
 
+// BurnWindow is how far back every view of the pace of spending looks.
+const BurnWindow = 15 * time.Minute
+
 // burnEvents is how many events Burn reads at most: where there are more in its
 // window, it looks back as far as they reach.
 const burnEvents = 4096

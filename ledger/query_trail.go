@@ -104,8 +104,11 @@ func (l *Ledger) trailBounds(ctx context.Context, f TrailFilter) (first, last in
 // not decoded.
 func (f TrailFilter) match(seq int64, body []byte) (Event, bool, error) {
 	text := string(body)
-	if f.Action != "" && !strings.Contains(text, `"action":"`+f.Action) || f.Run != "" && !strings.Contains(text, `"run":"`+string(f.Run)) {
-		return Event{}, false, nil
+	for member, value := range map[string]string{"action": f.Action, "run": string(f.Run), "agent": f.Agent} {
+		quoted := string(appendQuoted(nil, value))
+		if value != "" && !strings.Contains(text, `"`+member+`":`+quoted[:len(quoted)-1]) {
+			return Event{}, false, nil
+		}
 	}
 	var e struct {
 		Time   time.Time `json:"time"`

@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// failing replaces the writer's commit. The writer must be idle: the first
+// operation that follows sees the change through its queue.
+func failing(l *Ledger, commit func(try int, exec func(string) error) error) {
+	tries := 0
+	_ = l.commitOne(context.Background(), func(g *group) error {
+		g.w.commit = func(exec func(string) error) error {
+			tries++
+			return commit(tries, exec)
+		}
+		return nil
+	})
+}
+
+func openInside(t *testing.T) (*Ledger, TokenHash) {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := Open(t.Context(), Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := Micros(100_000)
+	if _, err := l.CreateAgent(t.Context(), NewAgent{Name: "x", Budget: &b}); err != nil {
+		t.Fatal(err)
+	}
+	h := HashToken("x")
+	if err := l.AddToken(t.Context(), NewToken{Agent: "x", Hash: h, Scope: Execution}); err != nil {
+		t.Fatal(err)
+	}
+	return l, h
+}
+
+func audited(t *testing.T, l *Ledger) {
+	t.Helper()
+	a, err := l.Verify(t.Context(), nil)
+	if err != nil || !a.OK() {
+		t.Errorf("audit: %+v %v", a, err)
+	}
+}
+
+var errDisk = errors.New("the disk says no")
+
+// TestCommitWithUnknownOutcome fails commits before and after they took
+// effect. Whatever the writer is told, it answers by what is in the file.
+func TestCommitWithUnknownOutcome(t *testing.T) {
+	for name, commit := range map[string]func(try int, exec func(string) error) error{
+		"failed and not there": func(try int, exec func(string) error) error {
+			if try == 1 {
+				return errDisk
+			}
+			return exec("COMMIT")
+		},
+		"failed and there": func(try int, exec func(string) error) error {
+			err := exec("COMMIT")
+			if try == 1 {
+				return errors.Join(err, errDisk)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, token := openInside(t)
+			failing(l, commit)
+			h, no, err := l.Admit(t.Context(), Admission{Token: token, Least: 10, Most: 10})
+			if no != nil || err != nil {
+				t.Fatal(no, err)
+			}
+			if a, err := l.Agent(t.Context(), "x"); err != nil || a.Account.Reserved != 10 {
+				t.Fatalf("after the hold: %+v %v", a.Account, err)
+			}
+			failing(l, commit)
+			if _, err := l.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 7}); err != nil {
+				t.Fatal(err)
+			}
+			failing(l, commit)
+			if _, err := l.TopUpAgent(t.Context(), "x", 5); err != nil {
+				t.Fatal(err)
+			}
+			a, err := l.Agent(t.Context(), "x")
+			if err != nil || a.Account.Spent != 7 || a.Account.Reserved != 0 || *a.Account.Budget != 100_005 {
+				t.Fatalf("at the end: %+v %v", a.Account, err)
+			}
+			audited(t, l)
+		})
+	}
+}
+
+// TestCommitThatNeverWorks breaks the ledger: every later call is refused, and
+// the next process settles what is open.
+func TestCommitThatNeverWorks(t *testing.T) {
+	l, token := openInside(t)
+	h, _, err := l.Admit(t.Context(), Admission{Token: token, Least: 10, Most: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failing(l, func(int, func(string) error) error { return errDisk })
+	if _, err := l.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 7}); !errors.Is(err, ErrBroken) || !errors.Is(err, errDisk) {
+		t.Fatalf("settled by a broken ledger: %v", err)
+	}
+	select {
+	case <-l.Broken():
+	default:
+		t.Fatal("nobody was told")
+	}
+	if _, _, err := l.Admit(t.Context(), Admission{Token: token, Most: 1}); !errors.Is(err, ErrBroken) {
+		t.Fatalf("admitted by a broken ledger: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next, err := Open(t.Context(), Options{Path: l.path, Home: l.home})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if r := next.Recovered(); len(r) != 1 || r[0].Hold != h.ID || r[0].Amount != 10 {
+		t.Fatalf("recovered %+v", r)
+	}
+	audited(t, next)
+}
+
+// TestOneRefusalHurtsNobodyElse puts a group together whose members fail,
+// are refused and succeed.
+func TestOneRefusalHurtsNobodyElse(t *testing.T) {
+	l, token := openInside(t)
+	begun, hold := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = l.commitOne(context.Background(), func(*group) error { close(begun); <-hold; return nil }) })
+	<-begun
+	var settleErr, createErr error
+	var no *Refusal
+	var got Hold
+	wg.Go(func() { _, settleErr = l.Settle(context.Background(), "1-1", Settlement{How: Settled}) })
+	wg.Go(func() { _, createErr = l.CreateAgent(context.Background(), NewAgent{Name: "x"}) })
+	wg.Go(func() {
+		_, no, _ = l.Admit(context.Background(), Admission{Token: token, Least: 200_000, Most: 200_000})
+	})
+	wg.Go(func() { got, _, _ = l.Admit(context.Background(), Admission{Token: token, Least: 5, Most: 5}) })
+	for len(l.write.queue) < 4 {
+		runtime.Gosched()
+	}
+	close(hold)
+	wg.Wait()
+	if !errors.Is(settleErr, ErrHoldEnded) || !errors.Is(createErr, ErrExists) || no == nil || no.Cause != CauseTooDear || got.Amount != 5 {
+		t.Fatalf("%v, %v, %+v, %+v", settleErr, createErr, no, got)
+	}
+	audited(t, l)
+}
+
+// TestSweepSettlesOrphans: a hold that no call owns in two sweeps in a row is
+// booked in full, and its late settlement books the difference.
+func TestSweepSettlesOrphans(t *testing.T) {
+	l, token := openInside(t)
+	mine, _, err := l.Admit(t.Context(), Admission{Token: token, Least: 10, Most: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan, _, err := l.Admit(t.Context(), Admission{Token: token, Least: 30, Most: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned := func(id HoldID) bool { return id == mine.ID }
+	if swept, err := l.Sweep(t.Context(), owned); err != nil || len(swept) != 0 {
+		t.Fatalf("swept at first sight: %v %v", swept, err)
+	}
+	swept, err := l.Sweep(t.Context(), owned)
+	if err != nil || len(swept) != 1 || swept[0].Hold != orphan.ID {
+		t.Fatalf("swept %v %v", swept, err)
+	}
+	out, err := l.Settle(t.Context(), orphan.ID, Settlement{How: Settled, Cost: 12})
+	if err != nil || !out.Late {
+		t.Fatalf("late: %+v %v", out, err)
+	}
+	if a, err := l.Agent(t.Context(), "x"); err != nil || a.Account.Spent != 12 || a.Account.Reserved != 10 {
+		t.Fatalf("%+v %v", a.Account, err)
+	}
+	if _, err := l.Settle(t.Context(), orphan.ID, Settlement{How: Settled, Cost: 12}); !errors.Is(err, ErrHoldEnded) {
+		t.Fatalf("settled twice: %v", err)
+	}
+	audited(t, l)
+}
+
+// TestOwnerFileComesBack: a living owner whose file was removed makes it again
+// and is still taken for alive.
+func TestOwnerFileComesBack(t *testing.T) {
+	l, _ := openInside(t)
+	if err := removeUnlocked(l.owner.path); err != nil {
+		t.Fatal(err)
+	}
+	if _, dead, err := l.dead(l.owner.id); dead || err != nil {
+		t.Fatalf("a locked file was removed: %v %v", dead, err)
+	}
+	if err := os.Remove(l.owner.path); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.owner.keep(); err != nil {
+		t.Fatal(err)
+	}
+	if _, dead, err := l.dead(l.owner.id); dead || err != nil {
+		t.Fatalf("taken for dead: %v %v", dead, err)
+	}
+}
