@@ -150,17 +150,21 @@ func (l *Ledger) Close() error {
 	return l.closeErr
 }
 
-// release closes what has been opened, in the reverse order of opening.
+// release closes what has been opened. The writer's connection is the last to
+// close: only it can move the write-ahead log into the file.
 func (l *Ledger) release() error {
 	var errs []error
 	if l.write != nil {
-		errs = append(errs, l.write.close())
+		l.write.stop()
 	}
 	if l.head != nil {
 		errs = append(errs, l.head.close())
 	}
 	if l.read != nil {
 		errs = append(errs, l.read.Close())
+	}
+	if l.write != nil {
+		errs = append(errs, l.write.close())
 	}
 	if l.owner != nil {
 		errs = append(errs, l.owner.close())

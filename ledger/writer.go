@@ -151,13 +151,15 @@ func (w *writer) start() {
 	go w.run()
 }
 
-func (w *writer) close() error {
+// stop ends the goroutine when it has answered what is queued.
+func (w *writer) stop() {
 	w.once.Do(func() { close(w.quit) })
 	if w.begun.Load() {
 		<-w.stopped
 	}
-	return errors.Join(w.disconnect(), w.lock.Close())
 }
+
+func (w *writer) close() error { return errors.Join(w.disconnect(), w.lock.Close()) }
 
 // do queues an operation and waits for its answer, which comes after the
 // commit. ctx ends only the wait for a turn.

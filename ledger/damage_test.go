@@ -1,0 +1,260 @@
+package ledger_test
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+func tryOpen(t *testing.T, dir string) error {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil && strings.Contains(err.Error(), "\n") {
+		t.Errorf("not one line: %v", err)
+	}
+	return err
+}
+
+// copyFiles copies the database's files as an unclean end leaves them.
+func copyFiles(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{"aex.db", "aex.db-wal", "head"} {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// live returns a directory with the files of a ledger that another process
+// has open and has written to, as they are at this moment.
+func live(t *testing.T) string {
+	t.Helper()
+	dir, snap := t.TempDir(), t.TempDir()
+	written(t, dir)
+	p := startProcess(t, "hold", part{Dir: dir, Token: "token of atlas", Amount: 500}, nil)
+	p.line(t)
+	l := open(t, dir) // its trail goes further than the head that was closed
+	if _, err := l.TopUpAgent(t.Context(), "atlas", 1000); err != nil {
+		t.Fatal(err)
+	}
+	head := filepath.Join(dir, "head")
+	before, err := os.ReadFile(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(head)
+	if err != nil || string(before) == string(after) && !strings.Contains(string(after), " 9 ") {
+		t.Fatalf("the head did not move: %s %s %v", before, after, err)
+	}
+	copyFiles(t, dir, snap)
+	return snap
+}
+
+// TestHalvedWAL cuts the write-ahead log short: what is lost is told.
+func TestHalvedWAL(t *testing.T) {
+	dir := live(t)
+	wal := filepath.Join(dir, "aex.db-wal")
+	st, err := os.Stat(wal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(wal, st.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+	if err := tryOpen(t, dir); !errors.Is(err, ledger.ErrCorrupt) || !strings.Contains(err.Error(), "lost") {
+		t.Fatalf("opened with half of its log: %v", err)
+	}
+}
+
+// TestOldCopy puts an older copy back: the head tells.
+func TestOldCopy(t *testing.T) {
+	dir, old := t.TempDir(), t.TempDir()
+	written(t, dir)
+	b, err := os.ReadFile(filepath.Join(dir, "aex.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(old, "aex.db"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, dir)
+	if _, err := l.TopUpAgent(t.Context(), "atlas", 5); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	head, err := os.ReadFile(filepath.Join(dir, "head"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(old, "head"), head, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := tryOpen(t, old); !errors.Is(err, ledger.ErrCorrupt) || !strings.Contains(err.Error(), "lost") {
+		t.Fatalf("opened an old copy: %v", err)
+	}
+	if failed, what := auditFails(t, old); !failed || !strings.HasPrefix(what, "head") {
+		t.Fatalf("audit of an old copy: %v %s", failed, what)
+	}
+	// The next step that the error names.
+	if err := os.Remove(filepath.Join(old, "head")); err != nil {
+		t.Fatal(err)
+	}
+	if err := tryOpen(t, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCorruptPages overwrites pages in turn: each time opening or the audit
+// must tell, or the page did not matter and everything is right.
+func TestCorruptPages(t *testing.T) {
+	dir := t.TempDir()
+	written(t, dir)
+	whole, err := os.ReadFile(filepath.Join(dir, "aex.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page := 0; page < len(whole)/4096; page++ {
+		b := append([]byte(nil), whole...)
+		for i := range 512 {
+			b[page*4096+i] ^= 0xa5
+		}
+		sub := t.TempDir()
+		if err := os.WriteFile(filepath.Join(sub, "aex.db"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if tryOpen(t, sub) != nil {
+			continue
+		}
+		if failed, _ := auditFails(t, sub); !failed {
+			t.Errorf("page %d is damaged and nobody says so", page+1)
+		}
+	}
+}
+
+// TestFilesThatAreNoLedger: each has one clear line and is left alone.
+func TestFilesThatAreNoLedger(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(t *testing.T, dir string)
+		says string
+	}{
+		"text": {func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "aex.db"), []byte(strings.Repeat("not a database\n", 99)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "move it away"},
+		"another program's": {func(t *testing.T, dir string) {
+			raw(t, dir, func(db *sql.DB) { must(t, db, `CREATE TABLE t (a)`) })
+		}, "another program's"},
+		"newer": {func(t *testing.T, dir string) {
+			written(t, dir)
+			raw(t, dir, func(db *sql.DB) { must(t, db, `PRAGMA user_version = 999`) })
+		}, "update aex"},
+		"directory": {func(t *testing.T, dir string) {
+			if err := os.Mkdir(filepath.Join(dir, "aex.db"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "opened"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.make(t, dir)
+			before, _ := os.ReadFile(filepath.Join(dir, "aex.db"))
+			err := tryOpen(t, dir)
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Fatalf("%v", err)
+			}
+			if name == "newer" && !errors.Is(err, ledger.ErrNewerSchema) {
+				t.Error("not ErrNewerSchema")
+			}
+			if after, _ := os.ReadFile(filepath.Join(dir, "aex.db")); string(after) != string(before) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+	if _, err := ledger.OpenReadOnly(t.Context(), ledger.Options{Path: filepath.Join(t.TempDir(), "no.db"), Home: t.TempDir()}); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("no ledger: %v", err)
+	}
+}
+
+// TestReadOnlyPlaces opens as a user who may not write.
+func TestReadOnlyPlaces(t *testing.T) {
+	var attr *syscall.SysProcAttr
+	if os.Getuid() == 0 {
+		attr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	dir := t.TempDir()
+	written(t, dir)
+	for p := dir; p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
+		if err := os.Chmod(p, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"aex.db", "aex.db.lock", "head"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o444); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if attr == nil {
+		if err := os.Chmod(dir, 0o555); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The test binary lies where only its owner may go.
+	binary := filepath.Join(dir, "test")
+	if err := os.Link(os.Args[0], binary); err != nil {
+		t.Fatal(err)
+	}
+	defer func(was string) { os.Args[0] = was }(os.Args[0])
+	os.Args[0] = binary
+	got := startProcess(t, "look", part{Dir: dir}, attr).line(t)
+	if !strings.Contains(got, "cannot be written") || !strings.Contains(got, "AEX_HOME") {
+		t.Errorf("says %q", got)
+	}
+}
+
+// TestFileGoneWhileInUse: a database that was removed or replaced under a
+// running process must stop it, because nobody would ever see what it books.
+func TestFileGoneWhileInUse(t *testing.T) {
+	for name, do := range map[string]func(dir string) error{
+		"directory": os.RemoveAll,
+		"file":      func(dir string) error { return os.Remove(filepath.Join(dir, "aex.db")) },
+		"replaced": func(dir string) error {
+			return errors.Join(os.Rename(filepath.Join(dir, "aex.db"), filepath.Join(dir, "old")), os.WriteFile(filepath.Join(dir, "aex.db"), nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := agent(t, l, ledger.NewAgent{Name: "x"})
+			if err := do(dir); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := l.Admit(t.Context(), ledger.Admission{Token: h, Most: 5}); !errors.Is(err, ledger.ErrBroken) {
+				t.Errorf("admitted into a file that is gone: %v", err)
+			}
+			<-l.Broken()
+			_ = l.Close() // the head cannot be written either; that may be told
+		})
+	}
+}
