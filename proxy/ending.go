@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"net/http"
@@ -54,16 +55,25 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	case e.row == "not_sent":
 		return ledger.Cancelled, 0
 	case c.read.known && c.read.unclear == "":
-		price := c.g.registry.Load().Served(c.model, c.read.model)
-		if micros, err := policy.Cost(price, c.read.usage, c.read.tier); err == nil {
+		price := c.g.registry.Load().Served(c.model, c.read.model).InGeo(cmp.Or(c.read.geo, c.asked.Geo))
+		if micros, err := policy.Cost(price, c.read.usage, c.tier()); err == nil {
 			return ledger.Settled, ledger.Micros(micros)
 		}
 	case e.row == "refused" && c.freeRefusal(status):
 		return ledger.Cancelled, 0
-	case c.visible() && status == http.StatusOK && (c.read.seen > 0 || c.read.input != nil):
+	case c.visible() && c.read.unclear == "" && status == http.StatusOK && (c.read.seen > 0 || c.read.input != nil):
 		return ledger.Estimated, c.estimate()
 	}
 	return ledger.Estimated, c.hold.Amount
+}
+
+// tier is the service tier to bill: the one served, and where the answer names
+// none the dearer one that was asked for.
+func (c *call) tier() string {
+	if c.read.tier == "" && c.asked.Tier == "priority" {
+		return c.asked.Tier
+	}
+	return c.read.tier
 }
 
 // freeRefusal tells whether a complete answer that carries no usage proves
@@ -106,7 +116,7 @@ func (c *call) estimate() ledger.Micros {
 		}
 	}
 	u.Output = max(c.read.outputs, c.read.seen) + lagTokens*max(c.asked.Outputs, 1)
-	micros, err := policy.Cost(c.model.Price, u, c.read.tier)
+	micros, err := policy.Cost(c.model.Price, u, c.tier())
 	if err != nil || ledger.Micros(micros) > c.hold.Amount {
 		return c.hold.Amount
 	}
@@ -133,7 +143,7 @@ func (c *call) forwardAndSettle() {
 func (c *call) settle(e ending) {
 	how, cost := c.cost(e)
 	s := ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.read.usage), ModelServed: clip(c.read.model, 200), Tier: clip(c.read.tier, 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.read.usage), ModelServed: clip(c.read.model, 200), Tier: clip(c.tier(), 40),
 		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
 	}
 	if e.resp != nil {

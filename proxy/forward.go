@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,17 +117,22 @@ func forwards(name string) bool {
 // run's token: it ends here.
 var query = []string{"beta", "alt", "api-version"}
 
-// request builds what goes upstream to path with body.
+// request builds what goes upstream to path, which is escaped, with body.
 func (c *call) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
 	p := c.model.Provider
-	u, err := url.Parse(strings.TrimSuffix(p.BaseURL, "/") + path)
+	u, err := url.Parse(strings.TrimSuffix(p.BaseURL, "/"))
 	if err != nil {
 		return nil, fmt.Errorf("the base URL of provider %s: %w", p.Name, err)
 	}
-	q, asked := u.Query(), c.r.URL.Query()
-	for _, name := range query {
-		if asked.Has(name) {
-			q.Set(name, asked.Get(name))
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, refusef("invalid_request", "the path is not well escaped: %v", err)
+	}
+	u.Path, u.RawPath = u.Path+plain, u.EscapedPath()+path
+	q := u.Query()
+	for name, values := range c.r.URL.Query() {
+		if slices.Contains(query, name) || c.opened != nil && name != "key" {
+			q[name] = values
 		}
 	}
 	u.RawQuery = q.Encode()

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -125,23 +124,7 @@ func (c *call) serveCount() error {
 	if c.route.wire.name() == policy.Messages {
 		path += "/count_tokens"
 	}
-	req, err := c.request(c.r.Context(), path, apply(body, c.route.wire.edit(c.body, edit{model: c.model.Sent})))
-	if err != nil {
-		return err
-	}
-	transport, err := c.g.upstream.to(c.model.Provider)
-	if err != nil {
-		return err
-	}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		return c.unreachable(err)
-	}
-	defer resp.Body.Close()
-	(&relay{call: c}).copyHeader(resp)
-	c.w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(c.w, io.LimitReader(resp.Body, maxBody))
-	return nil
+	return c.relayTo(path, apply(body, c.route.wire.edit(c.body, edit{model: c.model.Sent})))
 }
 
 // answer sends v as JSON.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,17 +166,19 @@ func (g *Gateway) Open() int { return int(g.open.Load()) }
 
 // call is one request on its way through the gateway.
 type call struct {
-	g     *Gateway
-	w     http.ResponseWriter
-	r     *http.Request
-	route route
-	began time.Time
+	g      *Gateway
+	w      http.ResponseWriter
+	r      *http.Request
+	route  route
+	opened *policy.Route // of models.yaml; nil: a route of the allow-list
+	began  time.Time
 
 	id   ledger.Identity
 	hash ledger.TokenHash
 
 	body    object
 	asked   policy.Call
+	caps    []policy.Capabilities // all must allow what is done
 	model   policy.Model
 	key     string
 	ceiling policy.Ceiling
@@ -202,7 +205,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer g.leave()
 	if err := c.serve(r.Context()); err != nil {
 		c.refuse(asFault(err))
-		c.tell(r.Context())
+		c.tell()
 	}
 }
 
@@ -220,8 +223,13 @@ func (c *call) serve(ctx context.Context) (err error) {
 	if c.id, c.hash, err = c.g.authenticate(ctx, c.r); err != nil {
 		return err
 	}
-	if c.route.free != "" {
+	switch {
+	case c.route.free != "":
 		return c.serveFree(ctx)
+	case c.id.Scope == ledger.ReadOnly:
+		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
+	case c.opened != nil:
+		return c.serveOpened(ctx)
 	}
 	if err := c.readCall(); err != nil {
 		return err
@@ -239,7 +247,7 @@ func (c *call) serve(ctx context.Context) (err error) {
 // find looks the route up in the allow-list.
 func (c *call) find() error {
 	var ok bool
-	if c.route, ok = find(c.r.Method, c.r.URL.Path); !ok {
+	if c.route, ok = find(c.r.Method, c.r.URL.Path); !ok && !c.findOpened() {
 		return refusef("endpoint_not_governed", "%s %s is not metered, so it is not passed on; models.yaml can open it under routes:",
 			c.r.Method, clip(c.r.URL.Path, 200))
 	}
@@ -260,6 +268,7 @@ func (c *call) decide() error {
 	if err != nil {
 		return refusef("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
 	}
+	c.caps = caps
 	c.model, err = c.g.registry.Load().Resolve(c.asked.Wire, c.asked.Model, c.route.groq)
 	switch {
 	case errors.Is(err, policy.ErrUnpriced), errors.Is(err, policy.ErrUnknownModel):
@@ -280,14 +289,27 @@ func (c *call) decide() error {
 		return err
 	}
 	bounded := c.asked
+	for _, cp := range caps {
+		bounded = cp.Reserve(bounded)
+	}
 	if c.outCap > 0 && (bounded.OutputCap == nil || *bounded.OutputCap > c.outCap) {
 		bounded.OutputCap = &c.outCap
 	}
 	c.ceiling, err = policy.Bound(bounded, c.model, !c.g.o.NoClamp)
+	if errors.Is(err, policy.ErrUnbounded) && c.unlimited() {
+		c.ceiling, err = policy.Bound(policy.Capabilities{ReserveHostedTools: true}.Reserve(bounded), c.model, !c.g.o.NoClamp)
+	}
 	if err != nil {
 		return refusef("policy_denied", "%v", err)
 	}
 	return nil
+}
+
+// unlimited tells whether no budget at all is on the caller's path: then a call
+// that has no upper bound may go.
+func (c *call) unlimited() bool {
+	accounts, err := c.g.ledger.Path(c.r.Context(), c.hash)
+	return err == nil && !slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Budget != nil })
 }
 
 // capabilities are those of the agent and what the run adds to them: a call
@@ -377,7 +399,7 @@ func (c *call) plan() {
 	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap > c.outCap) {
 		e.cap = c.outCap
 	}
-	e.usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && !c.askedForUsage()
+	e.usage = c.asked.Stream && (c.asked.Wire == policy.Chat || c.asked.Wire == policy.Completions) && !c.model.Provider.NoStreamUsage && !c.askedForUsage()
 	c.edit = e
 }
 
@@ -389,21 +411,29 @@ func (c *call) askedForUsage() bool {
 
 // tell informs the watcher of how the call went, and the ledger's trail of a
 // refusal that the ledger did not decide itself.
-func (c *call) tell(ctx context.Context) {
+func (c *call) tell() {
 	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.code, Ends: c.answered.ends}
 	if c.body.doc != nil {
 		n.Body = sha256.Sum256(c.body.doc)
 	}
-	if c.id.AgentID != "" && !c.answered.booked {
-		err := c.g.ledger.Refused(context.WithoutCancel(ctx), ledger.RefusedCall{
-			AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: c.answered.code, Reason: clip(c.answered.message, 300),
-			Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: clip(c.asked.Model, 200), Stream: c.asked.Stream},
-		})
-		if err != nil {
-			c.g.o.Logf("booking a refusal: %v", err)
-		}
+	if !c.answered.booked {
+		c.trail(c.answered)
 	}
 	c.g.watch(n)
+}
+
+// trail books a refusal for the operator to see.
+func (c *call) trail(f *fault) {
+	if c.id.AgentID == "" {
+		return
+	}
+	err := c.g.ledger.Refused(context.WithoutCancel(c.r.Context()), ledger.RefusedCall{
+		AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: f.code, Reason: clip(f.message, 300),
+		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: clip(c.asked.Model, 200), Stream: c.asked.Stream},
+	})
+	if err != nil {
+		c.g.o.Logf("booking a refusal: %v", err)
+	}
 }
 
 func (g *Gateway) watch(n Notice) {

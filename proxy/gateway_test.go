@@ -13,6 +13,7 @@ import (
 
 	"github.com/Auro-rium/aex/internal/fakeprovider"
 	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
 )
 
 const hello = `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello"}]}`
@@ -338,5 +339,52 @@ func TestLoopEndsWithinBudget(t *testing.T) {
 				t.Errorf("the run is %s", run.State)
 			}
 		})
+	}
+}
+
+// A tool that the policy denies is denied in answers too: a whole answer is
+// withheld, a stream aborted; both are booked.
+func TestAnswerMayNotCallDeniedTools(t *testing.T) {
+	caps := policy.Open()
+	caps.DeniedTools = []string{"rm*"}
+	w := newWorld(t, setup{caps: &caps})
+	tools := `"tools":[{"type":"function","function":{"name":"ls","parameters":{}}}],"messages":[{"role":"user","content":"hello"}]}`
+	w.provider.Set(fakeprovider.Behaviour{ToolCalls: []fakeprovider.ToolCall{{Name: "rm_all", Args: "{}"}}})
+	status, h, answer, err := w.post("/v1/chat/completions", `{"model":"gpt-4o-mini",`+tools)
+	must(t, err)
+	if status != 403 || h.Get("X-Aex-Code") != "policy_denied" || strings.Contains(answer, "tool_calls") {
+		t.Errorf("whole: %d %s", status, answer)
+	}
+	_, _, answer, err = w.post("/v1/chat/completions", `{"model":"gpt-4o-mini","stream":true,`+tools)
+	if err == nil || strings.Contains(answer, "rm_all") {
+		t.Errorf("stream: %v %s", err, answer)
+	}
+	run := w.booked(2)
+	if bill := w.billed(parsePrices(t, wirePrices)); run.Account.Spent < bill || bill == 0 {
+		t.Errorf("booked %s of a bill of %s", run.Account.Spent, bill)
+	}
+	w.provider.Set(fakeprovider.Behaviour{ToolCalls: []fakeprovider.ToolCall{{Name: "ls", Args: "{}"}}})
+	status, _, answer, err = w.post("/v1/chat/completions", `{"model":"gpt-4o-mini",`+tools)
+	must(t, err)
+	if status != 200 || !strings.Contains(answer, `"ls"`) {
+		t.Errorf("an allowed tool: %d %s", status, answer)
+	}
+}
+
+// models.yaml opens routes at a fixed price, or free.
+func TestOpenedRoutes(t *testing.T) {
+	w := newWorld(t, setup{models: "version: 1\nroutes:\n  \"GET /v1/models/*\": free\n  \"POST /v1/images/generations\": {usd_per_call: \"0.04\"}\n"})
+	w.provider.Next(fakeprovider.Behaviour{Fault: fakeprovider.FaultStatus, Status: 200, Body: `{"data":[]}`})
+	status, _, answer, err := w.post("/v1/images/generations", `{"prompt":"a cat"}`)
+	must(t, err)
+	run := w.booked(1)
+	if run.Account.Spent != 40_000 && status < 400 {
+		t.Errorf("%d %s: booked %s for a call of $0.04", status, answer, run.Account.Spent)
+	}
+	if status, h, _, err := w.post("/v1/images/edits", `{}`); err != nil || h.Get("X-Aex-Code") != "endpoint_not_governed" {
+		t.Errorf("a route that is not opened: %d %v", status, err)
+	}
+	if status, h, _, err := w.post("/v1/images/generations/../../files", `{}`); err != nil || status < 300 || h.Get("X-Aex-Code") == "" && status < 400 {
+		t.Errorf("a path out of the route: %d %v", status, err)
 	}
 }

@@ -2,16 +2,20 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/Auro-rium/aex/policy"
 )
 
 // maxAnswer bounds the part of an answer that is kept for its usage. What is
@@ -21,18 +25,21 @@ const maxAnswer = 256 << 20
 var (
 	errClientGone = errors.New("the client left")
 	errLinger     = errors.New("the client left and the answer took too long")
+	errDenied     = errors.New("the answer called a tool that the policy denies")
 	errOverCap    = errors.New("the provider went on beyond the output cap")
 )
 
 // relay is one answer on its way to the client.
 type relay struct {
 	*call
-	meter  meter
-	held   bool        // events are held until they are whole, because some change
-	gone   atomic.Bool // the client left; what comes is read for its usage only
-	cancel context.CancelCauseFunc
-	out    bytes.Buffer // what the meter lets through of one read
-	split  splitter
+	meter   meter
+	held    bool        // events are held until they are whole, because some change
+	gone    atomic.Bool // the client left; what comes is read for its usage only
+	watched bool        // the policy denies some tool calls, in answers too
+	judged  int         // how many of the tools that the answer calls have been looked at
+	cancel  context.CancelCauseFunc
+	out     bytes.Buffer // what the meter lets through of one read
+	split   splitter
 }
 
 // forward sends the call and relays its answer. It returns how that ended,
@@ -41,7 +48,10 @@ func (c *call) forward() ending {
 	ctx, cancel := context.WithCancelCause(c.g.ctx)
 	defer cancel(nil)
 	rl := &relay{call: c, meter: c.route.wire.meter(c.edit), cancel: cancel}
-	rl.held = c.edit.usage || c.edit.masked != ""
+	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {
+		return !policy.AllowsToolCall(cp, "") // some name is not allowed
+	})
+	rl.held = c.edit.usage || c.edit.masked != "" || rl.watched
 	// The upstream request outlives the client's connection by choice.
 	defer context.AfterFunc(c.r.Context(), rl.clientLeft)()
 
@@ -141,7 +151,7 @@ func (rl *relay) copyHeader(resp *http.Response) {
 // read to its end first.
 func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	var kept bytes.Buffer
-	edits := rl.edit.masked != "" && resp.StatusCode < 400
+	edits := (rl.edit.masked != "" || rl.watched) && resp.StatusCode < 400
 	if !edits {
 		if resp.ContentLength >= 0 {
 			rl.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
@@ -163,7 +173,9 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	if complete {
 		changes = rl.meter.whole(resp.StatusCode, kept.Bytes(), &rl.read)
 	}
-	if edits {
+	if tool := rl.forbidden(); tool != "" && edits && err == nil {
+		rl.deny(tool)
+	} else if edits {
 		answer := apply(kept.Bytes(), changes)
 		if err == nil {
 			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
@@ -178,13 +190,17 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	rl.w.WriteHeader(resp.StatusCode)
 	rl.flush()
-	over := false
+	over, denied := false, ""
 	err := read(body, func(p []byte) bool {
 		rl.sawBytes()
 		rl.out.Reset()
 		rl.split.write(p, rl.event)
 		rl.progress.seen.Store(rl.read.seen)
 		rl.progress.outputs.Store(rl.read.outputs)
+		if tool := rl.forbidden(); tool != "" {
+			denied = tool
+			return false
+		}
 		if rl.held {
 			p = rl.out.Bytes()
 		}
@@ -198,6 +214,11 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		rl.write(rl.meter.cut(&rl.read))
 		rl.cancel(errOverCap)
 		return ending{row: "over_cap", resp: resp, err: errOverCap}
+	}
+	if denied != "" {
+		rl.cancel(errDenied)
+		rl.trail(refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, clip(denied, 80)))
+		return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true}
 	}
 	rl.out.Reset()
 	if rl.held && err != nil {
@@ -225,6 +246,33 @@ func (rl *relay) event(e event) {
 	default:
 		rl.out.Write(e.raw)
 	}
+}
+
+// forbidden is the name of a tool that the answer calls against the policy, ""
+// for none. A tool that cannot be named is not allowed where names count.
+func (rl *relay) forbidden() string {
+	if !rl.watched {
+		return ""
+	}
+	for _, name := range rl.read.tools[rl.judged:] {
+		for _, cp := range rl.caps {
+			if !policy.AllowsToolCall(cp, name) {
+				return cmp.Or(name, "(unnamed)")
+			}
+		}
+	}
+	rl.judged = len(rl.read.tools)
+	return ""
+}
+
+// deny answers for a whole answer that the client must not see.
+func (rl *relay) deny(tool string) {
+	for name := range rl.w.Header() {
+		rl.w.Header().Del(name)
+	}
+	f := refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, clip(tool, 80))
+	rl.trail(f)
+	rl.refuse(f)
 }
 
 // overCap tells whether certainly more tokens came than the cap allows. An

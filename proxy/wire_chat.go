@@ -55,6 +55,9 @@ func (chat) read(_ *http.Request, body object, _ string) (policy.Call, error) {
 	openAITools(body, &c)
 	c.CacheWrite1h = body.child("prompt_cache_options").get("ttl").text() == "12h"
 	body.get("modalities").elements(func(s span) { c.AudioOut = c.AudioOut || s.text() == "audio" })
+	if p := body.get("prediction"); !p.isNull() {
+		c.Prediction = int64(p.end - p.start)
+	}
 	if !body.get("web_search_options").isNull() {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
 	}

@@ -1,0 +1,127 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/Auro-rium/aex/policy"
+)
+
+// opaque is a route that models.yaml opens: nothing in it is read. A call of it
+// costs what models.yaml says, or nothing.
+type opaque struct {
+	chat // errors are phrased as OpenAI's
+	at   string
+}
+
+func (opaque) name() string                       { return "opened" }
+func (o opaque) path(policy.Model, string) string { return o.at }
+func (opaque) edit(object, edit) []splice         { return nil }
+func (opaque) meter(edit) meter                   { return opaqueMeter{} }
+func (opaque) read(*http.Request, object, string) (policy.Call, error) {
+	return policy.Call{Wire: "opened", Outputs: 1}, nil
+}
+
+// opaqueMeter knows the price beforehand: a whole answer is all it waits for.
+type opaqueMeter struct{}
+
+func (opaqueMeter) whole(status int, body []byte, r *reading) []splice {
+	if r.finished = true; status < 400 {
+		r.known = true
+		return nil
+	}
+	if doc, err := parse(body); err == nil {
+		r.refused = openAIRefused(doc.object(new(error)))
+	}
+	return nil
+}
+func (opaqueMeter) event(event, *reading) (bool, []splice) { return false, nil }
+func (opaqueMeter) cut(*reading) []byte                    { return nil }
+
+// findOpened looks the route up in models.yaml. A path that is not in its
+// simplest form could lead elsewhere than it reads.
+func (c *call) findOpened() bool {
+	p := c.r.URL.Path
+	if path.Clean(p) != p {
+		return false
+	}
+	opened, ok := c.g.registry.Load().Route(c.r.Method, p)
+	if !ok {
+		return false
+	}
+	c.opened = &opened
+	at := c.r.URL.EscapedPath()
+	if opened.Provider.Type == "openai_compatible" {
+		at = strings.TrimPrefix(at, "/v1") // its base URL has the version
+	}
+	c.route = route{wire: opaque{at: at}}
+	price := policy.Pico(opened.Micros * 1_000_000)
+	c.model = policy.Model{Name: p, Sent: p, Provider: opened.Provider}
+	c.model.Price.PerRequest = &price
+	c.model.Price.Source, c.model.Price.Version = "models.yaml", "models.yaml routes"
+	return true
+}
+
+// serveOpened relays a call of an opened route, under a hold where it costs.
+func (c *call) serveOpened(ctx context.Context) error {
+	body, err := readBody(c.r)
+	if err != nil {
+		return err
+	}
+	c.body = object{span: span{doc: append([]byte{}, body...)}}
+	c.asked, _ = opaque{}.read(nil, c.body, "")
+	c.asked.Model = c.opened.Path
+	caps, err := capabilities(c.id)
+	if err != nil {
+		return refusef("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+	}
+	for _, cp := range caps {
+		if cp.Strict {
+			return refusef("policy_denied", "agent %s is strict: a route that is not read is not passed on (strict_mode)", c.id.Agent)
+		}
+	}
+	if err := c.providerKey(caps); err != nil {
+		return err
+	}
+	if c.opened.Micros == 0 {
+		return c.relayFree()
+	}
+	c.ceiling = policy.Ceiling{Input: *c.model.Price.PerRequest}
+	if err := c.admit(ctx); err != nil {
+		return err
+	}
+	c.forwardAndSettle()
+	return nil
+}
+
+// relayFree passes on a call that costs nothing, and its answer.
+func (c *call) relayFree() error {
+	return c.relayTo(c.route.wire.path(c.model, c.route.rest), c.body.doc)
+}
+
+// relayTo makes a request that takes no hold, because it costs nothing.
+func (c *call) relayTo(at string, body []byte) error {
+	req, err := c.request(c.r.Context(), at, body)
+	if err != nil {
+		return err
+	}
+	transport, err := c.g.upstream.to(c.model.Provider)
+	if err != nil {
+		return err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer resp.Body.Close()
+	(&relay{call: c}).copyHeader(resp)
+	c.w.WriteHeader(resp.StatusCode)
+	_, err = io.Copy(c.w, resp.Body)
+	if err != nil && c.r.Context().Err() == nil {
+		panic(http.ErrAbortHandler) // half an answer is not to be taken for a whole one
+	}
+	return nil
+}
