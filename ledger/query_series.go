@@ -150,3 +150,9 @@ func (l *Ledger) withoutRun(ctx context.Context, f SpendFilter, byRun []Spend) (
 	}
 	return append(all, byRun...), nil
 }
+
+// Charged is all that calls did cost the account: spent and overrun.
+func (a Account) Charged() Micros { return a.Spent + a.Overrun }
+
+// Charged is all that calls did cost.
+func (t Totals) Charged() Micros { return t.Spent + t.Overrun }

@@ -55,6 +55,7 @@ type writer struct {
 
 	rows     *rows
 	waiting  []*op // admissions that wait for money, first come first
+	line     int   // how many of them the turn began with
 	denied   map[denialKey]*denial
 	dear     map[int64]int // run -> calls too dear in a row
 	holds    int64         // the last n of our own
@@ -317,6 +318,7 @@ func (w *writer) turn(first *op) {
 		}
 	}
 	group = append(append(group, w.waiting...), admissions...)
+	w.line = len(w.waiting)
 	w.waiting = nil
 
 	g, err := w.commitGroup(group, lockErr)
