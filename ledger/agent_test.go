@@ -1,0 +1,198 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// TestTokens: scopes, expiry, rotation, and runs' tokens that only their
+// opener accepts.
+func TestTokens(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	l, other := openAt(t, dir, c), openAt(t, dir, c)
+	ctx := t.Context()
+	old := agent(t, l, ledger.NewAgent{Name: "x"})
+	if err := l.AddToken(ctx, ledger.NewToken{Hash: old, Agent: "x", Scope: ledger.Execution}); !errors.Is(err, ledger.ErrExists) {
+		t.Fatal(err)
+	}
+	reader := ledger.HashToken("reader")
+	if err := l.AddToken(ctx, ledger.NewToken{Hash: reader, Agent: "x", Scope: ledger.ReadOnly, TTL: time.Hour, Expires: c.now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if no := call(t, l, ledger.Admission{Token: reader}, 0); no == nil || no.Cause != ledger.CauseReadOnly {
+		t.Fatalf("%+v", no)
+	}
+	run := ledger.HashToken("run")
+	if _, err := l.OpenRun(ctx, ledger.NewRun{Agent: "x", Program: "p", Token: run, Expires: c.now().Add(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Authenticate(ctx, run); !errors.Is(err, ledger.ErrNotFound) {
+		t.Fatalf("another process accepts a run's token: %v", err)
+	}
+	if no := call(t, other, ledger.Admission{Token: run}, 0); no == nil || no.Cause != ledger.CauseToken {
+		t.Fatalf("%+v", no)
+	}
+	c.step(time.Minute)
+	if _, err := l.Authenticate(ctx, run); !errors.Is(err, ledger.ErrExpired) {
+		t.Fatal(err)
+	}
+	if no := call(t, l, ledger.Admission{Token: run}, 0); no == nil || no.Cause != ledger.CauseToken {
+		t.Fatalf("%+v", no)
+	}
+	if err := l.ExtendToken(ctx, run, c.now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := l.Authenticate(ctx, run); err != nil || id.RunState != ledger.RunOpen {
+		t.Fatalf("%+v %v", id, err)
+	}
+	fresh := ledger.HashToken("fresh")
+	if err := other.RotateToken(ctx, ledger.NewToken{Hash: fresh, Agent: "x", Scope: ledger.Execution}); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []ledger.TokenHash{old, reader} {
+		if no := call(t, l, ledger.Admission{Token: h}, 0); no == nil || no.Cause != ledger.CauseToken {
+			t.Fatalf("a rotated token: %+v", no)
+		}
+	}
+	id, err := other.Authenticate(ctx, fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := c.now().Add(time.Hour); !id.Expires.Equal(want) {
+		t.Fatalf("rotation did not keep the hour: %v", id.Expires)
+	}
+	if err := l.DeleteAgent(ctx, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Authenticate(ctx, fresh); !errors.Is(err, ledger.ErrNotFound) {
+		t.Fatal(err)
+	}
+	// A run's token outlives its agent: its calls are told that it has ended.
+	if no := call(t, l, ledger.Admission{Token: run}, 0); no == nil || no.Cause != ledger.CauseRunEnded {
+		t.Fatalf("%+v", no)
+	}
+	if id, err := l.Authenticate(ctx, run); err != nil || id.RunState != ledger.RunEnding {
+		t.Fatalf("%+v %v", id, err)
+	}
+}
+
+// TestExhaustionEndsTheRunAndTopUpReopensIt, by whichever process, and who
+// watches the run is told.
+func TestExhaustionEndsTheRunAndTopUpReopensIt(t *testing.T) {
+	dir := t.TempDir()
+	l, other := open(t, dir), open(t, dir)
+	ctx := t.Context()
+	agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(10_000)})
+	token := ledger.HashToken("run")
+	run, err := l.OpenRun(ctx, ledger.NewRun{Agent: "x", Budget: micro(1000), Program: "p", Token: token, MaxCalls: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched := l.WatchRun(ctx, run.ID)
+	h, _, err := l.Admit(ctx, ledger.Admission{Token: token, Least: 500, Most: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := l.Settle(ctx, h.ID, ledger.Settlement{How: ledger.Settled, Cost: 1200})
+	if err != nil || out.Overrun != 200 || !out.RunEnds {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if s := <-watched; s != ledger.RunExhausted {
+		t.Fatal(s)
+	}
+	_, no, err := l.Admit(ctx, ledger.Admission{Token: token, Least: 1, Most: 1})
+	if err != nil || no == nil || no.Cause != ledger.CauseExhausted || no.Overrun != 200 || no.RunEnds {
+		t.Fatalf("%+v %v", no, err)
+	}
+	r, err := other.TopUpRun(ctx, run.ID, 300)
+	if err != nil || r.State != ledger.RunOpen || r.Account.Overrun != 0 || r.Account.Spent != 1200 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if s := <-watched; s != ledger.RunOpen {
+		t.Fatal(s)
+	}
+	for i, want := range []ledger.Cause{"", "", ledger.CauseCalls} {
+		no := call(t, l, ledger.Admission{Token: token, Least: 1, Most: 1}, 0)
+		if no == nil && want != "" || no != nil && no.Cause != want {
+			t.Fatalf("call %d: %+v", i, no)
+		}
+	}
+	if ev, err := l.Events(ctx, ledger.EventFilter{Run: run.ID, Action: "usage.overrun"}); err != nil || len(ev) != 1 {
+		t.Fatalf("%+v %v", ev, err)
+	}
+	verify(t, l)
+}
+
+// TestRefusalsAreCoalesced: a storm of equal refusals is one event a second,
+// and none is forgotten.
+func TestRefusalsAreCoalesced(t *testing.T) {
+	dir := t.TempDir()
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	agent(t, l, ledger.NewAgent{Name: "x"})
+	run, err := l.OpenRun(ctx, ledger.NewRun{Agent: "x", Program: "p", Token: ledger.HashToken("r")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const storm = 500
+	for range storm {
+		if err := l.Refused(ctx, ledger.RefusedCall{Agent: "x", Run: run.ID, Code: "model_not_allowed", Reason: "m is not on the list"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir)
+	ev, err := l.Events(ctx, ledger.EventFilter{Run: run.ID, Action: "policy.deny"})
+	if err != nil || len(ev) < 2 || len(ev) > 30 {
+		t.Fatalf("%d events %v", len(ev), err)
+	}
+	r, err := l.Run(ctx, string(run.ID[:6]))
+	if err != nil || r.Refused != storm {
+		t.Fatalf("%+v %v", r, err)
+	}
+	sums, err := l.Totals(ctx)
+	if err != nil || sums.ByCause["model_not_allowed"] != storm {
+		t.Fatalf("%+v %v", sums, err)
+	}
+	verify(t, l)
+}
+
+// TestSums: what reports read agrees with what was settled.
+func TestSums(t *testing.T) {
+	l := openAt(t, t.TempDir(), newClock())
+	ctx := t.Context()
+	token := agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(10_000)})
+	for i := range 10 {
+		h, _, err := l.Admit(ctx, ledger.Admission{Token: token, Least: 500, Most: 500, Call: ledger.CallInfo{ModelAsked: "m", Price: "p1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Settle(ctx, h.ID, ledger.Settlement{How: ledger.Settled, Cost: 100, Usage: ledger.Usage{Input: 3, CacheRead: 2, Output: 1}, Latency: time.Duration(i+1) * time.Second, ModelServed: "m-1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, by := range []ledger.Grouping{ledger.ByAgent, ledger.ByModel, ledger.ByDay, ledger.ByHour} {
+		s, err := l.Spending(ctx, ledger.SpendingFilter{By: by, Agent: "x"})
+		if err != nil || len(s) != 1 || s[0].Calls != 10 || s[0].Cost != 1000 || s[0].Input != 30 || s[0].Cached != 20 || s[0].Output != 10 || s[0].Latency != 5500*time.Millisecond {
+			t.Errorf("by %s: %+v %v", by, s, err)
+		}
+	}
+	calls, err := l.Calls(ctx, ledger.EventFilter{Agent: "x", Limit: 3})
+	if err != nil || len(calls) != 3 || calls[2].Latency != 10*time.Second || calls[0].Served != "m-1" || calls[0].CallInfo.Price != "p1" || calls[0].Usage.Input != 3 {
+		t.Errorf("%+v %v", calls, err)
+	}
+	p, err := l.Latencies(ctx, ledger.EventFilter{})
+	if err != nil || p.Count != 10 || p.P50 != 5*time.Second || p.P99 != 10*time.Second {
+		t.Errorf("%+v %v", p, err)
+	}
+}
