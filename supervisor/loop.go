@@ -4,7 +4,6 @@ package supervisor
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -184,25 +183,24 @@ func (p *Process) suspend(s syscall.Signal) {
 }
 
 // stopJob stops aex's own process group and reports, when it runs again, whether it was stopped at all.
-func (p *Process) stopJob(s syscall.Signal) bool {
+func (p *Process) stopJob(s syscall.Signal) (stopped bool) {
 	group := unix.Getpgrp()
 	if group <= 1 {
 		return false
 	}
-	if s == unix.SIGTSTP && !p.signals.ignored[s] {
-		signal.Reset(s)
-		defer signal.Notify(p.signals.all, s)
-	}
-	unix.Kill(-group, s)
-	// The stop is asynchronous: this runs on for a moment. What ends it is SIGCONT, or nothing.
-	for range 2 {
-		select {
-		case <-p.signals.continued:
-			return true
-		case <-time.After(250 * time.Millisecond):
+	withDefault(s, func() {
+		unix.Kill(-group, s)
+		// The stop is asynchronous: this runs on for a moment. What ends it is SIGCONT, or nothing.
+		for range 2 {
+			select {
+			case <-p.signals.continued:
+				stopped = true
+				return
+			case <-time.After(250 * time.Millisecond):
+			}
 		}
-	}
-	return false
+	})
+	return stopped
 }
 
 // resume looks at the terminal afresh and continues the child: as its terminal's foreground group if aex is in the

@@ -60,7 +60,7 @@ func (s *screen) step(b byte) {
 		switch {
 		case b == 0x1b:
 			s.state, s.pending = escape, 0
-		case b < 0x80:
+		case b < 0x80, b >= 0xf8: // ASCII, or no character at all
 			s.pending = 0
 		case b >= 0xf0:
 			s.pending = 3
@@ -153,7 +153,7 @@ func (s *screen) controlSequence(params string, final byte) {
 		}
 	case final == 'm' && !strings.HasPrefix(params, ">"):
 		last := params[strings.LastIndexByte(params, ';')+1:]
-		s.colour = strings.Trim(last, "0") != "" || params != "" && params != last && last != "" && strings.Trim(last, "0") != ""
+		s.colour = strings.Trim(last, "0") != ""
 	case final == 'u' && strings.HasPrefix(params, ">"):
 		s.keyboard++
 	case final == 'u' && strings.HasPrefix(params, "<"):

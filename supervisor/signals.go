@@ -24,7 +24,7 @@ var stopSignals = []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.
 func catchSignals() *signals {
 	s := &signals{all: make(chan os.Signal, 64), continued: make(chan os.Signal, 1), ignored: ignored()}
 	for _, sig := range append([]syscall.Signal{unix.SIGTSTP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCHLD}, stopSignals...) {
-		if !s.ignored[sig] {
+		if !s.ignored[sig] && (sig != unix.SIGTSTP || catchesStops) {
 			signal.Notify(s.all, sig)
 		}
 	}

@@ -70,10 +70,13 @@ func inheritedDescriptors() []int {
 	return out
 }
 
-func defaultAction(s syscall.Signal) { signal.Reset(s) }
+// catchesStops: once Go has caught SIGTSTP, only a raw system call gives it back, and macOS promises none.
+const catchesStops = false
+
+func withDefault(_ syscall.Signal, f func()) { f() }
 
 func dieOf(s syscall.Signal) {
-	defaultAction(s)
+	signal.Reset(s)
 	unix.Kill(os.Getpid(), s)
 	<-time.After(time.Second)
 }

@@ -117,18 +117,27 @@ func inheritedDescriptors() []int {
 	return out
 }
 
-// defaultAction gives a signal back to the kernel. The runtime's own default for some (SIGQUIT) is a stack dump.
-func defaultAction(s syscall.Signal) {
-	signal.Reset(s)
-	var act [4]uint64 // the kernel's sigaction: handler (SIG_DFL is 0), flags, restorer, mask
-	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
+// catchesStops: SIGTSTP to aex alone becomes the child's, and aex stops when the child has.
+const catchesStops = true
+
+// action is the kernel's sigaction: handler (SIG_DFL is 0), flags, restorer, mask.
+type action [4]uint64
+
+// withDefault runs f while a signal has its default action, which the runtime does not give back: its own default is
+// to drop SIGTSTP, and to dump stacks at SIGQUIT.
+func withDefault(s syscall.Signal, f func()) {
+	var standard, old action
+	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&standard)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+	f()
+	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
 }
 
 // dieOf raises a signal with its default action.
 func dieOf(s syscall.Signal) {
-	defaultAction(s)
-	unix.Kill(os.Getpid(), s)
-	<-time.After(time.Second) // another thread may be the one that takes it
+	withDefault(s, func() {
+		unix.Kill(os.Getpid(), s)
+		<-time.After(time.Second) // another thread may be the one that takes it
+	})
 }
 
 // awaitParent returns when the process that started aex has died, or quit is closed.
