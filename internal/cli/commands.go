@@ -12,18 +12,27 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.runCommand(),
 		a.runsCommand(),
+		a.initCommand(),
 		a.agentCommand(),
 		a.topupCommand(),
 		a.serveCommand(),
 		a.daemonCommand(),
 		a.statusCommand(),
 		a.metricsCommand(),
+		a.reportCommand(),
+		a.dashboardCommand(),
 		a.eventsCommand(),
 		a.auditCommand(),
+		a.ledgerCommand(),
+		a.modelsCommand(),
+		a.policyCommand(),
+		a.envCommand(),
+		a.doctorCommand(),
 		a.demoCommand(),
 		a.versionCommand(),
 		a.fakeProviderCommand(),
 		a.demoAgentCommand(),
+		a.docsCommand(),
 	}
 }
 

@@ -32,6 +32,7 @@ type server struct {
 	lock     *os.File
 	ledger   *ledger.Ledger
 	gateway  *proxy.Gateway
+	pages    *proxy.Dashboard
 	settings atomic.Pointer[settings] // keys are looked up here, on every call
 
 	reloading sync.Mutex
@@ -109,6 +110,12 @@ func (s *server) listen(ctx context.Context, token string, registry *policy.Regi
 		Broken: func(err error) { s.stop(fmt.Errorf("a call could not be booked: %w", err)) },
 		Logf:   s.log.printf,
 	})
+	s.pages, err = proxy.NewDashboard(proxy.DashboardOptions{
+		Ledger: s.ledger, Token: token, Live: s.gateway.Live, Hosts: s.flags.lowerHosts(), Version: Version, Logf: s.log.printf, Now: s.app.now,
+	})
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
 	s.gateway.Front(s.operatorOptions(token))
 	s.owners.Go(func() {
 		if err := s.gateway.Serve(l); err != nil {
@@ -135,9 +142,10 @@ func (s *server) listen(ctx context.Context, token string, registry *policy.Regi
 func (s *server) operatorOptions(token string) proxy.AdminOptions {
 	return proxy.AdminOptions{
 		Token: token, Version: Version,
-		Reload:  s.reload,
-		Stop:    func() { s.stop(errStopAsked) },
-		Metrics: func(ctx context.Context) (any, error) { return readMetrics(ctx, s.ledger, s.app.now()) },
+		Reload:     s.reload,
+		Stop:       func() { s.stop(errStopAsked) },
+		Metrics:    func(ctx context.Context) (any, error) { return readMetrics(ctx, s.ledger, s.app.now()) },
+		Prometheus: proxy.Prometheus(s.ledger, s.gateway.Live), Pages: s.pages,
 	}
 }
 
@@ -222,6 +230,9 @@ func (s *server) reload(context.Context) error {
 // close drains the gateway, books what is open and gives everything back. A
 // second signal cuts the draining short.
 func (s *server) close(ctx context.Context) (err error) {
+	if s.pages != nil {
+		s.pages.Close()
+	}
 	if s.gateway != nil {
 		drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.flags.drain, errors.New("the time to drain is over"))
 		again := make(chan os.Signal, 1)

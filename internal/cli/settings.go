@@ -123,6 +123,13 @@ func (s *settings) registry(prices []string) (*policy.Registry, error) {
 	for _, p := range policy.BuiltinProviders() {
 		sources.HasKey[p.Name] = s.key(p) != ""
 	}
+	for _, src := range s.sources { // providers of models.yaml are known by their variables
+		for name, value := range src.vars {
+			if value != "" && strings.ToUpper(name) == name {
+				sources.HasKey[name] = true
+			}
+		}
+	}
 	return policy.NewRegistry(sources)
 }
 
