@@ -123,20 +123,30 @@ func (c *call) estimate() ledger.Micros {
 	return ledger.Micros(micros)
 }
 
-// forwardAndSettle relays the call and books it, also when the relay panics. A
-// panic, and the abort of a broken answer, go on only after the booking.
+// forwardAndSettle relays the call and books it. The booking does not hold up
+// the connection: the hold covers the call until its settlement is on disk, and
+// the gateway closes only after that. A panic, and the abort of a broken answer,
+// go on only after the booking.
 func (c *call) forwardAndSettle() {
 	end := ending{row: "panic"}
 	c.progress.call = c
 	c.g.live.add(&c.progress)
-	defer func() {
+	book := func() {
 		c.settle(end)
 		c.g.live.remove(&c.progress)
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			book()
+		}
 	}()
 	end = c.forward()
 	if end.abort {
 		panic(http.ErrAbortHandler)
 	}
+	returned = true
+	c.g.calls.Go(book)
 }
 
 // settle ends the hold. The effect has happened: nothing cancels this.
@@ -153,7 +163,7 @@ func (c *call) settle(e ending) {
 	if how != ledger.Settled && c.read.input == nil {
 		s.Usage = ledger.Usage{}
 	}
-	out, err := c.g.ledger.Settle(context.WithoutCancel(c.r.Context()), c.hold.ID, s)
+	out, err := c.g.ledger.Settle(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
 	if err != nil {
 		c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
 		c.g.fail(err)

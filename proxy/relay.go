@@ -164,7 +164,8 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 			kept.Write(p)
 		}
 		if !edits {
-			rl.write(p)
+			// The length is known: the client waits for it all in any case.
+			rl.pass(p, resp.ContentLength < 0)
 		}
 		return true
 	})
@@ -310,16 +311,20 @@ func read(body io.Reader, f func([]byte) bool) error {
 	}
 }
 
-// write passes bytes on and flushes them at once. A client that is gone does
-// not end the reading.
-func (rl *relay) write(p []byte) {
+// write passes bytes on and flushes them at once.
+func (rl *relay) write(p []byte) { rl.pass(p, true) }
+
+// pass passes bytes on. A client that is gone does not end the reading.
+func (rl *relay) pass(p []byte, flush bool) {
 	if len(p) == 0 || rl.gone.Load() {
 		return
 	}
 	if _, err := rl.w.Write(p); err != nil {
 		return // the connection's context ends, and clientLeft follows
 	}
-	rl.flush()
+	if flush {
+		rl.flush()
+	}
 }
 
 func (rl *relay) flush() { _ = http.NewResponseController(rl.w).Flush() }

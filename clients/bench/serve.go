@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,6 +138,16 @@ func serveGateway(ctx context.Context, upstream, home string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if f := os.Getenv("AEX_BENCH_PROFILE"); f != "" {
+		out, err := os.Create(f)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(out); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	g := proxy.New(proxy.Options{
 		Ledger: l, Registry: registry, Key: func(policy.Provider) string { return "sk-bench" },
