@@ -73,7 +73,7 @@ func (p *Report) count(n proxy.Notice) {
 // decide turns the first cause into the outcome and the exit code. Money
 // outranks the program's own end: a run whose budget is gone says so also when
 // the program ended in the grace.
-func (r *run) decide(cause error) {
+func (r *session) decide(cause error) {
 	p := r.report
 	gone := false
 	select {
@@ -123,7 +123,7 @@ func (p *Report) status(s Status) {
 func (p *Report) Like() Status { return p.signal }
 
 // fill completes the report from the run as the ledger has it.
-func (p *Report) fill(r *run, row ledger.Run) {
+func (p *Report) fill(r *session, row ledger.Run) {
 	p.Spent, p.Overrun = row.Account.Spent, row.Account.Overrun
 	p.Calls, p.Refused = row.Calls, row.Refused
 	p.Duration = row.Ended.Sub(row.Started).Seconds()

@@ -79,8 +79,8 @@ var (
 // tokenLife is how long a run's token outlives the aex that extends it.
 const tokenLife = 15 * time.Minute
 
-// run is a run on its way.
-type run struct {
+// session is a run on its way.
+type session struct {
 	Spec
 	ledger  *ledger.Ledger
 	row     ledger.Run
@@ -108,7 +108,7 @@ type run struct {
 // complete also when an error comes with it.
 func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
-	r := &run{Spec: s, report: rep, exhausted: make(chan struct{})}
+	r := &session{Spec: s, report: rep, exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 
@@ -139,7 +139,7 @@ func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 
 // open finds or makes the agent, decides what this run may spend, and opens it
 // with a token of its own.
-func (r *run) open(ctx context.Context) (err error) {
+func (r *session) open(ctx context.Context) (err error) {
 	for _, rec := range r.ledger.Recovered() {
 		r.say("settled %s in full for a call of run %s, whose aex died", rec.Amount, short(rec.Run))
 	}
@@ -175,14 +175,14 @@ func (r *run) open(ctx context.Context) (err error) {
 
 // sweep ends what is left of runs whose aex and monitor were both killed. The
 // ledger knows which are over: a run's cgroup has the run's id.
-func (r *run) sweep(ctx context.Context) {
+func (r *session) sweep(ctx context.Context) {
 	SweepCgroups(func(id string) bool {
 		row, err := r.ledger.Run(ctx, id)
 		return err == nil && string(row.ID) == id && row.State == ledger.RunEnded
 	})
 }
 
-func (r *run) findAgent(ctx context.Context) (ledger.Agent, error) {
+func (r *session) findAgent(ctx context.Context) (ledger.Agent, error) {
 	a, err := r.ledger.Agent(ctx, r.Agent)
 	if !errors.Is(err, ledger.ErrNotFound) {
 		return a, err
@@ -201,7 +201,7 @@ func (r *run) findAgent(ctx context.Context) (ledger.Agent, error) {
 }
 
 // announce tells of a new agent, with names that it may be a slip for.
-func (r *run) announce(ctx context.Context) {
+func (r *session) announce(ctx context.Context) {
 	like := ""
 	if all, err := r.ledger.Agents(ctx); err == nil {
 		like = similar(r.Agent, all)
@@ -212,7 +212,7 @@ func (r *run) announce(ctx context.Context) {
 }
 
 // listen opens the run's private gateway on loopback.
-func (r *run) listen() error {
+func (r *session) listen() error {
 	config := net.ListenConfig{}
 	config.SetMultipathTCP(false)
 	l, err := config.Listen(r.ctx, "tcp", "127.0.0.1:0")
@@ -240,7 +240,7 @@ func (r *run) listen() error {
 }
 
 // start runs the program below a monitor, with the token for a key.
-func (r *run) start() (err error) {
+func (r *session) start() (err error) {
 	env, removed := childEnv(r.Environ, r.PassEnv, r.url, r.token, string(r.row.ID))
 	r.report.Metered = r.row.Metered
 	if r.Verbose {
@@ -266,7 +266,7 @@ func (r *run) start() (err error) {
 }
 
 // noticed is told of every answered call.
-func (r *run) noticed(n proxy.Notice) {
+func (r *session) noticed(n proxy.Notice) {
 	r.report.count(n)
 	r.guard.noticed(n)
 	if n.Ends {
@@ -275,7 +275,7 @@ func (r *run) noticed(n proxy.Notice) {
 }
 
 // watch starts what looks after the run while the program works.
-func (r *run) watch() {
+func (r *session) watch() {
 	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.gateway.Open) })
 	r.owners.Go(func() {
 		tick := time.NewTicker(tokenLife / 3)
@@ -308,7 +308,7 @@ func (r *run) watch() {
 // wait returns when the program has ended or something else ended the run. A
 // program whose money is gone, or that was sent a signal, has the grace to end
 // by itself.
-func (r *run) wait() {
+func (r *session) wait() {
 	exhausted, interrupted := r.exhausted, r.proc.Interrupted()
 	var grace <-chan time.Time
 	var reason error
@@ -336,7 +336,7 @@ func (r *run) wait() {
 
 // endTree ends whatever the program left or is, restores the terminal, and
 // keeps in the report how it went.
-func (r *run) endTree() error {
+func (r *session) endTree() error {
 	r.decide(context.Cause(r.ctx))
 	var ended Ended
 	if r.keeps(context.Cause(r.ctx)) {
@@ -350,13 +350,13 @@ func (r *run) endTree() error {
 }
 
 // keeps tells whether processes that outlive the program are left alone.
-func (r *run) keeps(cause error) bool {
+func (r *session) keeps(cause error) bool {
 	return errors.Is(cause, errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill
 }
 
 // shutdown closes the gateway once every call is booked. The tree is gone:
 // nobody waits for an answer.
-func (r *run) shutdown() error {
+func (r *session) shutdown() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	err := r.gateway.Shutdown(ctx)
@@ -366,7 +366,7 @@ func (r *run) shutdown() error {
 }
 
 // close ends the run in the ledger and completes the report.
-func (r *run) close(ctx context.Context) error {
+func (r *session) close(ctx context.Context) error {
 	detail, err := json.Marshal(r.report)
 	if err != nil {
 		return err
@@ -382,7 +382,7 @@ func (r *run) close(ctx context.Context) error {
 }
 
 // say prints a line for the user; it does not disturb a raw terminal.
-func (r *run) say(format string, args ...any) {
+func (r *session) say(format string, args ...any) {
 	line := "aex: " + fmt.Sprintf(format, args...)
 	switch {
 	case r.Quiet:
