@@ -45,6 +45,7 @@ type story struct {
 type audit struct {
 	l      *Ledger
 	tx     *sql.Tx
+	heads  map[string]mark
 	story  story
 	result Audit
 }
@@ -52,12 +53,16 @@ type audit struct {
 // Verify checks every invariant and reports the first bad place of each.
 // progress may be nil.
 func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Audit, error) {
+	heads, err := readHead(headPath(l.home))
+	if err != nil {
+		return Audit{}, fmt.Errorf("auditing: %w", err)
+	}
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return Audit{}, fmt.Errorf("auditing: %w", l.explain(err))
 	}
 	defer tx.Rollback() // it has only read
-	a := &audit{l: l, tx: tx, story: story{costs: make(map[int64]Micros), budgets: make(map[int64]budgetWas)}}
+	a := &audit{l: l, tx: tx, heads: heads, story: story{costs: make(map[int64]Micros), budgets: make(map[int64]budgetWas)}}
 	for _, c := range []struct {
 		name  string
 		check func(context.Context) (string, error)
@@ -203,7 +208,7 @@ func (s *story) add(e storyLine) {
 
 // head compares with the place noted outside the database.
 func (a *audit) head(ctx context.Context) (string, error) {
-	return behindHead(ctx, a.tx, a.l.id, headPath(a.l.home))
+	return behindHead(ctx, a.tx, a.heads, a.l.id)
 }
 
 // sums checks promise 4 and, with the budgets, promise 1.

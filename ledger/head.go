@@ -152,7 +152,11 @@ func readHead(path string) (map[string]mark, error) {
 
 // check refuses a database that is behind its head.
 func (h *headFile) check(ctx context.Context) error {
-	why, err := behindHead(ctx, h.l.read, h.l.id, h.path)
+	lines, err := readHead(h.path)
+	if err != nil {
+		return err
+	}
+	why, err := behindHead(ctx, h.l.read, lines, h.l.id)
 	if err != nil {
 		return h.l.explain(err)
 	}
@@ -164,11 +168,9 @@ func (h *headFile) check(ctx context.Context) error {
 }
 
 // behindHead says in what the trail differs from its head, "" if in nothing.
-func behindHead(ctx context.Context, db querier, ledger, path string) (string, error) {
-	lines, err := readHead(path)
-	if err != nil {
-		return "", err
-	}
+// lines must have been read before the snapshot that db reads began: while the
+// ledger is in use the head moves on.
+func behindHead(ctx context.Context, db querier, lines map[string]mark, ledger string) (string, error) {
 	head, known := lines[ledger]
 	if !known {
 		return "", nil
