@@ -125,7 +125,7 @@ func TestCase13_InterruptOfAPipeline(t *testing.T) {
 
 func TestCase16_Pipeline(t *testing.T) {
 	c := shell(t)
-	c.send("\"$AEX\" bash -c 'echo up >&2; while :; do sleep 0.05; done' | cat\n")
+	c.send("\"$AEX\" sh -c 'echo up >&2; exec sleep 1000' | cat\n")
 	c.expect("| cat\r\n")
 	c.expect("up\r")
 	c.send("\x1a")
