@@ -171,14 +171,14 @@ func (g *group) flush() error {
 	writeRows(g, g.newHolds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, amount_micro, tokens, at, call) VALUES `,
 		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
 	writeRows(g, g.ended, `DELETE FROM hold WHERE (owner, n) IN (VALUES `, `(?, ?)`, `)`,
-		func(h *hold) []any { return []any{int64(h.key.owner), h.key.n} })
+		func(h *hold, args []any) []any { return append(args, int64(h.key.owner), h.key.n) })
 	for _, a := range g.dirty {
 		g.exec(`UPDATE account SET target_micro = ?, budget_micro = ?, spent_micro = ?, reserved_micro = ?, overrun_micro = ?, calls = ?, last_at = ? WHERE id = ?`,
 			orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)), int64(a.spent), int64(a.reserved), int64(a.overrun), a.calls, orNull(a.last != 0, a.last), a.id)
 		a.dirty = false
 	}
 	writeRows(g, g.events, `INSERT INTO event_log (seq, body, hash) VALUES `, `(?, ?, ?)`, "",
-		func(e event) []any { return []any{e.seq, string(e.body), e.hash[:]} })
+		func(e event, args []any) []any { return append(args, e.seq, string(e.body), e.hash[:]) })
 	g.flushTallies()
 	g.flushCalls()
 	if g.identity {
@@ -187,7 +187,7 @@ func (g *group) flush() error {
 	return g.err
 }
 
-func (h *hold) values() []any {
+func (h *hold) values(args []any) []any {
 	e := line{b: []byte{'{'}}
 	e.text("wire", h.call.Wire)
 	e.text("model_asked", h.call.ModelAsked)
@@ -196,8 +196,8 @@ func (h *hold) values() []any {
 	e.flag("stream", h.call.Stream)
 	e.text("price", h.call.Price)
 	e.b = append(e.b, '}')
-	return []any{int64(h.key.owner), h.key.n, h.agent, orNull(h.run != 0, h.run), h.account, orNull(h.window != 0, h.window),
-		int64(h.amount), h.tokens, h.at, string(e.b)}
+	return append(args, int64(h.key.owner), h.key.n, h.agent, orNull(h.run != 0, h.run), h.account, orNull(h.window != 0, h.window),
+		int64(h.amount), h.tokens, h.at, string(e.b))
 }
 
 func orNull(is bool, v int64) any {
@@ -209,13 +209,14 @@ func orNull(is bool, v int64) any {
 
 // writeRows runs one statement for many rows, in pieces whose sizes are powers
 // of two, so that few statements need to be prepared. Every row must count.
-func writeRows[T any](g *group, all []T, before, one, after string, values func(T) []any) {
+func writeRows[T any](g *group, all []T, before, one, after string, values func(T, []any) []any) {
 	for len(all) > 0 && g.err == nil {
 		n := min(1<<(bits.Len(uint(len(all)))-1), 64)
-		var args []any
+		args := g.w.args[:0]
 		for _, v := range all[:n] {
-			args = append(args, values(v)...)
+			args = values(v, args)
 		}
+		g.w.args = args
 		res, err := g.w.run1(g.w.rowsQuery(before, one, after, n), args...)
 		if err != nil {
 			g.fail(err)

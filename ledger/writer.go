@@ -50,6 +50,7 @@ type writer struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 	texts   map[rowsQuery]string
+	args    []any // of the statement being run
 	inode   fileID
 	version int64 // PRAGMA data_version: changes when another connection commits
 
