@@ -137,6 +137,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &failure{err: err, hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage}
 	})
+	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(a.helpCommand())
 	root.AddCommand(a.commands()...)
 	return root
@@ -145,6 +146,7 @@ func (a *app) root() *cobra.Command {
 // unknownCommand suggests what may have been meant.
 func unknownCommand(cmd *cobra.Command, name string) error {
 	hint := "see: " + cmd.CommandPath() + " --help"
+	cmd.SuggestionsMinimumDistance = max(2, cmd.SuggestionsMinimumDistance)
 	if s := cmd.SuggestionsFor(name); len(s) > 0 {
 		hint = "did you mean: " + cmd.CommandPath() + " " + s[0]
 	}
