@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -320,68 +319,4 @@ func (l *Ledger) Run(ctx context.Context, id string) (Run, error) {
 		return Run{}, fmt.Errorf("run %q: %w, %s and %s among them; type more of it", id, ErrAmbiguous, runs[0].ID, runs[1].ID)
 	}
 	return runs[0], nil
-}
-
-// RunFilter picks runs for Runs. Newest first.
-type RunFilter struct {
-	Agent string
-	Open  bool // only those that have not ended
-	Limit int  // 0: 50
-}
-
-// Runs lists runs, newest first.
-func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
-	where, args := `TRUE`, []any{}
-	if f.Agent != "" {
-		where, args = where+` AND a.name = ?`, append(args, f.Agent)
-	}
-	if f.Open {
-		where += ` AND r.state <> 'ended'`
-	}
-	runs, err := l.runs(ctx, where, args, cmp.Or(max(f.Limit, 0), 50))
-	if err != nil {
-		return nil, fmt.Errorf("listing runs: %w", err)
-	}
-	return runs, nil
-}
-
-func (l *Ledger) runs(ctx context.Context, where string, args []any, limit int) ([]Run, error) {
-	rs, err := l.read.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
-			r.outcome, r.exit_code, c.calls, r.refused, r.metered,
-			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
-		FROM run r JOIN agent a ON a.id = r.agent_id JOIN account c ON c.id = r.account_id LEFT JOIN run p ON p.no = r.parent
-		WHERE `+where+` ORDER BY r.no DESC LIMIT ?`, append(args, limit)...)
-	if err != nil {
-		return nil, l.explain(err)
-	}
-	defer rs.Close()
-	var runs []Run
-	for rs.Next() {
-		var r Run
-		var agentID, started, ended int64
-		if err := rs.Scan(&r.ID, &r.Agent, &agentID, &r.Parent, &r.State, &r.Program, &started, &ended,
-			&r.Outcome, &r.ExitCode, &r.Calls, &r.Refused, &r.Metered,
-			&r.Account.ID, &r.Account.Parent, &r.Account.Budget, &r.Account.Spent, &r.Account.Reserved, &r.Account.Overrun); err != nil {
-			return nil, l.explain(err)
-		}
-		r.AgentID, r.Started, r.Ended = publicID(agentID), fromMillis(started), fromMillis(ended)
-		r.Account.Kind, r.Account.Name = RunAccount, string(r.ID)
-		runs = append(runs, r)
-	}
-	return runs, l.explain(rs.Err())
-}
-
-// fromMillis is the time of a column; 0 is the zero time.
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-func orNullText(b []byte) any {
-	if len(b) == 0 {
-		return nil
-	}
-	return string(b)
 }

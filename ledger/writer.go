@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -76,76 +75,6 @@ func newWriter(l *Ledger, lock *os.File) *writer {
 		texts: make(map[rowsQuery]string), rows: newRows(), denied: make(map[denialKey]*denial), dear: make(map[int64]int),
 		commit: func(exec func(string) error) error { return exec("COMMIT") },
 	}
-}
-
-// fileID tells whether a path still names the file that was opened.
-type fileID struct{ dev, ino uint64 }
-
-func identify(path string) (fileID, error) {
-	var st syscall.Stat_t
-	if err := syscall.Stat(path, &st); err != nil {
-		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	return fileID{uint64(st.Dev), st.Ino}, nil //nolint:unconvert // Dev is narrower on darwin
-}
-
-// open connects, migrates and reads which ledger this is.
-func (w *writer) open(ctx context.Context) error {
-	if err := lockFile(w.lock); err != nil {
-		return fmt.Errorf("locking %s: %w", w.lock.Name(), err)
-	}
-	defer unlockFile(w.lock)
-	if err := w.connect(ctx); err != nil {
-		return err
-	}
-	if err := w.migrate(ctx); err != nil {
-		return err
-	}
-	var err error
-	if w.inode, err = identify(w.l.path); err != nil {
-		return err
-	}
-	return w.conn.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&w.l.id, &w.l.chain)
-}
-
-func (w *writer) connect(ctx context.Context) error {
-	db, err := sql.Open("sqlite", dsn(w.l.path, "rw", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)")+"&_txlock=immediate")
-	if err != nil {
-		return err
-	}
-	db.SetMaxOpenConns(1)
-	w.db, w.stmts = db, make(map[string]*sql.Stmt)
-	if w.conn, err = db.Conn(ctx); err != nil {
-		return err
-	}
-	// Refuse a foreign file before anything in it is changed.
-	if _, err := kindOf(ctx, w.conn); err != nil {
-		return err
-	}
-	var mode string
-	if err := w.conn.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
-		return err
-	}
-	if mode != "wal" {
-		return fmt.Errorf("%w: no write-ahead log here (journal mode %s)", ErrUnsound, mode)
-	}
-	return nil
-}
-
-func (w *writer) disconnect() error {
-	if w.db == nil {
-		return nil
-	}
-	var errs []error
-	for _, s := range w.stmts {
-		errs = append(errs, s.Close())
-	}
-	if w.conn != nil {
-		errs = append(errs, w.conn.Close())
-	}
-	errs = append(errs, w.db.Close())
-	w.db, w.conn, w.stmts = nil, nil, nil
-	return errors.Join(errs...)
 }
 
 func (w *writer) start() {
@@ -425,20 +354,6 @@ func (w *writer) attempt(ops []*op) (*group, error) {
 	return g, err
 }
 
-// reopenAndLook tells whether a group whose commit failed is in the file
-// nevertheless. Closing the connection rolls back what was not committed.
-func (w *writer) reopenAndLook(g *group) (there bool, err error) {
-	w.rows = newRows()
-	closeErr := w.disconnect()
-	if err := w.connect(context.Background()); err != nil {
-		return false, errors.Join(closeErr, err)
-	}
-	if g == nil || !g.committing {
-		return false, nil
-	}
-	return g.isThere()
-}
-
 // published makes a committed group's effects known inside the process.
 func (w *writer) published(g *group) {
 	if g.lastEvent.seq > 0 {
@@ -463,33 +378,4 @@ func (w *writer) published(g *group) {
 	if len(w.rows.accounts)+len(w.rows.tokens)+len(w.rows.runs) > rowsMax {
 		w.rows = newRows()
 	}
-}
-
-// exec runs a statement without arguments.
-func (w *writer) exec(query string) error {
-	_, err := w.run1(query)
-	return err
-}
-
-// run1 runs one statement, prepared once.
-func (w *writer) run1(query string, args ...any) (sql.Result, error) {
-	s, err := w.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(context.Background(), args...)
-}
-
-func (w *writer) prepare(query string) (*sql.Stmt, error) {
-	if w.conn == nil {
-		return nil, ErrClosed
-	}
-	if s := w.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := w.conn.PrepareContext(context.Background(), query)
-	if err == nil {
-		w.stmts[query] = s
-	}
-	return s, err
 }

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// tightest is the account of the path with the least of what of returns, and
+// that least; nil when nothing on the path has a budget.
+func tightest(path []*account, of func(*account) Micros) (least *account, left Micros) {
+	for _, a := range path {
+		if a.limited {
+			if v := of(a); least == nil || v < left {
+				least, left = a, v
+			}
+		}
+	}
+	return least, left
+}
+
+func unreserved(a *account) Micros { return a.unreserved() }
+func unspent(a *account) Micros    { return a.budget - a.spent }
+
+// afford picks the amount of the hold, or says why there is none.
+func (g *group) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
+	for _, acc := range c.path {
+		if acc.overrun > 0 {
+			return 0, g.refuseMoney(CauseExhausted, acc, a.Least), nil
+		}
+		if acc.spent+acc.reserved > maxTotal {
+			return 0, nil, fmt.Errorf("%w: account %d holds more than aex can count", ErrInvalid, acc.id)
+		}
+	}
+	free, room := tightest(c.path, unreserved)
+	if free == nil {
+		return a.Most, nil, nil
+	}
+	amount, err := a.share(room)
+	if err != nil || amount >= 0 {
+		return amount, nil, err
+	}
+	tight, rest := tightest(c.path, unspent)
+	later, err := a.share(rest)
+	if err != nil {
+		return 0, nil, err
+	}
+	if later >= 0 {
+		no := g.refuseMoney(CauseBusy, free, a.Least)
+		no.RetryAfter = busyRetry
+		return 0, no, nil
+	}
+	cause := CauseExhausted
+	if rest > 0 && rest >= (tight.budget+9)/10 && !g.thirdTooDear(c) {
+		cause = CauseTooDear
+	}
+	return 0, g.refuseMoney(cause, tight, a.Least), nil
+}
+
+// busyRetry is what a caller is told to wait when calls in flight hold the
+// money; how long they take is not known.
+const busyRetry = 2 * time.Second
+
+// share asks for the hold that fits room; -1 when none does.
+func (a *admitting) share(room Micros) (amount Micros, err error) {
+	switch {
+	case a.Least > room:
+		return -1, nil
+	case a.Share == nil || a.Most == 0:
+		return a.Most, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: the share of %d panicked: %v", ErrInvalid, room, p)
+		}
+	}()
+	amount = a.Share(room)
+	switch {
+	case amount == 0:
+		return -1, nil
+	case amount < a.Least || amount > a.Most || amount > room:
+		return 0, fmt.Errorf("%w: the share of %d is %d, not between %d and %d", ErrInvalid, room, amount, a.Least, a.Most)
+	}
+	return amount, nil
+}
+
+// thirdTooDear counts calls of a run that were too dear in a row.
+func (g *group) thirdTooDear(c *caller) bool {
+	return c.run != nil && g.tooDear(c.run.no) >= 2
+}
+
+// tooDear is how many calls of the run were too dear since one was admitted.
+func (g *group) tooDear(run int64) int {
+	if n, ok := g.dear[run]; ok {
+		return n
+	}
+	return g.w.dear[run]
+}
+
+// behindOthers makes a call wait whose money an earlier one waits for.
+func (g *group) behindOthers(c *caller, a *admitting) *Refusal {
+	for _, acc := range c.path {
+		if g.blocked[acc.id] {
+			no := g.refuseMoney(CauseBusy, acc, a.Least)
+			no.RetryAfter = busyRetry
+			return no
+		}
+	}
+	return nil
+}
+
+// block keeps later calls from taking what this one waits for.
+func (g *group) block(c *caller, a *admitting) {
+	for _, acc := range c.path {
+		if !acc.limited {
+			continue
+		}
+		if fits, err := a.share(acc.unreserved()); err != nil || fits < 0 {
+			g.blocked[acc.id] = true
+		}
+	}
+}
+
+// exhaust marks the run of a call that found its budget used up, and counts
+// the calls that were too dear.
+func (g *group) exhaust(c *caller, no *Refusal) {
+	if c.run == nil {
+		return
+	}
+	switch {
+	case no.Cause == CauseTooDear:
+		g.dear[c.run.no] = g.tooDear(c.run.no) + 1
+	case no.Cause == CauseExhausted && c.run.state == RunOpen:
+		g.setRunState(c.run, RunExhausted)
+		no.RunEnds = true
+	}
+}
+
+func (g *group) refuseMoney(cause Cause, acc *account, needed Micros) *Refusal {
+	return moneyRefusal(cause, acc, g.accountName(acc), needed)
+}
+
+func moneyRefusal(cause Cause, acc *account, name string, needed Micros) *Refusal {
+	return &Refusal{
+		Cause: cause, Account: acc.kind, Name: name, Window: acc.window,
+		Budget: acc.budget, Spent: acc.spent, Reserved: acc.reserved, Overrun: acc.overrun, Needed: needed,
+	}
+}
+
+// accountName is the agent's name or the run's id.
+func (g *group) accountName(acc *account) string {
+	if acc.kind != RunAccount {
+		return g.agentByID(acc.agent).name
+	}
+	var id string
+	g.query(`SELECT id FROM run WHERE account_id = ?`, []any{acc.id}, &id)
+	return id
+}
