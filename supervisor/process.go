@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -229,11 +230,11 @@ func (p *Process) Notice(line string) {
 	p.cmd.Stderr.WriteString(line + end)
 }
 
-// printable removes what would end or extend an escape sequence.
+// printable removes what would end or extend an escape sequence, or turn a line around.
 func printable(s string) string {
 	out := []rune(s)
 	for i, c := range out {
-		if c < 0x20 || c >= 0x7f && c < 0xa0 {
+		if c < 0x20 || c >= 0x7f && c < 0xa0 || unicode.Is(unicode.Bidi_Control, c) {
 			out[i] = ' '
 		}
 	}

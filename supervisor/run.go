@@ -90,6 +90,7 @@ type session struct {
 	url     string
 	proc    *Process
 	guard   *guard
+	bypass  *bypass
 	report  *Report
 
 	// stop ends the run; its first cause is the reason.
@@ -277,6 +278,8 @@ func (r *session) noticed(n proxy.Notice) {
 // watch starts what looks after the run while the program works.
 func (r *session) watch() {
 	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.gateway.Open) })
+	r.bypass = newBypass(r.proc)
+	r.owners.Go(func() { r.bypass.watch(r.ctx) })
 	r.owners.Go(func() {
 		tick := time.NewTicker(tokenLife / 3)
 		defer tick.Stop()
@@ -346,7 +349,26 @@ func (r *session) endTree() error {
 	}
 	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
 	r.report.status(r.proc.Status())
+	r.meterCheck()
 	return r.proc.Close()
+}
+
+// meterCheck tells of a run that went past the gateway, and fails it where the
+// user wants every run metered.
+func (r *session) meterCheck() {
+	host := r.bypass.host()
+	switch {
+	case host != "":
+		r.report.Bypassed = host
+		r.say("traffic not metered: the program was connected to %s without aex", host)
+	case r.report.Outcome == "exited" && r.guard.calls() == 0 && r.Guard.RequireMetered:
+		r.say("traffic not metered: the program made no call")
+	default:
+		return
+	}
+	if r.Guard.RequireMetered && r.report.Outcome == "exited" {
+		r.report.Outcome, r.report.ExitCode, r.report.Reason = "guard", ExitGuard, "guard: traffic not metered"
+	}
 }
 
 // keeps tells whether processes that outlive the program are left alone.
@@ -389,7 +411,7 @@ func (r *session) say(format string, args ...any) {
 	case r.proc != nil:
 		r.proc.Notice(line)
 	default:
-		fmt.Fprintln(r.Stderr, line)
+		fmt.Fprintln(r.Stderr, printable(line))
 	}
 }
 

@@ -86,7 +86,7 @@ func (a *app) init(ctx context.Context, noInput bool) (err error) {
 			continue
 		}
 		text := f.text
-		if f.ask && !noInput && !a.json && isTerminal(a.stdin) && isTerminal(a.stderr) {
+		if f.ask && !noInput && !a.json && isTerminal(a.stdin) {
 			keys, err := a.askKeys()
 			if err != nil {
 				return err

@@ -144,7 +144,7 @@ func perMillion(micro *int64) string {
 
 func (a *app) modelsPriceCommand() *cobra.Command {
 	var prices []string
-	wire := policy.Chat
+	wire := ""
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "price MODEL...", Short: "tell what a model costs, and where that is from",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -160,7 +160,7 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 			}
 			views := []modelView{}
 			for _, name := range args {
-				m, err := r.Resolve(wire, name, false)
+				m, err := resolveOn(r, wire, name)
 				if errors.Is(err, policy.ErrUnpriced) || errors.Is(err, policy.ErrUnknownModel) {
 					return hinted(fmt.Errorf("model %s: %w", name, err), "give it one: --price %s=IN/OUT, or pricing in models.yaml", name)
 				}
@@ -177,8 +177,26 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 		},
 	})
 	cmd.Flags().StringArrayVar(&prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
-	cmd.Flags().StringVar(&wire, "wire", wire, "the API it is asked for on: chat, responses, messages, gemini, ...")
+	cmd.Flags().StringVar(&wire, "wire", wire, "the API it is asked for on: chat, responses, messages, gemini, ... (default: the first that knows it)")
 	return cmd
+}
+
+// resolveOn finds a model on a wire, or on the first wire that knows it. The
+// error is that of the first.
+func resolveOn(r *policy.Registry, wire, name string) (policy.Model, error) {
+	if wire != "" {
+		return r.Resolve(wire, name, false)
+	}
+	m, first := r.Resolve(policy.Chat, name, false)
+	if first == nil {
+		return m, nil
+	}
+	for _, wire := range []string{policy.Messages, policy.Gemini, policy.Embeddings, policy.Completions} {
+		if m, err := r.Resolve(wire, name, false); err == nil {
+			return m, nil
+		}
+	}
+	return m, first
 }
 
 func (a *app) modelsReloadCommand() *cobra.Command {

@@ -98,7 +98,7 @@ Flags after PROGRAM are the program's own.`,
 	fl.DurationVar(&f.grace, "grace", 5*time.Second, "for the program to end by itself when the budget is gone")
 	fl.DurationVar(&f.guard.Timeout, "timeout", 0, "end the run after this long")
 	fl.DurationVar(&f.guard.Idle, "idle-timeout", 0, "end the run after this long without a call")
-	fl.BoolVar(&f.guard.RequireMeters, "require-metered", false, "fail a run that made no metered call")
+	fl.BoolVar(&f.guard.RequireMetered, "require-metered", false, "fail a run that made no metered call")
 	return cmd
 }
 

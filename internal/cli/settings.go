@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/joho/godotenv"
 
@@ -68,7 +69,7 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 	switch vars, err := godotenv.Read(file); {
 	case err == nil:
 		s.sources = append(s.sources, source{file, vars})
-	case !errors.Is(err, os.ErrNotExist):
+	case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // that home is a file, the ledger tells
 		return nil, hinted(fmt.Errorf("reading %s: %w", file, err), "it holds lines like OPENAI_API_KEY=sk-...")
 	}
 	return s, nil
