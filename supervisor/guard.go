@@ -20,11 +20,11 @@ const (
 // GuardSpec says what ends a run before its budget does. Zero durations and
 // limits mean never.
 type GuardSpec struct {
-	Timeout       time.Duration // of the whole run; time suspended does not count
-	Idle          time.Duration // without a call under way or made
-	Loop          LoopMode
-	LoopLimit     int // 0: 100
-	RequireMeters bool
+	Timeout        time.Duration // of the whole run; time suspended does not count
+	Idle           time.Duration // without a call under way or made
+	Loop           LoopMode
+	LoopLimit      int // 0: 100
+	RequireMetered bool
 }
 
 // LoopMode is what the loop guard does about a program that repeats itself.
@@ -140,6 +140,13 @@ func (g *guard) watch(ctx context.Context, p *Process, open func() int) {
 			timer.Reset(max(next, time.Millisecond))
 		}
 	}
+}
+
+// calls is the number of calls that a provider answered.
+func (g *guard) calls() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.metered
 }
 
 // idle is how long there has been no call.

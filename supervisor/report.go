@@ -39,6 +39,7 @@ type Report struct {
 	LeastCap  int64          `json:"least_cap,omitempty"`
 	Local     int64          `json:"local_calls"` // calls to a local model, at no price
 	Metered   bool           `json:"metered"`
+	Bypassed  string         `json:"bypassed,omitempty"` // host of a provider that the program talked to without aex
 	Started   time.Time      `json:"started"`
 	Duration  float64        `json:"duration_s"`
 	Ended     []Proc         `json:"ended_processes,omitempty"`
