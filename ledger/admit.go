@@ -90,7 +90,7 @@ type Refusal struct {
 
 // Admit lets a call through or refuses it, in one transaction: token, run and
 // agent state, requests and tokens a minute, concurrency, calls, every account
-// on the path, and the hold with its event. When it returns a Hold, the hold
+// on the path, and the hold (its event comes when it ends). When it returns a Hold, the hold
 // is on disk. It returns exactly one of Hold, Refusal and error. It waits up
 // to a.Wait, first come first served in this process, while Least does not fit
 // what is unreserved but would fit what is unspent. A ctx that ends while it
