@@ -1,14 +1,12 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -212,15 +210,3 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
-
-// gate lets a test hold up what it is put into.
-type gate struct {
-	once sync.Once
-	ch   chan struct{}
-}
-
-func newGate() *gate  { return &gate{ch: make(chan struct{})} }
-func (g *gate) open() { g.once.Do(func() { close(g.ch) }) }
-func (g *gate) pass() { <-g.ch }
-
-var _ = bytes.MinRead

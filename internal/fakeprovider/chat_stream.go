@@ -5,10 +5,10 @@ import "strconv"
 // chunks builds the chunks of one streamed answer: everything around the
 // choices is the same in each.
 type chunks struct {
-	s          *stream
-	head, tail []byte
-	buf        []byte
-	sent       int
+	s    *stream
+	head []byte
+	buf  []byte
+	sent int
 }
 
 func newChunks(s *stream, id, object string) *chunks {

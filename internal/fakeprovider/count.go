@@ -77,9 +77,3 @@ func text(m json.RawMessage) (string, bool) {
 	var s string
 	return s, json.Unmarshal(m, &s) == nil
 }
-
-// textOf is text for where anything else is no text.
-func textOf(m json.RawMessage) string {
-	s, _ := text(m)
-	return s
-}
