@@ -57,12 +57,11 @@ func TestCase11_AexIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.expect("up")
-	before := c.termiosOf(c.slave)
 	unix.Kill(pid, unix.SIGKILL)
 	c.expect("\x1b[?1049l")
 	eventually(t, "only the shell is left", func() bool { return len(carriers(mark)) == 0 })
-	if after := c.termiosOf(c.slave); after.Lflag&unix.ICANON == 0 || before.Lflag == 0 && after.Lflag == 0 {
-		t.Errorf("the terminal is still raw: %+v", after)
+	if after := c.termiosOf(c.slave); after != c.before {
+		t.Errorf("the terminal is %+v and was %+v", after, c.before)
 	}
 }
 

@@ -118,7 +118,6 @@ func TestCase09_TheTerminalIsGivenBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer tty.Close()
-			before := con.termiosOf(tty)
 			if c.end != nil {
 				con.expect("up")
 				c.end(con)
@@ -127,7 +126,7 @@ func TestCase09_TheTerminalIsGivenBack(t *testing.T) {
 			if code := exitCode(statusOf(con)); code != c.code {
 				t.Errorf("exit %d, want %d; %q", code, c.code, con.text())
 			}
-			eventually(t, "the terminal is as it was", func() bool { return con.termiosOf(tty) == before })
+			eventually(t, "the terminal is as it was", func() bool { return con.termiosOf(tty) == con.before })
 		})
 	}
 }

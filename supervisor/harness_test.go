@@ -61,6 +61,7 @@ type console struct {
 	t      testing.TB
 	master *os.File
 	slave  *os.File // kept open for its settings, unless released
+	before unix.Termios // its settings before the program started
 	cmd    *exec.Cmd
 	exited chan struct{}
 
@@ -85,6 +86,7 @@ func openConsole(t testing.TB, prepare func(cmd *exec.Cmd, tty *os.File), name s
 	if err := pty.Setsize(slave, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		t.Fatal(err)
 	}
+	c.before = c.termiosOf(slave)
 	// Descriptor 3 makes the terminal the controlling one, and is nobody's after that.
 	c.cmd = exec.Command("sh", append([]string{"-c", `exec 3>&-; exec "$@"`, "sh", name}, args...)...)
 	c.cmd.Env = append(os.Environ(), "AEX_TEST_MAIN=aex", "AEX="+os.Args[0], "TERM=xterm", "PS1=ready> ", "HISTFILE=")
@@ -161,21 +163,25 @@ func (c *console) text() string {
 func (c *console) expect(text string) string {
 	c.t.Helper()
 	limit := time.After(deadline)
-	for {
+	scanned := c.seen
+	for closed := false; ; {
 		c.mu.Lock()
-		rest := string(c.output[c.seen:])
-		if at := strings.Index(rest, text); at >= 0 {
-			c.seen += at + len(text)
+		if at := bytes.Index(c.output[scanned:], []byte(text)); at >= 0 {
+			before := string(c.output[c.seen : scanned+at])
+			c.seen = scanned + at + len(text)
 			c.mu.Unlock()
-			return rest[:at]
+			return before
 		}
+		rest := c.output[max(c.seen, len(c.output)-4000):]
+		scanned = max(c.seen, len(c.output)-len(text))
 		c.mu.Unlock()
+		if closed {
+			c.t.Fatalf("the terminal closed and has not shown %q; it shows %q", text, rest)
+		}
 		select {
 		case <-c.news:
 		case <-c.eof:
-			if !strings.Contains(c.text()[c.seen:], text) {
-				c.t.Fatalf("the terminal closed and has not shown %q; it shows %q", text, rest)
-			}
+			closed = true
 		case <-limit:
 			c.t.Fatalf("the terminal does not show %q; it shows %q", text, rest)
 		}

@@ -156,15 +156,19 @@ func (m *monitor) watch(signals <-chan os.Signal) int {
 			orders <- o
 		}
 	}()
+	var orphaned <-chan time.Time
 	for {
 		select {
 		case s := <-signals:
 			if s == unix.SIGCHLD {
 				m.reap()
-			} else if os.Getppid() != m.parent {
-				return m.abandoned()
+			} else if os.Getppid() != m.parent && orphaned == nil {
+				// What aex last said is still to be read, up to the end of file; should that not come, then without.
+				orphaned = time.After(200 * time.Millisecond)
 			}
 			// Any other signal comes from the tree itself (kill -1) and is not for the monitor.
+		case <-orphaned:
+			return m.abandoned()
 		case o, ok := <-orders:
 			switch {
 			case !ok:

@@ -75,15 +75,13 @@ func (r *relay) output() {
 
 func (r *relay) show(text []byte) error {
 	r.draw.Lock()
-	before := r.screen.undo()
+	before := r.screen.modesOff()
 	r.screen.feed(text)
-	after := r.screen.undo()
-	clean := r.screen.clean()
+	if after := r.screen.modesOff(); after != before {
+		r.changed(after) // first: aex may be killed as soon as the terminal shows it
+	}
 	_, err := r.sink.Write(text)
 	r.draw.Unlock()
-	if clean && before != after {
-		r.changed(after)
-	}
 	r.flush()
 	return err
 }

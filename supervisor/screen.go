@@ -175,6 +175,16 @@ func (s *screen) undo() string {
 	default:
 		b.WriteString("\x18")
 	}
+	b.WriteString(s.modesOff())
+	if s.colour {
+		b.WriteString("\x1b[m")
+	}
+	return b.String()
+}
+
+// modesOff is the part of undo that lasts: what a shell's next prompt does not mend by itself.
+func (s *screen) modesOff() string {
+	var b strings.Builder
 	if s.keyboard > 0 {
 		b.WriteString("\x1b[<" + strconv.Itoa(s.keyboard) + "u")
 	}
@@ -191,9 +201,6 @@ func (s *screen) undo() string {
 	}
 	if s.hidden {
 		b.WriteString("\x1b[?25h")
-	}
-	if s.colour {
-		b.WriteString("\x1b[m")
 	}
 	return b.String()
 }
