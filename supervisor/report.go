@@ -26,7 +26,8 @@ type Report struct {
 	RunID     string         `json:"run_id"`
 	Agent     string         `json:"agent"`
 	Program   string         `json:"program"`
-	Outcome   string         `json:"outcome"` // exited, signalled, budget, guard, timeout, stopped, interrupted, lost, unbooked, not_started
+	Adapter   string         `json:"adapter,omitempty"` // that the program was adapted by
+	Outcome   string         `json:"outcome"`           // exited, signalled, budget, guard, timeout, stopped, interrupted, lost, unbooked, not_started
 	Reason    string         `json:"reason,omitempty"`
 	ExitCode  int            `json:"exit_code"` // of aex
 	Child     *ChildStatus   `json:"child,omitempty"`

@@ -39,6 +39,7 @@ type Spec struct {
 	NoBudget bool             // no budget anywhere is what the user wants
 	Policy   json.RawMessage  // capabilities that this run adds to the agent's
 
+	Adapter  string // of a known program; "": by its command line; NoAdapter
 	PassEnv  []string
 	NoClamp  bool
 	MaxCalls int64
@@ -92,6 +93,7 @@ type session struct {
 	guard   *guard
 	bypass  *bypass
 	report  *Report
+	adapted string // directory of an adapter's files
 
 	// stop ends the run; its first cause is the reason.
 	ctx  context.Context
@@ -253,6 +255,9 @@ func (r *session) start() (err error) {
 	if !r.row.Metered {
 		r.say("a provider's key or base URL is passed on: what is spent with it is not metered")
 	}
+	if env, err = r.adaptProgram(env); err != nil {
+		return err
+	}
 	r.proc, err = Start(Command{
 		Argv: r.Argv, Env: env, Dir: r.Dir, TTY: r.TTY, Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
 		RunID: string(r.row.ID), Title: r.Title, DieWithParent: r.DieWithParent, Sensitive: true,
@@ -388,7 +393,8 @@ func (r *session) shutdown() error {
 }
 
 // close ends the run in the ledger and completes the report.
-func (r *session) close(ctx context.Context) error {
+func (r *session) close(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, r.unadapt()) }()
 	detail, err := json.Marshal(r.report)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type runFlags struct {
 	caFile   string
 	report   string
 	policy   string
+	adapter  string
 	tty      string
 	orphans  string
 	loop     string
@@ -85,6 +86,7 @@ Flags after PROGRAM are the program's own.`,
 	fl.StringArrayVar(&f.prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
 	fl.StringArrayVar(&f.pass, "pass-env", nil, "leave this variable to the program; the run may then go unmetered")
 	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
+	fl.StringVar(&f.adapter, "adapter", "", "treat the program as claude, codex, opencode, gemini, aider or pi; none for no adapter (default: by its name)")
 	fl.StringVar(&f.policy, "policy", "", "policy file (default AEX_POLICY, else the nearest aex.yaml)")
 	fl.StringVar(&f.report, "report", "", "write the report as JSON to this file")
 	fl.StringVar(&f.tty, "tty", "auto", "give the program a terminal of its own: auto, force, never")
@@ -139,6 +141,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if rep.Outcome != "not_started" && rep.RunID != "" && !f.quiet {
 		for _, line := range rep.Lines() {
 			fmt.Fprintln(a.stderr, printable(line))
+		}
+		if rep.Adapter != "" && rep.Calls == 0 && rep.Refused == 0 {
+			fmt.Fprintf(a.stderr, "aex: no call of %s came to aex: what it did was not metered\n", rep.Adapter)
 		}
 	}
 	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
@@ -195,7 +200,7 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string) (supervisor.Spec,
 		Argv: args, Environ: a.environ, Dir: a.dir, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
 		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, CAFile: f.caFile,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
-		PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
+		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
 		Grace: f.grace, Guard: f.guard, DieWithParent: die == "yes" || die == "auto" && ci && !isTerminal(a.stderr),
 		Quiet: f.quiet, Verbose: f.verbose, Title: true,
 	}
@@ -286,6 +291,10 @@ func (a *app) runHint(err error, program string) error {
 		return hinted(err, "give one: --budget 0.50 (or --budget none)")
 	case errors.Is(err, supervisor.ErrNoAgent):
 		return hinted(err, "give a --budget and it is made, or make it with: aex agent create NAME BUDGET RPM")
+	case errors.Is(err, supervisor.ErrNoAdapter):
+		return hinted(err, "give --adapter one of these, or none")
+	case errors.Is(err, supervisor.ErrNoProviderKey):
+		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.Is(err, supervisor.ErrNoMoney):
 		return hinted(err, "give it more: aex topup NAME 0.50")
 	case errors.Is(err, supervisor.ErrNotFound):

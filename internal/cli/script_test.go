@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -111,6 +112,7 @@ func TestScripts(t *testing.T) {
 			"jsonhas":  scriptJSON,
 			"await":    scriptAwait,
 			"mode":     scriptMode,
+			"tamper":   scriptTamper,
 		},
 	})
 }
@@ -234,5 +236,17 @@ func scriptMode(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
 		ts.Fatalf("%s has mode %s", args[1], got)
+	}
+}
+
+// scriptTamper changes a ledger behind aex's back: tamper FILE SQL changes one row.
+func scriptTamper(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	result, err := db.Exec(args[1])
+	ts.Check(err)
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		ts.Fatalf("changed %d rows: %v", n, err)
 	}
 }
