@@ -40,6 +40,7 @@ type Behaviour struct {
 	// Fault and what it needs.
 	Fault         Fault       `json:"fault,omitempty"`
 	After         int         `json:"after,omitempty"`          // content chunks before a fault in mid-stream
+	Torn          bool        `json:"torn,omitempty"`           // half an event comes before a fault in mid-stream
 	RetryAfter    string      `json:"retry_after,omitempty"`    // header of a 429, 503 or 529; "-": none
 	Status        int         `json:"status,omitempty"`         // of FaultStatus
 	Body          string      `json:"body,omitempty"`           // of FaultStatus

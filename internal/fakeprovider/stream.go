@@ -137,6 +137,9 @@ func (s *stream) fault() bool {
 		return true
 	}
 	s.fired = true
+	if s.x.b.Torn {
+		s.raw(bytes.TrimRight(s.broken(), "\r\n"))
+	}
 	switch s.x.b.Fault {
 	case FaultCut, FaultReset:
 		s.x.breakOff()
