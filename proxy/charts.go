@@ -104,7 +104,54 @@ func nextBucket(t time.Time, per ledger.Grouping) time.Time {
 	return t.Add(time.Hour)
 }
 
-var bucketLayouts = map[ledger.Grouping]string{ledger.ByHour: "Jan 2 15:04", ledger.ByDay: "Jan 2", ledger.ByMonth: "Jan 2006"}
+// labels name the columns: as many as fit, each at a round time, and the rest
+// left empty.
+func (c chart) labels(per ledger.Grouping, most int) []string {
+	labels := make([]string, len(c.buckets))
+	every := 1
+	for _, n := range []int{1, 2, 3, 4, 6, 12, 24, 48, 96, 168} {
+		if every = n; len(c.buckets) <= n*most {
+			break
+		}
+	}
+	for i, b := range c.buckets {
+		switch {
+		case per == ledger.ByMonth && (int(b.Month())-1)%every == 0:
+			labels[i] = b.Format("Jan 2006")
+		case per == ledger.ByDay && (len(c.buckets)-1-i)%every == 0:
+			labels[i] = b.Format("Jan 2")
+		case per == ledger.ByHour && (b.Unix()/3600)%int64(every) == 0:
+			if labels[i] = b.Format("15:04"); b.Hour() == 0 {
+				labels[i] = b.Format("Jan 2")
+			}
+		}
+	}
+	return labels
+}
+
+// scale is the top of the axis and how many steps lead there: the fewest round
+// steps that hold the tallest column.
+func (c chart) scale() (top float64, steps int) {
+	var tallest ledger.Micros
+	for b := range c.buckets {
+		var sum ledger.Micros
+		for i := range c.amounts {
+			sum += c.amounts[i][b]
+		}
+		tallest = max(tallest, sum)
+	}
+	if tallest == 0 {
+		return 1, 4
+	}
+	for unit := ledger.Micros(1); ; unit *= 10 {
+		for _, step := range []ledger.Micros{unit, 2 * unit, 5 * unit} {
+			if tallest <= 5*step {
+				n := (tallest + step - 1) / step
+				return float64(n*step) / 1e6, int(n)
+			}
+		}
+	}
+}
 
 // svg draws the chart. The keys are told by the page beside it, which has the
 // same colours: no name stands in the picture.
@@ -125,15 +172,14 @@ func (c chart) svg(per ledger.Grouping, dark bool, width, height int) ([]byte, e
 	o.Padding = charts.NewBox(4, 8, 8, 4)
 	o.BarMargin = charts.Ptr(0.25)
 	font := charts.FontStyle{FontSize: 10, FontColor: charts.ParseColor(p.text)}
-	for _, b := range c.buckets {
-		o.CategoryAxis.Labels = append(o.CategoryAxis.Labels, b.Format(bucketLayouts[per]))
-	}
+	o.CategoryAxis.Labels = c.labels(per, width/70)
 	o.CategoryAxis.LabelFontStyle = font
-	o.CategoryAxis.LabelCount = max(2, min(len(c.buckets), width/95))
-	o.ValueAxis = []charts.ValueAxisOption{{LabelFontStyle: font, LabelCount: 5, Min: charts.Ptr(0.0), ValueFormatter: axisDollars}}
-	if c.total == 0 {
-		o.ValueAxis[0].Max = charts.Ptr(1.0)
-	}
+	o.CategoryAxis.LabelCount = len(c.buckets)
+	top, steps := c.scale()
+	o.ValueAxis = []charts.ValueAxisOption{{
+		LabelFontStyle: font, LabelCount: steps + 1, Min: charts.Ptr(0.0), Max: charts.Ptr(top),
+		RangeValuePaddingScale: charts.Ptr(0.0), PreferNiceIntervals: charts.Ptr(false), ValueFormatter: axisDollars,
+	}}
 	o.Legend.Show = charts.Ptr(false)
 	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: width, Height: height})
 	if err := painter.BarChart(o); err != nil {

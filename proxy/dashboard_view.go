@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -67,7 +68,7 @@ func (d *Dashboard) readView(r *http.Request) view {
 
 // Query is the address's query with some of it changed, in pairs; what becomes
 // empty is left out.
-func (v view) Query(change ...string) string {
+func (v view) Query(change ...string) template.URL {
 	q := url.Values{"range": {v.Range}, "by": {string(v.By)}, "per": {string(v.Per)}}
 	if v.Agent != "" {
 		q.Set("agent", v.Agent)
@@ -77,7 +78,7 @@ func (v view) Query(change ...string) string {
 			q.Set(change[i], change[i+1])
 		}
 	}
-	return q.Encode()
+	return template.URL(q.Encode()) //nolint:gosec // encoded
 }
 
 // Ranges, Pers and Bys are the choices of the filter.
@@ -198,6 +199,12 @@ type budgetRow struct {
 
 // Short tells whether the budget is gone soon.
 func (b budgetRow) Short() bool { return b.Lasts < time.Hour }
+
+// UsedUp tells whether nothing of the budget is left to spend.
+func (b budgetRow) UsedUp() bool {
+	left, limited := b.Account.Left()
+	return limited && left <= 0 && b.Account.Reserved == 0
+}
 
 // budgets are the living agents, those that spend first.
 func (d *Dashboard) budgets(ctx context.Context) ([]budgetRow, ledger.Burn, error) {

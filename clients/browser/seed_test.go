@@ -1,0 +1,141 @@
+package browser
+
+import (
+	"context"
+	"encoding/hex"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// hostile is an agent's name as an enemy would choose it; the ledger refuses
+// only control characters.
+const hostile = `<script>alert(1)</script>"'` + "\u202e" + `=1+1&lt;`
+
+// agents are those of the seed: name, budget in dollars, weight of its calls.
+var agents = []struct {
+	name   string
+	budget string
+	weight int
+}{
+	{"atlas", "25.00", 10}, {"researcher", "40.00", 8}, {"nightly-review", "6.00", 5}, {"support-bot", "15.00", 4},
+	{hostile, "2.00", 1}, {"unlimited", "", 1},
+}
+
+var models = []struct {
+	name, provider, wire string
+	in, out              int64 // pico-dollars a token
+}{
+	{"gpt-4o-mini", "openai", "chat", 150_000, 600_000},
+	{"claude-sonnet-4-5", "anthropic", "messages", 3_000_000, 15_000_000},
+	{"gemini-2.5-flash", "google", "gemini", 300_000, 2_500_000},
+	{"text-embedding-3-small", "openai", "embeddings", 20_000, 0},
+}
+
+// seed writes five weeks of history into a new ledger, and returns the run that
+// is still open.
+func seed(t *testing.T, home string) {
+	t.Helper()
+	now := time.Now().UTC()
+	clock := now.Add(-35 * 24 * time.Hour)
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home, Now: func() time.Time { return clock }})
+	must(t, err)
+	defer func() { must(t, l.Close()) }()
+	random := rand.New(rand.NewPCG(7, 11)) //nolint:gosec // the same figures every time
+	n := 0
+	for _, a := range agents {
+		agent := ledger.NewAgent{Name: a.name}
+		if a.budget != "" {
+			m, err := ledger.ParseUSD(a.budget)
+			must(t, err)
+			agent.Budget = &m
+		}
+		_, err := l.CreateAgent(t.Context(), agent)
+		must(t, err)
+		token := ledger.HashToken("seed-" + a.name)
+		must(t, l.AddToken(t.Context(), ledger.NewToken{Hash: token, Agent: a.name, Scope: ledger.Execution}))
+	}
+	var weighted []int
+	for i, a := range agents {
+		for range a.weight {
+			weighted = append(weighted, i)
+		}
+	}
+	programs := []string{"python", "claude", "node", "review.sh", "pytest"}
+	for clock.Before(now.Add(-3 * time.Minute)) {
+		busy := clock.Hour() >= 7 && clock.Hour() < 20 && clock.Weekday() != time.Sunday
+		step := time.Duration(20+random.IntN(150)) * time.Minute
+		if busy {
+			step /= 3
+		}
+		if now.Sub(clock) < 26*time.Hour {
+			step /= 6
+		}
+		clock = clock.Add(step)
+		if clock.After(now.Add(-3 * time.Minute)) {
+			break
+		}
+		a := agents[weighted[random.IntN(len(weighted))]]
+		n++
+		run(t, l, &clock, a.name, programs[random.IntN(len(programs))], n, random)
+	}
+	clock = now
+}
+
+// run makes one run of an agent, with its calls.
+func run(t *testing.T, l *ledger.Ledger, clock *time.Time, agent, program string, n int, random *rand.Rand) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	token := ledger.HashToken("run-" + hex.EncodeToString([]byte{byte(n >> 16), byte(n >> 8), byte(n)}))
+	budget := ledger.Micros(100_000 + random.Int64N(400_000))
+	r, err := l.OpenRun(ctx, ledger.NewRun{Agent: agent, Budget: &budget, Program: program, Token: token, Expires: clock.Add(time.Hour), Metered: true})
+	must(t, err)
+	end := ledger.RunEnd{Outcome: "exited"}
+	for range 1 + random.IntN(9) {
+		m := models[random.IntN(len(models))]
+		hold, refused, err := l.Admit(ctx, ledger.Admission{
+			Token: token, Least: 1000, Most: 120_000,
+			Call: ledger.CallInfo{Wire: m.wire, ModelAsked: m.name, ModelSent: m.name, Provider: m.provider, Stream: true},
+			Share: func(room ledger.Micros) ledger.Micros {
+				if room < 1000 {
+					return 0
+				}
+				return min(room, 120_000)
+			},
+		})
+		must(t, err)
+		if refused != nil {
+			end = ledger.RunEnd{Outcome: "budget", ExitCode: 121}
+			break
+		}
+		latency := time.Duration(300+random.ExpFloat64()*2500) * time.Millisecond
+		*clock = clock.Add(latency)
+		u := ledger.Usage{Input: 200 + random.Int64N(9000), CacheRead: random.Int64N(4000), Output: 20 + random.Int64N(1800)}
+		cost := ledger.Micros((u.Input*m.in + u.Output*m.out + 999_999) / 1_000_000)
+		_, err = l.Settle(ctx, hold.ID, ledger.Settlement{
+			How: ledger.Settled, Cost: min(cost, hold.Amount), Usage: u, ModelServed: m.name, Status: 200, Ending: "complete",
+			FirstToken: latency / 5, Latency: latency,
+		})
+		must(t, err)
+	}
+	switch random.IntN(14) {
+	case 0:
+		must(t, l.Refused(ctx, ledger.RefusedCall{Agent: agent, Run: r.ID, Code: "model_not_allowed", Reason: "aex: agent may not use model <img src=x onerror=alert(2)>", Call: ledger.CallInfo{Wire: "chat", ModelAsked: "<img src=x onerror=alert(2)>\x00\x1b[31m"}}))
+	case 1:
+		end = ledger.RunEnd{Outcome: "exited", ExitCode: 1}
+	case 2:
+		must(t, l.Refused(ctx, ledger.RefusedCall{Agent: agent, Run: r.ID, Code: "endpoint_not_governed", Reason: "aex: POST /v1/files is not metered"}))
+	}
+	_, err = l.EndRun(ctx, r.ID, end)
+	must(t, err)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
