@@ -251,6 +251,7 @@ func TestNoTerminalOnRequest(t *testing.T) {
 	c.expect("again")
 	c.expect("again")
 	c.send("\x03")
+	c.expect("ready> ")
 	c.send("echo \"rc=$?\"\n")
 	c.expect("rc=130")
 }

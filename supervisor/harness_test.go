@@ -37,7 +37,7 @@ func aexCommand(t testing.TB, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "AEX_TEST_MAIN=aex", "AEX="+os.Args[0])
+	cmd.Env = append(os.Environ(), "AEX_TEST_MAIN=aex", "GORACE=atexit_sleep_ms=0", "AEX="+os.Args[0])
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no controlling terminal, wherever the tests run
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
@@ -60,7 +60,7 @@ func run(t testing.TB, stdin string, args ...string) (stdout, stderr string, sta
 type console struct {
 	t      testing.TB
 	master *os.File
-	slave  *os.File // kept open for its settings, unless released
+	slave  *os.File     // kept open for its settings, unless released
 	before unix.Termios // its settings before the program started
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -89,7 +89,7 @@ func openConsole(t testing.TB, prepare func(cmd *exec.Cmd, tty *os.File), name s
 	c.before = c.termiosOf(slave)
 	// Descriptor 3 makes the terminal the controlling one, and is nobody's after that.
 	c.cmd = exec.Command("sh", append([]string{"-c", `exec 3>&-; exec "$@"`, "sh", name}, args...)...)
-	c.cmd.Env = append(os.Environ(), "AEX_TEST_MAIN=aex", "AEX="+os.Args[0], "TERM=xterm", "PS1=ready> ", "HISTFILE=")
+	c.cmd.Env = append(os.Environ(), "AEX_TEST_MAIN=aex", "GORACE=atexit_sleep_ms=0", "AEX="+os.Args[0], "TERM=xterm", "PS1=ready> ", "HISTFILE=")
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = slave, slave, slave
 	c.cmd.ExtraFiles = []*os.File{slave}
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}

@@ -87,26 +87,28 @@ type identity struct {
 	start uint64
 }
 
-// end sends TERM and CONT to the tree, waits for grace, and then KILLs until two thorough looks in a row find it
+// end sends TERM and CONT to the tree, waits for grace, and then KILLs until two looks in a row, one of them thorough, find it
 // empty, or the limit is reached.
 func (f *forest) end(grace time.Duration) Ended {
 	seen := map[identity]Proc{}
-	if grace > 0 {
-		f.terminate(grace, seen)
+	quiet := 0 // looks in a row that found nothing; one of them at least is thorough
+	sure := grace > 0 && f.terminate(grace, seen)
+	if sure {
+		quiet = 1
 	}
 	refused := map[identity]error{}
 	deadline := time.Now().Add(killLimit)
 	var left []Proc
-	for quiet, pause := 0, time.Millisecond; quiet < 2; {
+	for pause := time.Millisecond; quiet < 2; {
 		if f.settle != nil {
 			f.settle()
 		}
-		left = f.list(quiet > 0)
+		left = f.list(quiet > 0 && !sure)
 		if len(left) == 0 {
 			quiet++
 			continue
 		}
-		quiet = 0
+		quiet, sure = 0, false
 		if time.Now().After(deadline) {
 			break
 		}
@@ -140,17 +142,23 @@ func (f *forest) end(grace time.Duration) Ended {
 }
 
 // terminate asks politely. A stopped process takes TERM only when it is continued. What a process starts to clean up
-// after itself is not told: only the first looks, which catch what was being forked meanwhile, send TERM.
-func (f *forest) terminate(grace time.Duration, seen map[identity]Proc) {
+// after itself is not told: only the first looks, which catch what was being forked meanwhile, send TERM. It reports
+// whether a thorough look found nothing any more.
+func (f *forest) terminate(grace time.Duration, seen map[identity]Proc) (empty bool) {
 	deadline := time.Now().Add(grace)
 	const looks = 3
 	for look, pause := 0, time.Millisecond; ; look++ {
 		if f.settle != nil {
 			f.settle()
 		}
-		live := f.list(look == looks)
-		if len(live) == 0 && look >= looks || time.Now().After(deadline) {
-			return
+		live := f.list(false)
+		if len(live) == 0 {
+			if live = f.list(true); len(live) == 0 {
+				return true
+			}
+		}
+		if time.Now().After(deadline) {
+			return false
 		}
 		for _, p := range live {
 			id := identity{p.PID, p.start}
