@@ -116,6 +116,9 @@ func (a *app) newCompat(ctx context.Context, f *compatFlags) (*compatRun, error)
 		return nil, hinted(fmt.Errorf("asking %s for its models: %w", r.url, err), "is the token right? mint one with: aex agent token NAME")
 	}
 	r.chat = f.model
+	if r.chat == "" { // v1.2's one model first
+		r.chat = r.pick(func(m listedModel) bool { return m.ID == "gpt-oss-20b" })
+	}
 	if r.chat == "" {
 		r.chat = r.pick(func(m listedModel) bool {
 			return !strings.Contains(m.ID, "embed") && m.OwnedBy != "anthropic" && m.OwnedBy != "google"

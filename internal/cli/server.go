@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,6 +32,7 @@ type server struct {
 	view     daemonView
 	home     string
 	lock     *os.File
+	listener net.Listener
 	ledger   *ledger.Ledger
 	gateway  *proxy.Gateway
 	pages    *proxy.Dashboard
@@ -51,14 +54,9 @@ func (a *app) newServer(ctx context.Context, f *serveFlags, log *serverLog) (s *
 	if err != nil {
 		return nil, err
 	}
-	registry, err := set.registry(f.prices)
-	if err != nil {
-		return nil, hinted(err, "check it with: aex models list")
-	}
 	opening := &server{app: a, flags: f, log: log, home: set.home}
 	s = opening
 	s.stopped, s.stop = context.WithCancelCause(context.WithoutCancel(ctx))
-	s.settings.Store(set)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, opening.close(ctx))
@@ -70,40 +68,71 @@ func (a *app) newServer(ctx context.Context, f *serveFlags, log *serverLog) (s *
 	for _, r := range s.ledger.Recovered() {
 		log.printf("settled %s in full for a call of agent %s, whose aex died", r.Amount, r.Agent)
 	}
-	if err = s.claim(ctx); err != nil {
+	if err = s.claim(ctx, set); err != nil {
 		return nil, err
+	}
+	if s.listener, s.view.URL, err = f.bind(ctx); err != nil {
+		return nil, err
+	}
+	registry, err := s.load(ctx)
+	if err != nil {
+		return nil, hinted(err, "check it with: aex models list")
 	}
 	token, err := makeOperatorToken(set.home)
 	if err != nil {
 		return nil, err
 	}
-	if err = s.listen(ctx, token, registry); err != nil {
+	if err = s.start(token, registry); err != nil {
 		return nil, err
 	}
 	s.warn(registry)
 	return s, nil
 }
 
+// load reads settings, models and prices. What cannot be read changes nothing.
+//
+// The server's own address and tokens are no provider's, though a shell that
+// was set up for its clients has them where a provider's would be: the server
+// would call itself.
+func (s *server) load(ctx context.Context) (*policy.Registry, error) {
+	set, err := s.app.settings(s.flags.envFiles...)
+	if err != nil {
+		return nil, err
+	}
+	dropped := set.without(func(name, value string) bool {
+		if strings.HasSuffix(name, "_API_KEY") {
+			_, err := s.ledger.Authenticate(ctx, ledger.HashToken(value))
+			return err == nil || errors.Is(err, ledger.ErrExpired)
+		}
+		return isBaseURL(name) && sameAddress(value, s.view.URL)
+	})
+	for _, name := range dropped {
+		s.log.printf("%s leads to this server itself, so it is not used for a provider", name)
+	}
+	registry, err := set.registry(s.flags.prices)
+	if err != nil {
+		return nil, err
+	}
+	s.settings.Store(set)
+	return registry, nil
+}
+
 // claim takes this home's lock, so that there is one server.
-func (s *server) claim(ctx context.Context) error {
+func (s *server) claim(ctx context.Context, set *settings) error {
 	lock, taken, err := takeLock(ctx, lockPath(s.home))
 	if err != nil {
 		return err
 	}
 	if !taken {
-		other := s.app.lookAtDaemon(ctx, s.settings.Load())
+		other := s.app.lookAtDaemon(ctx, set)
 		return hinted(fmt.Errorf("a server of this home is running already (PID %d, %s)", other.PID, other.URL), "end it with: aex daemon stop")
 	}
 	s.lock = lock
 	return removeQuietly(daemonPath(s.home)) // of a server that died
 }
 
-// listen puts the gateway to work.
-func (s *server) listen(ctx context.Context, token string, registry *policy.Registry) error {
-	l, url, err := s.flags.bind(ctx)
-	if err != nil {
-		return err
-	}
+// start puts the gateway to work.
+func (s *server) start(token string, registry *policy.Registry) (err error) {
 	s.gateway = proxy.New(proxy.Options{
 		Ledger: s.ledger, Registry: registry, NoClamp: s.flags.noClamp, CAFile: s.flags.caFile, Hosts: s.flags.lowerHosts(),
 		Key:    func(p policy.Provider) string { return s.settings.Load().key(p) },
@@ -114,11 +143,11 @@ func (s *server) listen(ctx context.Context, token string, registry *policy.Regi
 		Ledger: s.ledger, Token: token, Live: s.gateway.Live, Hosts: s.flags.lowerHosts(), Version: Version, Logf: s.log.printf, Now: s.app.now,
 	})
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return err
 	}
 	s.gateway.Front(s.operatorOptions(token))
 	s.owners.Go(func() {
-		if err := s.gateway.Serve(l); err != nil {
+		if err := s.gateway.Serve(s.listener); err != nil {
 			s.stop(err)
 		}
 	})
@@ -129,7 +158,7 @@ func (s *server) listen(ctx context.Context, token string, registry *policy.Regi
 		case <-s.stopped.Done():
 		}
 	})
-	s.view = daemonView{PID: os.Getpid(), URL: url, Started: s.app.now().UTC(), Version: Version, Log: s.flags.logFile, Running: true, Ready: true}
+	s.view = daemonView{PID: os.Getpid(), URL: s.view.URL, Started: s.app.now().UTC(), Version: Version, Log: s.flags.logFile, Running: true, Ready: true}
 	if s.flags.cert != "" {
 		if s.view.CAFile, err = filepath.Abs(s.flags.cert); err != nil {
 			return err
@@ -207,20 +236,15 @@ func (s *server) wait(ctx context.Context) error {
 
 // reload reads models.yaml and the environment files again. What cannot be
 // read changes nothing.
-func (s *server) reload(context.Context) error {
+func (s *server) reload(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	set, err := s.app.settings(s.flags.envFiles...)
+	registry, err := s.load(ctx)
 	if err != nil {
 		return err
 	}
-	registry, err := set.registry(s.flags.prices)
-	if err != nil {
-		return err
-	}
-	s.settings.Store(set)
 	s.gateway.SetRegistry(registry)
-	s.log.printf("read %s and the environment files again", set.modelsFile)
+	s.log.printf("read %s and the environment files again", s.settings.Load().modelsFile)
 	for _, w := range registry.Warnings {
 		s.log.printf("warning: %s", w)
 	}
@@ -250,6 +274,9 @@ func (s *server) close(ctx context.Context) (err error) {
 		err = s.gateway.Shutdown(drain)
 		cancel()
 		signal.Stop(again)
+	}
+	if s.listener != nil {
+		_ = s.listener.Close() // the gateway has closed it, if it ever had it
 	}
 	s.stop(nil)
 	s.owners.Wait()

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -102,6 +105,47 @@ var baseURLs = map[string][]string{
 	"anthropic": {"ANTHROPIC_BASE_URL"},
 	"google":    {"GOOGLE_GEMINI_BASE_URL"},
 	"groq":      {"GROQ_BASE_URL"},
+}
+
+// without leaves out the variables that drop says, and lists them.
+func (s *settings) without(drop func(name, value string) bool) (dropped []string) {
+	for i, src := range s.sources {
+		kept := map[string]string{}
+		for name, value := range src.vars {
+			if value != "" && drop(name, value) {
+				dropped = append(dropped, name)
+				continue
+			}
+			kept[name] = value
+		}
+		s.sources[i].vars = kept
+	}
+	slices.Sort(dropped)
+	return dropped
+}
+
+// isBaseURL tells whether a variable leads programs to a provider.
+func isBaseURL(name string) bool {
+	for _, names := range baseURLs {
+		if slices.Contains(names, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameAddress tells whether two URLs lead to one port of this machine.
+func sameAddress(x, y string) bool {
+	a, errA := url.Parse(x)
+	b, errB := url.Parse(y)
+	if errA != nil || errB != nil || a.Port() != b.Port() {
+		return false
+	}
+	here := func(host string) bool {
+		ip := net.ParseIP(host)
+		return host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
+	}
+	return a.Hostname() == b.Hostname() || here(a.Hostname()) && here(b.Hostname())
 }
 
 // key is the real key for a provider, "" for none.

@@ -1,0 +1,18 @@
+"""python -m aex ARG... is the aex binary."""
+
+import os
+import sys
+
+from ._binary import find_binary
+
+
+def main():
+    try:
+        binary = find_binary()
+    except RuntimeError as error:
+        sys.exit(f"aex: {error}")
+    os.execv(binary, ["aex", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
