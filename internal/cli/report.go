@@ -17,7 +17,8 @@ type reportFlags struct {
 	agent, model string
 	run          string
 	since, until sinceFlag
-	csv          bool
+	format       string
+	csv          bool // --csv: --format csv
 }
 
 // spendView is one line of the report.
@@ -36,28 +37,35 @@ func (a *app) reportCommand() *cobra.Command {
 	f := &reportFlags{}
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "report", Short: "sum up spending by agent, model, run and time",
-		Example: "  aex report --by model --since 30d\n  aex report --by agent --per month --csv",
+		Example: "  aex report --by model --since 30d\n  aex report --by day --since 30d\n  aex report --by agent --per month --format csv",
 		Args:    none,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.report(cmd.Context(), f) },
 	})
 	fl := cmd.Flags()
-	fl.StringVar(&f.by, "by", "agent", "agent, model, run, none")
+	fl.StringVar(&f.by, "by", "agent", "agent, model, run, hour, day, month, none")
 	fl.StringVar(&f.per, "per", "none", "hour, day, month, none")
 	fl.StringVarP(&f.agent, "agent", "a", "", "only this agent")
 	fl.StringVar(&f.model, "model", "", "only this model")
 	fl.StringVar(&f.run, "run", "", "only this run")
 	fl.Var(&f.since, "since", "from this hour on: a date, or how long ago (24h, 30d)")
 	fl.Var(&f.until, "until", "up to this hour")
-	fl.BoolVar(&f.csv, "csv", false, "print CSV")
+	fl.StringVar(&f.format, "format", "table", "table, csv, json")
+	fl.BoolVar(&f.csv, "csv", false, "the same as --format csv")
 	return cmd
 }
 
 // filter turns the flags into what the ledger sums.
 func (f *reportFlags) filter(now time.Time) (ledger.SpendFilter, error) {
 	filter := ledger.SpendFilter{Agent: f.agent, Model: f.model, Since: f.since.time(now), Until: f.until.time(now)}
-	by, err := oneOf("--by", f.by, "agent", "model", "run", "none")
+	by, err := oneOf("--by", f.by, "agent", "model", "run", "hour", "day", "month", "none")
 	if err != nil {
 		return filter, err
+	}
+	if by == "hour" || by == "day" || by == "month" { // times are steps, not keys
+		if f.per != "none" && f.per != by {
+			return filter, usageError("--by %s and --per %s exclude each other", by, f.per)
+		}
+		by, f.per = "none", by
 	}
 	per, err := oneOf("--per", f.per, "hour", "day", "month", "none")
 	if err != nil {
@@ -73,8 +81,13 @@ func (f *reportFlags) filter(now time.Time) (ledger.SpendFilter, error) {
 }
 
 func (a *app) report(ctx context.Context, f *reportFlags) error {
+	format, err := oneOf("--format", f.format, "table", "csv", "json")
+	if err != nil {
+		return err
+	}
+	f.csv, a.json = f.csv || format == "csv", a.json || format == "json"
 	if f.csv && a.json {
-		return usageError("--csv and --json exclude each other")
+		return usageError("CSV and JSON exclude each other")
 	}
 	filter, err := f.filter(a.now())
 	if err != nil {
