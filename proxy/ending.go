@@ -141,6 +141,7 @@ func (c *call) forwardAndSettle() {
 			book()
 		}
 	}()
+	c.plan()
 	end = c.forward()
 	if end.abort {
 		panic(http.ErrAbortHandler)

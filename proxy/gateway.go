@@ -78,7 +78,8 @@ type Gateway struct {
 	closing bool
 	calls   sync.WaitGroup // Add only under mu while not closing
 	open    atomic.Int64   // calls under way
-	live    liveCalls      // those of them that hold money
+	sweeper sync.WaitGroup
+	live    liveCalls // those of them that hold money
 	broken  sync.Once
 	failed  atomic.Bool
 	server  *http.Server
@@ -104,6 +105,7 @@ func New(o Options) *Gateway {
 	}
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
+	g.sweeper.Go(g.sweep)
 	g.server = &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: 30 * time.Second,
@@ -139,8 +141,33 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		<-booked
 	}
 	g.stop(http.ErrServerClosed)
+	g.sweeper.Wait()
 	g.upstream.close()
 	return g.server.Close()
+}
+
+// sweepEvery is how often the ledger is asked for holds that no call owns.
+const sweepEvery = time.Minute
+
+// sweep settles in full what a call of this gateway left behind, which only a
+// fault of its own can bring about; what cannot be booked ends the gateway.
+func (g *Gateway) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		swept, err := g.ledger.Sweep(g.ctx, g.live.owns)
+		if err != nil && g.ctx.Err() == nil {
+			g.fail(err)
+		}
+		for _, s := range swept {
+			g.o.Logf("settled %s in full: no call owns hold %s", s.Amount, s.Hold)
+		}
+	}
 }
 
 // enter counts a call as open, unless the gateway is closing.
@@ -376,7 +403,6 @@ func (c *call) admit(ctx context.Context) error {
 		return refusef("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)
 	}
 	c.hold = hold
-	c.plan()
 	return nil
 }
 

@@ -57,6 +57,18 @@ func (l *liveCalls) remove(p *progress) {
 	delete(l.open, p)
 }
 
+// owns tells whether a call on its way holds id.
+func (l *liveCalls) owns(id ledger.HoldID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.open {
+		if p.call.hold.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
 // Live lists the calls on their way, oldest first.
 func (g *Gateway) Live() []LiveCall {
 	g.live.mu.Lock()

@@ -169,6 +169,9 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		}
 		return true
 	})
+	if err != nil && !edits {
+		rl.flush() // what came, before the connection is aborted
+	}
 	var changes []splice
 	complete := err == nil && kept.Len() <= maxAnswer
 	if complete {
