@@ -33,7 +33,7 @@ func (c *identityCache) forget() {
 }
 
 // Authenticate finds who a token speaks for. Unknown and revoked tokens are
-// ErrNotFound, expired ones ErrExpired. A token of a run that has ended is
+// ErrNotFound, expired ones ErrExpired with the identity. A token of a run that has ended is
 // still found (RunState tells): its calls are refused for money, not for
 // authentication. A read: it does not change anything.
 func (l *Ledger) Authenticate(ctx context.Context, h TokenHash) (Identity, error) {
@@ -42,7 +42,7 @@ func (l *Ledger) Authenticate(ctx context.Context, h TokenHash) (Identity, error
 		return Identity{}, fmt.Errorf("authenticating: %w", err)
 	}
 	if !id.Expires.IsZero() && !id.Expires.After(l.now()) {
-		return Identity{}, fmt.Errorf("authenticating: %w", ErrExpired)
+		return id, fmt.Errorf("authenticating: %w", ErrExpired)
 	}
 	return id, nil
 }

@@ -4,10 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"database/sql"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -69,6 +78,16 @@ func callMain() {
 	if len(args) > 2 {
 		body = args[2]
 	}
+	client := &http.Client{}
+	if path := os.Getenv("CALL_CA"); path != "" {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			panic(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(data)
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	}
 	status := 0
 	for range times {
 		req, err := http.NewRequest(args[0], os.Getenv("AEX_URL")+args[1], strings.NewReader(body))
@@ -82,7 +101,7 @@ func callMain() {
 				req.Host = h[1]
 			}
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err != nil {
 			fmt.Println("error", err)
 			os.Exit(3)
@@ -113,6 +132,7 @@ func TestScripts(t *testing.T) {
 			"await":    scriptAwait,
 			"mode":     scriptMode,
 			"tamper":   scriptTamper,
+			"certify":  scriptCertify,
 		},
 	})
 }
@@ -248,5 +268,22 @@ func scriptTamper(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if n, err := result.RowsAffected(); err != nil || n != 1 {
 		ts.Fatalf("changed %d rows: %v", n, err)
+	}
+}
+
+// scriptCertify makes cert.pem and key.pem for 127.0.0.1.
+func scriptCertify(ts *testscript.TestScript, _ bool, _ []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "aex"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	ts.Check(err)
+	der, err := x509.MarshalECPrivateKey(key)
+	ts.Check(err)
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "EC PRIVATE KEY", Bytes: der}} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(block), 0o600))
 	}
 }
