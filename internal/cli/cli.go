@@ -80,7 +80,7 @@ func Main(args []string) Exit {
 	root.SetArgs(args)
 	ctx := context.Background()
 	// run takes signals for its child; the others end by them.
-	if len(args) == 0 || args[0] != "run" {
+	if target, _, err := root.Find(args); err != nil || target.Name() != "run" {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
