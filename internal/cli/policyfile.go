@@ -214,7 +214,7 @@ func (a *app) checkPolicy(named string) error {
 	var f *failure
 	switch {
 	case errors.As(err, &f) && named != "":
-		return hinted(f.err, "docs/policy.md tells what a policy file may say")
+		return hinted(f.err, "docs/commands.md tells what a policy file may say")
 	case err != nil:
 		return err
 	case file == nil:
