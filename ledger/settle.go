@@ -63,22 +63,42 @@ type Outcome struct {
 // Call it with context.WithoutCancel: the effect has happened. A second
 // Settle of a hold that ended other than by recovery is ErrHoldEnded.
 func (l *Ledger) Settle(ctx context.Context, id HoldID, s Settlement) (Outcome, error) {
+	return l.SettleLater(ctx, id, s)()
+}
+
+// SettleLater is Settle for a caller that has other work meanwhile: the
+// settlement is in order before every operation begun after SettleLater has
+// returned, and done when the function that it returns is. That must be called.
+func (l *Ledger) SettleLater(ctx context.Context, id HoldID, s Settlement) func() (Outcome, error) {
+	out := new(Outcome)
+	o, err := settling(id, s, out)
+	if err == nil {
+		err = l.enqueue(ctx, o)
+	}
+	return func() (Outcome, error) {
+		if err == nil {
+			err = l.await(ctx, o)
+		}
+		return *out, err
+	}
+}
+
+// settling is the operation of a settlement; out is filled when it is done.
+func settling(id HoldID, s Settlement, out *Outcome) (*op, error) {
 	key, ok := parseHoldID(id)
 	if !ok {
-		return Outcome{}, fmt.Errorf("hold %q: %w", id, ErrNotFound)
+		return nil, fmt.Errorf("hold %q: %w", id, ErrNotFound)
 	}
 	if s.How == Cancelled {
 		s.Cost = 0
 	}
 	if s.How != Settled && s.How != Estimated && s.How != Cancelled || s.Cost < 0 || s.Cost > maxAmount {
-		return Outcome{}, fmt.Errorf("%w: hold %s cannot end %q at %d micro-dollars", ErrInvalid, id, s.How, s.Cost)
+		return nil, fmt.Errorf("%w: hold %s cannot end %q at %d micro-dollars", ErrInvalid, id, s.How, s.Cost)
 	}
-	var out Outcome
-	err := l.commitOne(ctx, func(g *group) (err error) {
-		out, err = g.settle(key, s)
+	return &op{do: func(g *group) (err error) {
+		*out, err = g.settle(key, s)
 		return err
-	})
-	return out, err
+	}}, nil
 }
 
 func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {

@@ -95,18 +95,32 @@ func (w *writer) close() error { return errors.Join(w.disconnect(), w.lock.Close
 // do queues an operation and waits for its answer, which comes after the
 // commit. ctx ends only the wait for a turn.
 func (l *Ledger) do(ctx context.Context, o *op) error {
+	if err := l.enqueue(ctx, o); err != nil {
+		return err
+	}
+	return l.await(ctx, o)
+}
+
+// enqueue hands an operation to the writer; operations are taken in order.
+func (l *Ledger) enqueue(ctx context.Context, o *op) error {
 	if l.write == nil {
 		return ErrReadOnly
 	}
-	w := l.write
 	o.done, o.ctx = make(chan struct{}), ctx
 	select {
-	case w.queue <- o:
+	case l.write.queue <- o:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-w.stopped:
+	case <-l.write.stopped:
 		return ErrClosed
 	}
+}
+
+// await returns when the operation is answered, which a context that ends only
+// hastens: what was committed is never taken for lost.
+func (l *Ledger) await(ctx context.Context, o *op) error {
+	w := l.write
 	select {
 	case <-o.done:
 		return o.err

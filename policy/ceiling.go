@@ -24,6 +24,7 @@ const (
 	maxOutputs   = 1 << 20
 	toolsPrompt  = 1024 // the prompt that turns tools on; 159 to 735 tokens are published by Anthropic
 	maxBodyBytes = 1 << 40
+	maxCeiling   = 1_000_000_000_000_000 // micro-dollars; no call costs a billion dollars
 )
 
 // Ceiling is the most a call can cost, kept in a form from which a smaller
@@ -85,7 +86,10 @@ func Bound(c Call, m Model, clamp bool) (Ceiling, error) {
 	if ceiling.Output > math.MaxInt64/2 {
 		return Ceiling{}, fmt.Errorf("%w: the ceiling does not fit", ErrAmount)
 	}
-	_, err = ceiling.micros(asked)
+	most, err := ceiling.micros(asked)
+	if err == nil && most > maxCeiling {
+		err = fmt.Errorf("%w: the call could cost $%d", ErrAmount, most/1_000_000)
+	}
 	return ceiling, err
 }
 

@@ -10,6 +10,14 @@ func (c Ceiling) micros(output int64) (int64, error) {
 	return s.micros()
 }
 
+// Estimate is the price, in micro-US-dollars rounded up, of the whole input
+// bound and so many output tokens in all; as many as one output may have cost
+// as much as they would in each.
+func (c Ceiling) Estimate(output, outputs int64) (int64, error) {
+	outputs = max(outputs, 1)
+	return c.micros((output + outputs - 1) / outputs)
+}
+
 // hold is micros where Bound has made sure that the amount fits.
 func (c Ceiling) hold(output int64) int64 {
 	m, err := c.micros(output)

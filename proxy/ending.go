@@ -55,14 +55,16 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	case e.row == "not_sent":
 		return ledger.Cancelled, 0
 	case c.read.known && c.read.unclear == "":
-		price := c.g.registry.Load().Served(c.model, c.read.model).InGeo(cmp.Or(c.read.geo, c.asked.Geo))
-		if micros, err := policy.Cost(price, c.read.usage, c.tier()); err == nil {
+		if micros, err := policy.Cost(c.price(), c.read.usage, c.tier()); err == nil {
 			return ledger.Settled, ledger.Micros(micros)
 		}
 	case e.row == "refused" && c.freeRefusal(status):
 		return ledger.Cancelled, 0
 	case c.visible() && c.read.unclear == "" && status == http.StatusOK && (c.read.seen > 0 || c.read.input != nil):
-		return ledger.Estimated, c.estimate()
+		if e.row == "over_cap" { // what goes beyond the hold is an overrun
+			return ledger.Estimated, max(c.estimate(), c.hold.Amount)
+		}
+		return ledger.Estimated, min(c.estimate(), c.hold.Amount)
 	}
 	return ledger.Estimated, c.hold.Amount
 }
@@ -81,12 +83,12 @@ func (c *call) tier() string {
 // whoever sent it says that the request was never worked on.
 func (c *call) freeRefusal(status int) bool {
 	switch {
-	case c.read.refused:
-		return true
 	case status == http.StatusRequestTimeout, status == 499:
 		return false
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
+		return false // of something between: the provider may be at work, and charge
 	}
-	return status < 500
+	return c.read.refused || status < 500
 }
 
 // shown tells whether the answer should be a stream that shows all the output
@@ -100,45 +102,46 @@ func (c *call) shown() bool {
 // what was made.
 func (c *call) visible() bool { return c.shown() && !c.read.hidden }
 
+// price is that of the model served, where it was served.
+func (c *call) price() policy.Price {
+	return c.g.registry.Load().Served(c.model, c.read.model).InGeo(cmp.Or(c.read.geo, c.asked.Geo))
+}
+
 // estimate bounds a visible stream that broke: the input as the provider
 // reported it, else its bound; a token for each byte of output that passed,
-// which no tokenizer exceeds; and what may have been on its way. The hold
-// bounds it all.
+// which no tokenizer exceeds; and what may have been on its way.
 func (c *call) estimate() ledger.Micros {
-	u := c.read.usage
+	output := max(c.read.outputs, c.read.seen) + lagTokens*max(c.asked.Outputs, 1)
 	if c.read.input == nil {
-		u = policy.Usage{Input: c.ceiling.InputTk}
-		switch {
-		case c.asked.CacheWrite1h:
-			u = policy.Usage{CacheWrite1h: c.ceiling.InputTk}
-		case c.asked.CacheWrite5m:
-			u = policy.Usage{CacheWrite5m: c.ceiling.InputTk}
+		if micros, err := c.ceiling.Estimate(output, c.asked.Outputs); err == nil {
+			return ledger.Micros(micros)
 		}
+		return c.hold.Amount
 	}
-	u.Output = max(c.read.outputs, c.read.seen) + lagTokens*max(c.asked.Outputs, 1)
-	micros, err := policy.Cost(c.model.Price, u, c.tier())
-	if err != nil || ledger.Micros(micros) > c.hold.Amount {
+	u := c.read.usage
+	u.Output = output
+	micros, err := policy.Cost(c.price(), u, c.tier())
+	if err != nil {
 		return c.hold.Amount
 	}
 	return ledger.Micros(micros)
 }
 
-// forwardAndSettle relays the call and books it. The booking does not hold up
-// the connection: the hold covers the call until its settlement is on disk, and
-// the gateway closes only after that. A panic, and the abort of a broken answer,
-// go on only after the booking.
+// forwardAndSettle relays the call and books it. The booking is in order before
+// the connection takes another request, but does not hold it up: the hold covers
+// the call until its settlement is on disk, and the gateway closes only after
+// that. A panic, and the abort of a broken answer, go on only after the booking.
 func (c *call) forwardAndSettle() {
 	end := ending{row: "panic"}
 	c.progress.call = c
 	c.g.live.add(&c.progress)
-	book := func() {
-		c.settle(end)
-		c.g.live.remove(&c.progress)
-	}
-	returned := false
+	relayed := false
 	defer func() {
-		if !returned {
-			book()
+		booked := c.settle(end)
+		if relayed {
+			c.g.calls.Go(booked)
+		} else {
+			booked()
 		}
 	}()
 	c.plan()
@@ -146,12 +149,12 @@ func (c *call) forwardAndSettle() {
 	if end.abort {
 		panic(http.ErrAbortHandler)
 	}
-	returned = true
-	c.g.calls.Go(book)
+	relayed = true
 }
 
-// settle ends the hold. The effect has happened: nothing cancels this.
-func (c *call) settle(e ending) {
+// settle ends the hold, and returns what waits until that is on disk and tells
+// of it. The effect has happened: nothing cancels this.
+func (c *call) settle(e ending) (booked func()) {
 	how, cost := c.cost(e)
 	s := ledger.Settlement{
 		How: how, Cost: cost, Usage: ledger.Usage(c.read.usage), ModelServed: clip(c.read.model, 200), Tier: clip(c.tier(), 40),
@@ -164,22 +167,33 @@ func (c *call) settle(e ending) {
 	if how != ledger.Settled && c.read.input == nil {
 		s.Usage = ledger.Usage{}
 	}
-	out, err := c.g.ledger.Settle(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
-	if err != nil {
-		c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
-		c.g.fail(err)
+	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
+	return func() {
+		out, err := settled()
+		c.g.live.remove(&c.progress)
+		if err != nil {
+			c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
+			c.g.fail(err)
+		}
+		c.g.watch(c.notice(e, cost, out.RunEnds))
 	}
+}
+
+// notice tells of a call that was booked.
+func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	n := Notice{
-		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: out.RunEnds, Clamped: c.clamped,
+		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped,
 		Body: sha256.Sum256(c.body.doc), Local: c.model.Provider.Local, Tools: c.read.tools,
 	}
-	if e.resp != nil && s.Status < 300 {
-		n.Fruitless = c.read.seen == 0 && len(c.read.tools) == 0 || !c.read.finished
+	// What has no text in its answer cannot come to nothing by having none.
+	silent := c.opened != nil || c.asked.Wire == policy.Embeddings
+	if e.resp != nil && e.resp.StatusCode < 300 {
+		n.Fruitless = !c.read.finished || !silent && c.read.seen == 0 && len(c.read.tools) == 0
 	}
 	if c.answered != nil {
 		n.Code = c.answered.code
 	}
-	c.g.watch(n)
+	return n
 }
 
 // requestID is the provider's name for the call.

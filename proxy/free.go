@@ -19,7 +19,7 @@ func (c *call) serveFree(ctx context.Context) error {
 	case "websocket":
 		return refusef("websocket_refused", "responses are served over HTTP here, not over a WebSocket: POST /v1/responses")
 	case "count_tokens":
-		return c.serveCount()
+		return c.serveCount(ctx)
 	}
 	return refusef("endpoint_not_governed", "%s is not served", c.route.free)
 }
@@ -96,7 +96,7 @@ func (c *call) serveBudget(ctx context.Context) error {
 }
 
 // serveCount relays a token count, which no provider charges for.
-func (c *call) serveCount() error {
+func (c *call) serveCount(ctx context.Context) error {
 	body, err := readBody(c.r)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (c *call) serveCount() error {
 	if c.route.wire.name() == policy.Messages {
 		path += "/count_tokens"
 	}
-	return c.relayTo(path, apply(body, c.route.wire.edit(c.body, edit{model: c.model.Sent})))
+	return c.relayTo(ctx, path, apply(body, c.route.wire.edit(c.body, edit{model: c.model.Sent})))
 }
 
 // answer sends v as JSON.

@@ -137,7 +137,10 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	select {
 	case <-booked:
 	case <-ctx.Done():
+		// A client that neither sends nor reads holds its call up for ever: its
+		// connection goes too.
 		g.stop(context.Cause(ctx))
+		_ = g.server.Close()
 		<-booked
 	}
 	g.stop(http.ErrServerClosed)
@@ -230,7 +233,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer g.leave()
-	if err := c.serve(r.Context()); err != nil {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(g.ctx, cancel)()
+	if err := c.serve(ctx); err != nil {
 		c.refuse(asFault(err))
 		c.tell()
 	}
@@ -396,8 +402,10 @@ func (c *call) admit(ctx context.Context) error {
 		f := ledgerFault(refused)
 		f.ends = refused.RunEnds
 		return f
+	case errors.Is(err, ledger.ErrInvalid):
+		return err
 	case ctx.Err() != nil && err != nil:
-		return refusef("invalid_request", "the client left while it waited for money in flight")
+		return refusef("shutting_down", "the call was given up while it waited for money in flight")
 	case err != nil:
 		c.g.fail(err)
 		return refusef("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)

@@ -87,7 +87,7 @@ func (c *call) serveOpened(ctx context.Context) error {
 		return err
 	}
 	if c.opened.Micros == 0 {
-		return c.relayFree()
+		return c.relayTo(ctx, c.route.wire.path(c.model, c.route.rest), c.body.doc)
 	}
 	c.ceiling = policy.Ceiling{Input: *c.model.Price.PerRequest}
 	if err := c.admit(ctx); err != nil {
@@ -97,14 +97,9 @@ func (c *call) serveOpened(ctx context.Context) error {
 	return nil
 }
 
-// relayFree passes on a call that costs nothing, and its answer.
-func (c *call) relayFree() error {
-	return c.relayTo(c.route.wire.path(c.model, c.route.rest), c.body.doc)
-}
-
 // relayTo makes a request that takes no hold, because it costs nothing.
-func (c *call) relayTo(at string, body []byte) error {
-	req, err := c.request(c.r.Context(), at, body)
+func (c *call) relayTo(ctx context.Context, at string, body []byte) error {
+	req, err := c.request(ctx, at, body)
 	if err != nil {
 		return err
 	}
@@ -120,7 +115,7 @@ func (c *call) relayTo(at string, body []byte) error {
 	(&relay{call: c}).copyHeader(resp)
 	c.w.WriteHeader(resp.StatusCode)
 	_, err = io.Copy(c.w, resp.Body)
-	if err != nil && c.r.Context().Err() == nil {
+	if err != nil {
 		panic(http.ErrAbortHandler) // half an answer is not to be taken for a whole one
 	}
 	return nil

@@ -37,6 +37,7 @@ type relay struct {
 	gone    atomic.Bool // the client left; what comes is read for its usage only
 	watched bool        // the policy denies some tool calls, in answers too
 	judged  int         // how many of the tools that the answer calls have been looked at
+	linger  *time.Timer // how long an answer that nobody listens to is read on
 	cancel  context.CancelCauseFunc
 	out     bytes.Buffer // what the meter lets through of one read
 	split   splitter
@@ -53,7 +54,7 @@ func (c *call) forward() ending {
 	})
 	rl.held = c.edit.usage || c.edit.masked != "" || rl.watched
 	// The upstream request outlives the client's connection by choice.
-	defer context.AfterFunc(c.r.Context(), rl.clientLeft)()
+	defer rl.listen()()
 
 	resp, sent, err := c.send(ctx)
 	if err != nil {
@@ -83,8 +84,19 @@ func (rl *relay) clientLeft() {
 		rl.cancel(errClientGone)
 		return
 	}
-	timer := time.AfterFunc(rl.g.o.Linger, func() { rl.cancel(errLinger) })
-	context.AfterFunc(rl.g.ctx, func() { timer.Stop() })
+	rl.linger.Reset(rl.g.o.Linger)
+}
+
+// listen watches the client's connection until the function that it returns is
+// called.
+func (rl *relay) listen() (stop func()) {
+	rl.linger = time.AfterFunc(time.Hour, func() { rl.cancel(errLinger) })
+	rl.linger.Stop()
+	unhook := context.AfterFunc(rl.r.Context(), rl.clientLeft)
+	return func() {
+		unhook()
+		rl.linger.Stop()
+	}
 }
 
 // decoded undoes a compression that was not asked for.

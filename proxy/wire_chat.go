@@ -55,6 +55,12 @@ func (chat) read(_ *http.Request, body object, _ string) (policy.Call, error) {
 	openAITools(body, &c)
 	c.CacheWrite1h = body.child("prompt_cache_options").get("ttl").text() == "12h"
 	body.get("modalities").elements(func(s span) { c.AudioOut = c.AudioOut || s.text() == "audio" })
+	// A router's fallbacks and plugins change the model and the price unseen.
+	for _, name := range []string{"models", "plugins"} {
+		if !body.get(name).isNull() {
+			c.Hosted = append(c.Hosted, policy.HostedTool{Type: name})
+		}
+	}
 	if p := body.get("prediction"); !p.isNull() {
 		c.Prediction = int64(p.end - p.start)
 	}
