@@ -32,6 +32,9 @@ func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (ledger.Ide
 	}
 	hash := ledger.HashToken(t)
 	id, err := g.ledger.Authenticate(ctx, hash)
+	if errors.Is(err, ledger.ErrExpired) && g.o.Extend != nil && g.o.Extend(ctx, hash) {
+		id, err = g.ledger.Authenticate(ctx, hash)
+	}
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return id, hash, refusef("invalid_token", "the token is not one of this gateway's; is a key of the provider set instead of the run's token?")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 
 	"github.com/Auro-rium/aex/ledger"
@@ -169,6 +170,11 @@ func (c *call) settle(e ending) (booked func()) {
 	}
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
 	return func() {
+		defer func() {
+			if p := recover(); p != nil { // no connection's own recover is below this one
+				c.g.fail(fmt.Errorf("booking call %s: panic: %v", c.hold.ID, p))
+			}
+		}()
 		out, err := settled()
 		c.g.live.remove(&c.progress)
 		if err != nil {

@@ -28,6 +28,12 @@ type Options struct {
 	// call, so that a reload takes effect.
 	Key func(policy.Provider) string
 
+	// Extend gives a token of this gateway's own run more time when it has run
+	// out, as after a night of suspension. Nil: an expired token stays so.
+	Extend func(context.Context, ledger.TokenHash) bool
+	// KeyHint is more to say where a provider's key is missing; may be nil.
+	KeyHint func(policy.Provider) string
+
 	NoClamp bool          // refuse rather than lower a call's output cap
 	Wait    time.Duration // how long a call waits for money in flight; 0: 20 s
 	Linger  time.Duration // how long an answer is read on for its usage after the client left; 0: 60 s
@@ -374,7 +380,11 @@ func (c *call) providerKey(caps []policy.Capabilities) error {
 		c.key = c.g.o.Key(p)
 	}
 	if c.key == "" && !p.Keyless && !p.Local {
-		return refusef("no_provider_key", "no key for provider %s: set %s where aex runs", p.Name, p.KeyEnv)
+		hint := ""
+		if c.g.o.KeyHint != nil {
+			hint = c.g.o.KeyHint(p)
+		}
+		return refusef("no_provider_key", "no key for provider %s: set %s where aex runs%s", p.Name, p.KeyEnv, hint)
 	}
 	return nil
 }
@@ -385,7 +395,7 @@ func (c *call) admit(ctx context.Context) error {
 		return refusef("ledger_unavailable", "an earlier call could not be booked; no further call is made")
 	}
 	share := c.ceiling.Share
-	hold, refused, err := c.g.ledger.Admit(ctx, ledger.Admission{
+	admission := ledger.Admission{
 		Token:  c.hash,
 		Least:  ledger.Micros(c.ceiling.LeastMicros()),
 		Most:   ledger.Micros(c.ceiling.MostMicros()),
@@ -396,7 +406,8 @@ func (c *call) admit(ctx context.Context) error {
 			Wire: c.asked.Wire, ModelAsked: c.asked.Model, ModelSent: c.model.Sent,
 			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
 		},
-	})
+	}
+	hold, refused, err := c.admitSoon(ctx, admission)
 	switch {
 	case refused != nil:
 		f := ledgerFault(refused)
@@ -412,6 +423,31 @@ func (c *call) admit(ctx context.Context) error {
 	}
 	c.hold = hold
 	return nil
+}
+
+// lastByte is how long a call may still be open for the gateway after its
+// client has read the last of it.
+const lastByte = 250 * time.Millisecond
+
+// admitSoon admits, and does not count against a client the call that it has
+// just read to its end: one that calls again at once finds its own slot free.
+func (c *call) admitSoon(ctx context.Context, a ledger.Admission) (ledger.Hold, *ledger.Refusal, error) {
+	patience := time.NewTimer(lastByte)
+	defer patience.Stop()
+	for {
+		left := c.g.live.next()
+		hold, refused, err := c.g.ledger.Admit(ctx, a)
+		if refused == nil || refused.Cause != ledger.CauseConcurrency {
+			return hold, refused, err
+		}
+		select {
+		case <-left:
+		case <-patience.C:
+			return hold, refused, err
+		case <-ctx.Done():
+			return hold, refused, err
+		}
+	}
 }
 
 // plan settles what is changed in the request, now that the hold says how much

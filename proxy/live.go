@@ -40,6 +40,7 @@ const guessBytes = 4
 type liveCalls struct {
 	mu   sync.Mutex
 	open map[*progress]struct{}
+	left chan struct{} // closed when the next call leaves
 }
 
 func (l *liveCalls) add(p *progress) {
@@ -55,6 +56,23 @@ func (l *liveCalls) remove(p *progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, p)
+	if l.left != nil {
+		close(l.left)
+		l.left = nil
+	}
+}
+
+// next is closed when the next call leaves. It is nil while there is none.
+func (l *liveCalls) next() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) == 0 {
+		return nil
+	}
+	if l.left == nil {
+		l.left = make(chan struct{})
+	}
+	return l.left
 }
 
 // owns tells whether a call on its way holds id.

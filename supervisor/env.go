@@ -21,8 +21,8 @@ var taken = []string{
 	"AEX_AGENT_TOKEN", "AEX_RUN_ID", "AEX_URL",
 }
 
-func isTaken(name string) bool {
-	for _, t := range taken {
+func isTaken(name string, keys []string) bool {
+	for _, t := range slices.Concat(taken, keys) {
 		if prefix, ok := strings.CutSuffix(t, "*"); name == t || ok && strings.HasPrefix(name, prefix) {
 			return true
 		}
@@ -32,12 +32,15 @@ func isTaken(name string) bool {
 
 // passesKey tells whether one of the names to be passed on is a provider's key
 // or base URL: what is spent by it goes unmetered.
-func passesKey(names []string) bool { return slices.ContainsFunc(names, isTaken) }
+func passesKey(names, keys []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return isTaken(name, keys) })
+}
 
 // childEnv is the caller's environment less what is taken, plus what leads to
 // the gateway at url with the run's token. It lists the names that it removed.
-// pass names variables that stay as they are.
-func childEnv(caller []string, pass []string, url, token, run string) (env, removed []string) {
+// keys are more variables that hold a key; pass names variables that stay as
+// they are.
+func childEnv(caller, pass, keys []string, url, token, run string) (env, removed []string) {
 	noProxy := map[string]string{"NO_PROXY": "", "no_proxy": ""}
 	for _, entry := range caller {
 		name, value, _ := strings.Cut(entry, "=")
@@ -47,7 +50,7 @@ func childEnv(caller []string, pass []string, url, token, run string) (env, remo
 			noProxy[name] = value
 		case slices.Contains(pass, name):
 			env = append(env, entry)
-		case isTaken(name):
+		case isTaken(name, keys):
 			removed = append(removed, name)
 		default:
 			env = append(env, entry)

@@ -13,7 +13,8 @@ import (
 const (
 	loopLimit  = 100 // the same request, to no effect, within loopWindow
 	loopWindow = time.Minute
-	stormLimit = 50 // refusals after the one that said that the money is gone
+	stormLimit = 50  // refusals after the one that said that the money is gone
+	noLimit    = 500 // refusals within loopWindow with no answer between
 	loopWarn   = 20
 )
 
@@ -48,7 +49,8 @@ type guard struct {
 	repeats map[[32]byte][]time.Time // of fruitless requests, the last loopWindow
 	warned  bool
 	final   bool
-	refused int // since final
+	refused int         // since final
+	noes    []time.Time // of refusals since the last answer, within loopWindow
 	metered int64
 }
 
@@ -77,6 +79,11 @@ func (g *guard) noticed(n proxy.Notice) {
 	case n.Ends:
 		g.final = true
 	}
+	if n.Code == "" {
+		g.noes = nil
+	} else if g.noes = recent(append(g.noes, g.active)); len(g.noes) >= noLimit {
+		g.stop(fmt.Errorf("%w: %d calls refused in a minute, and none answered", ErrGuard, len(g.noes)))
+	}
 	if g.Loop != LoopOff && (n.Fruitless || n.Code != "") {
 		g.repeated(n)
 	} else {
@@ -90,12 +97,7 @@ func (g *guard) repeated(n proxy.Notice) {
 	if len(g.repeats) > 10_000 { // a program that varies its requests does not loop
 		clear(g.repeats)
 	}
-	now := time.Now()
-	times := g.repeats[n.Body]
-	for len(times) > 0 && now.Sub(times[0]) > loopWindow {
-		times = times[1:]
-	}
-	times = append(times, now)
+	times := recent(append(g.repeats[n.Body], time.Now()))
 	g.repeats[n.Body] = times
 	switch {
 	case len(times) >= g.LoopLimit:
@@ -104,6 +106,15 @@ func (g *guard) repeated(n proxy.Notice) {
 		g.warned = true
 		g.say("the program repeats the same request to no effect (%d times in a minute)", len(times))
 	}
+}
+
+// recent are the times no more than loopWindow before the last.
+func recent(times []time.Time) []time.Time {
+	last := times[len(times)-1]
+	for last.Sub(times[0]) > loopWindow {
+		times = times[1:]
+	}
+	return times
 }
 
 // watch ends the run when its time is over. It returns when ctx ends.

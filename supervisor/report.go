@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,6 +35,7 @@ type Report struct {
 	Budget    *ledger.Micros `json:"budget_micro"` // the smaller of the run's and what the agent had
 	Spent     ledger.Micros  `json:"spent_micro"`
 	Overrun   ledger.Micros  `json:"overrun_micro"`
+	Unknown   bool           `json:"unknown,omitempty"` // the ledger could not be written: the sums here are not the run's
 	Calls     int64          `json:"calls"`
 	Refused   int64          `json:"refused"`
 	Clamped   int64          `json:"clamped"` // calls whose output cap was lowered
@@ -72,51 +74,75 @@ func (p *Report) count(n proxy.Notice) {
 	}
 }
 
-// decide turns the first cause into the outcome and the exit code. Money
+// decide turns what is known into the outcome and the exit code. Money
 // outranks the program's own end: a run whose budget is gone says so also when
-// the program ended in the grace.
-func (r *session) decide(cause error) {
+// the program ended in the grace. What is decided when the tree is ended is
+// decided again once every call is booked.
+func (r *session) decide() {
 	p := r.report
-	gone := false
+	cause := context.Cause(r.ctx)
+	gone := errors.Is(cause, ErrBudget)
 	select {
 	case <-r.exhausted:
 		gone = true
 	default:
 	}
+	if err := r.unbooked.Load(); err != nil {
+		cause = *err
+	}
 	switch {
 	case errors.Is(cause, ErrUnbooked):
-		p.Outcome, p.ExitCode, p.Reason = "unbooked", ExitInternal, cause.Error()
-	case gone, errors.Is(cause, ErrBudget):
-		p.Outcome, p.ExitCode = "budget", ExitBudget
+		p.end("unbooked", ExitInternal, cause.Error())
+	case gone:
+		p.end("budget", ExitBudget, "")
 	case errors.Is(cause, ErrGuard):
-		p.Outcome, p.ExitCode, p.Reason = "guard", ExitGuard, cause.Error()
+		p.end("guard", ExitGuard, cause.Error())
 	case errors.Is(cause, ErrTimeout):
-		p.Outcome, p.ExitCode, p.Reason = "timeout", ExitTimeout, cause.Error()
+		p.end("timeout", ExitTimeout, cause.Error())
 	case errors.Is(cause, ErrStopped):
-		p.Outcome, p.ExitCode, p.Reason = "stopped", ExitGuard, cause.Error()
+		p.end("stopped", ExitGuard, cause.Error())
+	case r.unmetered:
+		p.end("guard", ExitGuard, "guard: traffic not metered")
 	default:
-		p.Outcome = "exited"
+		p.ended(r.proc.Status())
 	}
 }
 
-// status keeps how the program itself ended; it decides the exit code where
-// nothing of aex's did.
-func (p *Report) status(s Status) {
+// end sets how the run ended.
+func (p *Report) end(outcome string, code int, reason string) {
+	p.Outcome, p.ExitCode, p.Reason, p.signal = outcome, code, reason, Status{}
+}
+
+// ended is the end of a run that nothing of aex's own ended: the program's.
+func (p *Report) ended(s Status) {
+	switch {
+	case s.Lost:
+		p.end("lost", ExitInternal, "the monitor died")
+	case s.Signal != 0:
+		p.end("signalled", 128+int(s.Signal), "")
+		p.signal = s
+	default:
+		p.end("exited", s.Code, "")
+	}
+}
+
+// childStatus is how the program itself ended; nil when nobody saw it.
+func childStatus(s Status) *ChildStatus {
+	if s.Lost {
+		return nil
+	}
 	c := &ChildStatus{ExitCode: s.Code}
 	if s.Signal != 0 {
 		c.Signal = s.Signal.String()
 	}
-	p.Child = c
-	if p.Outcome != "exited" {
-		return
-	}
-	switch {
-	case s.Lost:
-		p.Outcome, p.ExitCode, p.Reason, p.Child = "lost", ExitInternal, "the monitor died", nil
-	case s.Signal != 0:
-		p.Outcome, p.ExitCode, p.signal = "signalled", 128+int(s.Signal), s
-	default:
-		p.ExitCode = s.Code
+	return c
+}
+
+// detail is what the ledger keeps of the report beside what it knows itself.
+func (p *Report) detail() any {
+	return map[string]any{
+		"reason": p.Reason, "child": p.Child, "clamped": p.Clamped, "local_calls": p.Local, "bypassed": p.Bypassed,
+		"ended_processes": len(p.Ended), "survivors": len(p.Survivors), "orphans": len(p.Orphans),
 	}
 }
 
@@ -124,9 +150,13 @@ func (p *Report) status(s Status) {
 // how it ended.
 func (p *Report) Like() Status { return p.signal }
 
-// fill completes the report from the run as the ledger has it.
-func (p *Report) fill(r *session, row ledger.Run) {
-	p.Spent, p.Overrun = row.Account.Spent, row.Account.Overrun
+// fill completes the report from the run and its agent's account as the ledger
+// has them. What the run cost beyond either of their budgets is its overrun: an
+// agent that had one before could not have started it.
+func (p *Report) fill(r *session, row ledger.Run, agent ledger.Account) {
+	cost := row.Account.Spent + row.Account.Overrun
+	p.Overrun = min(cost, max(row.Account.Overrun, agent.Overrun))
+	p.Spent = cost - p.Overrun
 	p.Calls, p.Refused = row.Calls, row.Refused
 	p.Duration = row.Ended.Sub(row.Started).Seconds()
 	p.Budget = r.Budget
@@ -141,6 +171,11 @@ func (p *Report) Lines() []string {
 	of := ""
 	if p.Budget != nil {
 		of = fmt.Sprintf(" of %s", *p.Budget)
+	}
+	if p.Unknown {
+		return []string{
+			fmt.Sprintf("aex: %s: %s: what was spent is not known until the ledger can be written (run %s, exit %d)", p.Agent, p.Outcome, id, p.ExitCode),
+		}
 	}
 	sums := fmt.Sprintf("%s%s, %s, %s", p.Spent+p.Overrun, of, plural(p.Calls, "call"), duration(p.Duration))
 	why := map[string]string{

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Auro-rium/aex/ledger"
@@ -31,6 +32,7 @@ type Spec struct {
 	Ledger   ledger.Options
 	Registry *policy.Registry
 	Key      func(policy.Provider) string
+	KeyHint  func(policy.Provider) string // where a missing key may be; may be nil
 	CAFile   string
 
 	Agent    string
@@ -99,6 +101,8 @@ type session struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc
 
+	unbooked  atomic.Pointer[error]
+	unmetered bool // and the user wants it metered
 	spent     sync.Once
 	exhausted chan struct{} // closed when a call was refused for the last of the money
 	owners    sync.WaitGroup
@@ -169,7 +173,7 @@ func (r *session) open(ctx context.Context) (err error) {
 	r.token = hex.EncodeToString(secret)
 	r.row, err = r.ledger.OpenRun(ctx, ledger.NewRun{
 		Agent: r.agent.Name, Budget: r.Budget, Program: r.report.Program, Token: ledger.HashToken(r.token),
-		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !passesKey(r.PassEnv),
+		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !passesKey(r.PassEnv, r.keys()),
 	})
 	r.report.RunID, r.report.Started = string(r.row.ID), r.row.Started
 	r.sweep(ctx)
@@ -225,9 +229,12 @@ func (r *session) listen() error {
 	r.url = "http://" + l.Addr().String()
 	r.guard = newGuard(r.Guard, r.stop, r.say)
 	r.gateway = proxy.New(proxy.Options{
-		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, NoClamp: r.NoClamp, CAFile: r.CAFile,
-		Watch:  r.noticed,
-		Broken: func(err error) { r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err)) },
+		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, KeyHint: r.KeyHint, NoClamp: r.NoClamp, CAFile: r.CAFile,
+		Watch: r.noticed,
+		Extend: func(ctx context.Context, h ledger.TokenHash) bool {
+			return h == ledger.HashToken(r.token) && r.ledger.ExtendToken(ctx, h, time.Now().Add(tokenLife)) == nil
+		},
+		Broken: r.unbookable,
 		Logf: func(format string, args ...any) {
 			if r.Verbose {
 				r.say(format, args...)
@@ -244,7 +251,7 @@ func (r *session) listen() error {
 
 // start runs the program below a monitor, with the token for a key.
 func (r *session) start() (err error) {
-	env, removed := childEnv(r.Environ, r.PassEnv, r.url, r.token, string(r.row.ID))
+	env, removed := childEnv(r.Environ, r.PassEnv, r.keys(), r.url, r.token, string(r.row.ID))
 	r.report.Metered = r.row.Metered
 	if r.Verbose {
 		r.say("gateway %s, run %s, agent %s", r.url, short(r.row.ID), r.agent.Name)
@@ -269,6 +276,23 @@ func (r *session) start() (err error) {
 		r.report.ExitCode = ExitNotExecutable
 	}
 	return err
+}
+
+// keys are the variables that any provider's key may be in, those of
+// models.yaml included.
+func (r *session) keys() (names []string) {
+	for _, p := range r.Registry.Providers() {
+		names = append(names, p.KeyEnvs()...)
+	}
+	return names
+}
+
+// unbookable is told once that a call could not be booked: nothing outranks
+// that in how the run ends.
+func (r *session) unbookable(err error) {
+	err = fmt.Errorf("%w: %w", ErrUnbooked, err)
+	r.unbooked.Store(&err)
+	r.stop(err)
 }
 
 // noticed is told of every answered call.
@@ -345,15 +369,16 @@ func (r *session) wait() {
 // endTree ends whatever the program left or is, restores the terminal, and
 // keeps in the report how it went.
 func (r *session) endTree() error {
-	r.decide(context.Cause(r.ctx))
+	r.report.Child = childStatus(r.proc.Status())
+	r.decide()
 	var ended Ended
-	if r.keeps(context.Cause(r.ctx)) {
+	if r.keeps() {
 		r.report.Orphans = r.proc.Orphans()
 	} else {
 		ended = r.proc.End(Ending{Grace: 2 * time.Second})
 	}
 	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
-	r.report.status(r.proc.Status())
+	r.report.Child = childStatus(r.proc.Status())
 	r.meterCheck()
 	return r.proc.Close()
 }
@@ -364,21 +389,17 @@ func (r *session) meterCheck() {
 	host := r.bypass.host()
 	switch {
 	case host != "":
-		r.report.Bypassed = host
+		r.report.Bypassed, r.unmetered = host, r.Guard.RequireMetered
 		r.say("traffic not metered: the program was connected to %s without aex", host)
-	case r.report.Outcome == "exited" && r.guard.calls() == 0 && r.Guard.RequireMetered:
+	case r.guard.calls() == 0 && r.Guard.RequireMetered:
+		r.unmetered = true
 		r.say("traffic not metered: the program made no call")
-	default:
-		return
-	}
-	if r.Guard.RequireMetered && r.report.Outcome == "exited" {
-		r.report.Outcome, r.report.ExitCode, r.report.Reason = "guard", ExitGuard, "guard: traffic not metered"
 	}
 }
 
 // keeps tells whether processes that outlive the program are left alone.
-func (r *session) keeps(cause error) bool {
-	return errors.Is(cause, errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill
+func (r *session) keeps() bool {
+	return errors.Is(context.Cause(r.ctx), errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill
 }
 
 // shutdown closes the gateway once every call is booked. The tree is gone:
@@ -403,9 +424,14 @@ func (r *session) close(ctx context.Context) (err error) {
 		Outcome: r.report.Outcome, ExitCode: r.report.ExitCode, Detail: detail,
 	})
 	if err != nil {
+		r.report.Unknown = true
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
-	r.report.fill(r, row)
+	agent, err := r.ledger.Agent(context.WithoutCancel(ctx), r.agent.Name)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) { // deleted meanwhile
+		return err
+	}
+	r.report.fill(r, row, agent.Account)
 	return nil
 }
 

@@ -45,13 +45,6 @@ func Start(c Command) (*Process, error) {
 		p.abort()
 		return nil, err
 	}
-	if c.Sensitive {
-		// Only now: a process that cannot be dumped may not set up what the monitor needs.
-		if err := becomeUndumpable(); err != nil {
-			p.Close()
-			return nil, fmt.Errorf("hiding aex's memory: %w", err)
-		}
-	}
 	return p, nil
 }
 
@@ -123,6 +116,7 @@ func (p *Process) openTerminals() (slave *os.File, err error) {
 		return slave, nil
 	}
 	p.copySettings()
+	p.copySize()
 	if p.front {
 		if err := p.plan.user.makeRaw(p.plan.keepOutput); err != nil {
 			p.front = false
@@ -237,6 +231,13 @@ func (p *Process) forkMonitor(program string, argv []string, attr *syscall.ProcA
 
 // greet sends the child's description and waits for it to run.
 func (p *Process) greet(s *spawn) (<-chan report, error) {
+	if p.cmd.Sensitive {
+		// Not before the monitor is there: a process that cannot be dumped may not set up what that needs. Not
+		// after the program is: it would read aex's environment in between.
+		if err := becomeUndumpable(); err != nil {
+			return nil, fmt.Errorf("hiding aex's memory: %w", err)
+		}
+	}
 	p.link.f.SetDeadline(time.Now().Add(startLimit))
 	if err := p.link.send(order{Spawn: s}); err != nil {
 		return nil, fmt.Errorf("talking to the monitor: %w", err)

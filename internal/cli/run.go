@@ -120,6 +120,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if file != nil && file.EnvFile != "" {
 		f.envFiles = append(f.envFiles, beside(file, file.EnvFile))
 	}
+	if err := checkFiles(f); err != nil {
+		return err
+	}
 	s, err := a.settings(f.envFiles...)
 	if err != nil {
 		return err
@@ -198,7 +201,7 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string) (supervisor.Spec,
 	}
 	spec := supervisor.Spec{
 		Argv: args, Environ: a.environ, Dir: a.dir, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
-		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, CAFile: f.caFile,
+		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, KeyHint: a.keyHint, CAFile: f.caFile,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
 		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
 		Grace: f.grace, Guard: f.guard, DieWithParent: die == "yes" || die == "auto" && ci && !isTerminal(a.stderr),
@@ -264,22 +267,27 @@ func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
 	}
 	if !any {
 		fmt.Fprintln(a.stderr, "aex: no provider key is set: every call will be refused until OPENAI_API_KEY, ANTHROPIC_API_KEY or another is")
-		a.hintDotEnv()
+		for _, p := range r.Providers() {
+			if hint := a.keyHint(p); hint != "" {
+				fmt.Fprintf(a.stderr, "aex: hint:%s\n", strings.TrimPrefix(hint, ";"))
+				break
+			}
+		}
 	}
 }
 
-// hintDotEnv says that a file here has the key that is missed.
-func (a *app) hintDotEnv() {
+// keyHint says that a file here has the key that is missed; "" when none has.
+func (a *app) keyHint(p policy.Provider) string {
 	vars, err := godotenv.Read(filepath.Join(a.dir, ".env"))
 	if err != nil {
-		return
+		return ""
 	}
-	for name := range vars {
-		if strings.HasSuffix(name, "_API_KEY") {
-			fmt.Fprintf(a.stderr, "aex: hint: ./.env has %s; use it with: aex run --env-file .env ...\n", name)
-			return
+	for _, name := range p.KeyEnvs() {
+		if vars[name] != "" {
+			return fmt.Sprintf("; ./.env has %s: use it with aex run --env-file .env ...", name)
 		}
 	}
+	return ""
 }
 
 // runHint adds the next step to what ended a run before it began.
@@ -313,6 +321,12 @@ func writeReport(path string, rep *supervisor.Report) error {
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return writeTo(path, append(b, '\n')) // a pipe or a device stays what it is
+	}
+	if link, err := filepath.EvalSymlinks(path); err == nil {
+		path = link
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".aex-report-*")
 	if err != nil {
 		return hinted(fmt.Errorf("writing the report: %w", err), "give --report a file in a directory that exists")
@@ -324,6 +338,34 @@ func writeReport(path string, rep *supervisor.Report) error {
 	}
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+func writeTo(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// checkFiles finds out before a run, and what it costs, that a file it needs is
+// not there.
+func checkFiles(f *runFlags) error {
+	if f.report != "" {
+		if info, err := os.Stat(filepath.Dir(f.report)); err != nil || !info.IsDir() {
+			return hinted(fmt.Errorf("--report %s: there is no directory %s", f.report, filepath.Dir(f.report)), "make it, or name another file")
+		}
+	}
+	if f.caFile != "" {
+		if _, err := os.ReadFile(f.caFile); err != nil {
+			return hinted(fmt.Errorf("--ca-file: %w", err), "it is a file of certificates in PEM form")
+		}
 	}
 	return nil
 }

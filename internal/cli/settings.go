@@ -73,7 +73,11 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 	case err == nil:
 		s.sources = append(s.sources, source{file, vars})
 	case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // that home is a file, the ledger tells
-		return nil, hinted(fmt.Errorf("reading %s: %w", file, err), "it holds lines like OPENAI_API_KEY=sk-...")
+		hint := "it holds lines like OPENAI_API_KEY=sk-..."
+		if errors.Is(err, os.ErrPermission) {
+			hint = "make it readable to you: chown or chmod 600"
+		}
+		return nil, hinted(fmt.Errorf("reading %s: %w", file, err), "%s", hint)
 	}
 	return s, nil
 }
