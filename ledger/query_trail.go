@@ -82,7 +82,8 @@ func (l *Ledger) trail(ctx context.Context, f TrailFilter) (TrailPage, error) {
 
 // trailBounds are the first and the last event that can match.
 func (l *Ledger) trailBounds(ctx context.Context, f TrailFilter) (first, last int64, err error) {
-	err = l.read.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) FROM event_log`).Scan(&first, &last)
+	// Asked for together, SQLite would read the whole trail for them.
+	err = l.read.QueryRowContext(ctx, `SELECT coalesce((SELECT min(seq) FROM event_log), 0), coalesce((SELECT max(seq) FROM event_log), -1)`).Scan(&first, &last)
 	if err == nil && f.Run != "" {
 		// A late settlement may come after the run's end, so only its beginning counts.
 		var opened int64
