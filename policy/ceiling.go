@@ -132,18 +132,22 @@ func inputTokens(c Call, m Model) (int64, error) {
 	if c.Tools > 0 || len(c.Hosted) > 0 {
 		tokens += toolsPrompt
 	}
+	var images int64
 	for _, i := range c.Images {
-		tokens += imageTokens(i, c.Wire, m)
+		images += imageTokens(i, c.Wire, m)
 	}
 	for _, parts := range [][]Media{c.Audio, c.Files} {
 		for _, part := range parts {
 			tokens += mediaTokens(part, m)
 		}
 	}
-	if c.Wire == Embeddings || c.Wire == Completions {
+	switch {
+	case c.Wire == Embeddings || c.Wire == Completions:
 		return tokens, nil // many inputs in one call, each with a window of its own
+	case multiplied(m):
+		return min(tokens, window(m)) + images, nil
 	}
-	return min(tokens, window(m)), nil
+	return min(tokens+images, window(m)), nil
 }
 
 // window is the model's context window, never 0.
@@ -202,7 +206,7 @@ func dearest(c Call, m Model, inputTokens int64) (pay, error) {
 		}
 	}
 	p := pay{f.input.max(f.cacheRead), f.output, f.perRequest, f.perSearch}
-	if c.CacheWrite5m || c.Wire != Messages && price.CacheWrite5m != nil {
+	if c.CacheWrite5m || c.CacheWrite1h || c.Wire != Messages && price.CacheWrite5m != nil {
 		p.input = p.input.max(f.cacheWrite5m)
 	}
 	if c.CacheWrite1h {

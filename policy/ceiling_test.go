@@ -147,6 +147,10 @@ func TestBound(t *testing.T) {
 		{"hidden content is the window", Call{BodyBytes: 10, Hidden: []string{"conversation"}, OutputCap: n(0)}, Model{Context: 128_000}, 128_000, 128_000 * 2, 0}, // may hold audio
 		{"a picture is not its bytes", Call{Wire: Messages, BodyBytes: 1_000 + 400_000, OutputCap: n(0), Images: []Image{{Bytes: 300_000}}}, Model{Context: 200_000}, 1_000 + 4_912, 5_912, 0},
 		{"a small picture", Call{Wire: Messages, OutputCap: n(0), Images: []Image{{Width: 300, Height: 500}}}, Model{}, 328, 328, 0},
+		{"a picture for whatever an unknown host serves", Call{OutputCap: n(0), Images: []Image{{Width: 100, Height: 100}}}, Model{}, 16_384, 16_384, 0},
+		{"a large one for OpenAI's models there", Call{OutputCap: n(0), Images: []Image{{Width: 2_000, Height: 2_000}}}, Model{Sent: "openai/gpt-4o-mini"}, 48_169, 48_169, 0},
+		{"a picture billed beyond the window", Call{BodyBytes: 300_000, OutputCap: n(0), Images: []Image{{Width: 2_000, Height: 2_000}, {Width: 9, Height: 9, Detail: "low"}}},
+			Model{Sent: "gpt-4o-mini", Context: 128_000, Provider: Provider{PriceAs: openAI}}, 128_000 + 48_169 + 2_833, 179_002, 0},
 		{"a document may be anything", Call{BodyBytes: 1_000, OutputCap: n(0), Files: []Media{{Bytes: 500, Type: "application/pdf"}}}, Model{Context: 200_000}, 200_000, 200_000 * 2, 0}, // may hold audio
 		{"a text file is its bytes", Call{BodyBytes: 1_000, OutputCap: n(0), Files: []Media{{Bytes: 500, Type: "text/plain"}}}, Model{}, 1_000, 1_000, 0},
 		{"a remote file may be anything", Call{BodyBytes: 1_000, OutputCap: n(0), Files: []Media{{Type: "text/plain", Remote: true}}}, Model{Context: 50_000}, 50_000, 50_000 * 2, 0},

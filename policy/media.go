@@ -58,7 +58,9 @@ func imageTokens(i Image, wire string, m Model) int64 {
 	case m.Provider.PriceAs == openAI:
 		return openAIImage(i, w, h, sized, m)
 	}
-	return 16_384 // the largest vision encoder in use, Qwen-VL's
+	// Others serve OpenAI's models too, or those with the largest vision
+	// encoder in use, Qwen-VL's.
+	return max(16_384, openAIImage(i, w, h, sized, m))
 }
 
 // openAIImage knows two formulas: tiles of 512 pixels after scaling into
@@ -67,7 +69,7 @@ func imageTokens(i Image, wire string, m Model) int64 {
 // greater of both is taken, so that a model's family need not be known.
 func openAIImage(i Image, w, h int64, sized bool, m Model) int64 {
 	base, tile := int64(85), int64(170)
-	if strings.HasPrefix(m.Sent, "gpt-4o-mini") {
+	if multiplied(m) {
 		base, tile = 2833, 5667
 	}
 	if i.Detail == "low" {
@@ -83,6 +85,10 @@ func openAIImage(i Image, w, h int64, sized bool, m Model) int64 {
 	}
 	return max(base+tile*tiles, patches*246/100+1)
 }
+
+// multiplied tells of a model that bills an image at many times the tokens that
+// it takes up, so that its window does not bound them.
+func multiplied(m Model) bool { return strings.Contains(m.Sent, "gpt-4o-mini") }
 
 // mediaTokens bounds one audio, video, file or document part.
 func mediaTokens(part Media, m Model) int64 {

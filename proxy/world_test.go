@@ -23,6 +23,7 @@ type world struct {
 	ledger   *ledger.Ledger
 	gateway  *Gateway
 	url      string
+	upstream string // the provider's
 	token    string
 	run      ledger.RunID
 	agent    string
@@ -56,17 +57,12 @@ func newWorld(t *testing.T, s setup) *world {
 	var err error
 	w.ledger, err = ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home})
 	must(t, err)
-	base := map[string]string{"openai": upstream.URL + "/v1", "anthropic": upstream.URL, "google": upstream.URL, "groq": upstream.URL + "/openai/v1"}
+	w.upstream = upstream.URL
 	if s.prices == nil {
 		s.prices = wirePrices
 	}
-	registry, err := policy.NewRegistry(policy.Sources{
-		ModelsFile: writeModels(t, s.models, upstream.URL), Prices: s.prices, BaseURLs: base,
-		HasKey: map[string]bool{"openai": true, "anthropic": true, "google": true, "groq": true},
-	})
-	must(t, err)
 	o := Options{
-		Ledger: w.ledger, Registry: registry, Key: func(policy.Provider) string { return realKey },
+		Ledger: w.ledger, Registry: w.registry(s.models, s.prices), Key: func(policy.Provider) string { return realKey },
 		Watch: func(n Notice) { w.notices <- n }, Broken: func(err error) { t.Logf("broken: %v", err) }, Logf: t.Logf,
 	}
 	if s.change != nil {
@@ -88,6 +84,18 @@ func newWorld(t *testing.T, s setup) *world {
 		must(t, w.ledger.Close())
 	})
 	return w
+}
+
+// registry is one whose providers are all the world's own.
+func (w *world) registry(models string, prices []string) *policy.Registry {
+	w.t.Helper()
+	r, err := policy.NewRegistry(policy.Sources{
+		ModelsFile: writeModels(w.t, models, w.upstream), Prices: prices,
+		BaseURLs: map[string]string{"openai": w.upstream + "/v1", "anthropic": w.upstream, "google": w.upstream, "groq": w.upstream + "/openai/v1"},
+		HasKey:   map[string]bool{"openai": true, "anthropic": true, "google": true, "groq": true},
+	})
+	must(w.t, err)
+	return r
 }
 
 // open makes the agent and a run of it.
