@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 )
 
@@ -17,6 +18,7 @@ type storyLine struct {
 	Ledger   string      `json:"ledger"`
 	Chain    int64       `json:"chain"`
 	Action   string      `json:"action"`
+	AgentID  string      `json:"agent_id"`
 	Run      RunID       `json:"run"`
 	Cost     Micros      `json:"cost_micro"`
 	Accounts []int64     `json:"accounts"`
@@ -27,25 +29,36 @@ type storyLine struct {
 	Folded   *folded     `json:"folded"`
 }
 
+// budgetWas is what an event says of an account: whose it is, for what time,
+// and its budget.
 type budgetWas struct {
-	Account int64   `json:"account"`
-	Parent  int64   `json:"parent,omitempty"`
-	Target  *Micros `json:"target_micro"`
+	Account int64       `json:"account"`
+	Agent   string      `json:"agent_id,omitempty"` // in an event: of the event
+	Kind    AccountKind `json:"kind"`
+	Window  Window      `json:"window,omitempty"`
+	Start   int64       `json:"start,omitempty"` // milliseconds
+	Parent  int64       `json:"parent,omitempty"`
+	Target  *Micros     `json:"target_micro"`
 }
 
 // story is what the trail says the accounts must be.
 type story struct {
 	costs   map[int64]Micros
+	calls   map[int64]int64 // that ended
 	budgets map[int64]budgetWas
 	billed  Micros // sum of all costs, of calls
 	denied  int64
+}
+
+func newStory() story {
+	return story{costs: make(map[int64]Micros), calls: make(map[int64]int64), budgets: make(map[int64]budgetWas)}
 }
 
 // audit is one Verify under way, in one read transaction.
 type audit struct {
 	l      *Ledger
 	tx     *sql.Tx
-	heads  map[string]mark
+	heads  map[string]headLine
 	story  story
 	result Audit
 }
@@ -62,7 +75,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 		return Audit{}, fmt.Errorf("auditing: %w", l.explain(err))
 	}
 	defer tx.Rollback() // it has only read
-	a := &audit{l: l, tx: tx, heads: heads, story: story{costs: make(map[int64]Micros), budgets: make(map[int64]budgetWas)}}
+	a := &audit{l: l, tx: tx, heads: heads, story: newStory()}
 	for _, c := range []struct {
 		name  string
 		check func(context.Context) (string, error)
@@ -193,10 +206,15 @@ func (a *audit) link(prev *mark, seq int64, body, hash []byte) string {
 
 func (s *story) add(e storyLine) {
 	for _, b := range e.Budgets {
+		b.Agent = e.AgentID
 		s.budgets[b.Account] = b
 	}
+	ended := e.Hold != "" && (e.Action == "usage.commit" || e.Action == "usage.cancel" || e.Action == "usage.recovered")
 	for _, id := range e.Accounts {
 		s.costs[id] += e.Cost
+		if ended {
+			s.calls[id]++
+		}
 	}
 	if len(e.Accounts) > 0 {
 		s.billed += e.Cost
@@ -208,7 +226,14 @@ func (s *story) add(e storyLine) {
 
 // head compares with the place noted outside the database.
 func (a *audit) head(ctx context.Context) (string, error) {
-	return behindHead(ctx, a.tx, a.heads, a.l.id)
+	was, known := a.heads[a.l.id]
+	if !known {
+		return "", nil
+	}
+	if _, err := os.Stat(was.path); was.path != a.l.path && err == nil {
+		return "", nil // a copy, for example a backup: it may be older
+	}
+	return behindHead(ctx, a.tx, was)
 }
 
 // sums checks promise 4 and, with the budgets, promise 1.
@@ -234,6 +259,8 @@ func (a *audit) budgets(ctx context.Context) (string, error) {
 		switch {
 		case !told:
 			return fmt.Sprintf("account %d was never given by an event", acc.id)
+		case was.Agent != publicID(acc.agent) || was.Kind != acc.kind || was.Window != acc.window || was.Start != acc.start:
+			return fmt.Sprintf("account %d is of another agent or time than its events say", acc.id)
 		case was.Parent != acc.parent:
 			return fmt.Sprintf("account %d hangs under %d, its events say %d", acc.id, acc.parent, was.Parent)
 		case (target != nil) != acc.limited || target != nil && *target != acc.target:
@@ -269,9 +296,8 @@ func (a *audit) eachAccount(ctx context.Context, check func(*account) string, en
 	return "", rs.Err()
 }
 
-// reserved compares every account with the open holds that name it.
-func (a *audit) reserved(ctx context.Context) (string, error) {
-	return a.first(ctx, `WITH RECURSIVE charged (account, amount) AS (
+// openByAccount are the open holds of every account: how many, and how much.
+const openByAccount = `WITH RECURSIVE charged (account, amount) AS (
 			SELECT account_id, amount_micro FROM hold WHERE state = 'open'
 			UNION ALL
 			SELECT a.parent, c.amount FROM charged c JOIN account a ON a.id = c.account WHERE a.parent IS NOT NULL
@@ -279,10 +305,46 @@ func (a *audit) reserved(ctx context.Context) (string, error) {
 			SELECT * FROM charged
 			UNION ALL
 			SELECT window_id, amount_micro FROM hold WHERE state = 'open' AND window_id IS NOT NULL
-		)
-		SELECT 'account ' || a.id || ' has ' || a.reserved_micro || ' reserved, its open holds are ' || coalesce(h.total, 0)
-		FROM account a LEFT JOIN (SELECT account, sum(amount) AS total FROM held GROUP BY account) h ON h.account = a.id
-		WHERE a.reserved_micro <> coalesce(h.total, 0) ORDER BY a.id LIMIT 1`)
+		), total (account, holds, amount) AS (
+			SELECT account, count(*), sum(amount) FROM held GROUP BY account
+		) `
+
+// reserved compares every account with the open holds that name it.
+func (a *audit) reserved(ctx context.Context) (string, error) {
+	bad, err := a.first(ctx, openByAccount+`SELECT 'account ' || a.id || ' has ' || a.reserved_micro || ' reserved, its open holds are ' || coalesce(t.amount, 0)
+		FROM account a LEFT JOIN total t ON t.account = a.id
+		WHERE a.reserved_micro <> coalesce(t.amount, 0) ORDER BY a.id LIMIT 1`)
+	if err != nil || bad != "" {
+		return bad, err
+	}
+	return a.calls(ctx)
+}
+
+// calls checks that every call an account let through has ended, with an
+// event, or is open: a hold that was taken out of its table shows here.
+func (a *audit) calls(ctx context.Context) (string, error) {
+	open := make(map[int64]int64)
+	rs, err := a.tx.QueryContext(ctx, openByAccount+`SELECT account, holds FROM total`)
+	if err != nil {
+		return "", err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var id, n int64
+		if err := rs.Scan(&id, &n); err != nil {
+			return "", err
+		}
+		open[id] = n
+	}
+	if err := rs.Err(); err != nil {
+		return "", err
+	}
+	return a.eachAccount(ctx, func(acc *account) string {
+		if told := a.story.calls[acc.id]; acc.calls != told+open[acc.id] {
+			return fmt.Sprintf("account %d let %d calls through, its events and open holds say %d", acc.id, acc.calls, told+open[acc.id])
+		}
+		return ""
+	}, nil)
 }
 
 // runs checks that what has ended holds nothing.
@@ -320,11 +382,12 @@ type folded struct {
 type folderCost struct {
 	Account int64  `json:"account"`
 	Cost    Micros `json:"cost_micro"`
+	Calls   int64  `json:"calls"` // that ended
 }
 
 func (s *story) startFrom(f *folded) {
 	for _, c := range f.Costs {
-		s.costs[c.Account] = c.Cost
+		s.costs[c.Account], s.calls[c.Account] = c.Cost, c.Calls
 	}
 	for _, b := range f.Budgets {
 		s.budgets[b.Account] = b
@@ -336,7 +399,7 @@ func (s *story) startFrom(f *folded) {
 func (s *story) fold(through mark) folded {
 	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Denied: s.denied}
 	for id, c := range s.costs {
-		f.Costs = append(f.Costs, folderCost{id, c})
+		f.Costs = append(f.Costs, folderCost{id, c, s.calls[id]})
 	}
 	for _, b := range s.budgets {
 		f.Budgets = append(f.Budgets, b)

@@ -77,7 +77,7 @@ func (l *Ledger) prune(ctx context.Context, before time.Time) (Pruned, error) {
 // foldable reads the trail up to the first event that is not before t, and
 // returns the place and the story there. It refuses a trail that is damaged.
 func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, story, error) {
-	none := story{costs: make(map[int64]Micros), budgets: make(map[int64]budgetWas)}
+	none := newStory()
 	tx, err := l.read.BeginTx(ctx, nil)
 	if err != nil {
 		return mark{}, none, l.explain(err)

@@ -101,6 +101,47 @@ func TestCommitWithUnknownOutcome(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreCountedOnce, also when the commit of their group failed and
+// was done again.
+func TestRefusalsAreCountedOnce(t *testing.T) {
+	l, _ := openInside(t)
+	failing(l, func(try int, exec func(string) error) error {
+		if try == 1 {
+			return errDisk
+		}
+		return exec("COMMIT")
+	})
+	if err := l.Refused(t.Context(), RefusedCall{Agent: "x", Code: "model_not_allowed"}); err != nil {
+		t.Fatal(err)
+	}
+	if sums, err := l.Totals(t.Context()); err != nil || sums.ByCause["model_not_allowed"] != 1 {
+		t.Fatalf("%+v %v", sums, err)
+	}
+	audited(t, l)
+}
+
+// TestNothingIsKeptOfEndedHolds: a process that serves for months must not
+// remember every call.
+func TestNothingIsKeptOfEndedHolds(t *testing.T) {
+	l, token := openInside(t)
+	for range 20 {
+		h, _, err := l.Admit(t.Context(), Admission{Token: token, Most: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Settle(t.Context(), h.ID, Settlement{How: Settled}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var kept int
+	if err := l.commitOne(t.Context(), func(g *group) error { kept = len(g.rows.holds); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if kept != 0 {
+		t.Fatalf("%d holds that have ended are kept", kept)
+	}
+}
+
 // TestCommitThatNeverWorks breaks the ledger: every later call is refused, and
 // the next process settles what is open.
 func TestCommitThatNeverWorks(t *testing.T) {

@@ -82,46 +82,6 @@ func TestHalvedWAL(t *testing.T) {
 	}
 }
 
-// TestOldCopy puts an older copy back: the head tells.
-func TestOldCopy(t *testing.T) {
-	dir, old := t.TempDir(), t.TempDir()
-	written(t, dir)
-	b, err := os.ReadFile(filepath.Join(dir, "aex.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(old, "aex.db"), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l := open(t, dir)
-	if _, err := l.TopUpAgent(t.Context(), "atlas", 5); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	head, err := os.ReadFile(filepath.Join(dir, "head"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(old, "head"), head, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := tryOpen(t, old); !errors.Is(err, ledger.ErrCorrupt) || !strings.Contains(err.Error(), "lost") {
-		t.Fatalf("opened an old copy: %v", err)
-	}
-	if failed, what := auditFails(t, old); !failed || !strings.HasPrefix(what, "head") {
-		t.Fatalf("audit of an old copy: %v %s", failed, what)
-	}
-	// The next step that the error names.
-	if err := os.Remove(filepath.Join(old, "head")); err != nil {
-		t.Fatal(err)
-	}
-	if err := tryOpen(t, old); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestCorruptPages overwrites pages in turn: each time opening or the audit
 // must tell, or the page did not matter and everything is right.
 func TestCorruptPages(t *testing.T) {
@@ -194,34 +154,52 @@ func TestFilesThatAreNoLedger(t *testing.T) {
 	}
 }
 
-// TestReadOnlyPlaces opens as a user who may not write.
+// TestReadOnlyPlaces opens as a user who may not write the file, or nothing.
 func TestReadOnlyPlaces(t *testing.T) {
+	for name, dirMode := range map[string]os.FileMode{"file": 0o777, "file and directory": 0o555} {
+		t.Run(name, func(t *testing.T) { readOnlyPlace(t, dirMode) })
+	}
+}
+
+func readOnlyPlace(t *testing.T, dirMode os.FileMode) {
 	var attr *syscall.SysProcAttr
 	if os.Getuid() == 0 {
 		attr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 	dir := t.TempDir()
 	written(t, dir)
-	for p := dir; p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
-		if err := os.Chmod(p, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"aex.db", "aex.db.lock", "head"} {
-		if err := os.Chmod(filepath.Join(dir, name), 0o444); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if attr == nil {
-		if err := os.Chmod(dir, 0o555); err != nil {
-			t.Fatal(err)
-		}
-	}
 	// The test binary lies where only its owner may go.
 	binary := filepath.Join(dir, "test")
 	if err := os.Link(os.Args[0], binary); err != nil {
 		t.Fatal(err)
 	}
+	for p := filepath.Dir(dir); p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
+		if err := os.Chmod(p, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		mode := os.FileMode(0o666)
+		switch {
+		case e.IsDir():
+			mode = 0o777
+		case e.Name() == "test":
+			mode = 0o755
+		case e.Name() == "aex.db" || dirMode != 0o777:
+			mode = 0o444
+		}
+		if err := os.Chmod(filepath.Join(dir, e.Name()), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, dirMode); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(dir, 0o700) })
 	defer func(was string) { os.Args[0] = was }(os.Args[0])
 	os.Args[0] = binary
 	got := startProcess(t, "look", part{Dir: dir}, attr).line(t)
@@ -234,8 +212,13 @@ func TestReadOnlyPlaces(t *testing.T) {
 // running process must stop it, because nobody would ever see what it books.
 func TestFileGoneWhileInUse(t *testing.T) {
 	for name, do := range map[string]func(dir string) error{
-		"directory": os.RemoveAll,
-		"file":      func(dir string) error { return os.Remove(filepath.Join(dir, "aex.db")) },
+		"directory": func(dir string) (err error) {
+			for range 3 { // the head may be written meanwhile, once
+				err = os.RemoveAll(dir)
+			}
+			return err
+		},
+		"file": func(dir string) error { return os.Remove(filepath.Join(dir, "aex.db")) },
 		"replaced": func(dir string) error {
 			return errors.Join(os.Rename(filepath.Join(dir, "aex.db"), filepath.Join(dir, "old")), os.WriteFile(filepath.Join(dir, "aex.db"), nil, 0o600))
 		},

@@ -70,7 +70,19 @@ func (g *group) count(ag *agent, r *run, code string, tell func(e *line)) {
 		g.w.denied[key] = d
 	}
 	d.count++
+	g.counted = append(g.counted, d)
 	d.agent, d.run, d.tell = ag, r, tell
+}
+
+// uncount takes back what a group counted that is not in the file: its
+// operations are done again.
+func (g *group) uncount() {
+	if g == nil {
+		return
+	}
+	for _, d := range g.counted {
+		d.count--
+	}
 }
 
 func (d *denial) due(now time.Time) bool { return now.Sub(d.since) >= denialEvery }

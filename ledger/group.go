@@ -37,6 +37,7 @@ type group struct {
 	recovered  []Recovered
 	graves     []*os.File       // locked files of the dead
 	suspects   map[holdKey]bool // holds that Sweep was told nobody owns
+	counted    []*denial        // one for each refusal of this group
 	told       []denialKey      // refusals that this group tells of
 	quiet      []denialKey      // that did not come again
 }

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,18 +25,23 @@ type mark struct {
 	hash chainHash
 }
 
-// headFile remembers outside the database how far the trail has come: one
-// line a ledger, "id seq hash". It may lag behind the database, because it is
-// written after the commit and not each time; it never leads. A database
-// behind it has lost events.
-type headFile struct {
-	l    *Ledger
-	path string
+// headLine is how far a ledger had come: the end of its trail, how many calls
+// it had ever let through (a hold is no event until it ends), and where it lay.
+type headLine struct {
+	mark
+	calls int64
+	path  string
+}
 
-	mu     sync.Mutex
-	latest mark // committed
-	wake   chan struct{}
-	ended  chan struct{}
+// headFile keeps a headLine of every ledger outside the database. It may lag
+// behind one, because it is written after the commit and not each time; it
+// never leads. A database behind it has lost something.
+type headFile struct {
+	l     *Ledger
+	path  string
+	moved atomic.Bool // since it was stored
+	wake  chan struct{}
+	ended chan struct{}
 }
 
 // headEvery bounds how far the head lags behind in a busy process.
@@ -44,24 +49,22 @@ const headEvery = 200 * time.Millisecond
 
 func headPath(home string) string { return filepath.Join(home, "head") }
 
-func openHead(l *Ledger) (*headFile, error) {
+func openHead(l *Ledger) *headFile {
 	h := &headFile{l: l, path: headPath(l.home), wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	go h.follow()
-	return h, nil
+	return h
 }
 
-// advance notes a committed place, to be written soon.
-func (h *headFile) advance(m mark) {
-	h.mu.Lock()
-	h.latest = m
-	h.mu.Unlock()
+// advance says that something was committed, to be noted soon.
+func (h *headFile) advance() {
+	h.moved.Store(true)
 	select {
 	case h.wake <- struct{}{}:
 	default:
 	}
 }
 
-// follow writes the newest place at most every headEvery. An error is not
+// follow notes the newest place at most every headEvery. An error is not
 // told: the file may lag, and Close tries again and tells.
 func (h *headFile) follow() {
 	defer close(h.ended)
@@ -92,14 +95,17 @@ func (h *headFile) close() error {
 	return h.store()
 }
 
-// store writes the line of this ledger unless the file is already further.
-func (h *headFile) store() error {
-	h.mu.Lock()
-	m := h.latest
-	h.mu.Unlock()
-	if m.seq == 0 {
+// store writes the line of this ledger. It looks where the ledger is after it
+// has the lock, so that no process puts back what another has written.
+func (h *headFile) store() (err error) {
+	if !h.moved.Swap(false) {
 		return nil
 	}
+	defer func() {
+		if err != nil {
+			h.moved.Store(true)
+		}
+	}()
 	lock, err := os.OpenFile(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing the head: %w", err)
@@ -112,13 +118,17 @@ func (h *headFile) store() error {
 	if err != nil {
 		return err
 	}
-	if lines[h.l.id].seq >= m.seq {
+	now, err := h.l.place(context.Background())
+	if err != nil {
+		return fmt.Errorf("writing the head: %w", h.l.explain(err))
+	}
+	if was := lines[h.l.id]; now.seq == 0 || was == now || was.seq > now.seq {
 		return nil
 	}
-	lines[h.l.id] = m
+	lines[h.l.id] = now
 	var out bytes.Buffer
 	for id, m := range lines {
-		fmt.Fprintf(&out, "%s %d %s\n", id, m.seq, hex.EncodeToString(m.hash[:]))
+		fmt.Fprintf(&out, "%s %d %s %d %q\n", id, m.seq, hex.EncodeToString(m.hash[:]), m.calls, m.path)
 	}
 	next := h.path + ".new"
 	if err := os.WriteFile(next, out.Bytes(), 0o600); err != nil {
@@ -127,58 +137,108 @@ func (h *headFile) store() error {
 	return os.Rename(next, h.path)
 }
 
+// callsEver counts the calls that were ever let through. It never goes back.
+const callsEver = `(SELECT coalesce(sum(calls), 0) FROM account WHERE kind = 'agent')`
+
+// place is where the ledger is now; its seq is 0 before the first event.
+func (l *Ledger) place(ctx context.Context) (headLine, error) {
+	now := headLine{path: l.path}
+	var hash []byte
+	err := l.read.QueryRowContext(ctx, `SELECT seq, hash, `+callsEver+` FROM event_log WHERE (SELECT id FROM ledger) = ? ORDER BY seq DESC LIMIT 1`, l.id).
+		Scan(&now.seq, &hash, &now.calls)
+	if errors.Is(err, sql.ErrNoRows) {
+		return now, nil
+	}
+	copy(now.hash[:], hash)
+	return now, err
+}
+
 // readHead reads the places by ledger id. Lines that do not parse are left
 // out: they prove nothing.
-func readHead(path string) (map[string]mark, error) {
-	lines := make(map[string]mark)
+func readHead(path string) (map[string]headLine, error) {
+	lines := make(map[string]headLine)
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the head: %w", err)
 	}
-	for line := range strings.SplitSeq(string(b), "\n") {
-		f := strings.Fields(line)
-		if len(f) != 3 {
+	for text := range strings.SplitSeq(string(b), "\n") {
+		f := strings.SplitN(text, " ", 5)
+		if len(f) != 5 {
 			continue
 		}
-		seq, err := strconv.ParseInt(f[1], 10, 64)
+		seq, seqErr := strconv.ParseInt(f[1], 10, 64)
 		raw, hexErr := hex.DecodeString(f[2])
-		if err != nil || hexErr != nil || len(raw) != len(chainHash{}) {
+		calls, callsErr := strconv.ParseInt(f[3], 10, 64)
+		path, pathErr := strconv.Unquote(f[4])
+		if errors.Join(seqErr, hexErr, callsErr, pathErr) != nil || len(raw) != len(chainHash{}) {
 			continue
 		}
-		lines[f[0]] = mark{seq, chainHash(raw)}
+		lines[f[0]] = headLine{mark{seq, chainHash(raw)}, calls, path}
 	}
 	return lines, nil
 }
 
-// check refuses a database that is behind its head.
+// check refuses a database that is behind its head, or in the place of another.
 func (h *headFile) check(ctx context.Context) error {
 	lines, err := readHead(h.path)
 	if err != nil {
 		return err
 	}
-	why, err := behindHead(ctx, h.l.read, lines, h.l.id)
+	if err := h.l.missing(lines, h.l.id); err != nil {
+		return err
+	}
+	was, known := lines[h.l.id]
+	if !known {
+		return nil
+	}
+	why, err := behindHead(ctx, h.l.read, was)
 	if err != nil {
 		return h.l.explain(err)
 	}
 	if why != "" {
+		if was.path != h.l.path {
+			why += "; it was last used at " + was.path
+		}
 		return fmt.Errorf("%w: %s: %s; put back the newer file, or, if an older copy is meant to be used, remove %s and run aex audit",
 			ErrCorrupt, h.l.path, why, h.path)
 	}
 	return nil
 }
 
-// behindHead says in what the trail differs from its head, "" if in nothing.
-// lines must have been read before the snapshot that db reads began: while the
-// ledger is in use the head moves on.
-func behindHead(ctx context.Context, db querier, lines map[string]mark, ledger string) (string, error) {
-	head, known := lines[ledger]
-	if !known {
-		return "", nil
+// missing tells of a ledger that the head knows at this path and that is not
+// there. found is the id of the one that is, "" for none.
+func (l *Ledger) missing(lines map[string]headLine, found string) error {
+	for id, was := range lines {
+		if id == found || was.path != l.path {
+			continue
+		}
+		what := "is gone"
+		if found != "" {
+			what = "is another ledger"
+		}
+		return fmt.Errorf("%w: %s %s: a ledger of %d events and %d calls was there; put it back (with its -wal file, if it has one) or restore a backup, or, to go on without it, remove %s",
+			ErrCorrupt, l.path, what, was.seq, was.calls, headPath(l.home))
 	}
+	return nil
+}
+
+// missingHere is missing where there is no ledger yet.
+func (l *Ledger) missingHere() error {
+	lines, err := readHead(headPath(l.home))
+	if err != nil {
+		return err
+	}
+	return l.missing(lines, "")
+}
+
+// behindHead says in what a ledger differs from what its head was, "" if in
+// nothing. The head must have been read before the snapshot that db reads
+// began: while the ledger is in use it moves on.
+func behindHead(ctx context.Context, db querier, head headLine) (string, error) {
 	var hash []byte
-	var last sql.NullInt64
-	if err := db.QueryRowContext(ctx, `SELECT max(seq), (SELECT hash FROM event_log WHERE seq = ?) FROM event_log`, head.seq).
-		Scan(&last, &hash); err != nil {
+	var last, calls sql.NullInt64
+	if err := db.QueryRowContext(ctx, `SELECT max(seq), (SELECT hash FROM event_log WHERE seq = ?), `+callsEver+` FROM event_log`, head.seq).
+		Scan(&last, &hash, &calls); err != nil {
 		return "", err
 	}
 	switch {
@@ -186,6 +246,8 @@ func behindHead(ctx context.Context, db querier, lines map[string]mark, ledger s
 		return fmt.Sprintf("events %d to %d are lost", last.Int64+1, head.seq), nil
 	case hash != nil && !bytes.Equal(hash, head.hash[:]):
 		return fmt.Sprintf("event %d is not the one that was written", head.seq), nil
+	case calls.Int64 < head.calls:
+		return fmt.Sprintf("the holds of %d calls are lost", head.calls-calls.Int64), nil
 	}
 	return "", nil
 }

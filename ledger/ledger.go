@@ -66,8 +66,8 @@ var (
 
 // Options says where a ledger lives and what it draws on.
 type Options struct {
-	Path string           // the database file; its directory also holds aex.db.lock
-	Home string           // holds owners/ and head; made 0700 when missing
+	Path string           // the database file; its directory also holds aex.db.lock and aex.db.owners
+	Home string           // holds head; made 0700 when missing
 	Now  func() time.Time // nil: time.Now
 	Rand io.Reader        // nil: crypto/rand
 }

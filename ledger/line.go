@@ -82,11 +82,11 @@ func (e *line) budget(a *account) {
 	e.key("budgets")
 	e.b = append(e.b, `[{"account":`...)
 	e.b = strconv.AppendInt(e.b, a.id, 10)
-	if a.parent != 0 {
-		e.b = append(e.b, `,"parent":`...)
-		e.b = strconv.AppendInt(e.b, a.parent, 10)
-	}
-	e.b = append(e.b, `,"target_micro":`...)
+	e.text("kind", string(a.kind))
+	e.text("window", string(a.window))
+	e.number("start", a.start)
+	e.number("parent", a.parent)
+	e.key("target_micro")
 	if a.limited {
 		e.b = strconv.AppendInt(e.b, int64(a.target), 10)
 	} else {

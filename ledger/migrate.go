@@ -89,6 +89,11 @@ func (w *writer) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if kind == emptyFile || kind == pythonSchema {
+		if err := w.l.missingHere(); err != nil {
+			return err
+		}
+	}
 	switch kind {
 	case emptyFile:
 		return w.apply(ctx, 0, step{})

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,9 +35,7 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 	if l.read, err = openReaders(l.path); err != nil {
 		return l.explain(err)
 	}
-	if l.head, err = openHead(l); err != nil {
-		return err
-	}
+	l.head = openHead(l)
 	if err := l.head.check(ctx); err != nil {
 		return err
 	}
@@ -48,10 +47,11 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 }
 
 func (l *Ledger) openForReading(ctx context.Context) error {
-	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("ledger %s: %w", l.path, ErrNotFound)
-	}
 	var err error
+	l.path = realPath(l.path)
+	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
+		return l.noLedger()
+	}
 	if l.read, err = openReaders(l.path); err != nil {
 		return l.explain(err)
 	}
@@ -59,10 +59,34 @@ func (l *Ledger) openForReading(ctx context.Context) error {
 	if err != nil {
 		return l.explain(err)
 	}
-	if kind != currentSchema {
+	switch kind {
+	case currentSchema:
+	case emptyFile:
+		return l.noLedger()
+	default:
 		return fmt.Errorf("ledger %s is of an older version and not yet migrated; run any command that writes, for example: aex init", l.path)
 	}
 	return l.explain(l.read.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&l.id, &l.chain))
+}
+
+// noLedger is what there is to say where a ledger to be read is not there.
+func (l *Ledger) noLedger() error {
+	return cmp.Or(l.missingHere(), fmt.Errorf("ledger %s: %w", l.path, ErrNotFound))
+}
+
+// realPath is the one name of a file that may have several: what lies beside
+// the database (its lock, its owners) must be the same for all who use it.
+func realPath(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }
 
 // prepareDirectories makes home and the database's directory, and refuses
@@ -71,13 +95,22 @@ func (l *Ledger) prepareDirectories() error {
 	if l.path == "" || l.home == "" {
 		return fmt.Errorf("%w: a ledger needs a path and a home", ErrInvalid)
 	}
-	for _, dir := range []string{l.home, filepath.Dir(l.path), filepath.Join(l.home, "owners")} {
+	for _, dir := range []string{l.home, filepath.Dir(l.path)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return l.explain(err)
 		}
 	}
+	l.path = realPath(l.path)
 	for _, dir := range []string{l.home, filepath.Dir(l.path)} {
 		if err := soundFilesystem(dir); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(l.ownersPath(), 0o700); err != nil {
+		return l.explain(err)
+	}
+	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
+		if err := l.missingHere(); err != nil {
 			return err
 		}
 	}

@@ -30,13 +30,17 @@ type owner struct {
 	file *os.File
 }
 
+// ownersPath is where the lock files are: beside the database, so that all who
+// can open it see the same ones, whatever their homes are.
+func (l *Ledger) ownersPath() string { return l.path + ".owners" }
+
 func newOwner(l *Ledger) (*owner, error) {
 	b, err := l.random(8)
 	if err != nil {
 		return nil, err
 	}
 	id := ownerID(binary.BigEndian.Uint64(b)>>1 | 1<<40)
-	o := &owner{id: id, path: filepath.Join(l.home, "owners", id.String())}
+	o := &owner{id: id, path: filepath.Join(l.ownersPath(), id.String())}
 	o.file, err = makeOwnerFile(o.path)
 	return o, err
 }
@@ -112,7 +116,7 @@ func (o *owner) close() error {
 // until it closes file, so that nobody else recovers the same one meanwhile.
 // A file that is gone is a dead owner's: living ones make theirs again.
 func (l *Ledger) dead(id ownerID) (file *os.File, dead bool, err error) {
-	f, err := os.OpenFile(filepath.Join(l.home, "owners", id.String()), os.O_RDWR, 0)
+	f, err := os.OpenFile(filepath.Join(l.ownersPath(), id.String()), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, true, nil
 	}
@@ -128,7 +132,7 @@ func (l *Ledger) dead(id ownerID) (file *os.File, dead bool, err error) {
 
 // clearOwners removes the files of the dead that named reports false for.
 func (l *Ledger) clearOwners(named map[ownerID]bool) error {
-	dir := filepath.Join(l.home, "owners")
+	dir := l.ownersPath()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err

@@ -311,6 +311,7 @@ func (w *writer) commitGroup(ops []*op, lockErr error) (*group, error) {
 		if there {
 			return g, nil
 		}
+		g.uncount()
 		if try == commitTries-1 {
 			err = failed
 		}
@@ -370,8 +371,8 @@ func (w *writer) attempt(ops []*op) (*group, error) {
 
 // published makes a committed group's effects known inside the process.
 func (w *writer) published(g *group) {
-	if g.lastEvent.seq > 0 {
-		w.l.head.advance(g.lastEvent)
+	if g.lastEvent.seq > 0 || len(g.newHolds) > 0 {
+		w.l.head.advance()
 	}
 	if g.identity || g.stale {
 		w.l.identities.forget()
@@ -383,6 +384,9 @@ func (w *writer) published(g *group) {
 		if w.dear[run] = n; n == 0 {
 			delete(w.dear, run)
 		}
+	}
+	for _, h := range g.ended {
+		delete(w.rows.holds, h.key)
 	}
 	w.l.remember(g.recovered)
 	w.settleDenials(g)
