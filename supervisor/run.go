@@ -413,10 +413,15 @@ func (r *session) shutdown() error {
 	return err
 }
 
-// close ends the run in the ledger and completes the report.
+// close ends the run in the ledger and completes the report. Every call is
+// booked by now: one that overran, or could not be booked, decides how the run
+// ended, also when the program was quicker.
 func (r *session) close(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.unadapt()) }()
-	detail, err := json.Marshal(r.report)
+	if r.proc != nil {
+		r.decide()
+	}
+	detail, err := json.Marshal(r.report.detail())
 	if err != nil {
 		return err
 	}
