@@ -50,8 +50,11 @@ func TestCase17_InTheBackground(t *testing.T) {
 		}
 		return false
 	})
-	c.send("jobs\n")
-	c.expect("Stopped")
+	// The shell has to hear of it too.
+	eventually(t, "the shell shows the job as stopped", func() bool {
+		c.send("jobs\n")
+		return strings.Contains(c.expect("ready> "), "Stopped")
+	})
 	c.send("fg\n")
 	c.expect("fg\r\n")
 	// What is typed before aex has the terminal again is echoed by the shell's terminal already.
@@ -94,15 +97,15 @@ func TestCase19_StopWhereNobodyContinues(t *testing.T) {
 
 func TestCase20_ResizeWhileStopped(t *testing.T) {
 	c := shell(t)
-	c.send("\"$AEX\" bash -c 'trap \"echo winch \\$(stty size).\" WINCH; echo up; while :; do read -rt 0.05 line; test \"$line\" = end && exit 0; done'\n")
-	c.expect("up\r\n")
+	c.send("AEX_TEST_MAIN=aex \"$AEX\" env AEX_TEST_MAIN=sizes \"$AEX\"\n")
+	c.expect("up 24 80.")
 	c.send("\x1a")
 	c.expect("Stopped")
 	c.expect("ready> ")
 	pty.Setsize(c.slave, &pty.Winsize{Rows: 33, Cols: 99})
 	c.send("fg\n")
 	c.expect("winch 33 99.")
-	c.send("end\n")
+	c.send("\n")
 	c.expect("ready> ")
 	if n := strings.Count(c.text(), "winch 33"); n != 1 {
 		t.Errorf("%d times told: %q", n, c.text())

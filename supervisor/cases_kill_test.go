@@ -89,7 +89,7 @@ func TestBothAreKilled(t *testing.T) {
 	cmd, mark := withMark(t, "echo up; exec -a \"$0\" sleep 1000", "-id", "both"+strconv.Itoa(os.Getpid()))
 	begin(t, cmd)
 	monitor := monitorOf(t, cmd.Process.Pid)
-	unix.Kill(monitor, unix.SIGSTOP) // so that it cannot see its aex die
+	stop(t, monitor) // so that it cannot see its aex die
 	cmd.Process.Kill()
 	unix.Kill(monitor, unix.SIGKILL)
 	cmd.Wait()
@@ -100,15 +100,17 @@ func TestSweepOfDeadRuns(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("NOT TESTED: making a cgroup needs root here")
 	}
-	id := "sweep" + strconv.Itoa(os.Getpid())
-	cmd, mark := withMark(t, daemon+"echo up; while :; do sleep 0.05; done", "-id", id)
+	ready := fifo(t)
+	id := filepath.Base(filepath.Dir(ready)) + strings.ReplaceAll(marked(t), "/", "")
+	cmd, mark := withMark(t, `setsid bash -c 'trap "" TERM; echo ready >"$1"; while :; do sleep 0.05; done' "$MARK" "`+ready+`" & echo up; while :; do sleep 0.05; done`, "-id", id)
 	begin(t, cmd)
+	await(t, ready)
 	dir := filepath.Join(ownCgroup(), cgroupPrefix+id)
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("NOT TESTED: no cgroup of version 2 can be made here: ", err)
 	}
 	monitor := monitorOf(t, cmd.Process.Pid)
-	unix.Kill(monitor, unix.SIGSTOP)
+	stop(t, monitor)
 	cmd.Process.Kill()
 	unix.Kill(monitor, unix.SIGKILL)
 	cmd.Wait()

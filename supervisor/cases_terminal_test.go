@@ -183,11 +183,11 @@ func TestCase15_Quit(t *testing.T) {
 }
 
 func TestCase20_Resize(t *testing.T) {
-	c := onTerminal(t, "bash", "-c", `trap 'echo "winch $(stty size)"' WINCH; echo "up $(stty size)"; while :; do read -rt 0.05 line; test "$line" = end && exit 0; done`)
-	c.expect("up 24 80")
+	c := onTerminal(t, "env", "AEX_TEST_MAIN=sizes", os.Args[0])
+	c.expect("up 24 80.")
 	pty.Setsize(c.slave, &pty.Winsize{Rows: 33, Cols: 99})
-	c.expect("winch 33 99")
-	c.send("end\n")
+	c.expect("winch 33 99.")
+	c.send("\n")
 	c.wait()
 	if n := strings.Count(c.text(), "winch"); n != 1 {
 		t.Errorf("%d times told: %q", n, c.text())

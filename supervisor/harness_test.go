@@ -379,3 +379,12 @@ func listen(t testing.TB) (port int) {
 	})
 	return l.Addr().(*net.TCPAddr).Port
 }
+
+func stop(t testing.TB, pid int) {
+	t.Helper()
+	unix.Kill(pid, unix.SIGSTOP)
+	eventually(t, "it has stopped", func() bool {
+		p, err := (processTable{}).lookup(pid)
+		return err != nil || p.state == 'T'
+	})
+}

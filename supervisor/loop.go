@@ -237,12 +237,11 @@ func (p *Process) takeTerminal(was bool) error {
 	return user.makeRaw(p.plan.keepOutput)
 }
 
-// copySettings gives the child's terminal the caller's settings and size.
+// copySettings gives the child's terminal the caller's settings.
 func (p *Process) copySettings() {
 	if settings, err := getTermios(p.plan.user.fd); err == nil {
 		p.onMaster(func(fd int) { setTermios(fd, settings) })
 	}
-	p.copySize()
 }
 
 // dressTerminal prepares a terminal that nobody sees: no newline becomes two bytes in a log.

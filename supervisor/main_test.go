@@ -5,8 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary be the programs that the tests need: the monitor, and a small aex that supervises a
@@ -15,9 +18,13 @@ func TestMain(m *testing.M) {
 	if code, ok := MonitorMain(os.Args); ok {
 		os.Exit(code)
 	}
-	if os.Getenv("AEX_TEST_MAIN") == "aex" {
-		os.Unsetenv("AEX_TEST_MAIN")
+	role := os.Getenv("AEX_TEST_MAIN")
+	os.Unsetenv("AEX_TEST_MAIN")
+	switch role {
+	case "aex":
 		os.Exit(smallAex(os.Args[1:]))
+	case "sizes":
+		os.Exit(sizes())
 	}
 	os.Exit(m.Run())
 }
@@ -121,3 +128,24 @@ func smallAex(args []string) int {
 }
 
 var started = time.Now()
+
+// sizes tells its terminal's size, again at each SIGWINCH, until it reads a line.
+func sizes() int {
+	changes := make(chan os.Signal, 8)
+	signal.Notify(changes, unix.SIGWINCH)
+	line := make(chan struct{})
+	go func() {
+		os.Stdin.Read(make([]byte, 64))
+		close(line)
+	}()
+	for said := "up"; ; said = "winch" {
+		if size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil {
+			fmt.Printf("%s %d %d.\n", said, size.Row, size.Col)
+		}
+		select {
+		case <-changes:
+		case <-line:
+			return 0
+		}
+	}
+}
