@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X github.com/Auro-rium/aex/internal/cli.Version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test race check vuln demo bench crash supervise fuzz sdk python readme-v12 prices docs clean cc
+.PHONY: build test race check vuln demo bench crash supervise fuzz sdk python readme-v12 browser prices prices-compare docs clean cc
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -58,6 +58,12 @@ python: build ## the Python helper's own tests
 
 readme-v12: build ## every line of the v1.2 README, executed
 	./clients/readme-v12/run
+
+browser: ## the dashboard in a real Chromium (installs it), and promtool on the metrics
+	./clients/browser/run
+
+prices-compare: ## 200 models priced by aex and by the list's own calculator
+	./clients/prices/make compare
 
 prices: ## the catalogue, made anew from genai-prices
 	./clients/prices/make
