@@ -152,8 +152,18 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.stop(http.ErrServerClosed)
 	g.sweeper.Wait()
 	g.upstream.close()
+	// An answer that is no call, as to the operator who asked for the end, may
+	// still be on its way.
+	polite, cancel := context.WithTimeout(context.Background(), lastAnswer)
+	defer cancel()
+	if err := g.server.Shutdown(polite); err == nil {
+		return nil
+	}
 	return g.server.Close()
 }
+
+// lastAnswer is how long answers that are no calls get when the gateway closes.
+const lastAnswer = 500 * time.Millisecond
 
 // sweepEvery is how often the ledger is asked for holds that no call owns.
 const sweepEvery = time.Minute
