@@ -137,15 +137,6 @@ func (a *account) follow() {
 	a.budget = max(a.target, a.spent+a.reserved)
 }
 
-// budgetPointer is the budget as the outside sees it.
-func (a *account) budgetPointer() *Micros {
-	if !a.limited {
-		return nil
-	}
-	b := a.budget
-	return &b
-}
-
 // start of the window that t lies in, by the UTC calendar; weeks begin on
 // Monday as in ISO 8601.
 func (w Window) start(t time.Time) time.Time {

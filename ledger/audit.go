@@ -9,50 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 )
-
-// storyLine is what Verify needs of an event.
-type storyLine struct {
-	Seq      int64       `json:"seq"`
-	Ledger   string      `json:"ledger"`
-	Chain    int64       `json:"chain"`
-	Action   string      `json:"action"`
-	AgentID  string      `json:"agent_id"`
-	Run      RunID       `json:"run"`
-	Cost     Micros      `json:"cost_micro"`
-	Accounts []int64     `json:"accounts"`
-	Hold     HoldID      `json:"hold"`
-	Cause    string      `json:"cause"`
-	Count    int64       `json:"count"`
-	Budgets  []budgetWas `json:"budgets"`
-	Folded   *folded     `json:"folded"`
-}
-
-// budgetWas is what an event says of an account: whose it is, for what time,
-// and its budget.
-type budgetWas struct {
-	Account int64       `json:"account"`
-	Agent   string      `json:"agent_id,omitempty"` // in an event: of the event
-	Kind    AccountKind `json:"kind"`
-	Window  Window      `json:"window,omitempty"`
-	Start   int64       `json:"start,omitempty"` // milliseconds
-	Parent  int64       `json:"parent,omitempty"`
-	Target  *Micros     `json:"target_micro"`
-}
-
-// story is what the trail says the accounts must be.
-type story struct {
-	costs   map[int64]Micros
-	calls   map[int64]int64 // that ended
-	budgets map[int64]budgetWas
-	billed  Micros // sum of all costs, of calls
-	denied  int64
-}
-
-func newStory() story {
-	return story{costs: make(map[int64]Micros), calls: make(map[int64]int64), budgets: make(map[int64]budgetWas)}
-}
 
 // audit is one Verify under way, in one read transaction.
 type audit struct {
@@ -204,26 +161,6 @@ func (a *audit) link(prev *mark, seq int64, body, hash []byte) string {
 	return ""
 }
 
-func (s *story) add(e storyLine) {
-	for _, b := range e.Budgets {
-		b.Agent = e.AgentID
-		s.budgets[b.Account] = b
-	}
-	ended := e.Hold != "" && (e.Action == "usage.commit" || e.Action == "usage.cancel" || e.Action == "usage.recovered")
-	for _, id := range e.Accounts {
-		s.costs[id] += e.Cost
-		if ended {
-			s.calls[id]++
-		}
-	}
-	if len(e.Accounts) > 0 {
-		s.billed += e.Cost
-	}
-	if e.Cause != "" {
-		s.denied += e.Count
-	}
-}
-
 // head compares with the place noted outside the database.
 func (a *audit) head(ctx context.Context) (string, error) {
 	was, known := a.heads[a.l.id]
@@ -367,44 +304,4 @@ func (a *audit) tally(ctx context.Context) (string, error) {
 		return fmt.Sprintf("the hourly sums say %d refusals, the events %d", denied, a.story.denied), nil
 	}
 	return "", nil
-}
-
-// folded is what a checkpoint keeps of the events it stands for.
-type folded struct {
-	Through int64        `json:"through"` // the last event that was removed
-	Hash    string       `json:"hash"`    // of that event
-	Costs   []folderCost `json:"costs"`
-	Budgets []budgetWas  `json:"budgets"`
-	Billed  Micros       `json:"billed_micro"`
-	Denied  int64        `json:"denied"`
-}
-
-type folderCost struct {
-	Account int64  `json:"account"`
-	Cost    Micros `json:"cost_micro"`
-	Calls   int64  `json:"calls"` // that ended
-}
-
-func (s *story) startFrom(f *folded) {
-	for _, c := range f.Costs {
-		s.costs[c.Account], s.calls[c.Account] = c.Cost, c.Calls
-	}
-	for _, b := range f.Budgets {
-		s.budgets[b.Account] = b
-	}
-	s.billed, s.denied = f.Billed, f.Denied
-}
-
-// fold is the reverse of startFrom.
-func (s *story) fold(through mark) folded {
-	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Denied: s.denied}
-	for id, c := range s.costs {
-		f.Costs = append(f.Costs, folderCost{id, c, s.calls[id]})
-	}
-	for _, b := range s.budgets {
-		f.Budgets = append(f.Budgets, b)
-	}
-	slices.SortFunc(f.Costs, func(a, b folderCost) int { return int(a.Account - b.Account) })
-	slices.SortFunc(f.Budgets, func(a, b budgetWas) int { return int(a.Account - b.Account) })
-	return f
 }

@@ -5,6 +5,13 @@ import (
 	"runtime"
 )
 
+// What the benchmarks run beside the ledger.
+var (
+	AddTally       = addTally
+	AddCalls       = addCalls
+	CallHistograms = len(callColumns) - 7
+)
+
 // WaitForWaiting returns when n admissions wait for money.
 func WaitForWaiting(l *Ledger, n int) {
 	for waiting := -1; waiting < n; runtime.Gosched() {

@@ -189,7 +189,7 @@ func (g *group) flush() error {
 }
 
 func (h *hold) values(args []any) []any {
-	e := line{b: []byte{'{'}}
+	e := line{b: append(make([]byte, 0, 192), '{')}
 	e.text("wire", h.call.Wire)
 	e.text("model_asked", h.call.ModelAsked)
 	e.text("model_sent", h.call.ModelSent)

@@ -19,7 +19,7 @@ import (
 
 // The test binary plays other processes: AEX_TEST_ROLE names the part.
 func TestMain(m *testing.M) {
-	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "look": look}
+	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "pairs": pairs, "look": look}
 	role := os.Getenv("AEX_TEST_ROLE")
 	if role == "" {
 		os.Exit(m.Run())
@@ -47,6 +47,7 @@ type part struct {
 	URL     string // of the provider
 	Limit   uint64
 	Wait    time.Duration
+	Pairs   int
 }
 
 func (p part) open() (*ledger.Ledger, error) {
@@ -60,7 +61,7 @@ type process struct {
 	out *bufio.Reader
 }
 
-func startProcess(t *testing.T, role string, p part, attr *syscall.SysProcAttr, extra ...*os.File) *process {
+func startProcess(t testing.TB, role string, p part, attr *syscall.SysProcAttr, extra ...*os.File) *process {
 	t.Helper()
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -85,7 +86,7 @@ func startProcess(t *testing.T, role string, p part, attr *syscall.SysProcAttr, 
 }
 
 // line reads the next line of the child.
-func (p *process) line(t *testing.T) string {
+func (p *process) line(t testing.TB) string {
 	t.Helper()
 	s, err := p.out.ReadString('\n')
 	if err != nil {

@@ -27,13 +27,14 @@ func (g *group) tally(agent int64, model, cause string, s tallySums) {
 	t.add(s)
 }
 
+const addTally = `INSERT INTO tally (hour, agent_id, model, cause, calls, cost_micro, input, cached, output, latency_ms)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+	calls = calls + excluded.calls, cost_micro = cost_micro + excluded.cost_micro,
+	input = input + excluded.input, cached = cached + excluded.cached,
+	output = output + excluded.output, latency_ms = latency_ms + excluded.latency_ms`
+
 func (g *group) flushTallies() {
 	for k, s := range g.tallies {
-		g.exec(`INSERT INTO tally (hour, agent_id, model, cause, calls, cost_micro, input, cached, output, latency_ms)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-			calls = calls + excluded.calls, cost_micro = cost_micro + excluded.cost_micro,
-			input = input + excluded.input, cached = cached + excluded.cached,
-			output = output + excluded.output, latency_ms = latency_ms + excluded.latency_ms`,
-			k.hour, k.agent, k.model, k.cause, s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency)
+		g.exec(addTally, k.hour, k.agent, k.model, k.cause, s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func written(t testing.TB, dir string) {
 // raw runs SQL on a closed ledger, CHECKs off: what somebody with the file can do.
 func raw(t testing.TB, dir string, do func(db *sql.DB)) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "aex.db")+"?_pragma=ignore_check_constraints(1)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "aex.db")+"?_pragma=ignore_check_constraints(1)&_pragma=synchronous(OFF)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,8 @@ func auditFails(t testing.TB, dir string) (failed bool, what string) {
 }
 
 // TestEveryEditOfTheTrailIsFound edits, deletes, inserts, swaps and truncates
-// event rows in every place.
+// event rows in every place, and bytes of their text in some: in every one with
+// AEX_EVERY_BYTE=1.
 func TestEveryEditOfTheTrailIsFound(t *testing.T) {
 	dir := t.TempDir()
 	written(t, dir)
@@ -132,12 +134,24 @@ func TestEveryEditOfTheTrailIsFound(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, row := range rows {
-		for _, at := range r.Perm(len(row.body))[:12] {
-			edited := bytes.Clone(row.body)
+		at := r.Perm(len(row.body))
+		if os.Getenv("AEX_EVERY_BYTE") == "" {
+			at = at[:6]
+		}
+		for _, at := range at {
+			edited, other := bytes.Clone(row.body), byte(' '+r.IntN(95))
 			edited[at] ^= 1 << r.IntN(7)
-			try(fmt.Sprintf("byte %d of event %d", at, row.seq), func(db *sql.DB) {
-				must(t, db, `UPDATE event_log SET body = ? WHERE seq = ?`, string(edited), row.seq)
-			})
+			for how, body := range map[string][]byte{
+				"edit":     edited,
+				"deletion": slices.Delete(bytes.Clone(row.body), at, at+1),
+				// Also of a space, which means nothing in JSON.
+				"insertion": slices.Insert(bytes.Clone(row.body), at, other),
+				"space":     slices.Insert(bytes.Clone(row.body), at, ' '),
+			} {
+				try(fmt.Sprintf("%s of byte %d of event %d", how, at, row.seq), func(db *sql.DB) {
+					must(t, db, `UPDATE event_log SET body = ? WHERE seq = ?`, string(body), row.seq)
+				})
+			}
 		}
 		try(fmt.Sprint("hash of ", row.seq), func(db *sql.DB) {
 			must(t, db, `UPDATE event_log SET hash = zeroblob(32) WHERE seq = ?`, row.seq)
@@ -158,6 +172,16 @@ func TestEveryEditOfTheTrailIsFound(t *testing.T) {
 			})
 		}
 	}
+	// A forger who makes all hashes anew is betrayed by the head.
+	try("a forged chain", func(db *sql.DB) {
+		prev := make([]byte, 32)
+		for _, row := range rows {
+			body := strings.Replace(string(row.body), `"by_micro":77`, `"by_micro":78`, 1)
+			sum := sha256.Sum256(append(prev, body...))
+			prev = sum[:]
+			must(t, db, `UPDATE event_log SET body = ?, hash = ? WHERE seq = ?`, body, prev, row.seq)
+		}
+	})
 	if failed, what := auditFails(t, dir); failed {
 		t.Fatalf("after %d edits were undone: %s", tried, what)
 	}

@@ -1,0 +1,195 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// AgentChange holds what SetAgent changes; nil fields stay.
+type AgentChange struct {
+	Budget       **Micros // lowering commits to max(asked, spent+reserved) and follows as holds end
+	Window       *Window
+	Limits       *Limits
+	Capabilities json.RawMessage
+	Paused       *bool
+}
+
+// SetAgent changes what an agent is allowed.
+func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agent, error) {
+	err := c.valid()
+	if err == nil {
+		err = l.commitOne(ctx, func(g *group) error {
+			ag, err := g.agentNamed(name)
+			if err != nil {
+				return err
+			}
+			g.setAgent(ag, c)
+			return g.err
+		})
+	}
+	if err != nil {
+		return Agent{}, fmt.Errorf("changing agent %q: %w", name, err)
+	}
+	return l.Agent(context.WithoutCancel(ctx), name)
+}
+
+func (c AgentChange) valid() error {
+	errs := []error{validJSON(c.Capabilities)}
+	if c.Budget != nil {
+		errs = append(errs, validBudget(*c.Budget))
+	}
+	if c.Limits != nil {
+		errs = append(errs, c.Limits.valid())
+	}
+	if c.Window != nil {
+		errs = append(errs, c.Window.check())
+	}
+	return errors.Join(errs...)
+}
+
+func (g *group) setAgent(ag *agent, c AgentChange) {
+	wasPaced := ag.limits.paced()
+	moved := c.Window != nil && *c.Window != ag.window
+	if c.Budget != nil {
+		ag.budget = *c.Budget
+	}
+	if c.Window != nil {
+		ag.window = *c.Window
+	}
+	if c.Limits != nil {
+		ag.limits = *c.Limits
+	}
+	if c.Paused != nil {
+		ag.paused = *c.Paused
+	}
+	g.exec(`UPDATE agent SET budget_micro = ?, "window" = ?, rpm_limit = ?, tpm_limit = ?, concurrency_limit = ?, paused = ?,
+		capabilities = coalesce(?, capabilities) WHERE id = ?`,
+		nullMicros(ag.budget), string(ag.window), ag.limits.RequestsPerMinute, ag.limits.TokensPerMinute, ag.limits.Concurrency, ag.paused, orNullText(c.Capabilities), ag.id)
+	g.identity = true
+	acc := g.retargetAgent(ag, c, moved)
+	g.event("agent.set", ag, "", func(e *line) {
+		if acc != nil {
+			e.budget(acc)
+		}
+		ag.tell(e)
+		e.raw("capabilities", c.Capabilities)
+	})
+	if !wasPaced && ag.limits.paced() {
+		g.startPacing(ag.id)
+	}
+	g.reopenRuns(ag)
+}
+
+// retargetAgent gives the account that rules the agent's budget. When the
+// budget goes over to windows, the total account loses its limit with an event
+// of its own.
+func (g *group) retargetAgent(ag *agent, c AgentChange, moved bool) *account {
+	if c.Budget == nil && !moved || g.err != nil {
+		return nil
+	}
+	total := g.total(ag.id)
+	if ag.window == Total {
+		total.retarget(ag.budget)
+		g.touch(total)
+		return total
+	}
+	if total.limited {
+		total.retarget(nil)
+		g.touch(total)
+		g.event("agent.set", ag, "", func(e *line) { e.budget(total) })
+	}
+	w := g.windowAccount(ag)
+	if w == nil || g.err != nil {
+		return nil
+	}
+	w.retarget(ag.budget)
+	g.touch(w)
+	return w
+}
+
+// reopenRuns lets the agent's exhausted runs go on where there is room again.
+func (g *group) reopenRuns(ag *agent) {
+	for _, r := range g.liveRuns(ag.id) {
+		g.reopen(r)
+	}
+}
+
+func (g *group) liveRuns(agent int64) []*run {
+	var nos []int64
+	g.each(`SELECT no FROM run WHERE agent_id = ? AND state <> 'ended'`, []any{agent}, func(scan func(...any) error) error {
+		var no int64
+		err := scan(&no)
+		nos = append(nos, no)
+		return err
+	})
+	var runs []*run
+	for _, no := range nos {
+		if r := g.run(no); g.err == nil {
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+// DeleteAgent revokes the agent's tokens and ends its runs; history stays. Runs
+// are moved to ending: the process that owns one ends it.
+func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
+	err := l.commitOne(ctx, func(g *group) error {
+		ag, err := g.agentNamed(name)
+		if err != nil {
+			return err
+		}
+		g.exec(`UPDATE agent SET deleted_at = ? WHERE id = ?`, g.at, ag.id)
+		g.revoke(ag.id)
+		g.event("agent.delete", ag, "", nil)
+		for _, r := range g.liveRuns(ag.id) {
+			g.setRunState(r, RunEnding)
+		}
+		ag.deleted = true
+		delete(g.rows.names, name)
+		return g.err
+	})
+	if err != nil {
+		return fmt.Errorf("deleting agent %q: %w", name, err)
+	}
+	return nil
+}
+
+// TopUpAgent raises the agent's budget; what it overran is paid first. Where
+// the budget is a window's, the current window gets more, not the later ones.
+func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent, error) {
+	err := l.commitOne(ctx, func(g *group) error {
+		ag, err := g.agentNamed(name)
+		if err != nil {
+			return err
+		}
+		if ag.budget == nil || by <= 0 || by > maxAmount {
+			return fmt.Errorf("%w: a top-up of %s, or no budget to top up", ErrInvalid, by)
+		}
+		acc := g.total(ag.id)
+		if ag.window != Total {
+			if acc = g.windowAccount(ag); acc == nil && g.err == nil {
+				acc = g.openWindow(ag)
+			}
+		}
+		if g.err != nil {
+			return g.err
+		}
+		if err := g.topUp(acc, by, "agent.topup", ag, ""); err != nil {
+			return err
+		}
+		if ag.window == Total {
+			budget := acc.target
+			ag.budget = &budget
+			g.exec(`UPDATE agent SET budget_micro = ? WHERE id = ?`, int64(budget), ag.id)
+		}
+		g.reopenRuns(ag)
+		return g.err
+	})
+	if err != nil {
+		return Agent{}, fmt.Errorf("topping up agent %q: %w", name, err)
+	}
+	return l.Agent(context.WithoutCancel(ctx), name)
+}

@@ -1,0 +1,118 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// commitGroup makes the group durable, or finds that it cannot: then the
+// ledger is broken and everybody is told. After a failed commit it reopens the
+// file and looks whether the group is there before it tries again.
+func (w *writer) commitGroup(ops []*op, lockErr error) (*group, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	err := lockErr
+	for try := 0; err == nil && try < commitTries; try++ {
+		var g *group
+		g, err = w.attempt(ops)
+		if err == nil {
+			g.release()
+			return g, nil
+		}
+		failed := err
+		var there bool
+		g.release()
+		if there, err = w.reopenAndLook(g); err != nil {
+			return nil, w.breakWith(errors.Join(failed, err))
+		}
+		if there {
+			return g, nil
+		}
+		g.uncount()
+		if try == commitTries-1 {
+			err = failed
+		}
+	}
+	return nil, w.breakWith(err)
+}
+
+// breakWith gives up for good: a ledger that cannot tell what it has booked
+// must not be served past.
+func (w *writer) breakWith(err error) error {
+	w.broken = fmt.Errorf("%w: %w", ErrBroken, w.l.explain(err))
+	w.l.brokenFor.Do(func() { close(w.l.broken) })
+	return w.broken
+}
+
+// attempt runs the operations in one transaction and commits it.
+func (w *writer) attempt(ops []*op) (*group, error) {
+	if id, err := identify(w.l.path); err != nil {
+		return nil, err
+	} else if id != w.inode {
+		return nil, fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
+	}
+	began := time.Now()
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	g, err := w.begin()
+	if err != nil {
+		return g, err
+	}
+	for _, o := range ops {
+		o.parked, o.err = false, nil
+		if err := o.ctx.Err(); err != nil {
+			o.err = err
+			continue
+		}
+		o.err = o.do(g)
+		if g.err != nil {
+			return g, g.err
+		}
+	}
+	g.flushDenials()
+	if g.err != nil {
+		return g, g.err
+	}
+	if g.empty() {
+		return g, w.exec("ROLLBACK")
+	}
+	if err := g.flush(); err != nil {
+		return g, err
+	}
+	g.committing = true
+	err = w.commit(w.exec)
+	w.commits.add(time.Since(began))
+	return g, err
+}
+
+// published makes a committed group's effects known inside the process.
+func (w *writer) published(g *group) {
+	if g.lastEvent.seq > 0 || len(g.newHolds) > 0 {
+		w.l.head.advance()
+	}
+	if g.identity || g.stale {
+		w.l.identities.forget()
+	}
+	for _, c := range g.runChanges {
+		w.l.watchers.tell(c.id, c.state)
+	}
+	for run, n := range g.dear {
+		if w.dear[run] = n; n == 0 {
+			delete(w.dear, run)
+		}
+	}
+	for _, h := range g.ended {
+		delete(w.rows.holds, h.key)
+	}
+	w.l.remember(g.recovered)
+	w.settleDenials(g)
+	if g.suspects != nil {
+		w.suspects = g.suspects
+	}
+	if len(w.rows.accounts)+len(w.rows.tokens)+len(w.rows.runs) > rowsMax {
+		w.rows = newRows()
+	}
+}

@@ -1,0 +1,271 @@
+package ledger
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+)
+
+// query reads at most one row. A failed read fails the whole group.
+func (g *group) query(query string, args []any, dest ...any) (found bool) {
+	s, err := g.w.prepare(query)
+	if err == nil {
+		err = s.QueryRow(args...).Scan(dest...)
+	}
+	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
+		return false
+	}
+	g.fail(err)
+	return err == nil
+}
+
+// each reads all rows.
+func (g *group) each(query string, args []any, row func(scan func(...any) error) error) {
+	s, err := g.w.prepare(query)
+	if err != nil {
+		g.fail(err)
+		return
+	}
+	rs, err := s.Query(args...)
+	if err != nil {
+		g.fail(err)
+		return
+	}
+	defer rs.Close()
+	for rs.Next() {
+		if err := row(rs.Scan); err != nil {
+			g.fail(err)
+			return
+		}
+	}
+	g.fail(rs.Err())
+}
+
+const accountColumns = `id, agent_id, coalesce(parent, 0), kind, "window", start_at, budget_micro IS NOT NULL,
+	coalesce(target_micro, 0), coalesce(budget_micro, 0), spent_micro, reserved_micro, overrun_micro, calls, coalesce(last_at, 0)`
+
+func (a *account) fields() []any {
+	return []any{&a.id, &a.agent, &a.parent, &a.kind, &a.window, &a.start, &a.limited,
+		&a.target, &a.budget, &a.spent, &a.reserved, &a.overrun, &a.calls, &a.last}
+}
+
+// account finds an account by id; there is always one, or the file is damaged.
+func (g *group) account(id int64) *account {
+	if a := g.rows.accounts[id]; a != nil {
+		return a
+	}
+	a := new(account)
+	if !g.query(`SELECT `+accountColumns+` FROM account WHERE id = ?`, []any{id}, a.fields()...) {
+		g.fail(fmt.Errorf("%w: account %d is missing", ErrCorrupt, id))
+		return a
+	}
+	g.rows.keepAccount(a)
+	return a
+}
+
+func (r *rows) keepAccount(a *account) {
+	r.accounts[a.id] = a
+	switch a.kind {
+	case AgentAccount:
+		r.totals[a.agent] = a
+	case WindowAccount:
+		r.windows[windowKey{a.agent, a.window, a.start}] = a
+	}
+}
+
+// total is an agent's account for its whole life.
+func (g *group) total(agent int64) *account {
+	if a := g.rows.totals[agent]; a != nil {
+		return a
+	}
+	var id int64
+	if !g.query(`SELECT id FROM account WHERE agent_id = ? AND kind = 'agent'`, []any{agent}, &id) {
+		g.fail(fmt.Errorf("%w: agent %d has no account", ErrCorrupt, agent))
+		return new(account)
+	}
+	return g.account(id)
+}
+
+// windowAccount is the account of the agent's window that now lies in; nil
+// when there is none yet.
+func (g *group) windowAccount(ag *agent) *account {
+	key := windowKey{ag.id, ag.window, ag.window.start(g.now).UnixMilli()}
+	if a := g.rows.windows[key]; a != nil {
+		return a
+	}
+	var id int64
+	if !g.query(`SELECT id FROM account WHERE agent_id = ? AND kind = 'window' AND "window" = ? AND start_at = ?`,
+		[]any{key.agent, key.window, key.start}, &id) {
+		return nil
+	}
+	return g.account(id)
+}
+
+const agentColumns = `id, name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, paused, deleted_at IS NOT NULL`
+
+func (a *agent) fields() []any {
+	return []any{&a.id, &a.name, &a.budget, &a.window, &a.limits.RequestsPerMinute, &a.limits.TokensPerMinute,
+		&a.limits.Concurrency, &a.paused, &a.deleted}
+}
+
+// agentByID finds an agent that a row names.
+func (g *group) agentByID(id int64) *agent {
+	if a := g.rows.agents[id]; a != nil {
+		return a
+	}
+	a := new(agent)
+	if !g.query(`SELECT `+agentColumns+` FROM agent WHERE id = ?`, []any{id}, a.fields()...) {
+		g.fail(fmt.Errorf("%w: agent %d is missing", ErrCorrupt, id))
+		return a
+	}
+	g.rows.keepAgent(a)
+	return a
+}
+
+func (r *rows) keepAgent(a *agent) {
+	r.agents[a.id] = a
+	if !a.deleted {
+		r.names[a.name] = a
+	}
+}
+
+// agentNamed finds a living agent.
+func (g *group) agentNamed(name string) (*agent, error) {
+	if a := g.rows.names[name]; a != nil {
+		return a, nil
+	}
+	a := new(agent)
+	if !g.query(`SELECT `+agentColumns+` FROM agent WHERE name = ? AND deleted_at IS NULL`, []any{name}, a.fields()...) {
+		return nil, fmt.Errorf("agent %q: %w", name, ErrNotFound)
+	}
+	g.rows.keepAgent(a)
+	return a, nil
+}
+
+const runColumns = `no, id, agent_id, coalesce(parent, 0), account_id, owner, state, max_calls, first_seq`
+
+func (r *run) fields() []any {
+	return []any{&r.no, &r.id, &r.agent, &r.parent, &r.account, &r.owner, &r.state, &r.maxCalls, &r.firstSeq}
+}
+
+func (g *group) run(no int64) *run {
+	if r := g.rows.runs[no]; r != nil {
+		return r
+	}
+	r := new(run)
+	if !g.query(`SELECT `+runColumns+` FROM run WHERE no = ?`, []any{no}, r.fields()...) {
+		g.fail(fmt.Errorf("%w: run number %d is missing", ErrCorrupt, no))
+		return r
+	}
+	g.rows.keepRun(r)
+	return r
+}
+
+func (r *rows) keepRun(n *run) {
+	r.runs[n.no] = n
+	r.runNos[n.id] = n.no
+}
+
+func (g *group) runNamed(id RunID) (*run, error) {
+	if no, ok := g.rows.runNos[id]; ok {
+		return g.run(no), nil
+	}
+	r := new(run)
+	if !g.query(`SELECT `+runColumns+` FROM run WHERE id = ?`, []any{id}, r.fields()...) {
+		return nil, fmt.Errorf("run %q: %w", id, ErrNotFound)
+	}
+	g.rows.keepRun(r)
+	return r, nil
+}
+
+// token finds a token that is not revoked; nil when there is none.
+func (g *group) token(h TokenHash) *token {
+	t := g.rows.tokens[h]
+	if t == nil {
+		t = new(token)
+		if !g.query(`SELECT agent_id, coalesce(run_no, 0), scope, coalesce(expires_at, 0), revoked_at IS NOT NULL FROM token WHERE hash = ?`,
+			[]any{h[:]}, &t.agent, &t.run, &t.scope, &t.expires, &t.revoked) {
+			return nil
+		}
+		g.rows.tokens[h] = t
+	}
+	if t.revoked {
+		return nil
+	}
+	return t
+}
+
+const holdColumns = `owner, n, state = 'recovered', agent_id, coalesce(run_no, 0), account_id, coalesce(window_id, 0), amount_micro, tokens, at, call`
+
+func scanHold(scan func(...any) error) (*hold, error) {
+	h := new(hold)
+	var call []byte
+	if err := scan(&h.key.owner, &h.key.n, &h.recovered, &h.agent, &h.run, &h.account, &h.window, &h.amount, &h.tokens, &h.at, &call); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(call, &h.call); err != nil {
+		return nil, fmt.Errorf("%w: hold %s: %w", ErrCorrupt, h.key.id(), err)
+	}
+	return h, nil
+}
+
+// hold finds a hold that is in its table; nil when it is not.
+func (g *group) hold(k holdKey) *hold {
+	if h := g.rows.holds[k]; h != nil {
+		return h
+	}
+	var h *hold
+	g.each(`SELECT `+holdColumns+` FROM hold WHERE owner = ? AND n = ?`, []any{k.owner, k.n}, func(scan func(...any) error) (err error) {
+		h, err = scanHold(scan)
+		return err
+	})
+	if h != nil {
+		g.rows.holds[k] = h
+	}
+	return h
+}
+
+// openHolds is how many holds of the agent are open, in all processes.
+func (g *group) openHolds(agent int64) int64 {
+	if g.rows.open == nil {
+		g.rows.open = make(map[int64]int64)
+		g.each(`SELECT agent_id, count(*) FROM hold WHERE state = 'open' GROUP BY agent_id`, nil, func(scan func(...any) error) error {
+			var id, n int64
+			err := scan(&id, &n)
+			g.rows.open[id] = n
+			return err
+		})
+		// Rows decided in this group and not yet written.
+		for _, h := range g.newHolds {
+			g.rows.open[h.agent]++
+		}
+		for _, h := range g.ended {
+			if !h.recovered {
+				g.rows.open[h.agent]--
+			}
+		}
+	}
+	return g.rows.open[agent]
+}
+
+// path is every account that a hold or a call is charged to: the lowest one,
+// its parents, and the window's.
+func (g *group) path(leaf, window int64) []*account {
+	p := make([]*account, 0, 4)
+	for id := leaf; id != 0; {
+		a := g.account(id)
+		if g.err != nil {
+			return nil
+		}
+		p = append(p, a)
+		id = a.parent
+		if len(p) > 64 {
+			g.fail(fmt.Errorf("%w: account %d has itself for a parent", ErrCorrupt, leaf))
+			return nil
+		}
+	}
+	if window != 0 {
+		p = append(p, g.account(window))
+	}
+	return p
+}
