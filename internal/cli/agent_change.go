@@ -114,12 +114,13 @@ func (a *app) agentPauseCommand(pause bool) *cobra.Command {
 		Use: use, Short: short, Args: exactly("name"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
-			l, ag, err := a.findAgent(ctx, args[0])
+			l, _, err := a.findAgent(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, l.Close()) }()
-			if ag, err = l.SetAgent(ctx, args[0], ledger.AgentChange{Paused: &pause}); err != nil {
+			ag, err := l.SetAgent(ctx, args[0], ledger.AgentChange{Paused: &pause})
+			if err != nil {
 				return a.agentError(ctx, l, args[0], err)
 			}
 			if a.json {
