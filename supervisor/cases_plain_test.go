@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,6 +138,15 @@ func TestCase23_IgnoredSignalsStayIgnored(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
+	// The C library's own two signals (32, 33) are whatever the caller of the
+	// tests left them at.
+	ours := func(line string) string {
+		mask, err := strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(line, "SigIgn:")), 16, 64)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		return fmt.Sprintf("SigIgn:\t%016x", mask&^(3<<31))
+	}
 	const show = ` "$AEX" grep SigIgn /proc/self/status`
 	for name, c := range map[string]struct{ script, want string }{
 		"plain": {show, "SigIgn:\t0000000000000000"},
@@ -145,7 +155,7 @@ func TestCase23_IgnoredSignalsStayIgnored(t *testing.T) {
 		"&":     {show + " & wait", "SigIgn:\t0000000000000006"},
 		"stop":  {"trap '' TSTP TTIN TTOU;" + show, "SigIgn:\t0000000000380000"},
 	} {
-		if got := ignores(c.script); got != c.want {
+		if got := ours(ignores(c.script)); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
