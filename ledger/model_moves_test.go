@@ -269,7 +269,12 @@ func (m *model) topUp() {
 		m.check(err)
 		by += r.acc.target
 		r.acc.retarget(&by)
-		m.reopen(func(x *modelRun) bool { return x == r })
+		m.reopen(func(x *modelRun) bool {
+			for x != nil && x != r {
+				x = x.parent
+			}
+			return x == r
+		})
 		return
 	}
 	a := pick(m, m.agents)

@@ -240,7 +240,8 @@ func (g *group) endRun(r *run, end RunEnd) {
 	g.changed(r)
 }
 
-// TopUpRun raises a run's budget and reopens it when that left room.
+// TopUpRun raises a run's budget and reopens it, and the runs inside it, when
+// that left room.
 func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error) {
 	err := l.commitOne(ctx, func(g *group) error {
 		r, err := g.runNamed(id)
@@ -254,13 +255,28 @@ func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error)
 		if err := g.topUp(g.account(r.account), by, "run.topup", ag, r.id); err != nil {
 			return err
 		}
-		g.reopen(r)
+		for _, x := range g.liveRuns(ag.id) {
+			if g.inside(x, r) {
+				g.reopen(x)
+			}
+		}
 		return g.err
 	})
 	if err != nil {
 		return Run{}, fmt.Errorf("topping up a run: %w", err)
 	}
 	return l.Run(context.WithoutCancel(ctx), string(id))
+}
+
+// inside tells whether x is r or a run inside it.
+func (g *group) inside(x, r *run) bool {
+	for x.no != r.no {
+		if x.parent == 0 || g.err != nil {
+			return false
+		}
+		x = g.run(x.parent)
+	}
+	return true
 }
 
 // topUp raises an account's budget; what it overran is paid first.

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/Auro-rium/aex/ledger"
 	"github.com/Auro-rium/aex/policy"
@@ -170,6 +172,9 @@ func (c *call) settle(e ending) (booked func()) {
 	}
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
 	return func() {
+		if c.inner != nil {
+			defer c.inner.leave()
+		}
 		defer func() {
 			if p := recover(); p != nil { // no connection's own recover is below this one
 				c.g.fail(fmt.Errorf("booking call %s: panic: %v", c.hold.ID, p))
@@ -199,7 +204,27 @@ func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	if c.answered != nil {
 		n.Code = c.answered.code
 	}
+	switch {
+	case n.Ends:
+		n.Owner = c.shortOf(context.WithoutCancel(c.g.ctx))
+	case c.upstreamSpent(e.resp):
+		n.Code, n.Ends, n.Upstream, n.Owner = "budget_exceeded", true, true, c.g.inner.outermost(c.id.Run)
+	}
 	return n
+}
+
+// upstreamSpent tells whether the provider is another aex that has refused for
+// the last of its money. Providers whose hosts are known are none, whatever
+// their answers say.
+func (c *call) upstreamSpent(resp *http.Response) bool {
+	if resp == nil || resp.StatusCode < 400 || resp.Header.Get("X-Aex-Code") != "budget_exceeded" {
+		return false
+	}
+	at, err := url.Parse(c.model.Provider.BaseURL)
+	return err == nil && !slices.ContainsFunc(policy.BuiltinProviders(), func(p policy.Provider) bool {
+		known, err := url.Parse(p.BaseURL)
+		return err == nil && known.Host == at.Host
+	})
 }
 
 // requestID is the provider's name for the call.

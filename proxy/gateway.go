@@ -49,15 +49,26 @@ type Options struct {
 	// Logf is told of faults that no client sees. It never gets content.
 	Logf func(format string, args ...any)
 
+	// Ask holds a call that money or a pause keeps back, until it may be tried
+	// again. Nil: such calls are refused at once.
+	Ask func(context.Context, Question) Answer
+	// Patience is how long a run inside this one may go unattended before it
+	// is ended; 0: a minute.
+	Patience time.Duration
+
 	Now func() time.Time // nil: time.Now
 }
 
 // Notice tells of one answered call.
 type Notice struct {
-	Agent     string
-	Run       ledger.RunID
-	Code      string   // x-aex-code of a refusal, "" for an answer of the provider
-	Ends      bool     // the refusal or the overrun ended the run's money
+	Agent string
+	Run   ledger.RunID
+	Code  string // x-aex-code of a refusal, "" for an answer of the provider
+	Ends  bool   // the refusal or the overrun ended the money of Owner, and of the runs inside it
+	// Owner is the run whose limit refused or ended: Run, or one around it; the
+	// outermost for the limits of agents. "": nobody's.
+	Owner     ledger.RunID
+	Upstream  bool     // it is the budget of an aex upstream that has ended
 	Body      [32]byte // SHA-256 of the request, to tell repeats
 	Fruitless bool     // the provider's answer was empty or did not end
 	Model     string
@@ -86,6 +97,7 @@ type Gateway struct {
 	open    atomic.Int64   // calls under way
 	sweeper sync.WaitGroup
 	live    liveCalls // those of them that hold money
+	inner   innerRuns // runs inside the one that this gateway is for
 	broken  sync.Once
 	failed  atomic.Bool
 	server  *http.Server
@@ -98,6 +110,9 @@ func New(o Options) *Gateway {
 	}
 	if o.Linger == 0 {
 		o.Linger = time.Minute
+	}
+	if o.Patience == 0 {
+		o.Patience = time.Minute
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -112,6 +127,7 @@ func New(o Options) *Gateway {
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.sweeper.Go(g.sweep)
+	g.sweeper.Go(g.attend)
 	g.server = &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: 30 * time.Second,
@@ -152,14 +168,15 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.stop(http.ErrServerClosed)
 	g.sweeper.Wait()
 	g.upstream.close()
+	lost := g.endInnerRuns()
 	// An answer that is no call, as to the operator who asked for the end, may
 	// still be on its way.
 	polite, cancel := context.WithTimeout(context.Background(), lastAnswer)
 	defer cancel()
 	if err := g.server.Shutdown(polite); err == nil {
-		return nil
+		return lost
 	}
-	return g.server.Close()
+	return errors.Join(lost, g.server.Close())
 }
 
 // lastAnswer is how long answers that are no calls get when the gateway closes.
@@ -219,8 +236,9 @@ type call struct {
 	opened *policy.Route // of models.yaml; nil: a route of the allow-list
 	began  time.Time
 
-	id   ledger.Identity
-	hash ledger.TokenHash
+	id    ledger.Identity
+	hash  ledger.TokenHash
+	inner *innerRun // the caller, where it is a run inside this gateway's
 
 	body    object
 	asked   policy.Call
@@ -272,6 +290,7 @@ func (c *call) serve(ctx context.Context) (err error) {
 	if c.id, c.hash, err = c.g.authenticate(ctx, c.r); err != nil {
 		return err
 	}
+	c.inner = c.g.inner.find(c.id.Run)
 	switch {
 	case c.route.free != "":
 		return c.serveFree(ctx)
@@ -361,15 +380,20 @@ func (c *call) unlimited() bool {
 	return err == nil && !slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Budget != nil })
 }
 
-// capabilities are those of the agent and what the run adds to them: a call
-// must satisfy both.
+// capabilities are those of the agent and what the run, and the runs around it,
+// add to them: a call must satisfy all.
 func capabilities(id ledger.Identity) ([]policy.Capabilities, error) {
 	agent, err := policy.ParseCapabilities(id.Capabilities)
-	if err != nil || len(id.RunPolicy) == 0 {
-		return []policy.Capabilities{agent}, err
+	if err != nil {
+		return nil, err
 	}
-	run, err := policy.ParseCapabilities(id.RunPolicy)
-	return []policy.Capabilities{agent, run}, err
+	all := []policy.Capabilities{agent}
+	list, err := policies(id.RunPolicy)
+	for _, text := range list {
+		run, unread := policy.ParseCapabilities(text)
+		all, err = append(all, run), errors.Join(err, unread)
+	}
+	return all, err
 }
 
 // providerKey chooses the key to send: the agent's own where its policy lets
@@ -400,9 +424,23 @@ func (c *call) providerKey(caps []policy.Capabilities) error {
 }
 
 // admit takes the hold. When it returns nil the hold is on disk.
-func (c *call) admit(ctx context.Context) error {
+func (c *call) admit(ctx context.Context) (err error) {
 	if c.g.failed.Load() {
 		return refusef("ledger_unavailable", "an earlier call could not be booked; no further call is made")
+	}
+	if c.inner != nil {
+		if !c.inner.enter() {
+			return c.runOver()
+		}
+		defer func() {
+			if err != nil {
+				c.inner.leave()
+			}
+		}()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(c.inner.ctx, cancel)()
 	}
 	share := c.ceiling.Share
 	admission := ledger.Admission{
@@ -418,10 +456,13 @@ func (c *call) admit(ctx context.Context) error {
 		},
 	}
 	hold, refused, err := c.admitSoon(ctx, admission)
+	for refused != nil && c.ask(ctx, refused) {
+		hold, refused, err = c.admitSoon(ctx, admission)
+	}
 	switch {
 	case refused != nil:
 		f := ledgerFault(refused)
-		f.ends = refused.RunEnds
+		f.ends, f.owner = refused.RunEnds, c.owner(ctx, refused)
 		return f
 	case errors.Is(err, ledger.ErrInvalid):
 		return err
@@ -492,7 +533,7 @@ func (c *call) askedForUsage() bool {
 // tell informs the watcher of how the call went, and the ledger's trail of a
 // refusal that the ledger did not decide itself.
 func (c *call) tell() {
-	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.code, Ends: c.answered.ends}
+	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.code, Ends: c.answered.ends, Owner: c.answered.owner}
 	if c.body.doc != nil {
 		n.Body = sha256.Sum256(c.body.doc)
 	}
@@ -517,6 +558,7 @@ func (c *call) trail(f *fault) {
 }
 
 func (g *Gateway) watch(n Notice) {
+	g.inner.noticed(n)
 	if g.o.Watch != nil {
 		g.o.Watch(n)
 	}

@@ -17,8 +17,9 @@ type fault struct {
 	code       string // x-aex-code, a row of faults
 	message    string // for people; begins "aex: "
 	retryAfter time.Duration
-	ends       bool // the run's money is at its end
-	booked     bool // the ledger refused, and has its own event of it
+	ends       bool         // the money of owner is at its end
+	owner      ledger.RunID // the run whose limit it was
+	booked     bool         // the ledger refused, and has its own event of it
 }
 
 func (f *fault) Error() string { return f.code + ": " + f.message }
@@ -50,6 +51,7 @@ var faults = map[string]row{
 	"budget_busy":           {429, "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"},
 	"invalid_request":       {400, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"},
 	"no_provider_key":       {400, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"},
+	"run_not_found":         {404, "invalid_request_error", "not_found_error", "NOT_FOUND"},
 	"method_not_allowed":    {405, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"},
 	"request_too_large":     {413, "invalid_request_error", "request_too_large", "INVALID_ARGUMENT"},
 	"unsupported_encoding":  {415, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"},

@@ -46,7 +46,7 @@ type relay struct {
 // forward sends the call and relays its answer. It returns how that ended,
 // whatever happened, and never an error beside it.
 func (c *call) forward() ending {
-	ctx, cancel := context.WithCancelCause(c.g.ctx)
+	ctx, cancel := context.WithCancelCause(c.below())
 	defer cancel(nil)
 	rl := &relay{call: c, meter: c.route.wire.meter(c.edit), cancel: cancel}
 	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {

@@ -51,6 +51,8 @@ func find(method, path string) (route, bool) {
 		rt.free, rt.rest = "model", strings.TrimPrefix(path, "/models/")
 	case method == "GET" && path == "/aex/budget":
 		rt.free = "budget"
+	case path == "/aex/runs" || strings.HasPrefix(path, "/aex/runs/"):
+		rt.free, rt.rest = "runs", strings.TrimPrefix(strings.TrimPrefix(path, "/aex/runs"), "/")
 	case method == "GET" && path == "/responses":
 		rt.free, rt.wire = "websocket", wires[policy.Responses]
 	case method == "POST" && path == "/messages/count_tokens":

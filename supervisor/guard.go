@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Auro-rium/aex/proxy"
@@ -37,6 +38,9 @@ const (
 	LoopKill LoopMode = "kill" // kill at the limit
 )
 
+// errCallLimit ends a run at its --max-calls.
+var errCallLimit = fmt.Errorf("%w: as many calls as --max-calls allows", ErrGuard)
+
 // guard watches a run's calls and its clock. What it compares it keeps in
 // memory as hashes, for this run only.
 type guard struct {
@@ -51,7 +55,7 @@ type guard struct {
 	final   bool
 	refused int         // since final
 	noes    []time.Time // of refusals since the last answer, within loopWindow
-	metered int64
+	metered atomic.Int64
 }
 
 func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any)) *guard {
@@ -67,11 +71,11 @@ func (g *guard) noticed(n proxy.Notice) {
 	defer g.mu.Unlock()
 	g.active = time.Now()
 	if n.Code == "" {
-		g.metered++
+		g.metered.Add(1)
 	}
 	switch {
 	case n.Code == "call_limit":
-		g.stop(fmt.Errorf("%w: as many calls as --max-calls allows", ErrGuard))
+		g.stop(errCallLimit)
 	case n.Code != "" && g.final:
 		if g.refused++; g.refused >= stormLimit {
 			g.stop(fmt.Errorf("%w: %d calls after it was gone", ErrBudget, g.refused)) // no more grace
@@ -153,11 +157,15 @@ func (g *guard) watch(ctx context.Context, p *Process, open func() int) {
 	}
 }
 
+// caughtUp takes over a count of calls that somebody else keeps, and tells how
+// many are new.
+func (g *guard) caughtUp(calls int64) (fresh int) {
+	return int(calls - g.metered.Swap(calls))
+}
+
 // calls is the number of calls that a provider answered.
 func (g *guard) calls() int64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.metered
+	return g.metered.Load()
 }
 
 // idle is how long there has been no call.

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // TTY says when the child gets a pseudo-terminal.
@@ -209,6 +210,19 @@ func (p *Process) awaitEnd() {
 func (p *Process) SetTitle(title string) {
 	if p.cmd.Title && p.relay != nil && p.plan.user != nil {
 		p.relay.setTitle(printable(title))
+	}
+}
+
+// Ring rings the caller's terminal, if there is one.
+func (p *Process) Ring() {
+	p.mu.Lock()
+	closed := p.closed
+	p.mu.Unlock()
+	switch {
+	case !closed && p.relay != nil && p.plan.user != nil:
+		p.relay.ring()
+	case term.IsTerminal(int(p.cmd.Stderr.Fd())):
+		p.cmd.Stderr.WriteString("\a")
 	}
 }
 

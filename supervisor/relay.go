@@ -35,7 +35,8 @@ type relay struct {
 	enabled bool // it may be
 	closing bool
 	title   string
-	inject  bool // title or notices wait for a clean moment
+	bell    bool
+	inject  bool // title, bell or notices wait for a clean moment
 	notices []string
 	titled  bool // aex has set a title
 
@@ -122,6 +123,10 @@ func (r *relay) takeInjection() string {
 		b.WriteString("\x1b]2;" + r.title + "\x1b\\")
 	}
 	r.title = ""
+	if r.bell {
+		b.WriteByte('\a')
+		r.bell = false
+	}
 	if !r.screen.full() {
 		for _, line := range r.notices {
 			b.WriteString("\r\x1b[K" + line + "\r\n")
@@ -135,6 +140,13 @@ func (r *relay) takeInjection() string {
 func (r *relay) notice(line string) {
 	r.mu.Lock()
 	r.notices, r.inject = append(r.notices, line), true
+	r.mu.Unlock()
+	r.flush()
+}
+
+func (r *relay) ring() {
+	r.mu.Lock()
+	r.bell, r.inject = true, true
 	r.mu.Unlock()
 	r.flush()
 }

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,9 @@ type Report struct {
 	Refused   int64          `json:"refused"`
 	Clamped   int64          `json:"clamped"` // calls whose output cap was lowered
 	LeastCap  int64          `json:"least_cap,omitempty"`
-	Local     int64          `json:"local_calls"` // calls to a local model, at no price
+	Local     int64          `json:"local_calls"`             // calls to a local model, at no price
+	Exhausted bool           `json:"exhausted"`               // the budget was gone at the end, whatever the outcome
+	Inside    string         `json:"inside_run_id,omitempty"` // the run around this one, which books for it
 	Metered   bool           `json:"metered"`
 	Bypassed  string         `json:"bypassed,omitempty"` // host of a provider that the program talked to without aex
 	Started   time.Time      `json:"started"`
@@ -93,6 +96,8 @@ func (r *session) decide() {
 	switch {
 	case errors.Is(cause, ErrUnbooked):
 		p.end("unbooked", ExitInternal, cause.Error())
+	case gone && r.upstream.Load():
+		p.end("budget", ExitBudget, "the budget of the aex upstream is exhausted")
 	case gone:
 		p.end("budget", ExitBudget, "")
 	case errors.Is(cause, ErrGuard):
@@ -159,10 +164,20 @@ func (p *Report) fill(r *session, row ledger.Run, agent ledger.Account) {
 	p.Spent = cost - p.Overrun
 	p.Calls, p.Refused = row.Calls, row.Refused
 	p.Duration = row.Ended.Sub(row.Started).Seconds()
-	p.Budget = r.Budget
-	if left, limited := r.agent.Account.Left(); limited && (p.Budget == nil || left < *p.Budget) {
-		p.Budget = &left
+	p.Budget = row.Account.Budget
+	if left, limited := r.agent.Account.Left(); limited {
+		if left += r.topped(agent); p.Budget == nil || left < *p.Budget {
+			p.Budget = &left
+		}
 	}
+}
+
+// topped is by how much the agent's budget was raised while the run went on.
+func (r *session) topped(now ledger.Account) ledger.Micros {
+	if now.ID != r.agent.Account.ID || now.Budget == nil {
+		return 0
+	}
+	return max(0, *now.Budget-*r.agent.Account.Budget)
 }
 
 // Lines are what aex prints at a run's end.
@@ -179,13 +194,17 @@ func (p *Report) Lines() []string {
 	}
 	sums := fmt.Sprintf("%s%s, %s, %s", p.Spent+p.Overrun, of, plural(p.Calls, "call"), duration(p.Duration))
 	why := map[string]string{
-		"budget": "budget exhausted: ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": p.Reason + ": ",
+		"budget": cmp.Or(p.Reason, "budget exhausted") + ": ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": p.Reason + ": ",
 		"lost": p.Reason + ": ", "unbooked": p.Reason + ": ",
 	}[p.Outcome]
 	run := "run " + id
 	ended := ""
 	if why != "" {
 		ended, run = p.endedText(), fmt.Sprintf("run %s, exit %d", id, p.ExitCode)
+	}
+	hint := why != ""
+	if !hint && p.Exhausted {
+		why, hint = "budget exhausted: ", true
 	}
 	lines := []string{fmt.Sprintf("aex: %s: %s%s%s (%s)", p.Agent, why, sums, ended, run)}
 	if p.Overrun > 0 {
@@ -203,7 +222,7 @@ func (p *Report) Lines() []string {
 	if len(p.Orphans) > 0 {
 		lines = append(lines, fmt.Sprintf("aex: %s: %s left running: %s", p.Agent, plural(int64(len(p.Orphans)), "process"), names(p.Orphans)))
 	}
-	if why != "" {
+	if hint {
 		lines = append(lines, "aex: hint: see where it went: aex runs show "+id)
 	}
 	return lines

@@ -50,6 +50,10 @@ type Spec struct {
 	Grace    time.Duration // for the child to end by itself when the budget is gone
 	Guard    GuardSpec
 
+	OnExhausted OnExhausted
+	AskTimeout  time.Duration // how long OnExhaustedAsk holds a call
+	Outer       *Outer        // the run that this one is inside of; nil: none
+
 	DieWithParent bool
 	Quiet         bool
 	Verbose       bool
@@ -63,6 +67,15 @@ const (
 	OrphansKill  Orphans = "kill"
 	OrphansLeave Orphans = "leave"
 	OrphansWarn  Orphans = "warn" // leave them, and name them
+)
+
+// OnExhausted is what becomes of a run whose money is gone.
+type OnExhausted string
+
+const (
+	ExhaustedKill   OnExhausted = "kill"   // it is ended; the zero value means the same
+	ExhaustedRefuse OnExhausted = "refuse" // its calls are refused, and nobody is ended
+	ExhaustedAsk    OnExhausted = "ask"    // its calls are held for a top-up, for a while
 )
 
 // Causes that end a run, besides the child's own end. The first one stands.
@@ -102,9 +115,12 @@ type session struct {
 	stop context.CancelCauseFunc
 
 	unbooked  atomic.Pointer[error]
-	unmetered bool // and the user wants it metered
+	unmetered bool          // and the user wants it metered
+	started   chan struct{} // closed when proc is there
 	spent     sync.Once
 	exhausted chan struct{} // closed when a call was refused for the last of the money
+	upstream  atomic.Bool   // it was an upstream's budget that ended
+	asking    asking
 	owners    sync.WaitGroup
 }
 
@@ -115,9 +131,12 @@ type session struct {
 // complete also when an error comes with it.
 func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
-	r := &session{Spec: s, report: rep, exhausted: make(chan struct{})}
+	r := &session{Spec: s, report: rep, started: make(chan struct{}), exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
+	if s.Outer != nil {
+		return rep, r.runInside(ctx)
+	}
 
 	if r.ledger, err = ledger.Open(ctx, s.Ledger); err != nil {
 		return rep, err
@@ -230,7 +249,7 @@ func (r *session) listen() error {
 	r.guard = newGuard(r.Guard, r.stop, r.say)
 	r.gateway = proxy.New(proxy.Options{
 		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, KeyHint: r.KeyHint, NoClamp: r.NoClamp, CAFile: r.CAFile,
-		Watch: r.noticed,
+		Watch: r.noticed, Ask: r.ask,
 		Extend: func(ctx context.Context, h ledger.TokenHash) bool {
 			return h == ledger.HashToken(r.token) && r.ledger.ExtendToken(ctx, h, time.Now().Add(tokenLife)) == nil
 		},
@@ -275,6 +294,9 @@ func (r *session) start() (err error) {
 	case errors.Is(err, ErrNotExecutable):
 		r.report.ExitCode = ExitNotExecutable
 	}
+	if err == nil {
+		close(r.started)
+	}
 	return err
 }
 
@@ -298,6 +320,20 @@ func (r *session) unbookable(err error) {
 // noticed is told of every answered call.
 func (r *session) noticed(n proxy.Notice) {
 	r.report.count(n)
+	if n.Owner != "" && n.Owner != r.row.ID && n.Code != "" {
+		return // the limit of a run inside this one, whose aex sees to it
+	}
+	own := n.Owner == "" || n.Owner == r.row.ID
+	switch {
+	case n.Upstream:
+		r.upstream.Store(true)
+	case r.OnExhausted == ExhaustedAsk && n.Code == "":
+		own = false // an overrun: the next call asks
+	}
+	if r.OnExhausted == ExhaustedRefuse && n.Code == "budget_exceeded" {
+		return
+	}
+	n.Ends = n.Ends && own && r.OnExhausted != ExhaustedRefuse
 	r.guard.noticed(n)
 	if n.Ends {
 		r.spent.Do(func() { close(r.exhausted) })
@@ -421,6 +457,9 @@ func (r *session) close(ctx context.Context) (err error) {
 	if r.proc != nil {
 		r.decide()
 	}
+	if before, err := r.ledger.Run(context.WithoutCancel(ctx), string(r.row.ID)); err == nil {
+		r.report.Exhausted = before.State == ledger.RunExhausted || r.upstream.Load()
+	}
 	detail, err := json.Marshal(r.report.detail())
 	if err != nil {
 		return err
@@ -445,10 +484,20 @@ func (r *session) say(format string, args ...any) {
 	line := "aex: " + fmt.Sprintf(format, args...)
 	switch {
 	case r.Quiet:
-	case r.proc != nil:
+	case r.running():
 		r.proc.Notice(line)
 	default:
 		fmt.Fprintln(r.Stderr, printable(line))
+	}
+}
+
+// running tells whether proc is there, now or once.
+func (r *session) running() bool {
+	select {
+	case <-r.started:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -154,8 +154,8 @@ func (a *app) underPolicy(ctx context.Context, spec *supervisor.Spec, file *poli
 			spec.NewAgent = nil
 		}
 	}
-	if limits == (ledger.Limits{}) {
-		return nil
+	if limits == (ledger.Limits{}) || spec.Outer != nil {
+		return nil // inside a run, the agent of that run has its pace
 	}
 	return checkPace(ctx, spec, file, limits)
 }

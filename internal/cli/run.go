@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type runFlags struct {
 	tty      string
 	orphans  string
 	loop     string
+	exhausts string
+	ask      time.Duration
 	noClamp  bool
 	quiet    bool
 	verbose  bool
@@ -73,6 +76,13 @@ func (a *app) runCommand() *cobra.Command {
 token in place of the real key. It meters every call, ends the program and all
 that it started when the budget is gone, and books what was spent.
 
+With --on-exhausted=ask a call that the budget keeps back is held, unsent, until
+aex topup in another terminal lets it go on: the program sees a slow answer and
+no error. refuse leaves the program to its refused calls.
+
+Inside a run, run asks the gateway of that run for a budget of its own out of
+what is left there; without --budget it is all of it.
+
 Flags after PROGRAM are the program's own.`,
 		Example: `  aex run --budget 0.50 -- python bot.py
   aex run --agent atlas python bot.py --verbose`,
@@ -92,6 +102,8 @@ Flags after PROGRAM are the program's own.`,
 	fl.StringVar(&f.tty, "tty", "auto", "give the program a terminal of its own: auto, force, never")
 	fl.StringVar(&f.orphans, "orphans", "", "processes that outlive the program: kill, leave, warn (default: warn with a terminal, else kill)")
 	fl.StringVar(&f.loop, "loop-guard", "warn", "for a program that repeats itself: off, warn, kill[:N]")
+	fl.StringVar(&f.exhausts, "on-exhausted", "kill", "when the budget is gone: kill the run, refuse its calls, or ask: hold them for a top-up")
+	fl.DurationVar(&f.ask, "ask-timeout", 5*time.Minute, "how long ask holds a call")
 	fl.BoolVar(&f.noClamp, "no-clamp", false, "refuse a call rather than lower its output cap to fit the budget")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell where settings come from and what is removed")
@@ -109,6 +121,10 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	a.exit.Code = supervisor.ExitInternal
 	if len(args) == 0 {
 		return &failure{err: errors.New("no program to run"), hint: "aex run --budget 0.50 -- python bot.py"}
+	}
+	outer, err := a.findOuter(cmd.Context(), f)
+	if err != nil {
+		return err
 	}
 	file, err := a.policyFile(f.policy)
 	if err != nil {
@@ -128,7 +144,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return err
 	}
 	s.addPolicy(file)
-	spec, err := a.runSpec(f, s, args)
+	spec, err := a.runSpec(f, s, args, outer)
 	if err != nil {
 		return err
 	}
@@ -139,7 +155,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if file != nil && !f.quiet {
 		fmt.Fprintln(a.stderr, "aex: policy "+printable(file.Path))
 	}
-	a.tellSources(f, s, spec.Registry)
+	if outer == nil {
+		a.tellSources(f, s, spec.Registry)
+	}
 	rep, err := supervisor.Run(cmd.Context(), spec)
 	if rep.Outcome != "not_started" && rep.RunID != "" && !f.quiet {
 		for _, line := range rep.Lines() {
@@ -160,8 +178,22 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	return a.runHint(err, args[0])
 }
 
+// findOuter finds the run that this one is inside of. What an environment
+// keeps of a run that is over is told, and dropped: neither its gateway nor its
+// token is of use.
+func (a *app) findOuter(ctx context.Context, f *runFlags) (*supervisor.Outer, error) {
+	outer, err := supervisor.FindOuter(ctx, a.environ)
+	if errors.Is(err, supervisor.ErrStale) {
+		if !f.quiet {
+			a.complain(fmt.Errorf("%w; this run stands alone", err), "")
+		}
+		a.environ, err = supervisor.WithoutOuter(a.environ), nil
+	}
+	return outer, err
+}
+
 // runSpec turns the flags into a run.
-func (a *app) runSpec(f *runFlags, s *settings, args []string) (supervisor.Spec, error) {
+func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
 	none := supervisor.Spec{}
 	registry, err := s.registry(f.prices)
 	if err != nil {
@@ -192,11 +224,18 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string) (supervisor.Spec,
 	if err != nil {
 		return none, err
 	}
+	exhausts, err := oneOf("--on-exhausted", f.exhausts, "kill", "refuse", "ask")
+	if err != nil {
+		return none, err
+	}
+	if f.ask <= 0 {
+		return none, usageError("--ask-timeout is more than 0, not %s", f.ask)
+	}
 	agent := f.agent
 	if agent == "" {
 		agent = env["AEX_AGENT"]
 	}
-	if agent == "" {
+	if agent == "" && outer == nil {
 		agent = "default"
 	}
 	spec := supervisor.Spec{
@@ -204,7 +243,7 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string) (supervisor.Spec,
 		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, KeyHint: a.keyHint, CAFile: f.caFile,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
 		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
-		Grace: f.grace, Guard: f.guard, DieWithParent: die == "yes" || die == "auto" && ci && !isTerminal(a.stderr),
+		Grace: f.grace, Guard: f.guard, OnExhausted: supervisor.OnExhausted(exhausts), AskTimeout: f.ask, Outer: outer, DieWithParent: die == "yes" || die == "auto" && ci && !isTerminal(a.stderr),
 		Quiet: f.quiet, Verbose: f.verbose, Title: true,
 	}
 	if f.budget.amount != nil || f.budget.none {

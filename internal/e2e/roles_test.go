@@ -25,6 +25,12 @@ func play(role string, args []string) int {
 		return once(args[0])
 	case "loop":
 		return loop(args)
+	case "worker":
+		return worker(args)
+	case "steps":
+		return steps(os.Stdin)
+	case "stubborn":
+		return stubborn(args)
 	case "family":
 		return family(args[0])
 	case "spawner", "sleeper":

@@ -1,0 +1,535 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// Runs inside a run: an aex run that a program of this gateway's run starts
+// asks here for a run and a token of its own. Its account hangs under that of
+// the run around it, and only this gateway books.
+//
+//	POST /v1/aex/runs                  opens one: InnerRun -> Opened
+//	GET  /v1/aex/runs/ID[?after=STATE] tells of it: RunStatus, once STATE is not its state
+//	POST /v1/aex/runs/ID/end           ends it: InnerEnd -> RunStatus
+//
+// Each wants the token of the run around it. A run is attended while a GET of
+// it is under way; one that nobody attends is ended after Options.Patience.
+
+// InnerRun is what a run inside another asks for.
+type InnerRun struct {
+	Program  string          `json:"program"`                // base name
+	Agent    string          `json:"agent,omitempty"`        // whose capabilities must allow its calls, too
+	Budget   *ledger.Micros  `json:"budget_micro,omitempty"` // nil: all that there is
+	MaxCalls int64           `json:"max_calls,omitempty"`
+	Policy   json.RawMessage `json:"policy,omitempty"`      // capabilities that must allow its calls, too
+	AskMilli int64           `json:"ask_ms,omitempty"`      // how long calls that its own budget refuses are held for a top-up
+	Bypasses bool            `json:"not_metered,omitempty"` // a real key is passed on
+}
+
+// Opened is a run inside another, just opened.
+type Opened struct {
+	RunID  ledger.RunID   `json:"run_id"`
+	Parent ledger.RunID   `json:"parent"`
+	Agent  string         `json:"agent"` // who pays
+	Token  string         `json:"token"`
+	Budget *ledger.Micros `json:"budget_micro"` // the most it can spend as things are; nil: no limit
+}
+
+// Exhausted and Limited are states beside the ledger's that a RunStatus has:
+// money is used up for good, or --max-calls is reached. While a call is held
+// for a top-up, the state is open.
+const (
+	Exhausted = string(ledger.RunExhausted)
+	Limited   = "limited"
+)
+
+// RunStatus tells how a run inside another is.
+type RunStatus struct {
+	State     string        `json:"state"`
+	Exhausted bool          `json:"exhausted"` // money is used up now
+	Calls     int64         `json:"calls"`
+	Refused   int64         `json:"refused"`
+	Open      int64         `json:"open_calls"`
+	Spent     ledger.Micros `json:"spent_micro"`
+	Overrun   ledger.Micros `json:"overrun_micro"`
+	Clamped   int64         `json:"clamped"`
+	LeastCap  int64         `json:"least_cap"`
+	Local     int64         `json:"local_calls"`
+	Started   time.Time     `json:"started"`
+	Ended     *time.Time    `json:"ended"`
+}
+
+// InnerEnd is how a run inside another ended.
+type InnerEnd struct {
+	Outcome  string `json:"outcome"`
+	ExitCode int    `json:"exit_code"`
+}
+
+// outcomes are those that a run's end may be booked with.
+var outcomes = []string{"exited", "signalled", "budget", "guard", "timeout", "stopped", "interrupted", "lost", "unbooked", "not_started"}
+
+const (
+	innerTokenLife = 15 * time.Minute
+	maxInnerRuns   = 1000
+	maxInnerBody   = 64 << 10
+)
+
+// innerRuns are the runs inside this gateway's that have not ended.
+type innerRuns struct {
+	mu   sync.Mutex
+	runs map[ledger.RunID]*innerRun
+}
+
+// innerRun is one of them. Its calls run below ctx.
+type innerRun struct {
+	id, parent ledger.RunID
+	token      ledger.TokenHash
+	asks       time.Duration
+	ctx        context.Context
+	stop       context.CancelFunc
+	over       chan struct{} // closed when a limit of its own, or around it, ended it
+
+	mu       sync.Mutex
+	limit    string // why over is closed: Exhausted, Limited
+	closing  bool
+	open     int64
+	calls    sync.WaitGroup // Add only under mu while not closing
+	attended int            // GETs under way
+	missed   int            // looks at it since somebody attended
+	extended time.Time      // when its token last was
+	clamped  int64
+	leastCap int64
+	local    int64
+}
+
+// find is a run inside this gateway's; nil: it is none, or has ended.
+func (s *innerRuns) find(id ledger.RunID) *innerRun {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs[id]
+}
+
+// outermost is the run that all others around id are inside of.
+func (s *innerRuns) outermost(id ledger.RunID) ledger.RunID {
+	for in := s.find(id); in != nil; in = s.find(id) {
+		id = in.parent
+	}
+	return id
+}
+
+// inside lists the runs directly inside id; of "", all.
+func (s *innerRuns) inside(id ledger.RunID) (list []*innerRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, in := range s.runs {
+		if id == "" || in.parent == id {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
+// noticed keeps what only the gateway knows of the runs around a call, and ends
+// those that a limit is over for.
+func (s *innerRuns) noticed(n Notice) {
+	reached := n.Owner == ""
+	for in := s.find(n.Run); in != nil; in = s.find(in.parent) {
+		limit := ""
+		switch {
+		case reached:
+		case n.Code == "call_limit":
+			limit = Limited
+		case n.Ends && (n.Code != "" || in.asks == 0): // an overrun is asked about at the next call
+			limit = Exhausted
+		}
+		in.noticed(n, limit)
+		reached = reached || in.id == n.Owner
+	}
+}
+
+func (in *innerRun) noticed(n Notice, limit string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if n.Local {
+		in.local++
+	}
+	if n.Clamped > 0 {
+		in.clamped++
+		if in.leastCap == 0 || n.Clamped < in.leastCap {
+			in.leastCap = n.Clamped
+		}
+	}
+	if limit != "" && in.limit == "" {
+		in.limit = limit
+		close(in.over)
+	}
+}
+
+// enter counts a call of the run, unless the run is ending.
+func (in *innerRun) enter() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closing {
+		return false
+	}
+	in.open++
+	in.calls.Add(1)
+	return true
+}
+
+func (in *innerRun) leave() {
+	in.mu.Lock()
+	in.open--
+	in.mu.Unlock()
+	in.calls.Done()
+}
+
+// below is what the call's way upstream ends with: the gateway, or the run.
+func (c *call) below() context.Context {
+	if c.inner != nil {
+		return c.inner.ctx
+	}
+	return c.g.ctx
+}
+
+// runOver refuses a call of a run that is ending.
+func (c *call) runOver() error {
+	return ledgerFault(&ledger.Refusal{Cause: ledger.CauseRunEnded, Account: ledger.RunAccount, Name: string(c.id.Run)})
+}
+
+// policies are the capabilities of a run's policy: one object, or for a run
+// inside another a list of those that must all allow a call.
+func policies(text json.RawMessage) (list []json.RawMessage, err error) {
+	switch {
+	case len(text) == 0:
+	case text[0] == '[':
+		err = json.Unmarshal(text, &list)
+	default:
+		list = append(list, text)
+	}
+	return list, err
+}
+
+// serveRuns answers for the runs inside the caller's. It is no call of a model:
+// a run is idle while its inner one only waits.
+func (c *call) serveRuns(ctx context.Context) error {
+	c.g.open.Add(-1)
+	defer c.g.open.Add(1)
+	if c.id.Run == "" || c.id.Scope != ledger.Execution {
+		return refusef("invalid_request", "only the token of a run opens runs inside it")
+	}
+	id, end := strings.CutSuffix(c.route.rest, "/end")
+	post := c.r.Method == http.MethodPost
+	if id == "" && post && !end {
+		return c.openInner(ctx)
+	}
+	in := c.g.inner.find(ledger.RunID(id))
+	switch {
+	case in == nil || in.parent != c.id.Run:
+		return refusef("run_not_found", "there is no run %q inside this one", clip(id, 40))
+	case end && post:
+		return c.endInner(in)
+	case !end && c.r.Method == http.MethodGet:
+		return c.tellInner(ctx, in)
+	}
+	return refusef("method_not_allowed", "%s does not fit %s", c.r.Method, clip(c.r.URL.Path, 200))
+}
+
+// readInner reads a small body of JSON into v.
+func (c *call) readInner(v any) error {
+	body, err := io.ReadAll(io.LimitReader(c.r.Body, maxInnerBody+1))
+	if err == nil && len(body) > maxInnerBody {
+		return refusef("request_too_large", "the request is larger than %d KiB", maxInnerBody>>10)
+	}
+	if err == nil {
+		err = json.Unmarshal(body, v)
+	}
+	if err != nil {
+		return refusef("invalid_request", "the request cannot be read: %v", err)
+	}
+	return nil
+}
+
+// openInner opens a run inside the caller's.
+func (c *call) openInner(ctx context.Context) error {
+	if c.inner != nil {
+		if !c.inner.enter() {
+			return c.runOver()
+		}
+		defer c.inner.leave()
+	}
+	var ask InnerRun
+	if err := c.readInner(&ask); err != nil {
+		return err
+	}
+	if len(c.g.inner.inside("")) >= maxInnerRuns {
+		return refusef("rate_limited", "there are %d runs inside this one already", maxInnerRuns)
+	}
+	rules, err := c.innerPolicy(ctx, ask)
+	if err != nil {
+		return err
+	}
+	path, err := c.g.ledger.Path(ctx, c.hash)
+	if err != nil {
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	if left := leftOf(path, nil); left != nil && *left <= 0 {
+		return refusef("budget_exceeded", "run %.4s has nothing left for a run inside it", c.id.Run)
+	}
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return err
+	}
+	out := Opened{Token: hex.EncodeToString(secret), Parent: c.id.Run, Agent: c.id.Agent, Budget: leftOf(path, ask.Budget)}
+	in := &innerRun{
+		parent: c.id.Run, token: ledger.HashToken(out.Token), over: make(chan struct{}),
+		asks: time.Duration(min(max(ask.AskMilli, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond, extended: time.Now(),
+	}
+	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{
+		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: clip(ask.Program, 200), Token: in.token,
+		Expires: in.extended.Add(innerTokenLife), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses,
+	})
+	if err != nil {
+		return refusef("invalid_request", "a run inside %.4s cannot be opened: %v", c.id.Run, err)
+	}
+	in.id, out.RunID = row.ID, row.ID
+	in.ctx, in.stop = context.WithCancel(c.g.ctx)
+	c.g.inner.mu.Lock()
+	if c.g.inner.runs == nil {
+		c.g.inner.runs = map[ledger.RunID]*innerRun{}
+	}
+	c.g.inner.runs[in.id] = in
+	c.g.inner.mu.Unlock()
+	return c.answer(out)
+}
+
+// innerPolicy is what must allow the calls of a run inside the caller's, beside
+// the agent: all that must allow the caller's, what the run brings itself, and
+// the capabilities of the agent that it names.
+func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, error) {
+	list, err := policies(c.id.RunPolicy)
+	if err != nil {
+		return nil, err
+	}
+	if len(ask.Policy) > 0 {
+		list = append(list, ask.Policy)
+	}
+	if ask.Agent != "" && ask.Agent != c.id.Agent {
+		named, err := c.g.ledger.Agent(ctx, ask.Agent)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound): // nothing is known against it
+		case err != nil:
+			return nil, refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		case named.Paused:
+			return nil, refusef("agent_paused", "agent %s is paused; resume it with: aex agent resume %s", named.Name, named.Name)
+		case len(named.Capabilities) > 0:
+			list = append(list, named.Capabilities)
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(list)
+	if err == nil {
+		_, err = capabilities(ledger.Identity{RunPolicy: text})
+	}
+	if err != nil {
+		return nil, refusef("invalid_request", "the policy of the run: %v", err)
+	}
+	return text, nil
+}
+
+// leftOf is the least that is left on a path, and not more than budget.
+func leftOf(path []ledger.Account, budget *ledger.Micros) *ledger.Micros {
+	if short := Shortest(path); short != nil {
+		left, _ := short.Left()
+		if left -= short.Overrun; budget == nil || left < *budget {
+			return &left
+		}
+	}
+	return budget
+}
+
+// tellInner answers with how a run is, at once or when it is no longer as the
+// caller knows it.
+func (c *call) tellInner(ctx context.Context, in *innerRun) error {
+	in.attend(1)
+	defer in.attend(-1)
+	after := c.r.URL.Query().Get("after")
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	states := c.g.ledger.WatchRun(ctx, in.id)
+	over := in.over
+	for {
+		s, err := c.g.status(ctx, in)
+		switch {
+		case ctx.Err() != nil:
+			return nil // the client left
+		case err != nil:
+			return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		case s.State != after || c.g.ctx.Err() != nil:
+			return c.answer(s)
+		}
+		if s.State == Exhausted || s.State == Limited {
+			over = nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-c.g.ctx.Done():
+		case <-over:
+		case _, more := <-states:
+			if !more {
+				states = nil
+			}
+		}
+	}
+}
+
+func (in *innerRun) attend(by int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.attended += by
+	in.missed = 0
+}
+
+// status tells how a run is.
+func (g *Gateway) status(ctx context.Context, in *innerRun) (RunStatus, error) {
+	row, err := g.ledger.Run(ctx, string(in.id))
+	if err != nil {
+		return RunStatus{}, err
+	}
+	return in.status(row), nil
+}
+
+func (in *innerRun) status(row ledger.Run) RunStatus {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := RunStatus{
+		State: string(row.State), Exhausted: row.State == ledger.RunExhausted, Calls: row.Calls, Refused: row.Refused, Open: in.open,
+		Spent: row.Account.Spent, Overrun: row.Account.Overrun, Clamped: in.clamped, LeastCap: in.leastCap, Local: in.local, Started: row.Started,
+	}
+	switch {
+	case row.State == ledger.RunEnded:
+		s.Ended = &row.Ended
+	case row.State == ledger.RunEnding:
+	case in.limit != "":
+		s.State = in.limit
+	default:
+		s.State = string(ledger.RunOpen) // a call may be held for a top-up
+	}
+	return s
+}
+
+// endInner ends a run as its aex says it went.
+func (c *call) endInner(in *innerRun) error {
+	var how InnerEnd
+	if err := c.readInner(&how); err != nil {
+		return err
+	}
+	if !slices.Contains(outcomes, how.Outcome) || how.ExitCode < 0 || how.ExitCode > 255 {
+		return refusef("invalid_request", "a run does not end as %q with %d", clip(how.Outcome, 40), how.ExitCode)
+	}
+	s, err := c.g.end(in, ledger.RunEnd{Outcome: how.Outcome, ExitCode: how.ExitCode})
+	if err != nil {
+		return refusef("ledger_unavailable", "run %.4s cannot be ended: %v", in.id, err)
+	}
+	return c.answer(s)
+}
+
+// end ends a run and those inside it: no more calls, those under way are cut
+// and booked, then the end is. What began is not cancelled.
+func (g *Gateway) end(in *innerRun, how ledger.RunEnd) (RunStatus, error) {
+	ctx := context.WithoutCancel(g.ctx)
+	before, errs := g.ledger.Run(ctx, string(in.id))
+	in.mu.Lock()
+	in.closing = true
+	in.mu.Unlock()
+	in.stop()
+	in.calls.Wait()
+	for _, deeper := range g.inner.inside(in.id) {
+		_, err := g.end(deeper, ledger.RunEnd{Outcome: "lost"})
+		errs = errors.Join(errs, err)
+	}
+	row, err := g.ledger.EndRun(ctx, in.id, how)
+	if errs = errors.Join(errs, err); errs != nil {
+		return RunStatus{}, errs
+	}
+	g.inner.mu.Lock()
+	delete(g.inner.runs, in.id)
+	g.inner.mu.Unlock()
+	s := in.status(row)
+	s.Exhausted = before.State == ledger.RunExhausted
+	return s, nil
+}
+
+// endInnerRuns ends what is left when the gateway closes: the aex of each is
+// gone with the tree of the run around it.
+func (g *Gateway) endInnerRuns() (errs error) {
+	for _, in := range g.inner.inside("") {
+		if g.inner.find(in.parent) == nil {
+			_, err := g.end(in, ledger.RunEnd{Outcome: "lost"})
+			errs = errors.Join(errs, err)
+		}
+	}
+	return errs
+}
+
+// attendLooks is how often within its patience the gateway looks whether a run
+// is attended. Looks are counted, not time: a gateway that was itself stopped
+// must not take that for the others' silence.
+const attendLooks = 12
+
+// attend extends the tokens of runs whose aex is there, and ends those whose
+// aex is not.
+func (g *Gateway) attend() {
+	tick := time.NewTicker(cmp.Or(g.o.Patience/attendLooks, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, in := range g.inner.inside("") {
+				g.look(in, now)
+			}
+		}
+	}
+}
+
+func (g *Gateway) look(in *innerRun, now time.Time) {
+	in.mu.Lock()
+	there := in.attended > 0
+	if !there {
+		in.missed++
+	}
+	lost := in.missed >= attendLooks && !in.closing
+	due := there && now.Sub(in.extended) > innerTokenLife/3
+	if due {
+		in.extended = now
+	}
+	in.mu.Unlock()
+	var err error
+	switch {
+	case lost:
+		g.o.Logf("run %.4s: its aex is gone", in.id)
+		_, err = g.end(in, ledger.RunEnd{Outcome: "lost"})
+	case due:
+		err = g.ledger.ExtendToken(context.WithoutCancel(g.ctx), in.token, now.Add(innerTokenLife))
+	}
+	if err != nil {
+		g.fail(err)
+	}
+}
