@@ -8,14 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 )
 
 // audit is one Verify under way, in one read transaction.
 type audit struct {
 	l      *Ledger
 	tx     *sql.Tx
-	heads  map[string]headLine
+	heads  headLines
 	story  story
 	result Audit
 }
@@ -163,12 +162,9 @@ func (a *audit) link(prev *mark, seq int64, body, hash []byte) string {
 
 // head compares with the place noted outside the database.
 func (a *audit) head(ctx context.Context) (string, error) {
-	was, known := a.heads[a.l.id]
-	if !known {
+	was, known := a.heads.of(a.l.path, a.l.id)
+	if !known { // for example a backup: it may be older than what it is of
 		return "", nil
-	}
-	if _, err := os.Stat(was.path); was.path != a.l.path && err == nil {
-		return "", nil // a copy, for example a backup: it may be older
 	}
 	return behindHead(ctx, a.tx, was)
 }

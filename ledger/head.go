@@ -28,10 +28,14 @@ type mark struct {
 // headLine is how far a ledger had come: the end of its trail, how many calls
 // it had ever let through (a hold is no event until it ends), and where it lay.
 type headLine struct {
+	id string // of the ledger
 	mark
 	calls int64
 	path  string
 }
+
+// headLines are those of a home, by path: a copy has a line of its own.
+type headLines map[string]headLine
 
 // headFile keeps a headLine of every ledger outside the database. It may lag
 // behind one, because it is written after the commit and not each time; it
@@ -122,13 +126,18 @@ func (h *headFile) store() (err error) {
 	if err != nil {
 		return fmt.Errorf("writing the head: %w", h.l.explain(err))
 	}
-	if was := lines[h.l.id]; now.seq == 0 || was == now || was.seq > now.seq {
+	if was := lines[now.path]; now.seq == 0 || was == now || was.id == now.id && was.seq > now.seq {
 		return nil
 	}
-	lines[h.l.id] = now
+	for path := range lines {
+		if lines.moved(path, now.id) {
+			delete(lines, path)
+		}
+	}
+	lines[now.path] = now
 	var out bytes.Buffer
-	for id, m := range lines {
-		fmt.Fprintf(&out, "%s %d %s %d %q\n", id, m.seq, hex.EncodeToString(m.hash[:]), m.calls, m.path)
+	for _, m := range lines {
+		fmt.Fprintf(&out, "%s %d %s %d %q\n", m.id, m.seq, hex.EncodeToString(m.hash[:]), m.calls, m.path)
 	}
 	next := h.path + ".new"
 	if err := os.WriteFile(next, out.Bytes(), 0o600); err != nil {
@@ -142,7 +151,7 @@ const callsEver = `(SELECT coalesce(sum(calls), 0) FROM account WHERE kind = 'ag
 
 // place is where the ledger is now; its seq is 0 before the first event.
 func (l *Ledger) place(ctx context.Context) (headLine, error) {
-	now := headLine{path: l.path}
+	now := headLine{id: l.id, path: l.path}
 	var hash []byte
 	err := l.read.QueryRowContext(ctx, `SELECT seq, hash, `+callsEver+` FROM event_log WHERE (SELECT id FROM ledger) = ? ORDER BY seq DESC LIMIT 1`, l.id).
 		Scan(&now.seq, &hash, &now.calls)
@@ -153,10 +162,34 @@ func (l *Ledger) place(ctx context.Context) (headLine, error) {
 	return now, err
 }
 
-// readHead reads the places by ledger id. Lines that do not parse are left
+// moved tells whether a ledger was at a path where nothing is any more.
+func (lines headLines) moved(path, id string) bool {
+	if lines[path].id != id {
+		return false
+	}
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// of is where a ledger is known to have been: at its path, or where it was
+// before it moved. What is a copy of one that is still elsewhere is not known.
+func (lines headLines) of(path, id string) (was headLine, known bool) {
+	if was, known = lines[path]; known && was.id == id {
+		return was, true
+	}
+	known = false
+	for p, line := range lines {
+		if lines.moved(p, id) && line.seq >= was.seq {
+			was, known = line, true
+		}
+	}
+	return was, known
+}
+
+// readHead reads the lines. Lines that do not parse are left
 // out: they prove nothing.
-func readHead(path string) (map[string]headLine, error) {
-	lines := make(map[string]headLine)
+func readHead(path string) (headLines, error) {
+	lines := make(headLines)
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the head: %w", err)
@@ -173,7 +206,7 @@ func readHead(path string) (map[string]headLine, error) {
 		if errors.Join(seqErr, hexErr, callsErr, pathErr) != nil || len(raw) != len(chainHash{}) {
 			continue
 		}
-		lines[f[0]] = headLine{mark{seq, chainHash(raw)}, calls, path}
+		lines[path] = headLine{f[0], mark{seq, chainHash(raw)}, calls, path}
 	}
 	return lines, nil
 }
@@ -187,7 +220,7 @@ func (h *headFile) check(ctx context.Context) error {
 	if err := h.l.missing(lines, h.l.id); err != nil {
 		return err
 	}
-	was, known := lines[h.l.id]
+	was, known := lines.of(h.l.path, h.l.id)
 	if !known {
 		return nil
 	}
@@ -202,24 +235,25 @@ func (h *headFile) check(ctx context.Context) error {
 		return fmt.Errorf("%w: %s: %s; put back the newer file, or, if an older copy is meant to be used, remove %s and run aex audit",
 			ErrCorrupt, h.l.path, why, h.path)
 	}
+	if was.path != h.l.path { // it has moved
+		h.moved.Store(true)
+	}
 	return nil
 }
 
 // missing tells of a ledger that the head knows at this path and that is not
 // there. found is the id of the one that is, "" for none.
-func (l *Ledger) missing(lines map[string]headLine, found string) error {
-	for id, was := range lines {
-		if id == found || was.path != l.path {
-			continue
-		}
-		what := "is gone"
-		if found != "" {
-			what = "is another ledger"
-		}
-		return fmt.Errorf("%w: %s %s: a ledger of %d events and %d calls was there; put it back (with its -wal file, if it has one) or restore a backup, or, to go on without it, remove %s",
-			ErrCorrupt, l.path, what, was.seq, was.calls, headPath(l.home))
+func (l *Ledger) missing(lines headLines, found string) error {
+	was, known := lines[l.path]
+	if !known || was.id == found {
+		return nil
 	}
-	return nil
+	what := "is gone"
+	if found != "" {
+		what = "is another ledger"
+	}
+	return fmt.Errorf("%w: %s %s: a ledger of %d events and %d calls was there; put it back (with its -wal file, if it has one) or restore a backup, or, to go on without it, remove %s",
+		ErrCorrupt, l.path, what, was.seq, was.calls, headPath(l.home))
 }
 
 // missingHere is missing where there is no ledger yet.

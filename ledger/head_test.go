@@ -147,19 +147,22 @@ func TestLedgersOfOneHome(t *testing.T) {
 	}
 }
 
-// TestBackupIsAudited: a copy is older than the ledger's head, and is right.
-func TestBackupIsAudited(t *testing.T) {
+// TestCopiesAreLedgersOfTheirOwn: a backup may be read and written to while its
+// original is in use, and neither is taken for the other.
+func TestCopiesAreLedgersOfTheirOwn(t *testing.T) {
 	dir := t.TempDir()
 	written(t, dir)
 	l := open(t, dir)
-	path := filepath.Join(dir, "backup.db")
+	original, path := filepath.Join(dir, "aex.db"), filepath.Join(dir, "backup.db")
+	// A hold is open: beside the copy, its owner seems dead.
+	h, no, err := l.Admit(t.Context(), ledger.Admission{Token: ledger.HashToken("token of atlas"), Most: 100})
+	if no != nil || err != nil {
+		t.Fatal(no, err)
+	}
 	if err := l.Backup(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.TopUpAgent(t.Context(), "atlas", 5); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	b, err := ledger.OpenReadOnly(t.Context(), ledger.Options{Path: path, Home: dir})
@@ -168,9 +171,32 @@ func TestBackupIsAudited(t *testing.T) {
 	}
 	defer b.Close()
 	verify(t, b)
-	// To write to it would be to write history twice.
-	_, err = ledger.Open(t.Context(), ledger.Options{Path: path, Home: dir})
-	if !errors.Is(err, ledger.ErrCorrupt) || !strings.Contains(err.Error(), "last used at") {
+	w, err := ledger.Open(t.Context(), ledger.Options{Path: path, Home: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.Recovered()) != 1 {
+		t.Errorf("recovered %v in the copy", w.Recovered())
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Settle(t.Context(), h.ID, ledger.Settlement{How: ledger.Cancelled}); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, l)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tryOpen(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	// Alone, the copy is what is left of a ledger that had come further.
+	if err := errors.Join(os.Remove(original), os.Rename(path, filepath.Join(dir, "other.db"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err = ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "other.db"), Home: dir})
+	if !errors.Is(err, ledger.ErrCorrupt) || !strings.Contains(err.Error(), "last used at "+original) {
 		t.Fatalf("%v", err)
 	}
 }

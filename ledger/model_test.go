@@ -156,7 +156,7 @@ func (m *model) compareAll() {
 // TestModel plays tens of thousands of random moves against the model. More
 // with AEX_MODEL=<steps of each seed>.
 func TestModel(t *testing.T) {
-	steps := 6000
+	steps := 5000
 	if s, err := strconv.Atoi(os.Getenv("AEX_MODEL")); err == nil {
 		steps = s
 	}

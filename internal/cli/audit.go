@@ -26,21 +26,21 @@ It exits 1 when one does not hold, and names the place.`,
 	return cmd
 }
 
-// audit verifies also a ledger that nothing else may open.
+// audit only reads, so that it can verify a copy, and a ledger that nothing may
+// write to. Only where there is none, or an older one, it makes it first.
 func (a *app) audit(ctx context.Context, export string) error {
-	l, err := a.open(ctx)
-	if errors.Is(err, ledger.ErrCorrupt) {
-		a.complain(err, "")
-		s, settingsErr := a.settings()
-		if settingsErr != nil {
-			return settingsErr
-		}
-		l, err = ledger.OpenReadOnly(ctx, s.ledgerOptions())
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	l, err := ledger.OpenReadOnly(ctx, s.ledgerOptions())
+	if err != nil && !errors.Is(err, ledger.ErrCorrupt) {
+		l, err = a.open(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	defer l.Close() // what Open recovered is committed; the rest reads
+	defer l.Close() // it has only read
 	if export != "" {
 		if err := a.export(ctx, l, export); err != nil {
 			return err
