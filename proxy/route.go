@@ -35,6 +35,11 @@ func find(method, path string) (route, bool) {
 	if rest, ok := strings.CutPrefix(path, "/v1beta/"); ok {
 		return findGemini(method, rest)
 	}
+	if rest, ok := strings.CutPrefix(path, stableGemini); ok && method == "POST" && strings.HasPrefix(rest, "models/") {
+		rt, ok := findGemini(method, rest)
+		rt.rest = stableGemini + rt.rest
+		return rt, ok
+	}
 	for range 2 {
 		path = "/" + strings.TrimPrefix(strings.TrimPrefix(path, "/"), "v1/")
 	}
@@ -63,6 +68,10 @@ func find(method, path string) (route, bool) {
 	return rt, true
 }
 
+// stableGemini is the other version of Google's API, which its SDK for Python
+// asks for. A call goes up to the version that it came by.
+const stableGemini = "/v1/"
+
 // findGemini splits models/M:method.
 func findGemini(method, rest string) (route, bool) {
 	rt := route{wire: wires[policy.Gemini], rest: rest}
@@ -89,7 +98,7 @@ func dialectOf(path string) wire {
 	switch {
 	case strings.Contains(path, "/messages"):
 		name = policy.Messages
-	case strings.HasPrefix(path, "/v1beta"):
+	case strings.HasPrefix(path, "/v1beta"), strings.HasPrefix(path, "/v1/models/") && strings.Contains(path, ":"):
 		name = policy.Gemini
 	}
 	if w := wires[name]; w != nil {

@@ -20,6 +20,7 @@ type scene struct {
 	extra map[string]string // members of the request, by wire; a wire without its feature is left out
 	only  string            // wires, where extra does not tell; "": all
 	form  string            // "whole" or "stream" where it is only that
+	path  string            // in place of /v1beta/
 	model string            // the one model; "": seen and unseen
 
 	want   func(*exchange) ledger.How
@@ -124,6 +125,7 @@ var scenes = []scene{
 	{name: "plain", want: settled},
 	{name: "the client asks for usage", extra: map[string]string{
 		policy.Chat: `"stream_options":{"include_usage":true}`, policy.Completions: `"stream_options":{"include_usage":true}`}, form: "stream", want: settled},
+	{name: "the stable version", only: policy.Gemini, want: settled, path: "/v1/"},
 	{name: "another name", model: "house", want: settled},
 	{name: "tools", extra: toolRequests, want: settled,
 		how: fakeprovider.Behaviour{ToolCalls: []fakeprovider.ToolCall{{Args: `{"city":"Oslo, the capital of Norway"}`}, {Name: "weather"}}}},

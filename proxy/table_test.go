@@ -154,6 +154,9 @@ func (x *exchange) call(ctx context.Context) {
 	ctx, hangUp := context.WithCancel(ctx)
 	defer hangUp()
 	path := x.dialect.path(x.model, x.stream)
+	if x.scene.path != "" {
+		path = strings.Replace(path, "/v1beta/", x.scene.path, 1)
+	}
 	x.sent = x.dialect.request(x.model, x.stream, x.scene.extra[x.dialect.wire])
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.w.url+path, strings.NewReader(x.sent))
 	must(x.T, err)
@@ -217,6 +220,9 @@ func (x *exchange) check(e fakeprovider.Entry, c ledger.Call) {
 	}
 	if want := x.dialect.upstream(x.sent, x.model, x.stream); string(e.Body) != want {
 		x.Errorf("the provider got\n%s\nwant\n%s", e.Body, want)
+	}
+	if x.scene.path != "" && !strings.HasPrefix(e.Path, x.scene.path) {
+		x.Errorf("the provider was asked at %s", e.Path)
 	}
 	x.checkAnswer(e, c)
 }

@@ -20,16 +20,19 @@ func (gemini) name() string { return policy.Gemini }
 // path puts the model's name where the client had it.
 func (gemini) path(m policy.Model, rest string) string {
 	_, action := geminiRest(rest)
-	name := strings.TrimPrefix(m.Sent, "models/")
-	if strings.Contains(name, "/") { // tunedModels/x
-		return "/v1beta/" + (&url.URL{Path: name}).EscapedPath() + ":" + action
+	name, version := strings.TrimPrefix(m.Sent, "models/"), "/v1beta/"
+	if strings.HasPrefix(rest, stableGemini) {
+		version = stableGemini
 	}
-	return "/v1beta/models/" + url.PathEscape(name) + ":" + action
+	if strings.Contains(name, "/") { // tunedModels/x
+		return version + (&url.URL{Path: name}).EscapedPath() + ":" + action
+	}
+	return version + "models/" + url.PathEscape(name) + ":" + action
 }
 
 // geminiRest splits models/M:action.
 func geminiRest(rest string) (model, action string) {
-	model, action, _ = strings.Cut(rest, ":")
+	model, action, _ = strings.Cut(strings.TrimPrefix(rest, stableGemini), ":")
 	return strings.TrimPrefix(model, "models/"), action
 }
 

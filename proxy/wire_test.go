@@ -285,6 +285,7 @@ func TestPaths(t *testing.T) {
 		{policy.Embeddings, "m", "", "/embeddings"},
 		{policy.Messages, "m", "", "/v1/messages"},
 		{policy.Gemini, "gemini-x", "models/alias:generateContent", "/v1beta/models/gemini-x:generateContent"},
+		{policy.Gemini, "gemini-x", "/v1/models/alias:generateContent", "/v1/models/gemini-x:generateContent"},
 		{policy.Gemini, "models/gemini-x", "models/a:streamGenerateContent", "/v1beta/models/gemini-x:streamGenerateContent"},
 		{policy.Gemini, "tunedModels/x?y", "models/a:countTokens", "/v1beta/tunedModels/x%3Fy:countTokens"},
 		{policy.Gemini, "a?b#c", "models/a:countTokens", "/v1beta/models/a%3Fb%23c:countTokens"},
