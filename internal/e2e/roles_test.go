@@ -37,24 +37,35 @@ func play(role string, args []string) int {
 		return sleeper(role, args[0])
 	case "grep":
 		return grepKey(args)
+	case "witness":
+		return witness(args[0])
+	case "polite":
+		return polite()
+	case "clan":
+		family(args[0])
+		return once(args[1])
 	}
 	return 99
 }
 
 // call makes one chat completion with the environment that it finds.
 func call(body string) (int, error) {
-	req, err := http.NewRequest("POST", os.Getenv("OPENAI_BASE_URL")+"/chat/completions", strings.NewReader(body))
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Authorization", "Bearer "+os.Getenv("OPENAI_API_KEY"))
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := post(body)
 	if err != nil {
 		return 0, err
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode, err
+}
+
+func post(body string) (*http.Response, error) {
+	req, err := http.NewRequest("POST", os.Getenv("OPENAI_BASE_URL")+"/chat/completions", strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+os.Getenv("OPENAI_API_KEY"))
+	return http.DefaultClient.Do(req)
 }
 
 // chatBody is a request with a prompt of so many bytes.
@@ -74,6 +85,56 @@ func once(mark string) int {
 		return 1
 	}
 	return 0
+}
+
+// witness keeps a stream open, calls until it is told to end, and writes what
+// happens to it to a file, in order.
+func witness(file string) int {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	log, err := os.Create(file)
+	if err != nil {
+		return 1
+	}
+	body := `{"model":"gpt-4o-mini","stream":true,"max_tokens":16,"messages":[{"role":"user","content":"hi"}]}`
+	resp, err := post(body)
+	if err != nil {
+		return 1
+	}
+	if _, err := resp.Body.Read(make([]byte, 1)); err != nil {
+		return 1
+	}
+	fmt.Fprintln(log, "stream")
+	for last := 0; ; {
+		select {
+		case <-told:
+			fmt.Fprintln(log, "TERM")
+			return 0
+		default:
+		}
+		if status, err := call(chatBody(2000, 1024)); err != nil || status != last {
+			fmt.Fprintln(log, status)
+			last = status
+		}
+	}
+}
+
+// polite ends well when it is told that the budget is used up.
+func polite() int {
+	for {
+		resp, err := post(chatBody(2000, 1024))
+		if err != nil {
+			return 1
+		}
+		answer, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		switch {
+		case err != nil:
+			return 1
+		case bytes.Contains(answer, []byte("the budget is used up")):
+			return 0
+		}
+	}
 }
 
 // loop is a runaway: CALLERS callers that never stop by themselves, with a
