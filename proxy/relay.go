@@ -311,11 +311,14 @@ func (rl *relay) overCap() bool {
 
 // read calls f with what comes until the end, an error, or f's no.
 func read(body io.Reader, f func([]byte) bool) error {
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, 2<<10) // enough for a stream's chunks, of which many may be open
 	for {
 		n, err := body.Read(buf)
 		if n > 0 && !f(buf[:n]) {
 			return nil
+		}
+		if n == len(buf) && n < 32<<10 {
+			buf = make([]byte, 4*n)
 		}
 		if err == io.EOF {
 			return nil

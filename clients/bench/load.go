@@ -19,10 +19,7 @@ import (
 	"time"
 )
 
-const (
-	wholeBody  = `{"model":"gpt-4o-mini","max_tokens":200,"messages":[{"role":"user","content":"hello there, tell me something"}]}`
-	streamBody = `{"model":"gpt-4o-mini","max_tokens":200,"stream":true,"messages":[{"role":"user","content":"hello there, tell me something"}]}`
-)
+const wholeBody = `{"model":"gpt-4o-mini","max_tokens":200,"messages":[{"role":"user","content":"hello there, tell me something"}]}`
 
 // load keeps connections busy for a span, and returns how long each request took.
 func load(ctx context.Context, w *way, connections int, span time.Duration) ([]time.Duration, error) {
@@ -100,49 +97,4 @@ func commitTime(dir string) (time.Duration, error) {
 		took = append(took, time.Since(began))
 	}
 	return median(took), nil
-}
-
-// streams compares streamed answers: time to the first event, and the whole.
-func streams(ctx context.Context, ways []*way) error {
-	first := make([][]time.Duration, len(ways))
-	whole := make([][]time.Duration, len(ways))
-	for range 200 {
-		for i, w := range ways {
-			f, all, err := stream(ctx, w)
-			if err != nil {
-				return err
-			}
-			first[i] = append(first[i], f)
-			whole[i] = append(whole[i], all)
-		}
-	}
-	fmt.Printf("%-14s %22s %22s %10s\n", "way", "stream: first event", "whole (50 chunks)", "of proxy")
-	for i, w := range ways {
-		fmt.Printf("%-14s %22s %22s %10.2f\n", w.name, median(first[i]).Round(time.Microsecond), median(whole[i]).Round(time.Microsecond),
-			float64(median(whole[i]))/float64(median(whole[1])))
-	}
-	return nil
-}
-
-func stream(ctx context.Context, w *way) (first, whole time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, "POST", w.url+"/v1/chat/completions", strings.NewReader(streamBody))
-	if err != nil {
-		return 0, 0, err
-	}
-	req.Header.Set("Authorization", "Bearer "+w.token)
-	began := time.Now()
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer resp.Body.Close()
-	in := bufio.NewReader(resp.Body)
-	if _, err := in.ReadString('\n'); err != nil {
-		return 0, 0, err
-	}
-	first = time.Since(began)
-	if _, err := io.Copy(io.Discard, in); err != nil {
-		return 0, 0, err
-	}
-	return first, time.Since(began), nil
 }

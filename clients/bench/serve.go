@@ -90,7 +90,7 @@ func serveProvider(ctx context.Context) error {
 		return err
 	}
 	p := fakeprovider.New(fakeprovider.Options{Lean: true, Behaviour: fakeprovider.Behaviour{OutputTokens: 50}})
-	return listen(ctx, p)
+	return listen(ctx, paced{p})
 }
 
 func serveProxy(ctx context.Context, upstream string) error {
