@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// admit takes the hold. When it returns nil the hold is on disk.
+func (c *call) admit(ctx context.Context) (err error) {
+	if c.g.failed.Load() {
+		return refusef("ledger_unavailable", "an earlier call could not be booked; no further call is made")
+	}
+	if c.inner != nil {
+		if !c.inner.enter() {
+			return c.runOver()
+		}
+		defer func() {
+			if err != nil {
+				c.inner.leave()
+			}
+		}()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(c.inner.ctx, cancel)()
+	}
+	share := c.ceiling.Share
+	admission := ledger.Admission{
+		Token:  c.hash,
+		Least:  ledger.Micros(c.ceiling.LeastMicros()),
+		Most:   ledger.Micros(c.ceiling.MostMicros()),
+		Share:  func(room ledger.Micros) ledger.Micros { return ledger.Micros(share(int64(room))) },
+		Tokens: c.ceiling.Tokens,
+		Wait:   c.g.o.Wait,
+		Call: ledger.CallInfo{
+			Wire: c.asked.Wire, ModelAsked: c.asked.Model, ModelSent: c.model.Sent,
+			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
+		},
+	}
+	hold, refused, err := c.admitSoon(ctx, admission)
+	for refused != nil && c.ask(ctx, refused) {
+		hold, refused, err = c.admitSoon(ctx, admission)
+	}
+	switch {
+	case refused != nil:
+		f := ledgerFault(refused)
+		f.ends, f.owner = refused.RunEnds, c.owner(ctx, refused)
+		return f
+	case errors.Is(err, ledger.ErrInvalid):
+		return err
+	case ctx.Err() != nil && err != nil:
+		return refusef("shutting_down", "the call was given up while it waited for money in flight")
+	case err != nil:
+		c.g.fail(err)
+		return refusef("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)
+	}
+	c.hold = hold
+	return nil
+}
+
+// lastByte is how long a call may still be open for the gateway after its
+// client has read the last of it.
+const lastByte = 250 * time.Millisecond
+
+// admitSoon admits, and does not count against a client the call that it has
+// just read to its end: one that calls again at once finds its own slot free.
+func (c *call) admitSoon(ctx context.Context, a ledger.Admission) (ledger.Hold, *ledger.Refusal, error) {
+	patience := time.NewTimer(lastByte)
+	defer patience.Stop()
+	for {
+		left := c.g.live.next()
+		hold, refused, err := c.g.ledger.Admit(ctx, a)
+		if refused == nil || refused.Cause != ledger.CauseConcurrency {
+			return hold, refused, err
+		}
+		select {
+		case <-left:
+		case <-patience.C:
+			return hold, refused, err
+		case <-ctx.Done():
+			return hold, refused, err
+		}
+	}
+}
+
+// plan settles what is changed in the request, now that the hold says how much
+// output it pays for.
+func (c *call) plan() {
+	e := edit{provider: c.model.Provider, call: c.asked}
+	if c.model.Sent != c.asked.Model {
+		e.model = c.model.Sent
+	}
+	if c.model.Aliased && c.asked.Model != "" {
+		e.masked = c.asked.Model
+	}
+	paid := c.ceiling.Asked
+	if c.hold.Limited {
+		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
+	}
+	if paid < c.ceiling.Asked {
+		c.clamped, e.cap = paid, paid
+	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap > c.outCap) {
+		e.cap = c.outCap
+	}
+	e.usage = c.asked.Stream && (c.asked.Wire == policy.Chat || c.asked.Wire == policy.Completions) && !c.model.Provider.NoStreamUsage && !c.askedForUsage()
+	c.edit = e
+}
+
+// askedForUsage tells whether the client itself wants usage in the stream.
+func (c *call) askedForUsage() bool {
+	options := c.body.get("stream_options")
+	return options.kind() == '{' && options.object(new(error)).get("include_usage").truth()
+}

@@ -1,0 +1,102 @@
+package proxy
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// decide finds the model and asks the policies. It has no effects.
+func (c *call) decide() error {
+	caps, err := capabilities(c.id)
+	if err != nil {
+		return refusef("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
+	}
+	c.caps = caps
+	c.model, err = c.g.registry.Load().Resolve(c.asked.Wire, c.asked.Model, c.route.groq)
+	switch {
+	case errors.Is(err, policy.ErrUnpriced), errors.Is(err, policy.ErrUnknownModel):
+		return refusef("model_not_priced", "%v", err)
+	case err != nil:
+		return err
+	}
+	for _, cp := range caps {
+		outCap, denial := policy.Decide(cp, c.asked, c.model)
+		if denial != nil {
+			return refusef(denial.Code, "agent %s: %s (%s)", c.id.Agent, denial.Reason, denial.Rule)
+		}
+		if outCap > 0 && (c.outCap == 0 || outCap < c.outCap) {
+			c.outCap = outCap
+		}
+	}
+	if err := c.providerKey(caps); err != nil {
+		return err
+	}
+	bounded := c.asked
+	for _, cp := range caps {
+		bounded = cp.Reserve(bounded)
+	}
+	if c.outCap > 0 && (bounded.OutputCap == nil || *bounded.OutputCap > c.outCap) {
+		bounded.OutputCap = &c.outCap
+	}
+	c.ceiling, err = policy.Bound(bounded, c.model, !c.g.o.NoClamp)
+	if errors.Is(err, policy.ErrUnbounded) && c.unlimited() {
+		c.ceiling, err = policy.Bound(policy.Capabilities{ReserveHostedTools: true}.Reserve(bounded), c.model, !c.g.o.NoClamp)
+	}
+	if err != nil {
+		return refusef("policy_denied", "%v", err)
+	}
+	return nil
+}
+
+// unlimited tells whether no budget at all is on the caller's path: then a call
+// that has no upper bound may go.
+func (c *call) unlimited() bool {
+	accounts, err := c.g.ledger.Path(c.r.Context(), c.hash)
+	return err == nil && !slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Budget != nil })
+}
+
+// capabilities are those of the agent and what the run, and the runs around it,
+// add to them: a call must satisfy all.
+func capabilities(id ledger.Identity) ([]policy.Capabilities, error) {
+	agent, err := policy.ParseCapabilities(id.Capabilities)
+	if err != nil {
+		return nil, err
+	}
+	all := []policy.Capabilities{agent}
+	list, err := policies(id.RunPolicy)
+	for _, text := range list {
+		run, unread := policy.ParseCapabilities(text)
+		all, err = append(all, run), errors.Join(err, unread)
+	}
+	return all, err
+}
+
+// providerKey chooses the key to send: the agent's own where its policy lets
+// it bring one, else aex's.
+func (c *call) providerKey(caps []policy.Capabilities) error {
+	own := c.r.Header.Get("X-Aex-Provider-Key")
+	for _, cp := range caps {
+		if own != "" && !cp.Passthrough && !cp.PassthroughOnly {
+			return refusef("policy_denied", "agent %s may not bring a provider key of its own (allow_passthrough)", c.id.Agent)
+		}
+		if own == "" && cp.PassthroughOnly {
+			return refusef("policy_denied", "agent %s must bring its own provider key in x-aex-provider-key (passthrough_required)", c.id.Agent)
+		}
+	}
+	c.key = own
+	p := c.model.Provider
+	if c.key == "" && c.g.o.Key != nil {
+		c.key = c.g.o.Key(p)
+	}
+	if c.key == "" && !p.Keyless && !p.Local {
+		hint := ""
+		if c.g.o.KeyHint != nil {
+			hint = c.g.o.KeyHint(p)
+		}
+		return refusef("no_provider_key", "no key for provider %s: set %s where aex runs%s", p.Name, p.KeyEnv, hint)
+	}
+	return nil
+}
