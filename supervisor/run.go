@@ -3,79 +3,17 @@ package supervisor
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
 	"github.com/Auro-rium/aex/proxy"
-)
-
-// Spec is a run as it was asked for.
-type Spec struct {
-	Argv    []string // the program and its arguments
-	Environ []string // the caller's environment
-	Dir     string
-	Stdin   *os.File
-	Stdout  *os.File
-	Stderr  *os.File
-
-	Ledger   ledger.Options
-	Registry *policy.Registry
-	Key      func(policy.Provider) string
-	KeyHint  func(policy.Provider) string // where a missing key may be; may be nil
-	CAFile   string
-
-	Agent    string
-	NewAgent *ledger.NewAgent // made when no agent has the name; nil: that is an error
-	Budget   *ledger.Micros   // of this run; nil: what the agent has
-	NoBudget bool             // no budget anywhere is what the user wants
-	Policy   json.RawMessage  // capabilities that this run adds to the agent's
-
-	Adapter  string // of a known program; "": by its command line; NoAdapter
-	PassEnv  []string
-	NoClamp  bool
-	MaxCalls int64
-	TTY      TTY
-	Orphans  Orphans
-	Grace    time.Duration // for the child to end by itself when the budget is gone
-	Guard    GuardSpec
-
-	OnExhausted OnExhausted
-	AskTimeout  time.Duration // how long OnExhaustedAsk holds a call
-	Outer       *Outer        // the run that this one is inside of; nil: none
-
-	DieWithParent bool
-	Quiet         bool
-	Verbose       bool
-	Title         bool
-}
-
-// Orphans is what becomes of processes that outlive the program.
-type Orphans string
-
-const (
-	OrphansKill  Orphans = "kill"
-	OrphansLeave Orphans = "leave"
-	OrphansWarn  Orphans = "warn" // leave them, and name them
-)
-
-// OnExhausted is what becomes of a run whose money is gone.
-type OnExhausted string
-
-const (
-	ExhaustedKill   OnExhausted = "kill"   // it is ended; the zero value means the same
-	ExhaustedRefuse OnExhausted = "refuse" // its calls are refused, and nobody is ended
-	ExhaustedAsk    OnExhausted = "ask"    // its calls are held for a top-up, for a while
 )
 
 // Causes that end a run, besides the child's own end. The first one stands.
@@ -161,80 +99,6 @@ func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 	r.watch()
 	r.wait()
 	return rep, nil
-}
-
-// open finds or makes the agent, decides what this run may spend, and opens it
-// with a token of its own.
-func (r *session) open(ctx context.Context) (err error) {
-	for _, rec := range r.ledger.Recovered() {
-		r.say("settled %s in full for a call of run %s, whose aex died", rec.Amount, short(rec.Run))
-	}
-	if r.agent, err = r.findAgent(ctx); err != nil {
-		return err
-	}
-	left, limited := r.agent.Account.Left()
-	if r.agent.Account.Overrun > 0 {
-		left = 0
-	}
-	switch {
-	case limited && left <= 0:
-		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget
-		return fmt.Errorf("%w: agent %s has used %s of %s", ErrNoMoney, r.agent.Name, r.agent.Account.Spent, *r.agent.Account.Budget)
-	case !limited && r.Budget == nil && !r.NoBudget:
-		return fmt.Errorf("%w for agent %s", ErrNoBudget, r.agent.Name)
-	case limited && r.Budget != nil && left < *r.Budget:
-		r.say("agent %s has %s left, less than the %s asked for: that is the limit", r.agent.Name, left, *r.Budget)
-	}
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return fmt.Errorf("making the run's token: %w", err)
-	}
-	r.token = hex.EncodeToString(secret)
-	r.row, err = r.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: r.agent.Name, Budget: r.Budget, Program: r.report.Program, Token: ledger.HashToken(r.token),
-		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !passesKey(r.PassEnv, r.keys()),
-	})
-	r.report.RunID, r.report.Started = string(r.row.ID), r.row.Started
-	r.sweep(ctx)
-	return err
-}
-
-// sweep ends what is left of runs whose aex and monitor were both killed. The
-// ledger knows which are over: a run's cgroup has the run's id.
-func (r *session) sweep(ctx context.Context) {
-	SweepCgroups(func(id string) bool {
-		row, err := r.ledger.Run(ctx, id)
-		return err == nil && string(row.ID) == id && row.State == ledger.RunEnded
-	})
-}
-
-func (r *session) findAgent(ctx context.Context) (ledger.Agent, error) {
-	a, err := r.ledger.Agent(ctx, r.Agent)
-	if !errors.Is(err, ledger.ErrNotFound) {
-		return a, err
-	}
-	if r.NewAgent == nil {
-		return a, fmt.Errorf("%w: %s", ErrNoAgent, r.Agent)
-	}
-	a, err = r.ledger.CreateAgent(ctx, *r.NewAgent)
-	if errors.Is(err, ledger.ErrExists) { // another aex was quicker
-		return r.ledger.Agent(ctx, r.Agent)
-	}
-	if err == nil {
-		r.announce(ctx)
-	}
-	return a, err
-}
-
-// announce tells of a new agent, with names that it may be a slip for.
-func (r *session) announce(ctx context.Context) {
-	like := ""
-	if all, err := r.ledger.Agents(ctx); err == nil {
-		like = similar(r.Agent, all)
-	}
-	if r.Agent != "default" || like != "" {
-		r.say("new agent %s%s", r.Agent, like)
-	}
 }
 
 // listen opens the run's private gateway on loopback.

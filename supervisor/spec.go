@@ -1,0 +1,68 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"os"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// Spec is a run as it was asked for.
+type Spec struct {
+	Argv    []string // the program and its arguments
+	Environ []string // the caller's environment
+	Dir     string
+	Stdin   *os.File
+	Stdout  *os.File
+	Stderr  *os.File
+
+	Ledger   ledger.Options
+	Registry *policy.Registry
+	Key      func(policy.Provider) string
+	KeyHint  func(policy.Provider) string // where a missing key may be; may be nil
+	CAFile   string
+
+	Agent    string
+	NewAgent *ledger.NewAgent // made when no agent has the name; nil: that is an error
+	Budget   *ledger.Micros   // of this run; nil: what the agent has
+	NoBudget bool             // no budget anywhere is what the user wants
+	Policy   json.RawMessage  // capabilities that this run adds to the agent's
+
+	Adapter  string // of a known program; "": by its command line; NoAdapter
+	PassEnv  []string
+	NoClamp  bool
+	MaxCalls int64
+	TTY      TTY
+	Orphans  Orphans
+	Grace    time.Duration // for the child to end by itself when the budget is gone
+	Guard    GuardSpec
+
+	OnExhausted OnExhausted
+	AskTimeout  time.Duration // how long OnExhaustedAsk holds a call
+	Outer       *Outer        // the run that this one is inside of; nil: none
+
+	DieWithParent bool
+	Quiet         bool
+	Verbose       bool
+	Title         bool
+}
+
+// Orphans is what becomes of processes that outlive the program.
+type Orphans string
+
+const (
+	OrphansKill  Orphans = "kill"
+	OrphansLeave Orphans = "leave"
+	OrphansWarn  Orphans = "warn" // leave them, and name them
+)
+
+// OnExhausted is what becomes of a run whose money is gone.
+type OnExhausted string
+
+const (
+	ExhaustedKill   OnExhausted = "kill"   // it is ended; the zero value means the same
+	ExhaustedRefuse OnExhausted = "refuse" // its calls are refused, and nobody is ended
+	ExhaustedAsk    OnExhausted = "ask"    // its calls are held for a top-up, for a while
+)
