@@ -207,21 +207,35 @@ func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	switch {
 	case n.Ends:
 		n.Owner = c.shortOf(context.WithoutCancel(c.g.ctx))
-	case c.upstreamSpent(e.resp):
-		n.Code, n.Ends, n.Upstream, n.Owner = "budget_exceeded", true, true, c.g.inner.outermost(c.id.Run)
+	case e.resp != nil:
+		c.heedUpstream(e.resp, &n)
 	}
 	return n
 }
 
-// upstreamSpent tells whether the provider is another aex that has refused for
-// the last of its money. Providers whose hosts are known are none, whatever
-// their answers say.
-func (c *call) upstreamSpent(resp *http.Response) bool {
-	if resp == nil || resp.StatusCode < 400 || resp.Header.Get("X-Aex-Code") != "budget_exceeded" {
-		return false
+// heedUpstream notes that the provider is another aex that refuses for its own
+// budget. By the rule for a run's own, its last refusal ends the run, and so
+// does the third call in a row that is too dear for what is left there.
+// Providers whose hosts are known are no aex, whatever their answers say.
+func (c *call) heedUpstream(resp *http.Response, n *Notice) {
+	code := resp.Header.Get("X-Aex-Code")
+	switch {
+	case resp.StatusCode < 400:
+		c.g.upstream.dear.Store(0)
+		return
+	case code != "budget_exceeded" && code != "call_exceeds_budget" || c.builtin():
+		return
+	case code == "call_exceeds_budget" && c.g.upstream.dear.Add(1) < 3:
+		n.Code = code
+		return
 	}
+	n.Code, n.Ends, n.Upstream, n.Owner = "budget_exceeded", true, true, c.g.inner.outermost(c.id.Run)
+}
+
+// builtin tells whether the call's provider is one of those that aex knows.
+func (c *call) builtin() bool {
 	at, err := url.Parse(c.model.Provider.BaseURL)
-	return err == nil && !slices.ContainsFunc(policy.BuiltinProviders(), func(p policy.Provider) bool {
+	return err != nil || slices.ContainsFunc(policy.BuiltinProviders(), func(p policy.Provider) bool {
 		known, err := url.Parse(p.BaseURL)
 		return err == nil && known.Host == at.Host
 	})

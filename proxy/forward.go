@@ -27,6 +27,7 @@ type upstreams struct {
 	caFile string // for providers without one of their own
 	mu     sync.Mutex
 	way    map[[2]string]*http.Transport
+	dear   atomic.Int32 // calls too dear for an aex upstream, since one was not
 }
 
 func newUpstreams(caFile string) *upstreams {

@@ -79,12 +79,8 @@ func (f *runFlags) applyPolicy(cmd *cobra.Command, env map[string]string, file *
 	if !fl.Changed("idle-timeout") {
 		f.guard.Idle = file.IdleTimeout
 	}
-	if file.OnExhausted != "" && !fl.Changed("on-exhausted") && fl.Lookup("on-exhausted") != nil {
-		if err := fl.Set("on-exhausted", file.OnExhausted); err != nil {
-			return fmt.Errorf("%s: on_exhausted: %w", file.Path, err)
-		}
-	} else if file.OnExhausted != "" && file.OnExhausted != "kill" && fl.Lookup("on-exhausted") == nil {
-		return fmt.Errorf("%s: on_exhausted: %s is not known to this aex; kill is", file.Path, file.OnExhausted)
+	if file.OnExhausted != "" && !fl.Changed("on-exhausted") {
+		f.exhausts = file.OnExhausted
 	}
 	return nil
 }
@@ -109,6 +105,9 @@ func (f *runFlags) checkLocked(cmd *cobra.Command, env map[string]string, file *
 		if fl.Changed(flag) {
 			return loosens("--" + flag)
 		}
+	}
+	if file.OnExhausted != "" && fl.Changed("on-exhausted") && f.exhausts != file.OnExhausted && f.exhausts != "kill" {
+		return loosens("--on-exhausted " + f.exhausts)
 	}
 	asked := map[string][2]int64{
 		"max-calls":    {f.maxCalls, file.MaxCalls},
