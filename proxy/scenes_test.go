@@ -23,11 +23,12 @@ type scene struct {
 	path  string            // in place of /v1beta/
 	model string            // the one model; "": seen and unseen
 
-	want   func(*exchange) ledger.How
-	leaves string // the client hangs up when the provider falls silent: "", "for good", "and the answer comes"
-	hasty  bool   // the gateway does not wait for what nobody listens to
-	breaks bool   // the client sees a broken answer
-	ahead  bool   // the provider had made much more than it sent
+	want    func(*exchange) ledger.How
+	leaves  string // the client hangs up when the provider falls silent: "", "for good", "and the answer comes"
+	hasty   bool   // the gateway does not wait for what nobody listens to
+	breaks  bool   // the client sees a broken answer
+	garbled bool   // the gateway cannot read the answer
+	ahead   bool   // the provider had made much more than it sent
 }
 
 // models are the names that the scene is played with.

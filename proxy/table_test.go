@@ -266,6 +266,10 @@ func (x *exchange) checkAnswer(e fakeprovider.Entry, c ledger.Call) {
 		if !strings.HasPrefix(want, x.received) {
 			x.Errorf("the client got\n%q\nwhich does not begin\n%q", x.received, want)
 		}
+	case x.scene.garbled: // so it cannot take out what it asked for
+		if len(x.received) < len(want) || len(x.received) > len(e.Response) {
+			x.Errorf("the client got %d bytes of %d", len(x.received), len(e.Response))
+		}
 	case x.received != want:
 		x.Errorf("the client got\n%q\nwant\n%q", x.received, want)
 	}
