@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X github.com/Auro-rium/aex/internal/cli.Version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test race check vuln demo bench crash supervise fuzz sdk python readme-v12 browser prices prices-compare docs clean cc
+.PHONY: build test race check vuln demo bench crash supervise fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -61,6 +61,9 @@ readme-v12: build ## every line of the v1.2 README, executed
 
 browser: ## the dashboard in a real Chromium (installs it), and promtool on the metrics
 	./clients/browser/run
+
+screens: build ## vim, less, bash, Python and curses under tmux, with and without aex
+	AEX=bin/aex ./clients/screens/run
 
 prices-compare: ## 200 models priced by aex and by the list's own calculator
 	./clients/prices/make compare
