@@ -158,7 +158,7 @@ var scenes = []scene{
 	{name: "reset", want: estimated, breaks: true, how: midway(fakeprovider.FaultReset)},
 	// What a provider made ahead of what it sent is not to be seen. A lag of 256
 	// tokens is allowed for; what goes beyond is the one cost that a broken
-	// stream can hide, up to the hold. docs/design.md tells of it.
+	// stream can hide, up to the hold. docs/ceilings.md tells of it.
 	{name: "cut, a little ahead", want: estimated, breaks: true,
 		how: with(midway(fakeprovider.FaultCut), func(b *fakeprovider.Behaviour) { b.GenerateAhead, b.OutputTokens = 50, 60 })},
 	{name: "cut, far ahead", want: estimated, breaks: true, ahead: true, form: "stream",
