@@ -291,10 +291,12 @@ func (c *call) serve(ctx context.Context) (err error) {
 	}
 	c.inner = c.g.inner.find(c.id.Run)
 	switch {
+	case c.route.free != "" && c.route.free != "count_tokens" && c.route.free != "runs":
+		return c.serveFree(ctx)
+	case c.id.Scope == ledger.ReadOnly: // a count costs nothing, but it calls a model
+		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
 	case c.route.free != "":
 		return c.serveFree(ctx)
-	case c.id.Scope == ledger.ReadOnly:
-		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
 	case c.opened != nil:
 		return c.serveOpened(ctx)
 	}

@@ -181,6 +181,7 @@ type responsesMeter struct {
 	item     string // its id
 	part     int64  // bytes of the part being written that have been counted
 	unseen   bool   // hidden before the reasoning item being written began
+	called   string // tool of the call being written: it is counted already
 }
 
 func (m *responsesMeter) whole(status int, body []byte, r *reading) []splice {
@@ -292,6 +293,10 @@ func (m *responsesMeter) tools(o object, r *reading) {
 func (m *responsesMeter) added(item object, r *reading) {
 	m.unseen, m.part, m.text = r.hidden, 0, m.text[:0]
 	m.item = ""
+	// A denied call must be known before its arguments are through.
+	if m.called = item.get("name").text(); m.called != "" {
+		responsesCalls(item, r)
+	}
 	switch item.get("type").text() {
 	case "reasoning", "compaction":
 		r.hidden = true
@@ -322,7 +327,10 @@ func (m *responsesMeter) delta(kind string, delta span, r *reading) {
 
 // done ends an output item.
 func (m *responsesMeter) done(item object, r *reading) {
-	responsesCalls(item, r)
+	if name := item.get("name").text(); name == "" || name != m.called {
+		responsesCalls(item, r)
+	}
+	m.called = ""
 	m.text, m.item, m.part = m.text[:0], "", 0
 	if raw := item.raw(); item.kind() == '{' && len(m.items)+len(raw) <= maxKept {
 		if len(m.items) > 0 {

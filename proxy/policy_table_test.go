@@ -1,0 +1,373 @@
+package proxy
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/policy"
+)
+
+// court is a world in which many agents call under policies of their own.
+type court struct {
+	*world
+	agents int
+}
+
+// courtPrices are what every model costs there: nothing is left to be assumed.
+const courtPrices = "{input_usd_per_mtok: 1, output_usd_per_mtok: 2, audio_in_usd_per_mtok: 3, per_search_usd: 0.01}"
+
+// courtModels are the models of the wires, each also by a name of the house's.
+func courtModels() string {
+	var b strings.Builder
+	b.WriteString("version: 1\nmodels:\n")
+	seen := map[string]bool{}
+	for _, wire := range policyWires {
+		provider := cmp.Or(map[string]string{"messages": "anthropic", "gemini": "google"}[wire.name], "openai")
+		if !seen[wire.model] {
+			fmt.Fprintf(&b, "  %s: {provider: %s, pricing: %s}\n", wire.model, provider, courtPrices)
+		}
+		seen[wire.model] = true
+		fmt.Fprintf(&b, "  house-%s: {provider: %s, provider_model: %s, pricing: %s}\n", wire.name, provider, wire.model, courtPrices)
+	}
+	return b.String()
+}
+
+func newCourt(t *testing.T) *court {
+	return &court{world: newWorld(t, setup{models: courtModels(), prices: []string{}})}
+}
+
+// told waits until a call is over for the ledger, too.
+func (c *court) told(t *testing.T) {
+	t.Helper()
+	select {
+	case <-c.notices:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the gateway did not tell of a call")
+	}
+}
+
+// as makes an agent with the capabilities and calls as it from now on.
+func (c *court) as(scope ledger.Scope, caps policy.Capabilities) {
+	c.t.Helper()
+	c.agents++
+	c.agent, c.token = fmt.Sprintf("agent-%d", c.agents), fmt.Sprintf("%032x", c.agents)
+	_, err := c.ledger.CreateAgent(c.t.Context(), ledger.NewAgent{Name: c.agent, Budget: usd(c.t, "1000"), Capabilities: asJSON(c.t, caps)})
+	must(c.t, err)
+	must(c.t, c.ledger.AddToken(c.t.Context(), ledger.NewToken{Hash: ledger.HashToken(c.token), Agent: c.agent, Scope: scope, Expires: time.Now().Add(time.Hour)}))
+}
+
+// verdict is what must come of a call: allowed when code is "", else refused
+// with the code, by the rule.
+type verdict struct{ code, rule string }
+
+// try makes a call and holds it against the verdict: what is refused is so in
+// the wire's own shape and never reaches the provider.
+func (c *court) try(t *testing.T, wire policyWire, path, body string, want verdict, header ...string) (sent *fakeprovider.Entry) {
+	t.Helper()
+	before := len(c.provider.Bill())
+	status, h, answer, err := c.post(path, body, append([]string{"Anthropic-Version", "2023-06-01"}, header...)...)
+	must(t, err)
+	c.told(t)
+	bill := c.provider.Bill()[before:]
+	if want.code == "" { // a provider's own refusal is its own affair
+		if status != http.StatusOK && status != http.StatusBadRequest || len(bill) != 1 || h.Get("X-Aex-Code") != "" {
+			t.Errorf("%s\n%s\nshould be allowed: %d %s, %d calls sent: %.300s", path, body, status, h.Get("X-Aex-Code"), len(bill), answer)
+			return nil
+		}
+		return &bill[0]
+	}
+	if status != faults[want.code].status || h.Get("X-Aex-Code") != want.code || !strings.Contains(answer, want.rule) {
+		t.Errorf("%s\n%s\nshould be refused as %s by %q: %d %s %.300s", path, body, want.code, want.rule, status, h.Get("X-Aex-Code"), answer)
+	}
+	if !wire.refusal.MatchString(strings.TrimSpace(answer)) {
+		t.Errorf("%s: not the shape of the API's own errors: %.300s", path, answer)
+	}
+	if len(bill) != 0 {
+		t.Errorf("%s\n%s\nreached the provider", path, body)
+	}
+	return nil
+}
+
+// rules are the capabilities that look at what a request holds: what each
+// denies, and that it denies nothing else.
+var rules = []struct {
+	name   string
+	change func(*policy.Capabilities)
+	denies map[string]string // trait -> the rule that is named
+}{
+	{"open", func(*policy.Capabilities) {}, nil},
+	{"no tools", func(c *policy.Capabilities) { c.Tools = false },
+		map[string]string{tool: "allow_tools", other: "allow_tools", unnamed: "allow_tools", choice: "allow_tools", hosted: "allow_tools"}},
+	{"no function calling", func(c *policy.Capabilities) { c.FunctionCalling = false },
+		map[string]string{tool: "allow_function_calling", other: "allow_function_calling", unnamed: "allow_function_calling",
+			choice: "allow_function_calling", hosted: "allow_function_calling"}},
+	{"tools by name", func(c *policy.Capabilities) { c.AllowedTools = []string{"search", "look*"} },
+		map[string]string{other: "allowed_tool_names", unnamed: "allowed_tool_names", hosted: "allowed_tool_names"}},
+	{"all but one tool", func(c *policy.Capabilities) { c.DeniedTools = []string{"delete_*"} },
+		map[string]string{other: "denied_tool_names", unnamed: "denied_tool_names"}},
+	{"no vision", func(c *policy.Capabilities) { c.Vision = false },
+		map[string]string{media: "allow_vision", remote: "allow_vision"}},
+	{"strict", func(c *policy.Capabilities) { c.Strict = true },
+		map[string]string{hosted: "strict_mode", remote: "strict_mode", hidden: "strict_mode", unknown: "strict_mode"}},
+}
+
+// TestPolicyOnEveryWire puts everything that a request can hold under every
+// rule that looks at it.
+func TestPolicyOnEveryWire(t *testing.T) {
+	c := newCourt(t)
+	for _, rule := range rules {
+		caps := policy.Open()
+		caps.ReserveHostedTools = true // else the bound of cost denies them
+		rule.change(&caps)
+		c.as(ledger.Execution, caps)
+		for _, wire := range policyWires {
+			for _, a := range append([]ask{{trait: plain}}, wire.asks...) {
+				t.Run(strings.Join([]string{rule.name, wire.name, a.trait, a.label}, "/"), func(t *testing.T) {
+					path, body := wire.request(wire.model, a)
+					if by, denied := rule.denies[a.trait]; denied {
+						c.try(t, wire, path, body, verdict{"policy_denied", by})
+						return
+					}
+					if a.trait == hosted {
+						c.unclear(t, path, body)
+						return
+					}
+					c.try(t, wire, path, body, verdict{})
+				})
+			}
+		}
+	}
+}
+
+// unclear is a call with a tool of the provider's own, which no rule denies
+// here: where its fee is not known the price refuses it, and nothing else does.
+func (c *court) unclear(t *testing.T, path, body string) {
+	t.Helper()
+	status, h, answer, err := c.post(path, body, "Anthropic-Version", "2023-06-01")
+	must(t, err)
+	c.told(t)
+	if status != http.StatusOK && (h.Get("X-Aex-Code") != "policy_denied" || strings.Contains(answer, "_tool") || strings.Contains(answer, "strict")) &&
+		!strings.Contains(answer, "cannot be checked") && !strings.Contains(answer, "the fee of") {
+		t.Errorf("%s\n%s\nwas refused: %d %s", path, body, status, answer)
+	}
+}
+
+// TestModelPolicyOnEveryWire: lists go by the name asked for and the name sent,
+// with globs; a denied name is denied with a date behind it too.
+func TestModelPolicyOnEveryWire(t *testing.T) {
+	c := newCourt(t)
+	for _, wire := range policyWires {
+		house := "house-" + wire.name
+		first, last := wire.model[:3]+"*", "*"+wire.model[len(wire.model)-3:]
+		for _, tt := range []struct {
+			name            string
+			allowed, denied []string
+			asked           string
+			want            string
+		}{
+			{"no lists", nil, nil, wire.model, ""},
+			{"allowed by name", []string{"x", wire.model}, nil, wire.model, ""},
+			{"allowed by glob", []string{first}, nil, wire.model, ""},
+			{"allowed by the name asked for", []string{house}, nil, house, ""},
+			{"allowed by the name sent", []string{wire.model}, nil, house, ""},
+			{"not on the list", []string{"another"}, nil, wire.model, "allowed_models"},
+			{"asked for by another name", []string{"another"}, nil, house, "allowed_models"},
+			{"a name is no prefix", []string{wire.model[:len(wire.model)-2]}, nil, wire.model, "allowed_models"},
+			{"denied by name", nil, []string{wire.model}, wire.model, "denied_models"},
+			{"denied in capitals", nil, []string{wire.model}, strings.ToUpper(wire.model), "denied_models"},
+			{"denied by glob", nil, []string{last}, wire.model, "denied_models"},
+			{"denied by the name asked for", nil, []string{house}, house, "denied_models"},
+			{"denied by the name sent", nil, []string{wire.model}, house, "denied_models"},
+			{"denied though allowed", []string{wire.model}, []string{first}, wire.model, "denied_models"},
+			{"others denied", nil, []string{"another"}, wire.model, ""},
+			{"unknown", nil, nil, "nobodys-model", "unknown"},
+		} {
+			t.Run(wire.name+"/"+tt.name, func(t *testing.T) {
+				caps := policy.Open()
+				caps.AllowedModels, caps.DeniedModels = tt.allowed, tt.denied
+				for _, strict := range []bool{false, true} {
+					caps.Strict = strict
+					c.as(ledger.Execution, caps)
+					path, body := wire.request(tt.asked, ask{})
+					want := verdict{"model_not_allowed", tt.want}
+					switch tt.want {
+					case "":
+						want = verdict{}
+					case "unknown":
+						want = verdict{"model_not_priced", "nobodys-model"}
+					}
+					c.try(t, wire, path, body, want)
+				}
+			})
+		}
+	}
+}
+
+func TestStreamingPolicyOnEveryWire(t *testing.T) {
+	c := newCourt(t)
+	silent := policy.Open()
+	silent.Streaming = false
+	for _, wire := range policyWires {
+		if wire.stream == "" {
+			continue
+		}
+		t.Run(wire.name, func(t *testing.T) {
+			path, body := wire.streamed(wire.model, ask{})
+			c.as(ledger.Execution, policy.Open())
+			c.try(t, wire, path, body, verdict{})
+			c.as(ledger.Execution, silent)
+			c.try(t, wire, path, body, verdict{"policy_denied", "allow_streaming"})
+			path, body = wire.request(wire.model, ask{})
+			c.try(t, wire, path, body, verdict{})
+		})
+	}
+}
+
+// TestAnswersPolicyOnEveryWire: a tool call that comes back against the policy
+// does not reach the client as one, whole or streamed, and is paid for.
+func TestAnswersPolicyOnEveryWire(t *testing.T) {
+	c := newCourt(t)
+	caps := policy.Open()
+	caps.DeniedTools = []string{"delete_*"}
+	for _, wire := range policyWires {
+		if !wire.tools {
+			continue
+		}
+		for _, streamed := range []bool{false, true} {
+			for _, called := range []string{"lookup", "delete_all"} {
+				t.Run(fmt.Sprintf("%s/stream=%t/%s", wire.name, streamed, called), func(t *testing.T) {
+					c.as(ledger.Execution, caps)
+					a := wire.asks[0]
+					path, body := wire.request(wire.model, a)
+					if streamed {
+						path, body = wire.streamed(wire.model, a)
+					}
+					c.provider.Next(fakeprovider.Behaviour{ToolCalls: []fakeprovider.ToolCall{{Name: called, Args: `{"path":"/secret"}`}}})
+					status, h, answer, err := c.post(path, body, "Anthropic-Version", "2023-06-01")
+					c.told(t)
+					if called == "lookup" {
+						if err != nil || status != http.StatusOK || !strings.Contains(answer, "lookup") || !strings.Contains(answer, "path") {
+							t.Errorf("an allowed call was answered %d %v %s", status, err, answer)
+						}
+					} else if strings.Contains(answer, "path") || !streamed && (status != http.StatusForbidden || h.Get("X-Aex-Code") != "policy_denied") || streamed && err == nil {
+						t.Errorf("a denied call came through: %d %q %v %s", status, h.Get("X-Aex-Code"), err, answer)
+					}
+					agent, err := c.ledger.Agent(t.Context(), c.agent)
+					must(t, err)
+					if agent.Account.Spent == 0 || agent.Account.Reserved != 0 {
+						t.Errorf("spent %s, reserved %s", agent.Account.Spent, agent.Account.Reserved)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestScopeOnEveryWire: a token that may only read reads models, budget and
+// usage, and nothing else reaches a provider.
+func TestScopeOnEveryWire(t *testing.T) {
+	c := newCourt(t)
+	c.gateway.SetRegistry(c.registry(courtModels()+"routes:\n  POST /v1/files: {usd_per_call: \"0.04\", provider: openai}\n", nil))
+	c.as(ledger.ReadOnly, policy.Open())
+	denied := verdict{"read_only_token", "may read"}
+	for _, wire := range policyWires {
+		path, body := wire.request(wire.model, ask{})
+		c.try(t, wire, path, body, denied)
+		if wire.stream != "" {
+			path, body = wire.streamed(wire.model, ask{})
+			c.try(t, wire, path, body, denied)
+		}
+		switch wire.name {
+		case "messages":
+			path, body = wire.request(wire.model, ask{})
+			c.try(t, wire, path+"/count_tokens", body, denied)
+		case "gemini":
+			_, body = wire.request(wire.model, ask{})
+			c.try(t, wire, "/v1beta/models/"+wire.model+":countTokens", body, denied)
+		case "chat":
+			c.try(t, wire, "/v1/files", `{}`, denied)
+			c.try(t, wire, "/v1/aex/runs", `{"program":"x"}`, verdict{"read_only_token", ""})
+		}
+	}
+	for _, path := range []string{"/v1/models", "/v1/models/" + policyWires[0].model, "/v1beta/models", "/v1/aex/budget"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+path, nil)
+		must(t, err)
+		req.Header.Set("Authorization", "Bearer "+c.token)
+		resp, err := client.Do(req)
+		must(t, err)
+		must(t, resp.Body.Close())
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("GET %s: %s", path, resp.Status)
+		}
+	}
+}
+
+// TestPassthroughOnEveryWire: a key of the agent's own goes to the provider
+// where the policy lets it, and stays nowhere.
+func TestPassthroughOnEveryWire(t *testing.T) {
+	const own = "sk-own-key-canary-77d1"
+	c := newCourt(t)
+	c.provider = fakeprovider.New(fakeprovider.Options{}) // takes any key
+	upstream := httptest.NewServer(c.provider)
+	defer upstream.Close()
+	c.upstream = upstream.URL
+	c.gateway.SetRegistry(c.registry(courtModels(), nil))
+	header := map[string]string{"messages": "X-Api-Key", "gemini": "X-Goog-Api-Key"}
+	for _, wire := range policyWires {
+		for _, tt := range []struct {
+			name               string
+			allowed, only, own bool
+			denied             string
+		}{
+			{"not allowed", false, false, true, "allow_passthrough"},
+			{"not needed", false, false, false, ""},
+			{"allowed", true, false, true, ""},
+			{"allowed and not used", true, false, false, ""},
+			{"required", true, true, true, ""},
+			{"required and missing", true, true, false, "passthrough_required"},
+		} {
+			t.Run(wire.name+"/"+tt.name, func(t *testing.T) {
+				caps := policy.Open()
+				caps.Passthrough, caps.PassthroughOnly = tt.allowed, tt.only
+				c.as(ledger.Execution, caps)
+				path, body := wire.request(wire.model, ask{})
+				want, key := verdict{}, realKey
+				if tt.denied != "" {
+					want = verdict{"policy_denied", tt.denied}
+				}
+				var extra []string
+				if tt.own {
+					extra, key = []string{"X-Aex-Provider-Key", own}, own
+				}
+				e := c.try(t, wire, path, body, want, extra...)
+				if e == nil {
+					return
+				}
+				name, value := header[wire.name], key
+				if name == "" {
+					name, value = "Authorization", "Bearer "+key
+				}
+				if e.Header.Get(name) != fakeprovider.Fingerprint(value) || e.Header.Get("X-Aex-Provider-Key") != "" {
+					t.Errorf("the provider got %v", e.Header)
+				}
+			})
+		}
+	}
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	must(t, c.ledger.Backup(t.Context(), copied))
+	b, err := os.ReadFile(copied)
+	must(t, err)
+	if !bytes.Contains(b, []byte(c.agent)) || bytes.Contains(b, []byte(own)) {
+		t.Error("the agent's own key is in the ledger, or the copy is none")
+	}
+}
