@@ -75,6 +75,8 @@ type way struct {
 	token string
 	pid   int
 
+	watched bool // the live stream is read meanwhile
+
 	rates  []float64       // requests a second of each round, many connections
 	medias []time.Duration // median of each round, one connection
 }
@@ -101,14 +103,12 @@ func measure(ctx context.Context, rounds int, span time.Duration) error {
 		return err
 	}
 	idle := resident(gateway.pid)
-	ways := []*way{direct, proxy, gateway}
+	// The same gateway, while somebody looks at its dashboard.
+	watched := &way{name: "aex, watched", url: gateway.url, token: gateway.token, pid: gateway.pid, watched: true}
+	ways := []*way{direct, proxy, gateway, watched}
 	for round := range rounds + 1 { // the first warms up
 		for _, w := range ways {
-			many, err := load(ctx, w, 32, span)
-			if err != nil {
-				return err
-			}
-			one, err := load(ctx, w, 1, span/3)
+			many, one, err := w.measure(ctx, span)
 			if err != nil {
 				return err
 			}
@@ -123,7 +123,22 @@ func measure(ctx context.Context, rounds int, span time.Duration) error {
 		return err
 	}
 	print(ways, commit, idle, resident(gateway.pid))
-	return errors.Join(streams(ctx, ways))
+	return errors.Join(streams(ctx, ways[:3]))
+}
+
+// measure loads a way with 32 connections, then with one.
+func (w *way) measure(ctx context.Context, span time.Duration) (many, one []time.Duration, err error) {
+	if w.watched {
+		watch, stop := context.WithCancel(ctx)
+		seen := make(chan error, 1)
+		go func() { seen <- watchStream(watch, w.url) }()
+		defer func() { stop(); err = errors.Join(err, <-seen) }()
+	}
+	if many, err = load(ctx, w, 32, span); err != nil {
+		return nil, nil, err
+	}
+	one, err = load(ctx, w, 1, span/3)
+	return many, one, err
 }
 
 func print(ways []*way, commit time.Duration, idle, loaded int) {

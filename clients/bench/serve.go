@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -25,6 +26,8 @@ import (
 	"github.com/Auro-rium/aex/policy"
 	"github.com/Auro-rium/aex/proxy"
 )
+
+const benchOperator = "bench-operator-bench-operator-32"
 
 const benchToken = "benchbenchbenchbenchbenchbenchbenchbenchbenchbenchbenchbenchbench"
 
@@ -154,7 +157,42 @@ func serveGateway(ctx context.Context, upstream, home string) error {
 		Broken: func(err error) { fmt.Fprintln(os.Stderr, "bench: the ledger broke:", err) },
 	})
 	defer g.Shutdown(context.WithoutCancel(ctx))
-	return listen(ctx, g)
+	pages, err := proxy.NewDashboard(proxy.DashboardOptions{Ledger: l, Token: benchOperator, Live: g.Live})
+	if err != nil {
+		return err
+	}
+	defer pages.Close()
+	return listen(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/dashboard") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		g.ServeHTTP(w, r)
+	}))
+}
+
+// watchStream reads the dashboard's live stream, as a page that is open does,
+// until ctx ends.
+func watchStream(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/dashboard/stream", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+benchOperator)
+	req.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the live stream answered %d", resp.StatusCode)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // resident is a process's resident set in KiB.
