@@ -46,7 +46,7 @@ func (a *app) audit(ctx context.Context, export string) error {
 			return err
 		}
 		if export == "-" {
-			a.stdout = a.stderr // the trail alone stands on standard output
+			a.stdout = &results{file: a.stderr} // the trail alone stands on standard output
 		}
 	}
 	result, err := l.Verify(ctx, a.auditProgress())

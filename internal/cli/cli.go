@@ -62,10 +62,11 @@ func usageError(format string, args ...any) error {
 
 // app is what commands share.
 type app struct {
-	stdin, stdout, stderr *os.File
-	environ               []string
-	dir                   string
-	now                   func() time.Time
+	stdin, stderr *os.File
+	stdout        *results
+	environ       []string
+	dir           string
+	now           func() time.Time
 
 	home string // --home
 	json bool   // --json of the command that runs
@@ -75,7 +76,7 @@ type app struct {
 // Main runs the command of args, those after the program's name.
 func Main(args []string) Exit {
 	dir, _ := os.Getwd() // run tells when it needs one and there is none
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), dir: dir, now: time.Now}
+	a := &app{stdin: os.Stdin, stdout: &results{file: os.Stdout}, stderr: os.Stderr, environ: os.Environ(), dir: dir, now: time.Now}
 	root := a.root()
 	root.SetArgs(args)
 	ctx := context.Background()
@@ -86,6 +87,9 @@ func Main(args []string) Exit {
 		defer stop()
 	}
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && a.stdout.err != nil { // half a result is none
+		err = fmt.Errorf("writing the result: %w", a.stdout.err)
+	}
 	if err == nil {
 		return a.exit
 	}

@@ -59,7 +59,7 @@ func (a *app) showLink(ctx context.Context, link string, open bool) error {
 		return a.printJSON(map[string]string{"url": link})
 	}
 	a.printf("%s", link)
-	if open && isTerminal(a.stdout) {
+	if open && isTerminal(a.stdout.file) {
 		a.openBrowser(ctx, link)
 	}
 	return nil

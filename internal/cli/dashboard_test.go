@@ -92,7 +92,7 @@ func output(t *testing.T, home string, args ...string) string {
 	t.Helper()
 	r, w, err := os.Pipe()
 	noError(t, err)
-	a := &app{stdin: os.Stdin, stdout: w, stderr: os.Stderr, environ: []string{"AEX_HOME=" + home, "HOME=" + home}, now: time.Now}
+	a := &app{stdin: os.Stdin, stdout: &results{file: w}, stderr: os.Stderr, environ: []string{"AEX_HOME=" + home, "HOME=" + home}, now: time.Now}
 	root := a.root()
 	root.SetArgs(args)
 	printed := make(chan string)

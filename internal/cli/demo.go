@@ -106,7 +106,7 @@ func (a *app) runRunaway(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, self, "run", "--agent", "demo", "--budget", demoBudget, "--price", demoPrice,
 		"--grace", "1s", "--", self, "demo-agent")
 	cmd.Env, cmd.Dir = a.environ, a.dir
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout.file, a.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 15 * time.Second
 	err = cmd.Run()

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+)
 
 // exitCodes is the one table of them that people read.
 const exitCodes = `aex run ends with the program's own exit code, or by its signal, or with:
@@ -36,7 +40,7 @@ func (a *app) helpCommand() *cobra.Command {
 	help.AddCommand(&cobra.Command{
 		Use: "exit-codes", Short: "list the exit codes", Args: none,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := a.stdout.WriteString(exitCodes)
+			_, err := io.WriteString(a.stdout, exitCodes)
 			return err
 		},
 	})

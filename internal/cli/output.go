@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 	"unicode"
@@ -12,6 +13,21 @@ import (
 
 	"github.com/Auro-rium/aex/ledger"
 )
+
+// results is standard output. It keeps the first error, so that no command has
+// to look for it at every line it prints.
+type results struct {
+	file *os.File
+	err  error
+}
+
+func (r *results) Write(b []byte) (int, error) {
+	n, err := r.file.Write(b)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
+}
 
 // printJSON prints v for programs: indented, one value.
 func (a *app) printJSON(v any) error {

@@ -169,7 +169,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	}
 	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
 	if f.report != "" {
-		err = errors.Join(err, writeReport(f.report, rep))
+		err = errors.Join(err, a.writeReport(f.report, rep))
 	}
 	err = errors.Join(err, a.stepSummary(rep))
 	if err != nil && a.exit.Code == 0 {
@@ -239,7 +239,7 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 		agent = "default"
 	}
 	spec := supervisor.Spec{
-		Argv: args, Environ: a.environ, Dir: a.dir, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
+		Argv: args, Environ: a.environ, Dir: a.dir, Stdin: a.stdin, Stdout: a.stdout.file, Stderr: a.stderr,
 		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, KeyHint: a.keyHint, CAFile: f.caFile,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
 		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
@@ -354,40 +354,65 @@ func (a *app) runHint(err error, program string) error {
 	return err
 }
 
-// writeReport puts the report where no reader sees half of it.
-func writeReport(path string, rep *supervisor.Report) error {
+// writeReport puts the report where no reader sees half of it. A pipe, a device
+// and a link stay what they are; what is aex's own standard output or error,
+// whatever its name, is written to where it stands.
+func (a *app) writeReport(path string, rep *supervisor.Report) error {
 	b, err := json.MarshalIndent(rep, "", "  ")
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return writeTo(path, append(b, '\n')) // a pipe or a device stays what it is
+	b = append(b, '\n')
+	if info, err := os.Stat(path); err == nil {
+		for _, f := range []*os.File{a.stdout.file, a.stderr} {
+			if own, err := f.Stat(); err == nil && os.SameFile(info, own) {
+				return reportError(f.Write(b))
+			}
+		}
+		if !info.Mode().IsRegular() {
+			return writeTo(path, b)
+		}
 	}
-	if link, err := filepath.EvalSymlinks(path); err == nil {
-		path = link
+	switch target, err := filepath.EvalSymlinks(path); {
+	case strings.HasPrefix(path, "/dev/"), strings.HasPrefix(path, "/proc/"), err != nil && isLink(path):
+		return writeTo(path, b)
+	case err == nil:
+		path = target
 	}
+	return replaceFile(path, b)
+}
+
+// replaceFile puts b at path in one step.
+func replaceFile(path string, b []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".aex-report-*")
 	if err != nil {
 		return hinted(fmt.Errorf("writing the report: %w", err), "give --report a file in a directory that exists")
 	}
 	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(b, '\n'))
+	_, err = tmp.Write(b)
 	if err = errors.Join(err, tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}
-	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	return nil
+	return reportError(0, err)
 }
 
+// writeTo adds b to what is there.
 func writeTo(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
+		return reportError(0, err)
 	}
 	_, err = f.Write(b)
-	if err = errors.Join(err, f.Close()); err != nil {
+	return reportError(0, errors.Join(err, f.Close()))
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&os.ModeSymlink != 0
+}
+
+func reportError(_ int, err error) error {
+	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
@@ -399,6 +424,9 @@ func checkFiles(f *runFlags) error {
 	if f.report != "" {
 		if info, err := os.Stat(filepath.Dir(f.report)); err != nil || !info.IsDir() {
 			return hinted(fmt.Errorf("--report %s: there is no directory %s", f.report, filepath.Dir(f.report)), "make it, or name another file")
+		}
+		if info, err := os.Stat(f.report); err == nil && info.IsDir() {
+			return hinted(fmt.Errorf("--report %s is a directory", f.report), "name a file in it")
 		}
 	}
 	if f.caFile != "" {
