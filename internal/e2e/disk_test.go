@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,9 @@ func TestDiskFullAtSettlement(t *testing.T) {
 	_ = aex.Wait()
 	if code := aex.ProcessState.ExitCode(); code != 125 {
 		t.Errorf("exit %d", code)
+	}
+	if said := fmt.Sprint(aex.Stderr); strings.Contains(said, "$0.00") || !strings.Contains(said, "not known") {
+		t.Errorf("what was spent cannot be told: %s", said)
 	}
 	awaitGone(t, child)
 	must(t, os.Remove(fill))

@@ -118,6 +118,7 @@ func startHanging(t *testing.T, s *stage) (aex *exec.Cmd, child int) {
 	s.provider.Set(fakeprovider.Behaviour{Fault: fakeprovider.FaultHangHeaders})
 	mark := filepath.Join(t.TempDir(), "pid")
 	aex = s.aex(append([]string{"run", "--agent", "x", "--budget", "0.50", "--price", price, "--"}, bot("once", mark)...)...)
+	aex.Stderr = new(strings.Builder)
 	must(t, aex.Start())
 	must(t, s.provider.Hung(t.Context(), 1))
 	b, err := os.ReadFile(mark)
