@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X github.com/Auro-rium/aex/internal/cli.Version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test race check vuln demo bench crash supervise fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc
+.PHONY: build test race check vuln demo bench crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -43,6 +43,10 @@ crash: ## kill -9 at 500 random instants
 
 supervise: cc ## the supervision cases, 20 times in a row
 	CGO_ENABLED=1 $(GO) test -race -run 'TestCase' -count=20 -timeout 120m ./supervisor
+
+SOAK ?= 60
+soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that operators do
+	AEX_SOAK=$(SOAK) $(GO) test -count=1 -run TestSoak -timeout 30m -v ./internal/e2e
 
 FUZZTIME ?= 20s
 fuzz: ## each fuzz target for FUZZTIME
