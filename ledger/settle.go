@@ -63,7 +63,12 @@ type Outcome struct {
 // Call it with context.WithoutCancel: the effect has happened. A second
 // Settle of a hold that ended other than by recovery is ErrHoldEnded.
 func (l *Ledger) Settle(ctx context.Context, id HoldID, s Settlement) (Outcome, error) {
-	return l.SettleLater(ctx, id, s)()
+	out := new(Outcome)
+	o, err := settling(id, s, out)
+	if err == nil {
+		err = l.do(ctx, o)
+	}
+	return *out, err
 }
 
 // SettleLater is Settle for a caller that has other work meanwhile: the
@@ -73,6 +78,7 @@ func (l *Ledger) SettleLater(ctx context.Context, id HoldID, s Settlement) func(
 	out := new(Outcome)
 	o, err := settling(id, s, out)
 	if err == nil {
+		o.lazy = true
 		err = l.enqueue(ctx, o)
 	}
 	return func() (Outcome, error) {

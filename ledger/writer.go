@@ -22,6 +22,7 @@ type op struct {
 	ctx    context.Context
 	admit  *admitting // an admission, which may wait for money
 	parked bool       // do left it waiting
+	lazy   bool       // nobody waits for it yet: it may share the next one's commit
 }
 
 const (
@@ -170,8 +171,39 @@ func (w *writer) run() {
 			w.last()
 			return
 		}
-		w.turn(first)
+		w.turn(w.company(first))
 	}
+}
+
+// lazyWait is how long a lazy operation waits for one to share its commit with.
+const lazyWait = time.Millisecond
+
+// company gathers what comes while only lazy operations are there. A caller
+// that settles a call and makes the next one at once pays for one commit, not
+// for two; a lazy operation that money is waited for does not wait itself.
+func (w *writer) company(first *op) (ops []*op) {
+	if first == nil {
+		return nil
+	}
+	ops = append(ops, first)
+	if !first.lazy || len(w.waiting) > 0 {
+		return ops
+	}
+	late := time.NewTimer(lazyWait)
+	defer late.Stop()
+	for len(ops) < groupMax {
+		select {
+		case o := <-w.queue:
+			if ops = append(ops, o); !o.lazy {
+				return ops
+			}
+		case <-late.C:
+			return ops
+		case <-w.quit:
+			return ops
+		}
+	}
+	return ops
 }
 
 // rest is how long the writer may sleep when nobody asks.
@@ -216,7 +248,7 @@ func (w *writer) last() {
 	for {
 		select {
 		case o := <-w.queue:
-			w.turn(o)
+			w.turn([]*op{o})
 			for _, o := range w.waiting {
 				w.answer(o, ErrClosed)
 			}
@@ -236,12 +268,8 @@ func (w *writer) answer(o *op, err error) {
 }
 
 // turn commits one group and answers it.
-func (w *writer) turn(first *op) {
+func (w *writer) turn(ops []*op) {
 	lockErr := lockFile(w.lock)
-	var ops []*op
-	if first != nil {
-		ops = append(ops, first)
-	}
 	for more := true; more && len(ops) < groupMax; {
 		select {
 		case o := <-w.queue:

@@ -28,17 +28,24 @@ func readBody(r *http.Request) ([]byte, error) {
 	n, err := buf.ReadFrom(io.LimitReader(in, maxBody+1))
 	switch {
 	case n > maxBody:
-		return nil, refusef("request_too_large", "the request is larger than %d MiB", maxBody>>20)
+		return nil, tooLarge(r)
 	case err != nil:
 		return nil, refusef("invalid_request", "the request's body ended early or is damaged: %v", err)
 	}
 	return buf.Bytes(), nil
 }
 
+// tooLarge reads on for a while: a client that is still writing when its
+// connection closes sees a reset instead of the answer.
+func tooLarge(r *http.Request) error {
+	_, _ = io.CopyN(io.Discard, r.Body, maxBody)
+	return refusef("request_too_large", "the request is larger than %d MiB", maxBody>>20)
+}
+
 // decoder undoes the Content-Encoding: the price depends on what is inside.
 func decoder(r *http.Request) (io.Reader, error) {
 	if r.ContentLength > maxBody {
-		return nil, refusef("request_too_large", "the request is larger than %d MiB", maxBody>>20)
+		return nil, tooLarge(r)
 	}
 	limited := io.LimitReader(r.Body, maxBody+1)
 	switch strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))) {

@@ -4,19 +4,19 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	_ "modernc.org/sqlite" // the ledger's own driver
 )
 
 const wholeBody = `{"model":"gpt-4o-mini","max_tokens":200,"messages":[{"role":"user","content":"hello there, tell me something"}]}`
@@ -77,21 +77,27 @@ func caller(ctx context.Context, w *way, end time.Time) ([]time.Duration, error)
 	return took, nil
 }
 
-// commitTime is how long a small durable write takes on the ledger's disk.
-func commitTime(dir string) (time.Duration, error) {
-	f, err := os.Create(filepath.Join(dir, "commit"))
+// commitTime is how long SQLite takes to commit one small row as the ledger
+// does: in a write-ahead log, synchronous=FULL, on the same disk.
+func commitTime(ctx context.Context, dir string) (time.Duration, error) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "commit.db")+"?_pragma=journal_mode(wal)&_pragma=synchronous(full)")
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, "CREATE TABLE t (n INTEGER PRIMARY KEY, body TEXT)"); err != nil {
+		return 0, err
+	}
+	insert, err := db.PrepareContext(ctx, "INSERT INTO t (body) VALUES (?)")
+	if err != nil {
+		return 0, err
+	}
+	defer insert.Close()
 	var took []time.Duration
-	page := bytes.Repeat([]byte{1}, 4096)
 	for range 200 {
 		began := time.Now()
-		if _, err := f.Write(page); err != nil {
-			return 0, err
-		}
-		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+		if _, err := insert.ExecContext(ctx, strings.Repeat("x", 300)); err != nil {
 			return 0, err
 		}
 		took = append(took, time.Since(began))

@@ -118,7 +118,7 @@ func measure(ctx context.Context, rounds int, span time.Duration) error {
 			}
 		}
 	}
-	commit, err := commitTime(home)
+	commit, err := commitTime(ctx, home)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func print(ways []*way, commit time.Duration, idle, loaded int) {
 		fmt.Printf("%-14s %16.0f %10.2f %18s %12s\n", w.name, median(w.rates), median(ratios(w.rates, proxy.rates)),
 			median(w.medias).Round(time.Microsecond), (median(w.medias) - median(proxy.medias)).Round(time.Microsecond))
 	}
-	fmt.Printf("one commit (write and fdatasync of 4 KiB, same disk): %s\n", commit.Round(time.Microsecond))
+	fmt.Printf("one commit (one row by SQLite, synchronous=FULL, same disk): %s\n", commit.Round(time.Microsecond))
 	fmt.Printf("gateway's resident set: %.1f MiB idle, %.1f MiB after the load\n", float64(idle)/1024, float64(loaded)/1024)
 	if info, err := os.Stat("bin/aex"); err == nil {
 		fmt.Printf("binary: %.1f MB\n", float64(info.Size())/1e6)
