@@ -160,7 +160,7 @@ func reuse() error {
 			continue
 		}
 		if err := (processTable{}).signal(listed, unix.SIGKILL); err != errGone {
-			return fmt.Errorf("signalling a number of another process: %w", err)
+			return fmt.Errorf("signalling a number of another process: %v", err)
 		}
 		second.Process.Signal(unix.SIGTERM)
 		second.Wait()

@@ -31,7 +31,7 @@ const (
 	fdCount
 )
 
-// order is what aex tells the monitor. Exactly one field is set.
+// order is what aex tells the monitor. Exactly one field is set, besides Alone.
 type order struct {
 	Spawn   *spawn   `json:"spawn,omitempty"`
 	Resume  *resume  `json:"resume,omitempty"`
@@ -72,6 +72,7 @@ type report struct {
 	Failed  int     `json:"failed,omitempty"`  // errno of a child that did not start
 	Stopped int     `json:"stopped,omitempty"` // signal that stopped the child
 	Ended   *Status `json:"ended,omitempty"`
+	Alone   bool    `json:"alone,omitempty"` // with Ended: nothing else descends from the monitor, and nothing can any more
 }
 
 // socketpair returns the two ends of a control socket, close-on-exec; the first is non-blocking.

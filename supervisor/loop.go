@@ -100,6 +100,9 @@ func (p *Process) handle(s os.Signal) {
 func (p *Process) reported(r report) {
 	switch {
 	case r.Ended != nil:
+		p.mu.Lock()
+		p.alone = r.Alone
+		p.mu.Unlock()
 		p.finish(*r.Ended)
 	case r.Stopped != 0:
 		p.childStopped(syscall.Signal(r.Stopped))

@@ -209,8 +209,15 @@ func (m *monitor) signalChild(s unix.Signal) {
 	}
 }
 
-// reap collects every dead descendant, and reports what became of the child.
+// reap collects every dead descendant, and reports what became of the child: its end last, when it is known whether
+// anything else is left.
 func (m *monitor) reap() {
+	var ended *Status
+	defer func() {
+		if ended != nil {
+			m.link.send(report{Ended: ended, Alone: childless()})
+		}
+	}()
 	for {
 		var ws syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG|syscall.WUNTRACED, nil)
@@ -228,10 +235,10 @@ func (m *monitor) reap() {
 			m.link.send(report{Stopped: int(ws.StopSignal())})
 		case ws.Exited():
 			m.child = 0
-			m.link.send(report{Ended: &Status{Code: ws.ExitStatus()}})
+			ended = &Status{Code: ws.ExitStatus()}
 		case ws.Signaled():
 			m.child = 0
-			m.link.send(report{Ended: &Status{Code: 128 + int(ws.Signal()), Signal: ws.Signal()}})
+			ended = &Status{Code: 128 + int(ws.Signal()), Signal: ws.Signal()}
 		}
 	}
 }

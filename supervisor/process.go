@@ -84,6 +84,7 @@ type Process struct {
 	mu        sync.Mutex
 	status    Status
 	ended     bool // status is final
+	alone     bool // the child was the last of the tree
 	forced    bool // End has killed, so the screen may need help
 	closed    bool
 	endings   int           // calls of End under way: a stopped child is then no reason to suspend aex
@@ -149,7 +150,19 @@ func (p *Process) settle() {
 }
 
 // Tree lists the living processes of the tree, the child among them, oldest first.
-func (p *Process) Tree() []Proc { return p.forest().list(true) }
+func (p *Process) Tree() []Proc {
+	if p.over() {
+		return nil
+	}
+	return p.forest().list(true)
+}
+
+// over tells that the whole tree has ended by itself, which needs no looking for.
+func (p *Process) over() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended && p.alone
+}
 
 // Orphans lists what is left of the tree. It means that once the child has ended.
 func (p *Process) Orphans() []Proc { return p.Tree() }
@@ -158,6 +171,9 @@ func (p *Process) Orphans() []Proc { return p.Tree() }
 // seconds, and then it names the survivors. It returns when that is over. Calling it again is harmless; the answer
 // is the sum of all calls.
 func (p *Process) End(e Ending) Ended {
+	if p.over() {
+		return p.addUp(Ended{})
+	}
 	p.mu.Lock()
 	p.endings++
 	p.mu.Unlock()

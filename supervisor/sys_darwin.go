@@ -15,6 +15,9 @@ func executable() (string, error) { return os.Executable() }
 
 func becomeSubreaper() error { return nil }
 
+// childless is never known: what is orphaned here does not come to the monitor.
+func childless() bool { return false }
+
 func becomeUndumpable() error { return nil }
 
 func monitorAttr(session bool, terminal int) *syscall.SysProcAttr {

@@ -24,6 +24,16 @@ func executable() (string, error) {
 
 func becomeSubreaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
+// childless tells a subreaper whether nothing at all descends from it: a process is given to it before the parent that
+// dies can be waited for, so that no children of any kind means no descendants.
+func childless() bool {
+	err := unix.EINTR
+	for err == unix.EINTR {
+		err, _ = unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil).(syscall.Errno)
+	}
+	return err == unix.ECHILD
+}
+
 // becomeUndumpable hides this process's memory and environment from other processes of the same user.
 func becomeUndumpable() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
