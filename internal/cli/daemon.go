@@ -179,16 +179,26 @@ func lastSaid(path string, offset int64) (said, hint string) {
 }
 
 func (a *app) daemonStopCommand() *cobra.Command {
-	wait := 30*time.Second + drainWait
+	wait, port := 30*time.Second+drainWait, 0
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "stop", Short: "end the server when its calls are booked", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopDaemon(cmd.Context(), wait) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopDaemon(cmd.Context(), wait, port) },
 	})
 	cmd.Flags().DurationVar(&wait, "wait", wait, "how long to wait for its end")
+	cmd.Flags().IntVar(&port, "port", 0, "only if this is where it listens")
 	return cmd
 }
 
-func (a *app) stopDaemon(ctx context.Context, wait time.Duration) error {
+// elsewhere is the error for a server that listens on another port than the one
+// that was named; nil where none was.
+func (v daemonView) elsewhere(port int) error {
+	if port == 0 || strings.HasSuffix(v.URL, ":"+strconv.Itoa(port)) {
+		return nil
+	}
+	return hinted(fmt.Errorf("the daemon of this home listens at %s, not on port %d", v.URL, port), "a home has one daemon; name another home with --home")
+}
+
+func (a *app) stopDaemon(ctx context.Context, wait time.Duration, port int) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
@@ -196,6 +206,9 @@ func (a *app) stopDaemon(ctx context.Context, wait time.Duration) error {
 	v := a.lookAtDaemon(ctx, s)
 	if !v.Running {
 		return hinted(errors.New("the daemon is not running"), "start it with: aex daemon start")
+	}
+	if err := v.elsewhere(port); err != nil {
+		return err
 	}
 	if err := a.ask(ctx, "POST", "/admin/stop", nil); err != nil {
 		return hinted(fmt.Errorf("asking the daemon to stop: %w", err), "if it hangs, end it: kill %d", v.PID)
@@ -219,18 +232,24 @@ func (a *app) stopDaemon(ctx context.Context, wait time.Duration) error {
 }
 
 func (a *app) daemonStatusCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
+	port := 0
+	cmd := a.jsonFlag(&cobra.Command{
 		Use: "status", Short: "tell whether the server runs; exit 1 when not", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemonStatus(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemonStatus(cmd.Context(), port) },
 	})
+	cmd.Flags().IntVar(&port, "port", 0, "fail unless this is where it listens")
+	return cmd
 }
 
-func (a *app) daemonStatus(ctx context.Context) error {
+func (a *app) daemonStatus(ctx context.Context, port int) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
 	}
 	v := a.lookAtDaemon(ctx, s)
+	if err := v.elsewhere(port); err != nil && v.Ready {
+		return err
+	}
 	if !v.Running || !v.Ready {
 		a.exit.Code = exitFailed
 	}
