@@ -45,7 +45,10 @@ func (c *call) decide() error {
 	if errors.Is(err, policy.ErrUnbounded) && c.unlimited() {
 		c.ceiling, err = policy.Bound(policy.Capabilities{ReserveHostedTools: true}.Reserve(bounded), c.model, !c.g.o.NoClamp)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, policy.ErrAmount): // no call is of that size
+		return refusef("invalid_request", "%v", err)
+	case err != nil:
 		return refusef("policy_denied", "%v", err)
 	}
 	return nil

@@ -56,6 +56,8 @@ type Options struct {
 	Patience time.Duration
 
 	Now func() time.Time // nil: time.Now
+
+	sweepEvery time.Duration // how often the ledger is asked for holds that no call owns; 0: 1 min
 }
 
 // Notice tells of one answered call.
@@ -112,6 +114,9 @@ func New(o Options) *Gateway {
 	}
 	if o.Patience == 0 {
 		o.Patience = time.Minute
+	}
+	if o.sweepEvery == 0 {
+		o.sweepEvery = time.Minute
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -181,13 +186,10 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 // lastAnswer is how long answers that are no calls get when the gateway closes.
 const lastAnswer = 500 * time.Millisecond
 
-// sweepEvery is how often the ledger is asked for holds that no call owns.
-const sweepEvery = time.Minute
-
 // sweep settles in full what a call of this gateway left behind, which only a
 // fault of its own can bring about; what cannot be booked ends the gateway.
 func (g *Gateway) sweep() {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(g.o.sweepEvery)
 	defer tick.Stop()
 	for {
 		select {

@@ -39,6 +39,7 @@ type setup struct {
 	caps     *policy.Capabilities
 	prices   []string
 	models   string // models.yaml
+	now      func() time.Time
 	change   func(*Options)
 }
 
@@ -55,7 +56,7 @@ func newWorld(t *testing.T, s setup) *world {
 	upstream := httptest.NewServer(w.provider)
 	home := t.TempDir()
 	var err error
-	w.ledger, err = ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home})
+	w.ledger, err = ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home, Now: s.now})
 	must(t, err)
 	w.upstream = upstream.URL
 	if s.prices == nil {
