@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +127,44 @@ func TestHoldsThatNoCallOwnsAreSwept(t *testing.T) {
 	run := w.booked(1)
 	if want := 1000 + w.billed(parsePrices(t, wirePrices)); run.Account.Spent != want || run.Account.Reserved != 0 {
 		t.Errorf("spent %s of %s, reserved %s", run.Account.Spent, want, run.Account.Reserved)
+	}
+}
+
+// What a call took is free again when its client has hung up and it is booked.
+func TestHungUpCallsLeaveNothing(t *testing.T) {
+	w := newWorld(t, setup{change: func(o *Options) { o.Linger = time.Hour }})
+	body := `{"model":"gpt-4o-mini","stream":true,"max_tokens":20,"messages":[{"role":"user","content":"` + strings.Repeat("x", 100_000) + `"}]}`
+	calls := 0
+	hangUp := func(n int) {
+		for range n {
+			calls++
+			ctx, cancel := context.WithCancel(t.Context())
+			w.provider.Set(fakeprovider.Behaviour{Fault: fakeprovider.FaultHang, After: 4})
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_, _, _, _ = w.postWithin(ctx, "/v1/chat/completions", body)
+			}()
+			must(t, w.provider.Hung(t.Context(), 1))
+			cancel()
+			<-done
+			w.provider.Release()
+			w.booked(1)
+			must(t, w.provider.Wait(t.Context(), calls))
+		}
+	}
+	inUse := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	hangUp(10)
+	before := inUse()
+	hangUp(150)
+	bill := uint64(150 * len(body)) // the provider keeps each request
+	if after := inUse(); after > before+bill+8<<20 {
+		t.Errorf("150 calls of 100 kB that were hung up leave %d kB", (after-before-bill)>>10)
 	}
 }
