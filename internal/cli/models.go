@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/ledger"
 	"github.com/Auro-rium/aex/policy"
 )
 
@@ -38,7 +39,9 @@ type modelView struct {
 	Source    string `json:"price_source"`
 	Version   string `json:"price_version"`
 	Assumed   bool   `json:"price_assumed,omitempty"`
-	Local     bool   `json:"local,omitempty"`
+
+	Cost  *ledger.Micros `json:"cost_micro,omitempty"` // of the usage that was given
+	Local bool           `json:"local,omitempty"`
 }
 
 // perMTok turns pico-dollars a token into micro-dollars per million tokens:
@@ -144,6 +147,7 @@ func perMillion(micro *int64) string {
 
 func (a *app) modelsPriceCommand() *cobra.Command {
 	var prices []string
+	var usage usageFlags
 	wire := ""
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "price MODEL...", Short: "tell what a model costs, and where that is from",
@@ -167,15 +171,25 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("model %s: %w", name, err)
 				}
-				views = append(views, viewModel(m))
+				view := viewModel(m)
+				if view.Cost, err = usage.cost(m); err != nil {
+					return err
+				}
+				views = append(views, view)
 			}
 			if a.json {
 				return a.printJSON(views)
 			}
 			a.printModels(views)
+			for _, v := range views {
+				if v.Cost != nil {
+					a.printf("%s: this usage costs %s", printable(v.Name), *v.Cost)
+				}
+			}
 			return nil
 		},
 	})
+	usage.add(cmd.Flags())
 	cmd.Flags().StringArrayVar(&prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
 	cmd.Flags().StringVar(&wire, "wire", wire, "the API it is asked for on: chat, responses, messages, gemini, ... (default: the first that knows it)")
 	return cmd
