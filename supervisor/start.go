@@ -292,6 +292,8 @@ func (p *Process) abort() {
 	}
 	if p.monitor != nil {
 		p.awaitMonitor()
+		// A monitor that was killed before it could tell of the child has ended nothing.
+		p.forest().end(0)
 		monitors.remove(p.monitor.Pid)
 	}
 	if p.master != nil {
