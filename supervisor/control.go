@@ -27,7 +27,6 @@ const (
 	fdControl  = iota // the socket
 	fdTerminal        // the child's terminal: the pty's slave, or the caller's own
 	fdUser            // the caller's terminal, to be restored if aex dies
-	fdCgroup          // the directory of the run's cgroup
 	fdCount
 )
 
@@ -49,8 +48,7 @@ type spawn struct {
 	Terminal   bool   // fdTerminal is there
 	Foreground bool   // the child starts as the terminal's foreground group
 	User       bool   // fdUser is there
-	InCgroup   bool   // fdCgroup is there
-	Cgroup     string // its directory
+	Cgroup     string // the directory of the run's cgroup; "": it has none
 	IgnoreQuit bool   // the caller ignored SIGQUIT
 }
 

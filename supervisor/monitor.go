@@ -110,20 +110,23 @@ func (m *monitor) start() (int, error) {
 		files[fd] = uintptr(fd)
 	}
 	attr := &syscall.ProcAttr{Dir: string(s.Dir), Env: toStrings(s.Env), Files: files}
-	attempt := func(inCgroup bool) (int, error) {
+	attempt := func(cgroup *os.File) (int, error) {
 		attr.Sys = childAttr(s.Terminal && s.Foreground, m.base+fdTerminal)
-		if inCgroup {
-			enterCgroup(attr.Sys, m.base+fdCgroup)
+		if cgroup != nil {
+			enterCgroup(attr.Sys, int(cgroup.Fd()))
 		}
 		return syscall.ForkExec(string(s.Path), toStrings(s.Argv), attr)
 	}
-	if s.InCgroup {
-		// clone3 may be refused (an old seccomp filter, a cgroup that may not be entered): then without.
-		if pid, err := attempt(true); err == nil || err == syscall.ENOENT {
-			return pid, err
+	if m.cgroup != nil {
+		if dir, err := m.cgroup.open(); err == nil {
+			defer dir.Close()
+			// clone3 may be refused (an old seccomp filter, a cgroup that may not be entered): then without.
+			if pid, err := attempt(dir); err == nil || err == syscall.ENOENT {
+				return pid, err
+			}
 		}
 	}
-	return attempt(false)
+	return attempt(nil)
 }
 
 // detach lets go of everything that is the child's, so that readers see its end of file when the child's tree
@@ -137,9 +140,6 @@ func (m *monitor) detach() {
 	}
 	for _, fd := range m.spawn.Inherited {
 		unix.Close(fd)
-	}
-	if m.spawn.InCgroup {
-		unix.Close(m.base + fdCgroup)
 	}
 }
 

@@ -68,6 +68,7 @@ type Process struct {
 	link    *link
 	monitor *os.Process
 	child   int
+	spawn   *spawn // how the monitor is to start the child
 	cgroup  *cgroup
 	signals *signals
 

@@ -42,6 +42,7 @@ type session struct {
 	token   string
 	gateway *proxy.Gateway
 	url     string
+	monitor *Launcher // waits for the program
 	proc    *Process
 	guard   *guard
 	bypass  *bypass
@@ -62,16 +63,22 @@ type session struct {
 	owners    sync.WaitGroup
 }
 
-// Run does one run, whole: open the ledger, open the run, listen, start the
-// program, wait, end its tree, settle, report. What it opened it closes in the
-// opposite order: the tree is gone before the gateway closes, every call is
-// booked before the run ends, and the ledger closes last. The report is
-// complete also when an error comes with it.
+// Run does one run, whole: start a monitor, which comes up meanwhile, open the
+// ledger, open the run, listen, start the program, wait, end its tree, settle,
+// report. What it opened it closes in the opposite order: the tree is gone
+// before the gateway closes, every call is booked before the run ends, and the
+// ledger closes last. The report is complete also when an error comes with it.
 func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
 	r := &session{Spec: s, report: rep, started: make(chan struct{}), exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
+	if r.monitor, err = Prepare(Command{
+		TTY: s.TTY, Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr, Title: s.Title, DieWithParent: s.DieWithParent, Sensitive: true,
+	}); err != nil {
+		return rep, err
+	}
+	defer r.monitor.Close()
 	if s.Outer != nil {
 		return rep, r.runInside(ctx)
 	}
@@ -148,10 +155,8 @@ func (r *session) start() (err error) {
 	if env, err = r.adaptProgram(env); err != nil {
 		return err
 	}
-	r.proc, err = Start(Command{
-		Argv: r.Argv, Env: env, Dir: r.Dir, TTY: r.TTY, Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
-		RunID: string(r.row.ID), Title: r.Title, DieWithParent: r.DieWithParent, Sensitive: true,
-	})
+	r.monitor.Argv, r.monitor.Env, r.monitor.Dir, r.monitor.RunID = r.Argv, env, r.Dir, string(r.row.ID)
+	r.proc, err = r.monitor.Launch()
 	switch {
 	case errors.Is(err, ErrNotFound):
 		r.report.ExitCode = ExitNotFound

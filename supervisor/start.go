@@ -21,30 +21,77 @@ const startLimit = 30 * time.Second
 // reason; then, as after any error, nothing is left running and the terminal is as it was. The caller must Close the
 // Process. There is one Process at a time in a program; it owns the program's signals.
 func Start(c Command) (*Process, error) {
+	l, err := Prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	return l.Launch()
+}
+
+// Launcher is a monitor that waits for its program. A new process takes about as long to come up as a ledger takes to
+// open, and nobody has to wait for the one before doing the other.
+type Launcher struct {
+	Command // Argv, Env, Dir and RunID count at Launch, the rest at Prepare
+
+	p     *Process
+	slave *os.File // of the child's terminal, if it gets one
+}
+
+// Prepare starts the monitor of a program that Launch will start. Signals and the terminal are left alone until then.
+// The caller must Launch or Close what it returns.
+func Prepare(c Command) (*Launcher, error) {
 	if os.Getenv("AEX_MONITOR") != "" {
 		return nil, errors.New("a monitor may not supervise: main has to call supervisor.MonitorMain first")
 	}
 	c.Stdin, c.Stdout, c.Stderr = orStandard(c.Stdin, os.Stdin), orStandard(c.Stdout, os.Stdout), orStandard(c.Stderr, os.Stderr)
-	if len(c.Argv) == 0 {
-		return nil, fmt.Errorf("%w: no program is given", ErrNotFound)
-	}
-	path, err := lookPath(c.Argv[0], c.Dir, c.Env)
-	if err != nil {
-		return nil, err
-	}
 	if err := becomeSubreaper(); err != nil {
 		return nil, fmt.Errorf("becoming the reaper of the tree: %w", err)
 	}
-	p := &Process{
+	l := &Launcher{Command: c, p: &Process{
 		cmd: c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
 		done: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
 		interrupted: make(chan os.Signal, 1),
+	}}
+	var err error
+	if l.slave, err = l.p.openPty(); err == nil {
+		err = l.p.spawnMonitor(l.slave)
 	}
-	p.signals = catchSignals()
-	if err := p.launch(path); err != nil {
-		p.abort()
+	if err != nil {
+		l.Close()
 		return nil, err
 	}
+	return l, nil
+}
+
+// Close lets a monitor go that was not used. After Launch it does nothing.
+func (l *Launcher) Close() {
+	if l.p == nil {
+		return
+	}
+	if l.slave != nil {
+		l.slave.Close()
+	}
+	l.p.abort()
+	l.p = nil
+}
+
+// Launch starts the program, as Start says.
+func (l *Launcher) Launch() (*Process, error) {
+	p := l.p
+	if p == nil {
+		return nil, errors.New("the monitor was let go")
+	}
+	p.cmd = l.Command
+	err := p.launch()
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	// Open until the child runs: some kernels report an end of file on a master whose slave nobody has open.
+	if l.slave != nil {
+		l.slave.Close()
+	}
+	l.p = nil
 	return p, nil
 }
 
@@ -55,18 +102,24 @@ func orStandard(f, standard *os.File) *os.File {
 	return f
 }
 
-// launch starts monitor and child, and everything that serves them.
-func (p *Process) launch(path string) error {
-	slave, err := p.openTerminals()
+// launch has the monitor start the child, and starts everything that serves them.
+func (p *Process) launch() error {
+	if len(p.cmd.Argv) == 0 {
+		return fmt.Errorf("%w: no program is given", ErrNotFound)
+	}
+	path, err := lookPath(p.cmd.Argv[0], p.cmd.Dir, p.cmd.Env)
 	if err != nil {
 		return err
 	}
-	if slave != nil {
-		// Open until the child runs: some kernels report an end of file on a master whose slave nobody has open.
-		defer slave.Close()
-	}
+	p.signals = catchSignals()
+	p.dressTerminals()
 	p.cgroup = makeCgroup(p.cmd.RunID)
-	reports, err := p.spawnMonitor(path, slave)
+	p.spawn.Path, p.spawn.Dir, p.spawn.Argv, p.spawn.Env = []byte(path), []byte(p.cmd.Dir), toBytes(p.cmd.Argv), toBytes(p.cmd.Env)
+	p.spawn.Foreground, p.spawn.IgnoreQuit = p.front, p.signals.ignored[unix.SIGQUIT]
+	if p.cgroup != nil {
+		p.spawn.Cgroup = p.cgroup.dir
+	}
+	reports, err := p.greet()
 	if err != nil {
 		return err
 	}
@@ -88,8 +141,8 @@ func (p *Process) launch(path string) error {
 	return nil
 }
 
-// openTerminals makes the child's terminal and the caller's raw, as planned.
-func (p *Process) openTerminals() (slave *os.File, err error) {
+// openPty makes the child's terminal, as planned.
+func (p *Process) openPty() (slave *os.File, err error) {
 	p.wants = p.plan.foreground
 	if p.plan.pty {
 		var master *os.File
@@ -98,7 +151,7 @@ func (p *Process) openTerminals() (slave *os.File, err error) {
 				return nil, err
 			}
 			// No pty can be had: the child gets the descriptors as they are.
-			p.plan.pty, p.plan.slave = false, [3]bool{}
+			p.plan.pty = false
 		} else {
 			p.master = master
 			p.relay = newRelay(master, p.plan.user, p.cmd.Stdout)
@@ -106,14 +159,21 @@ func (p *Process) openTerminals() (slave *os.File, err error) {
 			p.relay.changed = p.tellUndo
 		}
 	}
-	p.front = p.wants && (p.plan.user == nil || p.plan.user.foreground())
 	if p.relay == nil {
 		p.plan.slave = [3]bool{}
-		return slave, nil
 	}
-	if p.plan.user == nil {
+	return slave, nil
+}
+
+// dressTerminals gives the child's terminal the looks of the caller's, and makes that raw.
+func (p *Process) dressTerminals() {
+	p.front = p.wants && (p.plan.user == nil || p.plan.user.foreground())
+	switch {
+	case p.relay == nil:
+		return
+	case p.plan.user == nil:
 		p.dressTerminal()
-		return slave, nil
+		return
 	}
 	p.copySettings()
 	p.copySize()
@@ -122,47 +182,35 @@ func (p *Process) openTerminals() (slave *os.File, err error) {
 			p.front = false
 		}
 	}
-	return slave, nil
 }
 
-// spawnMonitor starts the monitor, has it start the child, and returns what it reports from then on.
-func (p *Process) spawnMonitor(path string, slave *os.File) (<-chan report, error) {
+// spawnMonitor starts the monitor, which then waits for the order to start the child.
+func (p *Process) spawnMonitor(slave *os.File) error {
 	program, err := executable()
 	if err != nil {
-		return nil, fmt.Errorf("finding aex's own program for the monitor: %w", err)
+		return fmt.Errorf("finding aex's own program for the monitor: %w", err)
 	}
 	ours, theirs, err := socketpair()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer theirs.Close()
+	defer theirs.Close() // else its death would not be seen
 	p.link = newLink(ours)
-	inherited := inheritedDescriptors()
-	base := freeRun(inherited, fdCount)
-	s := &spawn{
-		Path: []byte(path), Dir: []byte(p.cmd.Dir), Argv: toBytes(p.cmd.Argv), Env: toBytes(p.cmd.Env), Inherited: inherited,
-		Foreground: p.front, IgnoreQuit: p.signals.ignored[unix.SIGQUIT],
-	}
-	files := p.monitorFiles(s, base, inherited, slave, theirs)
+	p.spawn = &spawn{Inherited: inheritedDescriptors()}
+	base := freeRun(p.spawn.Inherited, fdCount)
 	attr := &syscall.ProcAttr{
-		Env: []string{monitorEnv}, Files: files, Sys: monitorAttr(slave != nil, base+fdTerminal),
-	}
-	if p.cgroup != nil {
-		if dir, err := p.cgroup.open(); err == nil {
-			defer dir.Close()
-			files[base+fdCgroup], s.InCgroup, s.Cgroup = dir.Fd(), true, p.cgroup.dir
-		}
+		Env: []string{monitorEnv}, Files: p.monitorFiles(base, slave, theirs), Sys: monitorAttr(slave != nil, base+fdTerminal),
 	}
 	if err := p.forkMonitor(program, []string{"aex", monitorArg, strconv.Itoa(base)}, attr); err != nil {
-		return nil, fmt.Errorf("starting the monitor: %w", err)
+		return fmt.Errorf("starting the monitor: %w", err)
 	}
-	theirs.Close() // else its death would not be seen
-	return p.greet(s)
+	return nil
 }
 
 // monitorFiles lays out the monitor's descriptors: the child's 0 to 2, what the caller passed on, and its own.
-func (p *Process) monitorFiles(s *spawn, base int, inherited []int, slave, control *os.File) []uintptr {
+func (p *Process) monitorFiles(base int, slave, control *os.File) []uintptr {
 	const none = ^uintptr(0)
+	s, inherited := p.spawn, p.spawn.Inherited
 	last := base + fdCount - 1
 	for _, fd := range inherited {
 		last = max(last, fd)
@@ -230,7 +278,7 @@ func (p *Process) forkMonitor(program string, argv []string, attr *syscall.ProcA
 }
 
 // greet sends the child's description and waits for it to run.
-func (p *Process) greet(s *spawn) (<-chan report, error) {
+func (p *Process) greet() (<-chan report, error) {
 	if p.cmd.Sensitive {
 		// Not before the monitor is there: a process that cannot be dumped may not set up what that needs. Not
 		// after the program is: it would read aex's environment in between.
@@ -239,7 +287,7 @@ func (p *Process) greet(s *spawn) (<-chan report, error) {
 		}
 	}
 	p.link.f.SetDeadline(time.Now().Add(startLimit))
-	if err := p.link.send(order{Spawn: s}); err != nil {
+	if err := p.link.send(order{Spawn: p.spawn}); err != nil {
 		return nil, fmt.Errorf("talking to the monitor: %w", err)
 	}
 	p.tellRestore()
@@ -302,5 +350,7 @@ func (p *Process) abort() {
 	if p.cgroup != nil {
 		p.cgroup.remove()
 	}
-	p.signals.close()
+	if p.signals != nil {
+		p.signals.close()
+	}
 }
