@@ -26,41 +26,43 @@ func (w *writer) open(ctx context.Context) error {
 		return fmt.Errorf("locking %s: %w", w.lock.Name(), err)
 	}
 	defer unlockFile(w.lock)
-	if err := w.connect(ctx); err != nil {
+	kind, err := w.connect(ctx)
+	if err != nil {
 		return err
 	}
-	if err := w.migrate(ctx); err != nil {
+	if err := w.migrate(ctx, kind); err != nil {
 		return err
 	}
-	var err error
 	if w.inode, err = identify(w.l.path); err != nil {
 		return err
 	}
 	return w.conn.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&w.l.id, &w.l.chain)
 }
 
-func (w *writer) connect(ctx context.Context) error {
+// connect opens the file, whatever there is in it.
+func (w *writer) connect(ctx context.Context) (schemaKind, error) {
 	db, err := sql.Open("sqlite", dsn(w.l.path, "rw", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)")+"&_txlock=immediate")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	db.SetMaxOpenConns(1)
 	w.db, w.stmts = db, make(map[string]*sql.Stmt)
 	if w.conn, err = db.Conn(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	// Refuse a foreign file before anything in it is changed.
-	if _, err := kindOf(ctx, w.conn); err != nil {
-		return err
+	kind, err := kindOf(ctx, w.conn)
+	if err != nil {
+		return 0, err
 	}
 	var mode string
 	if err := w.conn.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
-		return err
+		return 0, err
 	}
 	if mode != "wal" {
-		return fmt.Errorf("%w: no write-ahead log here (journal mode %s)", ErrUnsound, mode)
+		return 0, fmt.Errorf("%w: no write-ahead log here (journal mode %s)", ErrUnsound, mode)
 	}
-	return nil
+	return kind, nil
 }
 
 func (w *writer) disconnect() error {
@@ -84,7 +86,7 @@ func (w *writer) disconnect() error {
 func (w *writer) reopenAndLook(g *group) (there bool, err error) {
 	w.rows = newRows()
 	closeErr := w.disconnect()
-	if err := w.connect(context.Background()); err != nil {
+	if _, err := w.connect(context.Background()); err != nil {
 		return false, errors.Join(closeErr, err)
 	}
 	if g == nil || !g.committing {

@@ -68,8 +68,9 @@ func (h *headFile) advance() {
 	}
 }
 
-// follow notes the newest place at most every headEvery. An error is not
-// told: the file may lag, and Close tries again and tells.
+// follow notes the newest place headEvery after something was committed, by
+// when a short run is over and Close notes it. An error is not told: the file
+// may lag, and Close tries again and tells.
 func (h *headFile) follow() {
 	defer close(h.ended)
 	for {
@@ -78,7 +79,6 @@ func (h *headFile) follow() {
 			return
 		case <-h.wake:
 		}
-		_ = h.store()
 		pause := time.NewTimer(headEvery)
 		select {
 		case <-h.l.done:
@@ -86,6 +86,7 @@ func (h *headFile) follow() {
 			return
 		case <-pause.C:
 		}
+		_ = h.store()
 	}
 }
 

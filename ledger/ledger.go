@@ -40,7 +40,6 @@ package ledger
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"io"
 	"sync"
@@ -83,9 +82,9 @@ type Ledger struct {
 	id    string // of the ledger, in every event
 	chain int64
 
-	read  *sql.DB // read-only connections, short snapshots
-	write *writer // nil when opened for reading
-	owner *owner  // nil when opened for reading
+	read  *readers // short snapshots
+	write *writer  // nil when opened for reading
+	owner *owner   // nil when opened for reading
 	head  *headFile
 
 	identities identityCache

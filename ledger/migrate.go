@@ -84,11 +84,7 @@ func kindOf(ctx context.Context, db querier) (schemaKind, error) {
 
 // migrate brings the file up to date, each step in a transaction of its own.
 // The caller holds the writers' lock.
-func (w *writer) migrate(ctx context.Context) error {
-	kind, err := kindOf(ctx, w.conn)
-	if err != nil {
-		return err
-	}
+func (w *writer) migrate(ctx context.Context, kind schemaKind) error {
 	if kind == emptyFile || kind == pythonSchema {
 		if err := w.l.missingHere(); err != nil {
 			return err

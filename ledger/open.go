@@ -3,14 +3,12 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
@@ -143,17 +141,6 @@ func dsn(path, mode string, pragmas ...string) string {
 		u.Path, u.Opaque = "", (&url.URL{Path: path}).EscapedPath()
 	}
 	return u.String()
-}
-
-func openReaders(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, "ro", "busy_timeout(10000)", "query_only(1)"))
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(4)
-	db.SetConnMaxIdleTime(time.Minute)
-	return db, nil
 }
 
 // explain makes one clear line of what went wrong in opening or using the

@@ -40,7 +40,7 @@ func (l *Ledger) lookForTheDead() {
 		// commit either, and then it breaks.
 		_ = l.owner.keep()
 		var others int
-		err := l.read.QueryRow(`SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
+		err := l.read.QueryRowContext(context.Background(), `SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
 			+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id)).Scan(&others)
 		if err == nil && others > 0 {
 			_ = l.recoverDead(context.Background())

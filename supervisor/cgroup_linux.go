@@ -111,7 +111,7 @@ func (c *cgroup) processes() []int {
 func (c *cgroup) remove() error {
 	parent := filepath.Join(filepath.Dir(c.dir), "cgroup.procs")
 	var err error
-	for range 20 {
+	for pause := time.Millisecond; pause < 100*time.Millisecond; pause += pause / 2 {
 		for _, pid := range c.processes() {
 			os.WriteFile(parent, []byte(strconv.Itoa(pid)), 0)
 		}
@@ -124,7 +124,7 @@ func (c *cgroup) remove() error {
 		if err == nil || !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		<-time.After(5 * time.Millisecond) // the last process is dead, the kernel has not noticed yet
+		<-time.After(pause) // the last process is dead, the kernel has not noticed yet
 	}
 	return err
 }

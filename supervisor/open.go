@@ -43,15 +43,14 @@ func (r *session) open(ctx context.Context) (err error) {
 		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !passesKey(r.PassEnv, r.keys()),
 	})
 	r.report.RunID, r.report.Started = string(r.row.ID), r.row.Started
-	r.sweep(ctx)
 	return err
 }
 
 // sweep ends what is left of runs whose aex and monitor were both killed. The
 // ledger knows which are over: a run's cgroup has the run's id.
-func (r *session) sweep(ctx context.Context) {
+func (r *session) sweep() {
 	SweepCgroups(func(id string) bool {
-		row, err := r.ledger.Run(ctx, id)
+		row, err := r.ledger.Run(context.WithoutCancel(r.ctx), id)
 		return err == nil && string(row.ID) == id && row.State == ledger.RunEnded
 	})
 }

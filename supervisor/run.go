@@ -214,6 +214,7 @@ func (r *session) watch() {
 	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.gateway.Open) })
 	r.bypass = newBypass(r.proc)
 	r.owners.Go(func() { r.bypass.watch(r.ctx) })
+	r.owners.Go(r.sweep)
 	r.owners.Go(func() {
 		tick := time.NewTicker(tokenLife / 3)
 		defer tick.Stop()

@@ -1,0 +1,65 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+	"time"
+)
+
+// readers are the read-only connections. They keep the statements of the
+// queries that come again and again: to prepare one takes longer than to run
+// it.
+type readers struct {
+	*sql.DB
+
+	mu    sync.Mutex
+	stmts map[string]*sql.Stmt
+}
+
+// stmtsMax bounds how many statements are kept. The texts are the package's
+// own: filters make some dozens of them.
+const stmtsMax = 128
+
+func openReaders(path string) (*readers, error) {
+	db, err := sql.Open("sqlite", dsn(path, "ro", "busy_timeout(10000)", "query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	db.SetConnMaxIdleTime(time.Minute)
+	return &readers{DB: db, stmts: make(map[string]*sql.Stmt)}, nil
+}
+
+// prepared is the query's statement, or nil: then it is to be run as text,
+// which tells what is wrong with it.
+func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stmts[query]
+	if s == nil && len(r.stmts) < stmtsMax {
+		var err error
+		if s, err = r.PrepareContext(ctx, query); err != nil {
+			return nil
+		}
+		r.stmts[query] = s
+	}
+	return s
+}
+
+// QueryContext is that of sql.DB.
+func (r *readers) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := r.prepared(ctx, query); s != nil {
+		return s.QueryContext(ctx, args...)
+	}
+	return r.DB.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext is that of sql.DB.
+func (r *readers) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := r.prepared(ctx, query); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
+	return r.DB.QueryRowContext(ctx, query, args...)
+}
