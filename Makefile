@@ -75,8 +75,8 @@ prices-compare: ## 200 models priced by aex and by the list's own calculator
 prices: ## the catalogue, made anew from genai-prices
 	./clients/prices/make
 
-docs: build ## man pages
-	./bin/aex docs man docs/man
+docs: ## man pages
+	go run ./clients/manpages docs/man
 
 cc:
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { \

@@ -139,7 +139,7 @@ func (r *session) runInside(ctx context.Context) (err error) {
 	if err := r.start(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.endTree()) }()
+	defer r.endTree()
 
 	r.watchInside()
 	r.wait()
@@ -246,7 +246,7 @@ func (r *session) callsInside() int {
 // closeInside ends the run at the gateway around, and completes the report.
 func (r *session) closeInside(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.unadapt()) }()
-	if r.running() {
+	if is(r.started) {
 		r.decide()
 	}
 	var s proxy.RunStatus

@@ -73,6 +73,8 @@ type Process struct {
 	signals *signals
 
 	done        chan struct{} // the child has ended
+	forked      chan struct{} // the monitor is there, or forkErr says why not
+	forkErr     error
 	monitorDone chan struct{} // the monitor has ended and is reaped
 	interrupted chan os.Signal
 	closing     chan struct{}

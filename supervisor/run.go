@@ -44,6 +44,8 @@ type session struct {
 	url     string
 	monitor *Launcher // waits for the program
 	proc    *Process
+	closing chan struct{} // closed when the terminal is about to be given back
+	closed  chan error    // then yields how that went
 	guard   *guard
 	bypass  *bypass
 	report  *Report
@@ -70,7 +72,7 @@ type session struct {
 // ledger closes last. The report is complete also when an error comes with it.
 func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
-	r := &session{Spec: s, report: rep, started: make(chan struct{}), exhausted: make(chan struct{})}
+	r := &session{Spec: s, report: rep, started: make(chan struct{}), closing: make(chan struct{}), closed: make(chan error, 1), exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	if r.monitor, err = Prepare(Command{
@@ -79,6 +81,7 @@ func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 		return rep, err
 	}
 	defer r.monitor.Close()
+	defer func() { err = errors.Join(err, r.awaitClosed()) }()
 	if s.Outer != nil {
 		return rep, r.runInside(ctx)
 	}
@@ -101,7 +104,7 @@ func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 	if err := r.start(); err != nil {
 		return rep, err
 	}
-	defer func() { err = errors.Join(err, r.endTree()) }()
+	defer r.endTree()
 
 	r.watch()
 	r.wait()
@@ -272,9 +275,9 @@ func (r *session) wait() {
 	}
 }
 
-// endTree ends whatever the program left or is, restores the terminal, and
-// keeps in the report how it went.
-func (r *session) endTree() error {
+// endTree ends whatever the program left or is, and keeps in the report how it
+// went. The accounts need not wait until the terminal is given back.
+func (r *session) endTree() {
 	r.report.Child = childStatus(r.proc.Status())
 	r.decide()
 	var ended Ended
@@ -286,7 +289,18 @@ func (r *session) endTree() error {
 	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
 	r.report.Child = childStatus(r.proc.Status())
 	r.meterCheck()
-	return r.proc.Close()
+	close(r.closing)
+	go func() { r.closed <- r.proc.Close() }()
+}
+
+// awaitClosed returns when the terminal is as it was.
+func (r *session) awaitClosed() error {
+	if !is(r.closing) {
+		return nil
+	}
+	err := <-r.closed
+	r.closed <- err
+	return err
 }
 
 // meterCheck tells of a run that went past the gateway, and fails it where the
@@ -354,17 +368,18 @@ func (r *session) say(format string, args ...any) {
 	line := "aex: " + fmt.Sprintf(format, args...)
 	switch {
 	case r.Quiet:
-	case r.running():
+	case is(r.started) && !is(r.closing):
 		r.proc.Notice(line)
 	default:
+		_ = r.awaitClosed() // Run tells of its error
 		fmt.Fprintln(r.Stderr, printable(line))
 	}
 }
 
-// running tells whether proc is there, now or once.
-func (r *session) running() bool {
+// is tells whether what a channel stands for has come about.
+func is(c <-chan struct{}) bool {
 	select {
-	case <-r.started:
+	case <-c:
 		return true
 	default:
 		return false

@@ -49,7 +49,7 @@ func Prepare(c Command) (*Launcher, error) {
 	}
 	l := &Launcher{Command: c, p: &Process{
 		cmd: c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
-		done: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
+		done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
 		interrupted: make(chan os.Signal, 1),
 	}}
 	var err error
@@ -68,10 +68,10 @@ func (l *Launcher) Close() {
 	if l.p == nil {
 		return
 	}
+	l.p.abort()
 	if l.slave != nil {
 		l.slave.Close()
 	}
-	l.p.abort()
 	l.p = nil
 }
 
@@ -110,6 +110,9 @@ func (p *Process) launch() error {
 	path, err := lookPath(p.cmd.Argv[0], p.cmd.Dir, p.cmd.Env)
 	if err != nil {
 		return err
+	}
+	if <-p.forked; p.forkErr != nil {
+		return fmt.Errorf("starting the monitor: %w", p.forkErr)
 	}
 	p.signals = catchSignals()
 	p.dressTerminals()
@@ -194,16 +197,13 @@ func (p *Process) spawnMonitor(slave *os.File) error {
 	if err != nil {
 		return err
 	}
-	defer theirs.Close() // else its death would not be seen
 	p.link = newLink(ours)
 	p.spawn = &spawn{Inherited: inheritedDescriptors()}
 	base := freeRun(p.spawn.Inherited, fdCount)
 	attr := &syscall.ProcAttr{
 		Env: []string{monitorEnv}, Files: p.monitorFiles(base, slave, theirs), Sys: monitorAttr(slave != nil, base+fdTerminal),
 	}
-	if err := p.forkMonitor(program, []string{"aex", monitorArg, strconv.Itoa(base)}, attr); err != nil {
-		return fmt.Errorf("starting the monitor: %w", err)
-	}
+	go p.forkMonitor(program, []string{"aex", monitorArg, strconv.Itoa(base)}, attr, theirs)
 	return nil
 }
 
@@ -258,23 +258,22 @@ func freeRun(taken []int, n int) int {
 	}
 }
 
-// forkMonitor forks from a thread that lives as long as the monitor: its parent-death signal follows the thread.
-func (p *Process) forkMonitor(program string, argv []string, attr *syscall.ProcAttr) error {
-	forked := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		pid, err := syscall.ForkExec(program, argv, attr)
-		if err == nil {
-			monitors.add(pid)
-			p.monitor, err = os.FindProcess(pid)
-		}
-		forked <- err
-		if err == nil {
-			p.monitor.Wait()
-			close(p.monitorDone)
-		}
-	}()
-	return <-forked
+// forkMonitor forks, closes forked, and waits for the monitor's end. Its thread lives as long as the monitor: the
+// parent-death signal follows the thread.
+func (p *Process) forkMonitor(program string, argv []string, attr *syscall.ProcAttr, theirs *os.File) {
+	runtime.LockOSThread()
+	pid, err := syscall.ForkExec(program, argv, attr)
+	theirs.Close() // else its death would not be seen
+	if err == nil {
+		monitors.add(pid)
+		p.monitor, err = os.FindProcess(pid)
+	}
+	p.forkErr = err
+	close(p.forked)
+	if err == nil {
+		p.monitor.Wait()
+		close(p.monitorDone)
+	}
 }
 
 // greet sends the child's description and waits for it to run.
@@ -331,6 +330,9 @@ func startError(errno syscall.Errno, name string) error {
 
 // abort undoes a launch that did not come about.
 func (p *Process) abort() {
+	if p.spawn != nil {
+		<-p.forked // it needs the files that are closed now
+	}
 	if p.plan.user != nil {
 		p.plan.user.restore()
 		p.plan.user.f.Close()

@@ -108,6 +108,11 @@ func Main(args []string) Exit {
 	return Exit{Code: code}
 }
 
+// Commands is the tree of commands, to be described and not to be executed.
+func Commands() *cobra.Command {
+	return (&app{stdin: os.Stdin, stdout: &results{file: os.Stdout}, stderr: os.Stderr, now: time.Now}).root()
+}
+
 // complain prints an error, and the next step where there is one.
 func (a *app) complain(err error, hint string) {
 	for line := range strings.SplitSeq(strings.TrimRight(printable(err.Error()), "\n"), "\n") {

@@ -32,7 +32,6 @@ func (a *app) commands() []*cobra.Command {
 		a.versionCommand(),
 		a.fakeProviderCommand(),
 		a.demoAgentCommand(),
-		a.docsCommand(),
 	}
 }
 
