@@ -8,15 +8,18 @@ LDFLAGS  = -s -w -X github.com/Auro-rium/aex/internal/cli.Version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test race check vuln demo bench crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc
+# In CI a test that lacks a tool fails: the tools are installed first.
+TOOLS = $(if $(filter true,$(CI)),tools)
+
+.PHONY: build test race check vuln demo bench crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
 
-test: ## everything that needs only Go
+test: $(TOOLS) ## everything that needs only Go (CI=true: and the tools that some tests call)
 	$(GO) test ./...
 
-race: cc ## the same under the race detector
+race: cc $(TOOLS) ## the same under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
 
 check: ## format, vet (Linux and macOS), staticcheck, vulnerabilities
@@ -41,7 +44,7 @@ bench: build ## the figures of docs/benchmarks.md
 crash: ## kill -9 at 500 random instants
 	AEX_CRASH=500 $(GO) test -run 'Crash' -timeout 60m -v ./ledger
 
-supervise: cc ## the supervision cases, 20 times in a row
+supervise: cc $(TOOLS) ## the supervision cases, 20 times in a row
 	CGO_ENABLED=1 $(GO) test -race -run 'TestCase' -count=20 -timeout 120m ./supervisor
 
 SOAK ?= 60
@@ -82,6 +85,12 @@ cc:
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { \
 	  echo "installing a C compiler for the race detector"; \
 	  $$( [ "$$(id -u)" = 0 ] || echo sudo ) sh -c 'apt-get update -qq && apt-get install -y -qq gcc libc6-dev'; }
+
+tools: ## what some tests call; without it they are skipped, and in CI they fail
+	@missing=; for t in strace:strace unshare:util-linux setpriv:util-linux bash:bash; do \
+	  command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
+	[ -z "$$missing" ] || { echo "installing$$missing for the tests"; \
+	  $$( [ "$$(id -u)" = 0 ] || echo sudo ) sh -c "apt-get update -qq && apt-get install -y -qq $$missing"; }
 
 clean:
 	rm -rf bin dist artifacts docs/man

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/Auro-rium/aex/internal/need"
 	"golang.org/x/sys/unix"
 )
 
@@ -81,13 +82,7 @@ func openDescriptors(t *testing.T) int {
 
 // Without pseudo-terminals the child has the caller's terminal itself; where one was demanded, that is a clear error.
 func TestCase44_NoPseudoTerminals(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("NOT TESTED: hiding /dev/pts needs root")
-	}
-	unshare, err := exec.LookPath("unshare")
-	if err != nil {
-		t.Skip("NOT TESTED: unshare is not installed")
-	}
+	unshare := need.Unshare(t, "-m")
 	without := func(args string) *console {
 		return openConsole(t, nil, unshare, "-m", "sh", "-c", `mount -t tmpfs none /dev/pts && exec "$AEX" `+args)
 	}
@@ -105,10 +100,7 @@ func TestCase44_NoPseudoTerminals(t *testing.T) {
 
 // The kernel really gives the number of a listed process to another one, which is not signalled.
 func TestCase47_NumberThatTheKernelReused(t *testing.T) {
-	unshare, err := exec.LookPath("unshare")
-	if err != nil || os.Getuid() != 0 {
-		t.Skip("NOT TESTED: choosing process numbers needs root and unshare: ", err)
-	}
+	unshare := need.Unshare(t, "-pf", "--mount-proc")
 	cmd := aexCommand(t)
 	cmd.Env = append(cmd.Env, "AEX_TEST_MAIN=reuse")
 	cmd.Path, cmd.Args = unshare, []string{"unshare", "-pf", "--mount-proc", os.Args[0]}

@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/Auro-rium/aex/internal/need"
 	"golang.org/x/sys/unix"
 )
 
@@ -209,14 +209,8 @@ func TestDescriptorsAreThoseOfTheCaller(t *testing.T) {
 }
 
 func TestCase44_NoProc(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("NOT TESTED: hiding /proc needs root")
-	}
+	unshare := need.Unshare(t, "-m")
 	cmd := aexCommand(t)
-	unshare, err := exec.LookPath("unshare")
-	if err != nil {
-		t.Skip("NOT TESTED: unshare is not installed")
-	}
 	cmd.Path, cmd.Args = unshare, []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs none /proc && exec "$AEX" true`}
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -227,13 +221,7 @@ func TestCase44_NoProc(t *testing.T) {
 }
 
 func TestCase43_FirstProcessOfAContainer(t *testing.T) {
-	unshare, err := exec.LookPath("unshare")
-	if err != nil {
-		t.Skip("NOT TESTED: unshare is not installed")
-	}
-	if exec.Command(unshare, "-Urpf", "--mount-proc", "true").Run() != nil {
-		t.Skip("NOT TESTED: this system allows no user namespaces")
-	}
+	unshare := need.Unshare(t, "-Urpf", "--mount-proc")
 	cmd := aexCommand(t)
 	cmd.Path, cmd.Args = unshare, []string{"unshare", "-Urpf", "--mount-proc", os.Args[0], "sh", "-c", `
 		for i in 1 2 3 4 5; do (true & exec true) & done; wait
