@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/Auro-rium/aex/ledger"
@@ -86,129 +84,6 @@ const (
 	maxInnerRuns   = 1000
 	maxInnerBody   = 64 << 10
 )
-
-// innerRuns are the runs inside this gateway's that have not ended.
-type innerRuns struct {
-	mu   sync.Mutex
-	runs map[ledger.RunID]*innerRun
-}
-
-// innerRun is one of them. Its calls run below ctx.
-type innerRun struct {
-	id, parent ledger.RunID
-	token      ledger.TokenHash
-	asks       time.Duration
-	ctx        context.Context
-	stop       context.CancelFunc
-	over       chan struct{} // closed when a limit of its own, or around it, ended it
-
-	mu       sync.Mutex
-	limit    string // why over is closed: Exhausted, Limited
-	closing  bool
-	open     int64
-	calls    sync.WaitGroup // Add only under mu while not closing
-	attended int            // GETs under way
-	missed   int            // looks at it since somebody attended
-	extended time.Time      // when its token last was
-	clamped  int64
-	leastCap int64
-	local    int64
-}
-
-// find is a run inside this gateway's; nil: it is none, or has ended.
-func (s *innerRuns) find(id ledger.RunID) *innerRun {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.runs[id]
-}
-
-// outermost is the run that all others around id are inside of.
-func (s *innerRuns) outermost(id ledger.RunID) ledger.RunID {
-	for in := s.find(id); in != nil; in = s.find(id) {
-		id = in.parent
-	}
-	return id
-}
-
-// inside lists the runs directly inside id; of "", all.
-func (s *innerRuns) inside(id ledger.RunID) (list []*innerRun) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, in := range s.runs {
-		if id == "" || in.parent == id {
-			list = append(list, in)
-		}
-	}
-	return list
-}
-
-// noticed keeps what only the gateway knows of the runs around a call, and ends
-// those that a limit is over for.
-func (s *innerRuns) noticed(n Notice) {
-	reached := n.Owner == ""
-	for in := s.find(n.Run); in != nil; in = s.find(in.parent) {
-		limit := ""
-		switch {
-		case reached:
-		case n.Code == "call_limit":
-			limit = Limited
-		case n.Ends && (n.Code != "" || in.asks == 0): // an overrun is asked about at the next call
-			limit = Exhausted
-		}
-		in.noticed(n, limit)
-		reached = reached || in.id == n.Owner
-	}
-}
-
-func (in *innerRun) noticed(n Notice, limit string) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if n.Local {
-		in.local++
-	}
-	if n.Clamped > 0 {
-		in.clamped++
-		if in.leastCap == 0 || n.Clamped < in.leastCap {
-			in.leastCap = n.Clamped
-		}
-	}
-	if limit != "" && in.limit == "" {
-		in.limit = limit
-		close(in.over)
-	}
-}
-
-// enter counts a call of the run, unless the run is ending.
-func (in *innerRun) enter() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.closing {
-		return false
-	}
-	in.open++
-	in.calls.Add(1)
-	return true
-}
-
-func (in *innerRun) leave() {
-	in.mu.Lock()
-	in.open--
-	in.mu.Unlock()
-	in.calls.Done()
-}
-
-// below is what the call's way upstream ends with: the gateway, or the run.
-func (c *call) below() context.Context {
-	if c.inner != nil {
-		return c.inner.ctx
-	}
-	return c.g.ctx
-}
-
-// runOver refuses a call of a run that is ending.
-func (c *call) runOver() error {
-	return ledgerFault(&ledger.Refusal{Cause: ledger.CauseRunEnded, Account: ledger.RunAccount, Name: string(c.id.Run)})
-}
 
 // policies are the capabilities of a run's policy: one object, or for a run
 // inside another a list of those that must all allow a call.
@@ -398,41 +273,6 @@ func (c *call) tellInner(ctx context.Context, in *innerRun) error {
 	}
 }
 
-func (in *innerRun) attend(by int) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.attended += by
-	in.missed = 0
-}
-
-// status tells how a run is.
-func (g *Gateway) status(ctx context.Context, in *innerRun) (RunStatus, error) {
-	row, err := g.ledger.Run(ctx, string(in.id))
-	if err != nil {
-		return RunStatus{}, err
-	}
-	return in.status(row), nil
-}
-
-func (in *innerRun) status(row ledger.Run) RunStatus {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	s := RunStatus{
-		State: string(row.State), Exhausted: row.State == ledger.RunExhausted, Calls: row.Calls, Refused: row.Refused, Open: in.open,
-		Spent: row.Account.Spent, Overrun: row.Account.Overrun, Clamped: in.clamped, LeastCap: in.leastCap, Local: in.local, Started: row.Started,
-	}
-	switch {
-	case row.State == ledger.RunEnded:
-		s.Ended = &row.Ended
-	case row.State == ledger.RunEnding:
-	case in.limit != "":
-		s.State = in.limit
-	default:
-		s.State = string(ledger.RunOpen) // a call may be held for a top-up
-	}
-	return s
-}
-
 // endInner ends a run as its aex says it went.
 func (c *call) endInner(in *innerRun) error {
 	var how InnerEnd
@@ -447,89 +287,4 @@ func (c *call) endInner(in *innerRun) error {
 		return refusef("ledger_unavailable", "run %.4s cannot be ended: %v", in.id, err)
 	}
 	return c.answer(s)
-}
-
-// end ends a run and those inside it: no more calls, those under way are cut
-// and booked, then the end is. What began is not cancelled.
-func (g *Gateway) end(in *innerRun, how ledger.RunEnd) (RunStatus, error) {
-	ctx := context.WithoutCancel(g.ctx)
-	before, errs := g.ledger.Run(ctx, string(in.id))
-	in.mu.Lock()
-	in.closing = true
-	in.mu.Unlock()
-	in.stop()
-	in.calls.Wait()
-	for _, deeper := range g.inner.inside(in.id) {
-		_, err := g.end(deeper, ledger.RunEnd{Outcome: "lost"})
-		errs = errors.Join(errs, err)
-	}
-	row, err := g.ledger.EndRun(ctx, in.id, how)
-	if errs = errors.Join(errs, err); errs != nil {
-		return RunStatus{}, errs
-	}
-	g.inner.mu.Lock()
-	delete(g.inner.runs, in.id)
-	g.inner.mu.Unlock()
-	s := in.status(row)
-	s.Exhausted = before.State == ledger.RunExhausted
-	return s, nil
-}
-
-// endInnerRuns ends what is left when the gateway closes: the aex of each is
-// gone with the tree of the run around it.
-func (g *Gateway) endInnerRuns() (errs error) {
-	for _, in := range g.inner.inside("") {
-		if g.inner.find(in.parent) == nil {
-			_, err := g.end(in, ledger.RunEnd{Outcome: "lost"})
-			errs = errors.Join(errs, err)
-		}
-	}
-	return errs
-}
-
-// attendLooks is how often within its patience the gateway looks whether a run
-// is attended. Looks are counted, not time: a gateway that was itself stopped
-// must not take that for the others' silence.
-const attendLooks = 12
-
-// attend extends the tokens of runs whose aex is there, and ends those whose
-// aex is not.
-func (g *Gateway) attend() {
-	tick := time.NewTicker(cmp.Or(g.o.Patience/attendLooks, time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-g.ctx.Done():
-			return
-		case now := <-tick.C:
-			for _, in := range g.inner.inside("") {
-				g.look(in, now)
-			}
-		}
-	}
-}
-
-func (g *Gateway) look(in *innerRun, now time.Time) {
-	in.mu.Lock()
-	there := in.attended > 0
-	if !there {
-		in.missed++
-	}
-	lost := in.missed >= attendLooks && !in.closing
-	due := there && now.Sub(in.extended) > innerTokenLife/3
-	if due {
-		in.extended = now
-	}
-	in.mu.Unlock()
-	var err error
-	switch {
-	case lost:
-		g.o.Logf("run %.4s: its aex is gone", in.id)
-		_, err = g.end(in, ledger.RunEnd{Outcome: "lost"})
-	case due:
-		err = g.ledger.ExtendToken(context.WithoutCancel(g.ctx), in.token, now.Add(innerTokenLife))
-	}
-	if err != nil {
-		g.fail(err)
-	}
 }
