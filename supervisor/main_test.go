@@ -46,6 +46,7 @@ func smallAex(args []string) int {
 	parent := flags.Bool("die-with-parent", false, "")
 	title := flags.String("title", "", "")
 	notice := flags.String("notice", "", "")
+	told := flags.String("told", "", "title and notice come at the end of this FIFO, which is then removed")
 	burst := flags.Bool("panic", false, "")
 	connected := flags.Bool("connected", false, "")
 	if flags.Parse(args) != nil {
@@ -65,9 +66,21 @@ func smallAex(args []string) int {
 		fmt.Fprintln(os.Stderr, "aex:", err)
 		return 125
 	}
-	p.SetTitle(*title)
-	if *notice != "" {
-		p.Notice(*notice)
+	tell := func() {
+		p.SetTitle(*title)
+		if *notice != "" {
+			p.Notice(*notice)
+		}
+	}
+	if *told == "" {
+		tell()
+	} else {
+		go func() {
+			if _, err := os.ReadFile(*told); err == nil {
+				tell()
+				os.Remove(*told)
+			}
+		}()
 	}
 	fire := make(chan struct{})
 	go func() {
