@@ -1,6 +1,9 @@
 package fakeprovider
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // chat is POST /v1/chat/completions, after OpenAI's API reference.
 type chat struct{ openAI }
@@ -157,6 +160,19 @@ func openAIImage(detail string) int64 {
 		return imageLow
 	}
 	return imageHigh
+}
+
+// offer counts the tools of a request, and keeps the names of those that the
+// caller runs itself.
+func (c *call) offer(tools []json.RawMessage, n *counter, own ...string) {
+	for _, t := range tools {
+		n.raw(t)
+		var tool struct{ Type, Name string }
+		if json.Unmarshal(t, &tool) == nil && slices.Contains(own, tool.Type) {
+			c.tools = append(c.tools, tool.Name)
+		}
+	}
+	c.toolCount = int64(len(tools))
 }
 
 // take adds what was counted to the call.

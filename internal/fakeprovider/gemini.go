@@ -205,13 +205,7 @@ func (n *counter) geminiContent(content geminiContent) (said string, answered bo
 
 // countGemini is POST :countTokens.
 func countGemini(x *exchange) {
-	c, no := x.route.wire.read(x)
-	if no != nil {
-		x.refuse(*no)
-		return
-	}
-	p := &plan{}
-	x.route.name = wireGemini // for what it hides
-	p.countPrompt(x, c)
-	x.sendWhole(200, marshal(map[string]any{"totalTokens": p.prompt, "promptTokensDetails": modality("TEXT", p.prompt)}))
+	x.count(wireGemini, func(prompt int64) any {
+		return map[string]any{"totalTokens": prompt, "promptTokensDetails": modality("TEXT", prompt)}
+	})
 }

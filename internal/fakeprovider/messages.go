@@ -140,14 +140,7 @@ func (messages) read(x *exchange) (*call, *refusal) {
 	for _, m := range q.Messages {
 		said, answered = n.blocks(m.Content)
 	}
-	for _, t := range q.Tools {
-		n.raw(t)
-		var tool messagesBlock
-		if json.Unmarshal(t, &tool) == nil && (tool.Type == "" || tool.Type == "custom") {
-			c.tools = append(c.tools, tool.Name)
-		}
-	}
-	c.toolCount = int64(len(q.Tools))
+	c.offer(q.Tools, &n, "", "custom")
 	c.take(&n)
 	c.callTool = wanted(said, messagesChoice(q.ToolChoice), answered)
 	return c, nil
@@ -198,15 +191,7 @@ func (n *counter) blocks(m json.RawMessage) (said string, answered bool) {
 
 // countMessages is POST /v1/messages/count_tokens.
 func countMessages(x *exchange) {
-	c, no := x.route.wire.read(x)
-	if no != nil {
-		x.refuse(*no)
-		return
-	}
-	p := &plan{}
-	x.route.name = wireMessages // for what it hides
-	p.countPrompt(x, c)
-	x.sendWhole(200, marshal(map[string]any{"input_tokens": p.prompt}))
+	x.count(wireMessages, func(prompt int64) any { return map[string]any{"input_tokens": prompt} })
 }
 
 // messagesUsage is Usage of Anthropic's API: its input leaves caches out.

@@ -66,14 +66,7 @@ func (responses) read(x *exchange) (*call, *refusal) {
 		n.messages++
 	}
 	n.raw(q.Text)
-	for _, t := range q.Tools {
-		n.raw(t)
-		var tool inputItem
-		if json.Unmarshal(t, &tool) == nil && (tool.Type == "function" || tool.Type == "custom") {
-			c.tools = append(c.tools, tool.Name)
-		}
-	}
-	c.toolCount = int64(len(q.Tools))
+	c.offer(q.Tools, &n, "function", "custom")
 	c.take(&n)
 	c.callTool = wanted(said, q.ToolChoice, last == "function_call_output")
 	return c, nil
