@@ -63,6 +63,7 @@ type Registry struct {
 	routes       []Route
 	prices       map[string]Price // --price
 	catalogue    *catalogue
+	resolved     resolved
 }
 
 // NewRegistry loads and checks the sources. Errors name file, line and column

@@ -20,6 +20,18 @@ const (
 // default model. Errors wrap ErrUnknownModel or ErrUnpriced, and say what line
 // to add.
 func (r *Registry) Resolve(wire, name string, groq bool) (Model, error) {
+	q := asked{wire, name, groq}
+	if m, known := r.resolved.find(q); known {
+		return m, nil
+	}
+	m, err := r.resolve(wire, name, groq)
+	if err == nil {
+		r.resolved.keep(q, m)
+	}
+	return m, err
+}
+
+func (r *Registry) resolve(wire, name string, groq bool) (Model, error) {
 	if wire == Gemini {
 		name = trimGemini(name)
 	}
