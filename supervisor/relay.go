@@ -232,6 +232,7 @@ func (r *relay) settle(limit time.Duration) {
 		}
 		<-time.After(2 * time.Millisecond)
 	}
+	r.flush() // who wanted to while draw was held here relies on it
 }
 
 func readable(f *os.File) bool {
