@@ -36,18 +36,13 @@ func (a *app) commands() []*cobra.Command {
 }
 
 // group is a command that only has commands below it.
-func group(use, short string, below ...*cobra.Command) *cobra.Command {
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return nil
-		},
+		Args: below,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(below...)
+	cmd.AddCommand(commands...)
 	return cmd
 }
 

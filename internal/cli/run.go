@@ -153,6 +153,11 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 	if err != nil {
 		return none, err
 	}
+	if f.adapter != "" {
+		if _, err := oneOf("--adapter", f.adapter, append(supervisor.Adapters(), supervisor.NoAdapter)...); err != nil {
+			return none, err
+		}
+	}
 	loop, limit, err := loopMode(f.loop)
 	if err != nil {
 		return none, err
@@ -264,8 +269,6 @@ func (a *app) runHint(err error, program string) error {
 		return hinted(err, "give one: --budget 0.50 (or --budget none)")
 	case errors.Is(err, supervisor.ErrNoAgent):
 		return hinted(err, "give a --budget and it is made, or make it with: aex agent create NAME BUDGET RPM")
-	case errors.Is(err, supervisor.ErrNoAdapter):
-		return hinted(err, "give --adapter one of these, or none")
 	case errors.Is(err, supervisor.ErrNoProviderKey):
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.Is(err, supervisor.ErrNoMoney):

@@ -49,13 +49,8 @@ func (a *app) runsCommand() *cobra.Command {
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "runs", Short: "list runs, the newest first",
 		Example: "  aex runs --agent atlas\n  aex runs show 7f3a",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.listRuns(cmd.Context(), f) },
+		Args:    below,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.listRuns(cmd.Context(), f) },
 	})
 	cmd.Flags().StringVarP(&f.Agent, "agent", "a", "", "only this agent's")
 	cmd.Flags().BoolVar(&f.Open, "open", false, "only those that have not ended")
