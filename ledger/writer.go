@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -171,7 +172,7 @@ func (w *writer) run() {
 			w.last()
 			return
 		}
-		w.turn(w.company(first))
+		w.turn(w.crowd(w.company(first)))
 	}
 }
 
@@ -200,6 +201,30 @@ func (w *writer) company(first *op) (ops []*op) {
 		case <-late.C:
 			return ops
 		case <-w.quit:
+			return ops
+		}
+	}
+	return ops
+}
+
+// crowd lets those ask who are about to: the more of them share a commit, the
+// less each costs. Where nobody is ready to run it takes no time.
+func (w *writer) crowd(ops []*op) []*op {
+	for n := -1; n < len(ops) && len(ops) < groupMax; {
+		n = len(ops)
+		runtime.Gosched()
+		ops = w.queued(ops)
+	}
+	return ops
+}
+
+// queued adds what is queued.
+func (w *writer) queued(ops []*op) []*op {
+	for len(ops) < groupMax {
+		select {
+		case o := <-w.queue:
+			ops = append(ops, o)
+		default:
 			return ops
 		}
 	}
@@ -270,14 +295,7 @@ func (w *writer) answer(o *op, err error) {
 // turn commits one group and answers it.
 func (w *writer) turn(ops []*op) {
 	lockErr := lockFile(w.lock)
-	for more := true; more && len(ops) < groupMax; {
-		select {
-		case o := <-w.queue:
-			ops = append(ops, o)
-		default:
-			more = false
-		}
-	}
+	ops = w.queued(ops)
 	// Settlements free what admissions wait for, and who waits goes before
 	// who comes.
 	var group, admissions []*op
