@@ -108,4 +108,5 @@ func (g *group) flushCalls() {
 		}
 		g.exec(addCalls, args...)
 	}
+	clear(g.calls)
 }

@@ -8,34 +8,35 @@ import (
 
 // commitGroup makes the group durable, or finds that it cannot: then the
 // ledger is broken and everybody is told. After a failed commit it reopens the
-// file and looks whether the group is there before it tries again.
-func (w *writer) commitGroup(ops []*op, lockErr error) (*group, error) {
+// file and looks whether the group is there before it tries again. It returns
+// the operations of the group, of which wait may have added some.
+func (w *writer) commitGroup(ops []*op, wait bool, lockErr error) (*group, []*op, error) {
 	if w.broken != nil {
-		return nil, w.broken
+		return nil, ops, w.broken
 	}
 	err := lockErr
 	for try := 0; err == nil && try < commitTries; try++ {
 		var g *group
-		g, err = w.attempt(ops)
+		g, ops, err = w.attempt(ops, wait && try == 0)
 		if err == nil {
 			g.release()
-			return g, nil
+			return g, ops, nil
 		}
 		failed := err
 		var there bool
 		g.release()
 		if there, err = w.reopenAndLook(g); err != nil {
-			return nil, w.breakWith(errors.Join(failed, err))
+			return nil, ops, w.breakWith(errors.Join(failed, err))
 		}
 		if there {
-			return g, nil
+			return g, ops, nil
 		}
 		g.uncount()
 		if try == commitTries-1 {
 			err = failed
 		}
 	}
-	return nil, w.breakWith(err)
+	return nil, ops, w.breakWith(err)
 }
 
 // breakWith gives up for good: a ledger that cannot tell what it has booked
@@ -46,46 +47,51 @@ func (w *writer) breakWith(err error) error {
 	return w.broken
 }
 
-// attempt runs the operations in one transaction and commits it.
-func (w *writer) attempt(ops []*op) (*group, error) {
+// attempt runs the operations in one transaction and commits it. With wait it
+// writes them and then waits for company, which is to find that work done.
+func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 	if id, err := identify(w.l.path); err != nil {
-		return nil, err
+		return nil, ops, err
 	} else if id != w.inode {
-		return nil, fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
+		return nil, ops, fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
 	}
 	began := time.Now()
 	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
-		return nil, err
+		return nil, ops, err
 	}
 	g, err := w.begin()
 	if err != nil {
-		return g, err
+		return g, ops, err
 	}
-	for _, o := range ops {
-		o.parked, o.err = false, nil
-		if err := o.ctx.Err(); err != nil {
-			o.err = err
-			continue
+	if err := g.decide(ops); err != nil {
+		return g, ops, err
+	}
+	if wait {
+		if err := g.flush(); err != nil {
+			return g, ops, err
 		}
-		o.err = o.do(g)
-		if g.err != nil {
-			return g, g.err
+		came := inOrder(w.crowd(w.company(nil)))
+		ops = append(ops, came...)
+		began = time.Now()
+		g.look()
+		if err := g.decide(came); err != nil {
+			return g, ops, err
 		}
 	}
 	g.flushDenials()
 	if g.err != nil {
-		return g, g.err
+		return g, ops, g.err
 	}
 	if g.empty() {
-		return g, w.exec("ROLLBACK")
+		return g, ops, w.exec("ROLLBACK")
 	}
 	if err := g.flush(); err != nil {
-		return g, err
+		return g, ops, err
 	}
 	g.committing = true
 	err = w.commit(w.exec)
 	w.commits.add(time.Since(began))
-	return g, err
+	return g, ops, err
 }
 
 // published makes a committed group's effects known inside the process.

@@ -25,8 +25,10 @@ type group struct {
 	tallies  map[tallyKey]*tallySums
 	calls    map[callKey]*callSums
 
+	stored struct{ holds, ended, events int } // how many of each are in the transaction
+
 	lastEvent  mark
-	wrote      bool // rows were written directly
+	wrote      bool // rows were written
 	identity   bool // what tokens may do is changed here
 	stale      bool // another process has written
 	committing bool
@@ -53,17 +55,40 @@ type runChange struct {
 }
 
 func (w *writer) begin() (*group, error) {
-	now := w.l.now().UTC()
-	g := &group{w: w, now: now, at: now.UnixMilli(), blocked: make(map[int64]bool), dear: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
+	g := &group{w: w, blocked: make(map[int64]bool), dear: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
+	g.look()
 	var version int64
 	g.rows = w.rows
 	g.query(`PRAGMA data_version`, nil, &version)
+	w.alone++
 	if version != w.version {
-		w.version, w.rows = version, newRows()
+		w.version, w.rows, w.alone = version, newRows(), 0
 		g.rows = w.rows
 		g.stale = true
 	}
 	return g, g.err
+}
+
+// look reads the clock for what is decided next.
+func (g *group) look() {
+	g.now = g.w.l.now().UTC()
+	g.at = g.now.UnixMilli()
+}
+
+// decide has operations decide and record, in order.
+func (g *group) decide(ops []*op) error {
+	for _, o := range ops {
+		o.parked, o.err = false, nil
+		if err := o.ctx.Err(); err != nil {
+			o.err = err
+			continue
+		}
+		o.err = o.do(g)
+		if g.err != nil {
+			return g.err
+		}
+	}
+	return nil
 }
 
 func (g *group) fail(err error) {
@@ -167,25 +192,35 @@ func (g *group) empty() bool {
 	return !g.wrote && len(g.newHolds)+len(g.ended)+len(g.dirty)+len(g.events)+len(g.tallies) == 0
 }
 
-// flush writes what the group decided.
+// flush writes what the group decided since it was last called.
 func (g *group) flush() error {
-	writeRows(g, g.newHolds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, amount_micro, tokens, at, call) VALUES `,
+	g.wrote = !g.empty()
+	holds, ended := g.unstored()
+	writeRows(g, holds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, amount_micro, tokens, at, call) VALUES `,
 		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
-	writeRows(g, g.ended, `DELETE FROM hold WHERE (owner, n) IN (VALUES `, `(?, ?)`, `)`,
+	writeRows(g, ended, `DELETE FROM hold WHERE (owner, n) IN (VALUES `, `(?, ?)`, `)`,
 		func(h *hold, args []any) []any { return append(args, int64(h.key.owner), h.key.n) })
 	for _, a := range g.dirty {
 		g.exec(`UPDATE account SET target_micro = ?, budget_micro = ?, spent_micro = ?, reserved_micro = ?, overrun_micro = ?, calls = ?, last_at = ? WHERE id = ?`,
 			orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)), int64(a.spent), int64(a.reserved), int64(a.overrun), a.calls, orNull(a.last != 0, a.last), a.id)
 		a.dirty = false
 	}
-	writeRows(g, g.events, `INSERT INTO event_log (seq, body, hash) VALUES `, `(?, ?, ?)`, "",
+	g.dirty = g.dirty[:0]
+	writeRows(g, g.events[g.stored.events:], `INSERT INTO event_log (seq, body, hash) VALUES `, `(?, ?, ?)`, "",
 		func(e event, args []any) []any { return append(args, e.seq, string(e.body), e.hash[:]) })
 	g.flushTallies()
 	g.flushCalls()
 	if g.identity {
 		g.exec(`UPDATE ledger SET identity = identity + 1`)
 	}
+	g.stored.holds, g.stored.ended, g.stored.events = len(g.newHolds), len(g.ended), len(g.events)
 	return g.err
+}
+
+// unstored are the holds that were made and ended and that the transaction
+// does not show yet.
+func (g *group) unstored() (made, ended []*hold) {
+	return g.newHolds[g.stored.holds:], g.ended[g.stored.ended:]
 }
 
 func (h *hold) values(args []any) []any {

@@ -235,11 +235,11 @@ func (g *group) openHolds(agent int64) int64 {
 			g.rows.open[id] = n
 			return err
 		})
-		// Rows decided in this group and not yet written.
-		for _, h := range g.newHolds {
+		made, ended := g.unstored()
+		for _, h := range made {
 			g.rows.open[h.agent]++
 		}
-		for _, h := range g.ended {
+		for _, h := range ended {
 			if !h.recovered {
 				g.rows.open[h.agent]--
 			}

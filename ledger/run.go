@@ -205,12 +205,13 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (Run, error) 
 		}
 		var open int64
 		g.query(`SELECT count(*) FROM hold WHERE run_no = ? AND state = 'open'`, []any{r.no}, &open)
-		for _, h := range g.newHolds {
+		made, ended := g.unstored()
+		for _, h := range made {
 			if h.run == r.no {
 				open++
 			}
 		}
-		for _, h := range g.ended {
+		for _, h := range ended {
 			if h.run == r.no && !h.recovered {
 				open--
 			}

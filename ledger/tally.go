@@ -37,4 +37,5 @@ func (g *group) flushTallies() {
 	for k, s := range g.tallies {
 		g.exec(addTally, k.hour, k.agent, k.model, k.cause, s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency)
 	}
+	clear(g.tallies)
 }

@@ -53,6 +53,7 @@ type writer struct {
 	args    []any // of the statement being run
 	inode   fileID
 	version int64 // PRAGMA data_version: changes when another connection commits
+	alone   int   // turns since it last did
 
 	rows     *rows
 	waiting  []*op // admissions that wait for money, first come first
@@ -172,22 +173,29 @@ func (w *writer) run() {
 			w.last()
 			return
 		}
-		w.turn(w.crowd(w.company(first)))
+		switch {
+		case first == nil:
+			w.turn(nil)
+		case first.lazy && len(w.waiting) == 0 && w.alone >= aloneTurns:
+			w.turn([]*op{first})
+		default:
+			w.turn(w.crowd(w.company([]*op{first})))
+		}
 	}
 }
 
 // lazyWait is how long a lazy operation waits for one to share its commit with.
 const lazyWait = time.Millisecond
 
+// aloneTurns is after how many turns without another process's commit this one
+// has the file for itself, for now: then it may wait with the lock in its hand.
+const aloneTurns = 8
+
 // company gathers what comes while only lazy operations are there. A caller
 // that settles a call and makes the next one at once pays for one commit, not
 // for two; a lazy operation that money is waited for does not wait itself.
-func (w *writer) company(first *op) (ops []*op) {
-	if first == nil {
-		return nil
-	}
-	ops = append(ops, first)
-	if !first.lazy || len(w.waiting) > 0 {
+func (w *writer) company(ops []*op) []*op {
+	if len(ops) > 0 && !ops[0].lazy || len(w.waiting) > 0 {
 		return ops
 	}
 	late := time.NewTimer(lazyWait)
@@ -292,25 +300,20 @@ func (w *writer) answer(o *op, err error) {
 	close(o.done)
 }
 
-// turn commits one group and answers it.
+// turn commits one group and answers it. Lazy operations that nothing came
+// with wait for it inside their transaction.
 func (w *writer) turn(ops []*op) {
 	lockErr := lockFile(w.lock)
 	ops = w.queued(ops)
-	// Settlements free what admissions wait for, and who waits goes before
-	// who comes.
-	var group, admissions []*op
+	wait := len(ops) > 0 && len(w.waiting) == 0 && w.alone >= aloneTurns
 	for _, o := range ops {
-		if o.admit == nil {
-			group = append(group, o)
-		} else {
-			admissions = append(admissions, o)
-		}
+		wait = wait && o.lazy
 	}
-	group = append(append(group, w.waiting...), admissions...)
+	group := inOrder(ops, w.waiting...)
 	w.line = len(w.waiting)
 	w.waiting = nil
 
-	g, err := w.commitGroup(group, lockErr)
+	g, group, err := w.commitGroup(group, wait, lockErr)
 	if lockErr == nil {
 		lockErr = unlockFile(w.lock)
 	}
@@ -330,4 +333,18 @@ func (w *writer) turn(ops []*op) {
 			close(o.done)
 		}
 	}
+}
+
+// inOrder sorts operations: settlements free what admissions wait for, and who
+// waits goes before who comes.
+func inOrder(ops []*op, waiting ...*op) []*op {
+	var first, admissions []*op
+	for _, o := range ops {
+		if o.admit == nil {
+			first = append(first, o)
+		} else {
+			admissions = append(admissions, o)
+		}
+	}
+	return append(append(first, waiting...), admissions...)
 }
