@@ -2,12 +2,14 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // failing replaces the writer's commit. The writer must be idle: the first
@@ -95,6 +97,79 @@ func TestCommitWithUnknownOutcome(t *testing.T) {
 			a, err := l.Agent(t.Context(), "x")
 			if err != nil || a.Account.Spent != 7 || a.Account.Reserved != 0 || *a.Account.Budget != 100_005 {
 				t.Fatalf("at the end: %+v %v", a.Account, err)
+			}
+			audited(t, l)
+		})
+	}
+}
+
+// TestASettlementSharesTheNextHoldsCommit: it is in the transaction when the
+// hold comes, and both are booked once, whatever becomes of the commit.
+func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		commits int
+		commit  func(try int, exec func(string) error) error
+	}{
+		{"it succeeds", 1, func(_ int, exec func(string) error) error { return exec("COMMIT") }},
+		{"it failed and is not there", 2, func(try int, exec func(string) error) error {
+			if try == 1 {
+				return errDisk
+			}
+			return exec("COMMIT")
+		}},
+		{"it failed and is there", 1, func(_ int, exec func(string) error) error {
+			return errors.Join(exec("COMMIT"), errDisk)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, token := openInside(t)
+			admit := func() Hold {
+				t.Helper()
+				h, no, err := l.Admit(t.Context(), Admission{Token: token, Least: 10, Most: 10})
+				if no != nil || err != nil {
+					t.Fatal(no, err)
+				}
+				return h
+			}
+			h := admit()
+			for range aloneTurns {
+				if _, err := l.Settle(t.Context(), admit().ID, Settlement{How: Cancelled}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			commits := 0
+			failing(l, func(try int, exec func(string) error) error { commits = try; return c.commit(try, exec) })
+			conn := func() (c *sql.Conn) {
+				_ = l.commitOne(t.Context(), func(g *group) error { g.w.patience, c = time.Minute, g.w.conn; return nil })
+				return c
+			}
+			before := conn()
+			begun := make(chan bool, 1)
+			_ = l.commitOne(t.Context(), func(*group) error {
+				l.now = func() time.Time {
+					select {
+					case begun <- true:
+					default:
+					}
+					return time.Now()
+				}
+				return nil
+			})
+			settled := l.SettleLater(t.Context(), h.ID, Settlement{How: Settled, Cost: 7})
+			<-begun // without the hold
+			next := admit()
+			if out, err := settled(); err != nil || out.Cost != 7 {
+				t.Fatal(out, err)
+			}
+			if commits != c.commits {
+				t.Errorf("%d commits", commits)
+			}
+			if again := conn() != before; again != (c.name != "it succeeds") {
+				t.Errorf("the file was opened again: %t", again)
+			}
+			if a, err := l.Agent(t.Context(), "x"); err != nil || a.Account.Spent != 7 || a.Account.Reserved != next.Amount {
+				t.Errorf("%+v %v", a.Account, err)
 			}
 			audited(t, l)
 		})

@@ -65,8 +65,9 @@ type writer struct {
 	broken   error
 	commits  commitTimes
 
-	// commit is replaced by tests that need a commit to fail.
-	commit func(exec func(string) error) error
+	// Tests that need a commit to fail or a wait to last replace these.
+	commit   func(exec func(string) error) error
+	patience time.Duration
 }
 
 func newWriter(l *Ledger, lock *os.File) *writer {
@@ -75,7 +76,7 @@ func newWriter(l *Ledger, lock *os.File) *writer {
 		queue: make(chan *op, groupMax), poke: make(chan struct{}, 1),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 		texts: make(map[rowsQuery]string), rows: newRows(), denied: make(map[denialKey]*denial), dear: make(map[int64]int),
-		commit: func(exec func(string) error) error { return exec("COMMIT") },
+		commit: func(exec func(string) error) error { return exec("COMMIT") }, patience: lazyWait,
 	}
 }
 
@@ -198,7 +199,7 @@ func (w *writer) company(ops []*op) []*op {
 	if len(ops) > 0 && !ops[0].lazy || len(w.waiting) > 0 {
 		return ops
 	}
-	late := time.NewTimer(lazyWait)
+	late := time.NewTimer(w.patience)
 	defer late.Stop()
 	for len(ops) < groupMax {
 		select {
