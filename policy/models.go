@@ -95,7 +95,9 @@ func NewRegistry(s Sources) (*Registry, error) {
 	r.defaultModel = file.defaultModel
 	for _, entry := range file.byLine() {
 		r.models[entry.name] = entry
-		r.warnFarOff(yamlFile{s.ModelsFile}, entry)
+		if err := r.compare(yamlFile{s.ModelsFile}, entry); err != nil {
+			return nil, err
+		}
 	}
 	for _, route := range file.routes {
 		route.Provider = r.providers[route.provider]
@@ -164,7 +166,12 @@ func (r *Registry) loadPrices(flags []string) error {
 			return fmt.Errorf("--price %q: %s has two prices; give one", flag, model)
 		}
 		r.prices[model] = price
-		if row := r.catalogue.dearest(model); row != nil && price.farOff(row.price) {
+		row := r.catalogue.dearest(model)
+		if row != nil && price.confused(row.price) {
+			return fmt.Errorf("--price %q: the catalogue says %s per million tokens (input/output) at %s: this one is in another unit; give dollars per million tokens",
+				flag, row.price.inOut(), row.Provider)
+		}
+		if row != nil && price.farOff(row.price) {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("--price %s: %s per million tokens (input/output); the catalogue says %s at %s",
 				model, price.inOut(), row.price.inOut(), row.Provider))
 		}
@@ -216,21 +223,28 @@ func (r *Registry) finish(p Provider) Provider {
 
 func (r *Registry) keyed(p Provider) bool { return r.hasKey[p.Name] || r.hasKey[p.KeyEnv] }
 
-// warnFarOff compares a price of models.yaml with the catalogue's.
-func (r *Registry) warnFarOff(f yamlFile, entry *namedModel) {
+// compare holds a price of models.yaml against the catalogue's: one that is far
+// off is told, one in another unit is refused.
+func (r *Registry) compare(f yamlFile, entry *namedModel) error {
 	p := r.named(entry)
 	if entry.price == nil || p.Local {
-		return
+		return nil
 	}
 	row := r.catalogue.find(p.PriceAs, entry.sent)
 	if row == nil {
 		row = r.catalogue.dearest(entry.sent)
+	}
+	if row != nil && entry.price.confused(row.price) {
+		return f.errorf(entry.at,
+			"model %q is priced %s per million tokens (input/output); the catalogue says %s for %s at %s: it is in another unit; input_usd_per_mtok is dollars per million tokens, input_micro micro-dollars per token",
+			entry.name, entry.price.inOut(), row.price.inOut(), row.ID, row.Provider)
 	}
 	if row != nil && entry.price.farOff(row.price) {
 		r.Warnings = append(r.Warnings, f.errorf(entry.at,
 			"model %q is priced %s per million tokens (input/output); the catalogue says %s for %s at %s: correct pricing, or remove it to use the catalogue's",
 			entry.name, entry.price.inOut(), row.price.inOut(), row.ID, row.Provider).Error())
 	}
+	return nil
 }
 
 // named is the provider of a model that models.yaml names.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -207,6 +208,33 @@ func TestPriceFlag(t *testing.T) {
 	r := registry(t, Sources{Prices: []string{"gpt-5=100/100"}})
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "$100/$100") || !strings.Contains(r.Warnings[0], "$1.25/$10") {
 		t.Errorf("warnings: %q", r.Warnings)
+	}
+}
+
+// TestPricesInAnotherUnit: per thousand tokens or per token instead of per
+// million, and the other way round. $0 is a price, and so is five times less.
+func TestPricesInAnotherUnit(t *testing.T) {
+	for price, ok := range map[string]bool{
+		"1.25/10": true, "0/0": true, "0.1/1": true, "100/100": true, "1250/10000": true,
+		"0.00125/0.01": false, "0.000001/0.00001": false, "1.25/0.01": false, "0.00125/10": false, "0/0.01": false,
+	} {
+		_, err := NewRegistry(Sources{Prices: []string{"gpt-5=" + price}})
+		if ok != (err == nil) || !ok && !strings.Contains(err.Error(), "$1.25/$10") {
+			t.Errorf("--price gpt-5=%s: %v", price, err)
+		}
+		input, output, _ := strings.Cut(price, "/")
+		path := filepath.Join(t.TempDir(), "models.yaml")
+		text := fmt.Sprintf("version: 1\nmodels:\n  mine: {provider: openai, provider_model: gpt-5, pricing: {input_usd_per_mtok: %q, output_usd_per_mtok: %q}}\n", input, output)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = NewRegistry(Sources{ModelsFile: path})
+		if ok != (err == nil) || !ok && !strings.Contains(err.Error(), "models.yaml:3:3: ") {
+			t.Errorf("models.yaml: %s: %v", price, err)
+		}
+	}
+	if _, err := NewRegistry(Sources{Prices: []string{"nobody-lists-this=0.000001/0.000001"}}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -51,3 +51,21 @@ func (p Price) farOff(q Price) bool {
 	a, b := p.Rates.figures(p.Rates), q.Rates.figures(q.Rates)
 	return far(a.input, b.input) || far(a.output, b.output)
 }
+
+// Prices in other units: dollars per thousand tokens are a thousandth, per
+// token a millionth of those per million; the other way round they are as much
+// too high. No provider sells a model at a three-hundredth of another's price.
+const (
+	confusedLow  = 300
+	confusedHigh = 100_000
+)
+
+// confused reports whether a price must be in another unit than q, the
+// catalogue's. Zero is a price.
+func (p Price) confused(q Price) bool {
+	other := func(a, b figure) bool {
+		return a.known && b.known && a.pico > 0 && b.pico > 0 && (b.pico/confusedLow >= a.pico || a.pico/confusedHigh >= b.pico)
+	}
+	a, b := p.Rates.figures(p.Rates), q.Rates.figures(q.Rates)
+	return other(a.input, b.input) || other(a.output, b.output)
+}

@@ -125,7 +125,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 // A body of exactly the bound, and as deep as may be, is a call like any other.
 func TestBodiesWithinBounds(t *testing.T) {
-	w := newWorld(t, setup{prices: []string{"gpt-4o-mini=0.000001/0.60"}})
+	w := newWorld(t, setup{prices: []string{"gpt-4o-mini=0/0.60"}})
 	start := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"`
 	deep := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"metadata":` + strings.Repeat("[", maxDepth-1) + strings.Repeat("]", maxDepth-1) + `}`
 	for _, body := range []string{start + strings.Repeat("x", maxBody-len(start)-len(`"}]}`)) + `"}]}`, deep} {
@@ -135,7 +135,7 @@ func TestBodiesWithinBounds(t *testing.T) {
 			t.Errorf("%d bytes: %d %.300s", len(body), status, answer)
 		}
 	}
-	if run, bill := w.booked(2), w.billed(parsePrices(t, []string{"gpt-4o-mini=0.000001/0.60"})); run.Account.Spent != bill {
+	if run, bill := w.booked(2), w.billed(parsePrices(t, []string{"gpt-4o-mini=0/0.60"})); run.Account.Spent != bill {
 		t.Errorf("ledger %s, bill %s", run.Account.Spent, bill)
 	}
 }
