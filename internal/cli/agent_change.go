@@ -175,8 +175,11 @@ func (a *app) topupCommand() *cobra.Command {
 // begins so.
 func (a *app) topup(ctx context.Context, name, amount string) (err error) {
 	by, err := ledger.ParseUSD(amount)
-	if err != nil || by == 0 {
-		return &failure{err: fmt.Errorf("top-up of %q: %w", amount, errors.Join(err, zeroError(by))), hint: "write dollars like 0.25", code: exitUsage}
+	if err == nil && by == 0 {
+		err = errors.New("give more than $0")
+	}
+	if err != nil {
+		return &failure{err: fmt.Errorf("top-up of %q: %w", amount, err), hint: "write dollars like 0.25", code: exitUsage}
 	}
 	l, err := a.open(ctx)
 	if err != nil {
@@ -229,13 +232,5 @@ func (a *app) topupAgent(ctx context.Context, l *ledger.Ledger, ag ledger.Agent,
 	}
 	left, _ := ag.Account.Left()
 	a.printf("agent %s has %s of %s left", printable(ag.Name), left, budgetText(ag.Budget, ag.Window))
-	return nil
-}
-
-// zeroError is the error of an amount of nothing.
-func zeroError(m ledger.Micros) error {
-	if m == 0 {
-		return errors.New("give more than $0")
-	}
 	return nil
 }

@@ -55,6 +55,14 @@ func (c *capabilityFlags) apply(fl *pflag.FlagSet, caps *policy.Capabilities) er
 			do()
 		}
 	}
+	for _, pair := range [][2]string{
+		{"streaming", "no-streaming"}, {"tools", "no-tools"}, {"function-calling", "no-function-calling"}, {"allow-vision", "no-vision"},
+		{"strict", "no-strict"}, {"allow-passthrough", "no-passthrough"}, {"passthrough-required", "no-passthrough"},
+	} {
+		if fl.Changed(pair[0]) && fl.Changed(pair[1]) {
+			return usageError("--%s and --%s exclude each other", pair[0], pair[1])
+		}
+	}
 	f := &c.caps
 	set("allowed-models", func() { caps.AllowedModels = f.AllowedModels })
 	set("denied-models", func() { caps.DeniedModels = f.DeniedModels })

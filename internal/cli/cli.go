@@ -97,7 +97,11 @@ func Main(args []string) Exit {
 	if !errors.As(err, &f) {
 		f = &failure{err: err, code: exitFailed}
 	}
-	a.complain(err, f.hint)
+	hint := f.hint
+	if hint == "" && f.code == exitUsage && cmd != nil {
+		hint = "see: " + cmd.CommandPath() + " --help"
+	}
+	a.complain(err, hint)
 	if a.exit.Code != 0 {
 		return a.exit
 	}

@@ -9,10 +9,24 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 )
 
 type compatFlags struct{ token, url, model string }
+
+// check finds flags that do not go together.
+func (f *compatFlags) check(compat, offline bool) error {
+	switch {
+	case compat && offline:
+		return usageError("--compat and --offline exclude each other: its checks are calls")
+	case !compat && *f != compatFlags{}:
+		return usageError("--token, --url and --model are for --compat")
+	case f.url != "" && !strings.HasPrefix(f.url, "http://") && !strings.HasPrefix(f.url, "https://"):
+		return usageError("--url is like http://127.0.0.1:9000, not %q", f.url)
+	}
+	return nil
+}
 
 // compatRun makes the calls of doctor --compat.
 type compatRun struct {
@@ -112,7 +126,9 @@ func (a *app) newCompat(ctx context.Context, f *compatFlags) (*compatRun, error)
 			return nil, err
 		}
 	}
-	if err := r.listModels(ctx); err != nil {
+	if err := r.listModels(ctx); errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, hinted(fmt.Errorf("nothing listens at %s", r.url), "start a server: aex daemon start; or name another with --url")
+	} else if err != nil {
 		return nil, hinted(fmt.Errorf("asking %s for its models: %w", r.url, err), "is the token right? mint one with: aex agent token NAME")
 	}
 	r.chat = f.model

@@ -37,7 +37,7 @@ func (a *app) daemonStartCommand() *cobra.Command {
 // startDaemon runs aex serve in a session of its own. It learns over a pipe
 // that the server is ready; a pipe that closes before means that it failed.
 func (a *app) startDaemon(cmd *cobra.Command, f *serveFlags, wait time.Duration) error {
-	if err := f.check(); err != nil {
+	if err := errors.Join(f.check(), checkWait(wait)); err != nil {
 		return err
 	}
 	s, err := a.settings()
@@ -199,6 +199,9 @@ func (v daemonView) elsewhere(port int) error {
 }
 
 func (a *app) stopDaemon(ctx context.Context, wait time.Duration, port int) error {
+	if err := errors.Join(checkPort(port), checkWait(wait)); err != nil {
+		return err
+	}
 	s, err := a.settings()
 	if err != nil {
 		return err
@@ -242,6 +245,9 @@ func (a *app) daemonStatusCommand() *cobra.Command {
 }
 
 func (a *app) daemonStatus(ctx context.Context, port int) error {
+	if err := checkPort(port); err != nil {
+		return err
+	}
 	s, err := a.settings()
 	if err != nil {
 		return err

@@ -34,6 +34,9 @@ loopback, until it is interrupted.`,
 }
 
 func (a *app) dashboard(ctx context.Context, open bool, port int) error {
+	if err := checkPort(port); err != nil {
+		return err
+	}
 	s, err := a.settings()
 	if err != nil {
 		return err

@@ -47,6 +47,9 @@ what this machine lets aex control. It exits 1 when something is broken.
 With --compat it makes real, small calls to the running server with an agent's
 token, one for each API, and checks the answers.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(compat, offline); err != nil {
+				return err
+			}
 			if compat {
 				return a.compat(cmd.Context(), f)
 			}

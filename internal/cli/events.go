@@ -123,6 +123,11 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 			}
 		}
 	}
+	if err == nil && f.agent != "" && filter.After == 0 { // an agent that is deleted has events
+		if _, unknown := l.Agent(ctx, f.agent); unknown != nil {
+			return a.agentError(ctx, l, f.agent, unknown)
+		}
+	}
 	if err != nil || !f.follow {
 		return err
 	}

@@ -158,6 +158,9 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := usage.check(wire); err != nil {
+				return err
+			}
 			_, r, err := a.loadModels(prices)
 			if err != nil {
 				return err
@@ -191,7 +194,7 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 	})
 	usage.add(cmd.Flags())
 	cmd.Flags().StringArrayVar(&prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
-	cmd.Flags().StringVar(&wire, "wire", wire, "the API it is asked for on: chat, responses, messages, gemini, ... (default: the first that knows it)")
+	cmd.Flags().StringVar(&wire, "wire", wire, "the API it is asked for on: chat, responses, completions, embeddings, messages, gemini (default: the first that knows it)")
 	return cmd
 }
 
@@ -236,7 +239,15 @@ func (a *app) modelsUpdateCommand() *cobra.Command {
 		Use: "update", Short: "get a newer price catalogue into aex's home", Args: none,
 		Long: `update checks a price catalogue and puts it into aex's home, where it takes the
 place of the built-in one. What is booked already keeps the price it was booked at.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.updateModels(cmd.Context(), from, reset) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case reset && cmd.Flags().Changed("from"):
+				return usageError("--reset and --from exclude each other")
+			case from == "":
+				return usageError("--from is a file or an https URL")
+			}
+			return a.updateModels(cmd.Context(), from, reset)
+		},
 	})
 	cmd.Flags().StringVar(&from, "from", from, "`FILE` or https URL of the catalogue")
 	cmd.Flags().BoolVar(&reset, "reset", false, "go back to the built-in catalogue")

@@ -24,7 +24,30 @@ func (u *usageFlags) add(fl *pflag.FlagSet) {
 	fl.Int64Var(&u.AudioIn, "audio-in", 0, "and this many audio tokens in")
 	fl.Int64Var(&u.AudioOut, "audio-out", 0, "and this many audio tokens out")
 	fl.Int64Var(&u.Searches, "searches", 0, "and this many web searches")
-	fl.StringVar(&u.tier, "tier", "", "in this service tier")
+	fl.StringVar(&u.tier, "tier", "", "in this service tier; one that is not known costs what the dearest does")
+}
+
+// check finds what cannot be meant.
+func (u *usageFlags) check(wire string) error {
+	for _, n := range []struct {
+		flag  string
+		count int64
+	}{
+		{"input", u.Input}, {"output", u.Output}, {"cache-read", u.CacheRead}, {"cache-write-5m", u.CacheWrite5m}, {"cache-write-1h", u.CacheWrite1h},
+		{"audio-in", u.AudioIn}, {"audio-out", u.AudioOut}, {"searches", u.Searches},
+	} {
+		if n.count < 0 {
+			return usageError("--%s is not negative, as %d is", n.flag, n.count)
+		}
+	}
+	if u.tier != "" && u.Usage == (policy.Usage{}) {
+		return usageError("--tier needs a usage to work out the cost of, like --input 1000")
+	}
+	if wire != "" {
+		_, err := oneOf("--wire", wire, policy.Chat, policy.Responses, policy.Completions, policy.Embeddings, policy.Messages, policy.Gemini)
+		return err
+	}
+	return nil
 }
 
 // cost is what a call of the model with this usage costs; nil when no usage

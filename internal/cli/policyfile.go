@@ -197,7 +197,12 @@ func (a *app) policyCheckCommand() *cobra.Command {
 	return a.jsonFlag(&cobra.Command{
 		Use: "check [FILE]", Short: "check a policy file and tell what it says",
 		Long: "check reads FILE, or the aex.yaml that a run from here would be under.",
-		Args: cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError("%s takes one FILE or none, not %d arguments", cmd.CommandPath(), len(args))
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			named := ""
 			if len(args) == 1 {

@@ -57,6 +57,9 @@ func (a *app) reportCommand() *cobra.Command {
 // filter turns the flags into what the ledger sums.
 func (f *reportFlags) filter(now time.Time) (ledger.SpendFilter, error) {
 	filter := ledger.SpendFilter{Agent: f.agent, Model: f.model, Since: f.since.time(now), Until: f.until.time(now)}
+	if f.since.text != "" && f.until.text != "" && !filter.Since.Before(filter.Until) {
+		return filter, usageError("--until %s is not later than --since %s", f.until.text, f.since.text)
+	}
 	by, err := oneOf("--by", f.by, "agent", "model", "run", "hour", "day", "month", "none")
 	if err != nil {
 		return filter, err

@@ -72,9 +72,17 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if len(args) == 0 {
 		return &failure{err: errors.New("no program to run"), hint: "aex run --budget 0.50 -- python bot.py"}
 	}
+	if err := f.check(); err != nil {
+		return err
+	}
 	outer, err := a.findOuter(cmd.Context(), f)
 	if err != nil {
 		return err
+	}
+	if outer != nil {
+		if err := f.checkInside(cmd, a.stderr); err != nil {
+			return err
+		}
 	}
 	file, err := a.policyFile(f.policy)
 	if err != nil {
@@ -153,11 +161,6 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 	if err != nil {
 		return none, err
 	}
-	if f.adapter != "" {
-		if _, err := oneOf("--adapter", f.adapter, append(supervisor.Adapters(), supervisor.NoAdapter)...); err != nil {
-			return none, err
-		}
-	}
 	loop, limit, err := loopMode(f.loop)
 	if err != nil {
 		return none, err
@@ -182,9 +185,6 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 	exhausts, err := oneOf("--on-exhausted", f.exhausts, "kill", "refuse", "ask")
 	if err != nil {
 		return none, err
-	}
-	if f.ask <= 0 {
-		return none, usageError("--ask-timeout is more than 0, not %s", f.ask)
 	}
 	agent := f.agent
 	if agent == "" {

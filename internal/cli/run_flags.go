@@ -1,10 +1,16 @@
 package cli
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/Auro-rium/aex/ledger"
 	"github.com/Auro-rium/aex/supervisor"
@@ -59,6 +65,74 @@ func (b *budgetFlag) Set(s string) error {
 	return nil
 }
 
+// check finds what cannot be meant, whatever the run.
+func (f *runFlags) check() error {
+	if f.maxCalls < 0 {
+		return usageError("--max-calls is 1 or more, or 0 for no limit, not %d", f.maxCalls)
+	}
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"--grace", f.grace}, {"--timeout", f.guard.Timeout}, {"--idle-timeout", f.guard.Idle}} {
+		if d.value < 0 {
+			return usageError("%s is not negative, as %s is", d.flag, d.value)
+		}
+	}
+	if f.ask <= 0 {
+		return usageError("--ask-timeout is more than 0, not %s", f.ask)
+	}
+	for _, name := range f.pass {
+		if name == "" || strings.ContainsAny(name, "= ") {
+			return usageError("--pass-env is the name of a variable, without its value, not %q", name)
+		}
+	}
+	if f.adapter != "" {
+		_, err := oneOf("--adapter", f.adapter, append(supervisor.Adapters(), supervisor.NoAdapter)...)
+		return err
+	}
+	return nil
+}
+
+// insideFlags are decided by the gateway around, which prices, sends and looks
+// at the calls of a run inside.
+var insideFlags = []string{"price", "env-file", "ca-file", "no-clamp", "loop-guard"}
+
+// checkInside tells of flags that have no effect inside another run. A guard
+// that would not guard is refused.
+func (f *runFlags) checkInside(cmd *cobra.Command, stderr io.Writer) error {
+	var idle []string
+	for _, name := range insideFlags {
+		if cmd.Flags().Changed(name) {
+			idle = append(idle, "--"+name)
+		}
+	}
+	if cmd.Flags().Changed("loop-guard") && strings.HasPrefix(f.loop, "kill") {
+		return &failure{
+			err:  errors.New("--loop-guard kill does not work inside another run, whose gateway sees the calls"),
+			hint: "give it to the outer aex run, or use --max-calls here", code: exitUsage,
+		}
+	}
+	if len(idle) > 0 && !f.quiet {
+		fmt.Fprintf(stderr, "aex: warning: %s without effect: inside another run its gateway decides that; give it to the outer aex run\n", strings.Join(idle, ", "))
+	}
+	return nil
+}
+
+// checkCA reads a file of certificates as the gateway will.
+func checkCA(path string) error {
+	if path == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(path)
+	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		err = fmt.Errorf("%s holds no certificate", path)
+	}
+	if err != nil {
+		return hinted(fmt.Errorf("--ca-file: %w", err), "it is a file of certificates in PEM form")
+	}
+	return nil
+}
+
 // loopMode reads off, warn, kill or kill:N.
 func loopMode(s string) (supervisor.LoopMode, int, error) {
 	mode, count, counted := strings.Cut(s, ":")
@@ -67,7 +141,8 @@ func loopMode(s string) (supervisor.LoopMode, int, error) {
 	}
 	limit := 0
 	if counted {
-		if _, err := fmt.Sscanf(count, "%d", &limit); err != nil || limit < 2 || mode != "kill" {
+		var err error
+		if limit, err = strconv.Atoi(count); err != nil || limit < 2 || mode != "kill" {
 			return "", 0, usageError("--loop-guard is off, warn, kill or kill:N with N of 2 or more, not %q", s)
 		}
 	}

@@ -86,12 +86,7 @@ func checkFiles(f *runFlags) error {
 			return hinted(fmt.Errorf("--report %s is a directory", f.report), "name a file in it")
 		}
 	}
-	if f.caFile != "" {
-		if _, err := os.ReadFile(f.caFile); err != nil {
-			return hinted(fmt.Errorf("--ca-file: %w", err), "it is a file of certificates in PEM form")
-		}
-	}
-	return nil
+	return checkCA(f.caFile)
 }
 
 // stepSummary adds the run to the summary of a GitHub Actions job.

@@ -147,6 +147,9 @@ func (a *app) runsStopCommand() *cobra.Command {
 
 // stopRun asks the run's own aex to end it, and waits until it has.
 func (a *app) stopRun(ctx context.Context, id string, wait time.Duration) (err error) {
+	if err := checkWait(wait); err != nil {
+		return err
+	}
 	l, r, err := a.findRun(ctx, id)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -76,15 +77,42 @@ flight are booked, a second one at once.`,
 	return cmd
 }
 
+// checkPort refuses what is no port.
+func checkPort(port int) error {
+	if port < 0 || port > 65535 {
+		return usageError("--port is from 0 to 65535, not %d", port)
+	}
+	return nil
+}
+
+// checkWait refuses a time that is over before it began.
+func checkWait(wait time.Duration) error {
+	if wait <= 0 {
+		return usageError("--wait is more than 0, not %s", wait)
+	}
+	return nil
+}
+
 // check finds what cannot be meant.
 func (f *serveFlags) check() error {
+	if err := checkPort(f.port); err != nil {
+		return err
+	}
 	switch {
-	case f.port < 0 || f.port > 65535:
-		return usageError("--port is from 0 to 65535, not %d", f.port)
 	case (f.cert == "") != (f.key == ""):
 		return usageError("--tls-cert and --tls-key go together")
 	case f.drain < 0:
-		return usageError("--drain is not negative")
+		return usageError("--drain is not negative, as %s is", f.drain)
+	case f.readyFD < 0:
+		return usageError("--ready-fd is a descriptor, not %d", f.readyFD)
+	}
+	if f.logFile != "" {
+		if info, err := os.Stat(filepath.Dir(f.logFile)); err != nil || !info.IsDir() {
+			return hinted(fmt.Errorf("--log-file %s: there is no directory %s", f.logFile, filepath.Dir(f.logFile)), "make it, or name another file")
+		}
+	}
+	if err := checkCA(f.caFile); err != nil {
+		return err
 	}
 	ip := net.ParseIP(strings.Trim(f.listen, "[]"))
 	loopback := f.listen == "localhost" || ip != nil && ip.IsLoopback()
