@@ -247,6 +247,8 @@ func (r *session) callsInside() int {
 func (r *session) closeInside(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.unadapt()) }()
 	if is(r.started) {
+		r.callsInside()
+		r.callCheck()
 		r.decide()
 	}
 	var s proxy.RunStatus

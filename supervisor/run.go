@@ -306,12 +306,17 @@ func (r *session) awaitClosed() error {
 // meterCheck tells of a run that went past the gateway, and fails it where the
 // user wants every run metered.
 func (r *session) meterCheck() {
-	host := r.bypass.host()
-	switch {
-	case host != "":
+	if host := r.bypass.host(); host != "" {
 		r.report.Bypassed, r.unmetered = host, r.Guard.RequireMetered
 		r.say("traffic not metered: the program was connected to %s without aex", host)
-	case r.guard.calls() == 0 && r.Guard.RequireMetered:
+	}
+}
+
+// callCheck fails a run without a call where the user wants it metered. It
+// waits for the gateway: a program may end with its answer, before the call
+// that it was for is booked.
+func (r *session) callCheck() {
+	if r.Guard.RequireMetered && !r.unmetered && r.guard.calls() == 0 {
 		r.unmetered = true
 		r.say("traffic not metered: the program made no call")
 	}
@@ -339,6 +344,7 @@ func (r *session) shutdown() error {
 func (r *session) close(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.unadapt()) }()
 	if r.proc != nil {
+		r.callCheck()
 		r.decide()
 	}
 	if before, err := r.ledger.Run(context.WithoutCancel(ctx), string(r.row.ID)); err == nil {
