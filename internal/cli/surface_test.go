@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -118,4 +121,56 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 			t.Errorf("docs/commands.md does not tell of %s", cmd.CommandPath())
 		}
 	})
+}
+
+// enums are the flags that take one of a few words.
+var enums = map[string]string{
+	"aex run": "tty orphans loop-guard on-exhausted die-with-parent adapter", "aex report": "by per format", "aex env": "shell",
+	"aex agent create": "window", "aex agent set": "window", "aex models price": "wire",
+}
+
+// operands are what a command needs beside its flags.
+var operands = map[string][]string{
+	"aex run": {"--budget", "1", "--", "true"}, "aex env": {"x"}, "aex agent create": {"y", "5", "30"}, "aex agent set": {"x"}, "aex models price": {"gpt-4o-mini"},
+}
+
+// TestNonsenseIsRefused gives every flag that takes no free text what it cannot
+// take: the command must fail and name the flag.
+func TestNonsenseIsRefused(t *testing.T) {
+	home := t.TempDir()
+	aex := func(args ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "aex", args...)
+		cmd.Dir, cmd.Env = home, append(os.Environ(), "HOME="+home, "AEX_HOME="+home)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := aex("agent", "create", "x", "5", "30"); err != nil {
+		t.Fatal(err, out)
+	}
+	checked := 0
+	walk(surface(), func(cmd *cobra.Command) {
+		if cmd.DisableFlagParsing { // its arguments are read by another package
+			return
+		}
+		path := cmd.CommandPath()
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			switch f.Value.Type() {
+			case "string", "stringArray", "stringSlice":
+				if !strings.Contains(" "+enums[path]+" ", " "+f.Name+" ") {
+					return
+				}
+			}
+			checked++
+			args := append(strings.Fields(path)[1:], "--"+f.Name+"=???nonsense")
+			out, err := aex(append(args, operands[path]...)...)
+			if err == nil || !strings.Contains(out, "--"+f.Name) || !strings.Contains(out, "aex: hint: ") {
+				t.Errorf("%s --%s=???nonsense: %v %s", path, f.Name, err, out)
+			}
+		})
+	})
+	if checked < 100 {
+		t.Errorf("only %d flags were checked", checked)
+	}
 }
