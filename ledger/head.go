@@ -213,7 +213,7 @@ func readHead(path string) (headLines, error) {
 }
 
 // check refuses a database that is behind its head, or in the place of another.
-func (h *headFile) check(ctx context.Context) error {
+func (h *headFile) check(ctx context.Context, db querier) error {
 	lines, err := readHead(h.path)
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func (h *headFile) check(ctx context.Context) error {
 	if !known {
 		return nil
 	}
-	why, err := behindHead(ctx, h.l.read, was)
+	why, err := behindHead(ctx, db, was)
 	if err != nil {
 		return h.l.explain(err)
 	}

@@ -34,14 +34,18 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 		return l.explain(err)
 	}
 	l.head = openHead(l)
-	if err := l.head.check(ctx); err != nil {
+	if err := l.head.check(ctx, l.write.conn); err != nil {
 		return err
 	}
-	l.write.start()
-	if err := l.recoverDead(ctx); err != nil {
+	others, err := l.write.others(ctx)
+	if err != nil {
 		return l.explain(err)
 	}
-	return nil
+	l.write.start()
+	if others {
+		return l.explain(l.recoverDead(ctx))
+	}
+	return l.explain(l.clearOwners(nil))
 }
 
 func (l *Ledger) openForReading(ctx context.Context) error {

@@ -25,6 +25,14 @@ func (l *Ledger) recoverDead(ctx context.Context) error {
 	return l.clearOwners(named)
 }
 
+// others tells whether anybody, dead or alive, has something open in the file,
+// or a recovered hold waits for its real cost. It is asked before the writer
+// starts.
+func (w *writer) others(ctx context.Context) (is bool, err error) {
+	err = w.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hold) OR EXISTS (SELECT 1 FROM run WHERE state <> 'ended')`).Scan(&is)
+	return is, err
+}
+
 // lookForTheDead is the goroutine that looks from time to time, so that what a
 // process held when it died does not stay reserved for as long as others live.
 func (l *Ledger) lookForTheDead() {

@@ -31,7 +31,7 @@ func FuzzModelsFile(f *testing.F) {
 			}
 			return
 		}
-		r := &Registry{declared: m.providers, providers: m.providers, models: m.models, catalogue: &catalogue{}}
+		r := &Registry{declared: m.providers, providers: m.providers, models: m.models, given: &catalogue{}}
 		for name, entry := range m.models {
 			model, err := r.resolveNamed(entry)
 			if err != nil {
@@ -71,7 +71,7 @@ func FuzzNames(f *testing.F) {
 	for _, s := range []string{"gpt-5", "gpt-5-2025-08-07", "gpt-5-pro", "claude-opus-4-5@20251101", "models/gemini-2.5-pro", "gpt-5-latest-latest"} {
 		f.Add(s)
 	}
-	c, err := builtinCatalogue()
+	c, err := parseCatalogue(pricesJSON)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -62,7 +62,7 @@ type Registry struct {
 	defaultModel string
 	routes       []Route
 	prices       map[string]Price // --price
-	catalogue    *catalogue
+	given        *catalogue       // the file's; nil: the built-in one, read when a price is asked for
 	resolved     resolved
 }
 
@@ -74,7 +74,7 @@ func NewRegistry(s Sources) (*Registry, error) {
 		hasKey: maps.Clone(s.HasKey), models: map[string]*namedModel{}, prices: map[string]Price{},
 	}
 	var err error
-	if r.catalogue, err = loadCatalogue(s.Catalogue); err != nil {
+	if r.given, err = loadCatalogue(s.Catalogue); err != nil {
 		return nil, err
 	}
 	if err := r.loadPrices(s.Prices); err != nil {
@@ -106,13 +106,22 @@ func NewRegistry(s Sources) (*Registry, error) {
 	return r, nil
 }
 
+// catalogue is the price list of this registry.
+func (r *Registry) catalogue() *catalogue {
+	if r.given != nil {
+		return r.given
+	}
+	return builtinCatalogue()
+}
+
+// loadCatalogue is nil where there is no file.
 func loadCatalogue(path string) (*catalogue, error) {
 	data, err := readFile(path)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("reading the price catalogue: %w", err)
 	case data == nil:
-		return builtinCatalogue()
+		return nil, nil
 	}
 	c, err := parseCatalogue(data)
 	if err != nil {
@@ -166,7 +175,7 @@ func (r *Registry) loadPrices(flags []string) error {
 			return fmt.Errorf("--price %q: %s has two prices; give one", flag, model)
 		}
 		r.prices[model] = price
-		row := r.catalogue.dearest(model)
+		row := r.catalogue().dearest(model)
 		if row != nil && price.confused(row.price) {
 			return fmt.Errorf("--price %q: the catalogue says %s per million tokens (input/output) at %s: this one is in another unit; give dollars per million tokens",
 				flag, row.price.inOut(), row.Provider)
@@ -230,9 +239,9 @@ func (r *Registry) compare(f yamlFile, entry *namedModel) error {
 	if entry.price == nil || p.Local {
 		return nil
 	}
-	row := r.catalogue.find(p.PriceAs, entry.sent)
+	row := r.catalogue().find(p.PriceAs, entry.sent)
 	if row == nil {
-		row = r.catalogue.dearest(entry.sent)
+		row = r.catalogue().dearest(entry.sent)
 	}
 	if row != nil && entry.price.confused(row.price) {
 		return f.errorf(entry.at,
@@ -274,7 +283,7 @@ func (r *Registry) Models() []Model {
 		if !r.keyed(p) {
 			continue
 		}
-		rows, _ := r.catalogue.of(cmp.Or(p.PriceAs, name))
+		rows, _ := r.catalogue().of(cmp.Or(p.PriceAs, name))
 		for _, row := range rows {
 			if _, taken := all[row.ID]; !taken {
 				m := Model{Name: row.ID, Sent: row.ID, Provider: p}

@@ -113,7 +113,7 @@ func TestNames(t *testing.T) {
 			}
 			continue
 		}
-		want := r.catalogue.find(m.Provider.PriceAs, c.row)
+		want := r.catalogue().find(m.Provider.PriceAs, c.row)
 		if err != nil || want == nil || want.ID != c.row || *m.Price.Input != *want.price.Input || *m.Price.Output != *want.price.Output {
 			t.Errorf("%s: got %s, %v; want that of %s", c.asked, m.Price, err, c.row)
 		}

@@ -271,7 +271,7 @@ func TestPriceQuestions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := builtinCatalogue()
+	c, err := parseCatalogue(pricesJSON)
 	if err != nil {
 		t.Fatal(err)
 	}

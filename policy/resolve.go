@@ -139,11 +139,11 @@ func (r *Registry) fill(m *Model, given *Price) error {
 // another host's.
 func (r *Registry) row(p Provider, sent string) (found *row, assumed bool) {
 	if p.PriceAs != "" {
-		return r.catalogue.find(p.PriceAs, sent), false
+		return r.catalogue().find(p.PriceAs, sent), false
 	}
 	own := map[string]string{typeOpenAI: openAI, typeAnthropic: anthropic, typeGemini: google}[p.Type]
-	if found = r.catalogue.find(own, sent); found == nil {
-		found = r.catalogue.dearest(sent)
+	if found = r.catalogue().find(own, sent); found == nil {
+		found = r.catalogue().dearest(sent)
 	}
 	return found, true
 }
