@@ -93,7 +93,7 @@ func TestExhaustionEndsTheRunAndTopUpReopensIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watched := l.WatchRun(ctx, run.ID)
+	watched := l.WatchRun(ctx, run.ID, ledger.RunOpen)
 	h, _, err := l.Admit(ctx, ledger.Admission{Token: token, Least: 500, Most: 500})
 	if err != nil {
 		t.Fatal(err)
@@ -194,5 +194,22 @@ func TestSums(t *testing.T) {
 	p, err := l.Latencies(ctx, ledger.EventFilter{})
 	if err != nil || p.Count != 10 || p.P50 != 5*time.Second || p.P99 != 10*time.Second {
 		t.Errorf("%+v %v", p, err)
+	}
+}
+
+// A run that was stopped before anybody watched it is told, too.
+func TestWatchRunTellsOfWhatHasHappened(t *testing.T) {
+	l := open(t, t.TempDir())
+	ctx := t.Context()
+	agent(t, l, ledger.NewAgent{Name: "x"})
+	run, err := l.OpenRun(ctx, ledger.NewRun{Agent: "x", Program: "p", Token: ledger.HashToken("run")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetRunState(ctx, run.ID, ledger.RunEnding); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-l.WatchRun(ctx, run.ID, run.State); s != ledger.RunEnding {
+		t.Fatal(s)
 	}
 }

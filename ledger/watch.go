@@ -50,20 +50,29 @@ func (w *watchers) tell(id RunID, _ RunState) {
 	}
 }
 
-// WatchRun tells of every change of the run's state, by whichever process,
-// until ctx ends or the ledger is closed: how a run learns that it was stopped
-// or topped up elsewhere. A reader that is slow gets the newest state. The
-// channel is then closed.
-func (l *Ledger) WatchRun(ctx context.Context, id RunID) <-chan RunState {
+// WatchRun tells of every change of the run's state from the one that the
+// caller knows, by whichever process, until ctx ends or the ledger is closed:
+// how a run learns that it was stopped or topped up elsewhere. A reader that is
+// slow gets the newest state. The channel is then closed.
+func (l *Ledger) WatchRun(ctx context.Context, id RunID, known RunState) <-chan RunState {
 	out := make(chan RunState)
 	wake := l.watchers.add(id)
-	last := l.runState(ctx, id)
 	l.running.Go(func() {
 		defer close(out)
 		defer l.watchers.remove(id, wake)
 		tick := time.NewTicker(watchEvery)
 		defer tick.Stop()
 		for {
+			if state := l.runState(ctx, id); state != known && state != "" {
+				select {
+				case out <- state:
+					known = state
+				case <-ctx.Done():
+					return
+				case <-l.done:
+					return
+				}
+			}
 			select {
 			case <-ctx.Done():
 				return
@@ -71,18 +80,6 @@ func (l *Ledger) WatchRun(ctx context.Context, id RunID) <-chan RunState {
 				return
 			case <-wake:
 			case <-tick.C:
-			}
-			state := l.runState(ctx, id)
-			if state == last || state == "" {
-				continue
-			}
-			select {
-			case out <- state:
-				last = state
-			case <-ctx.Done():
-				return
-			case <-l.done:
-				return
 			}
 		}
 	})

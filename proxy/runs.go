@@ -246,7 +246,11 @@ func (c *call) tellInner(ctx context.Context, in *innerRun) error {
 	after := c.r.URL.Query().Get("after")
 	ctx, done := context.WithCancel(ctx)
 	defer done()
-	states := c.g.ledger.WatchRun(ctx, in.id)
+	known, err := c.g.ledger.Run(ctx, string(in.id))
+	if err != nil {
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	states := c.g.ledger.WatchRun(ctx, in.id, known.State)
 	over := in.over
 	for {
 		s, err := c.g.status(ctx, in)

@@ -43,7 +43,7 @@ func (w *world) openInner(token, ask string) (o Opened) {
 // awaitEnd waits until a run has ended.
 func (w *world) awaitEnd(id ledger.RunID) ledger.Run {
 	w.t.Helper()
-	states := w.ledger.WatchRun(w.t.Context(), id)
+	states := w.ledger.WatchRun(w.t.Context(), id, ledger.RunOpen)
 	for {
 		run, err := w.ledger.Run(w.t.Context(), string(id))
 		must(w.t, err)

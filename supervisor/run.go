@@ -236,7 +236,7 @@ func (r *session) watch() {
 			}
 		}
 	})
-	states := r.ledger.WatchRun(r.ctx, r.row.ID)
+	states := r.ledger.WatchRun(r.ctx, r.row.ID, ledger.RunOpen)
 	r.owners.Go(func() {
 		for state := range states {
 			if state == ledger.RunEnding || state == ledger.RunEnded {

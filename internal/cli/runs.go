@@ -160,7 +160,7 @@ func (a *app) stopRun(ctx context.Context, id string, wait time.Duration) (err e
 	}
 	watched, done := context.WithTimeout(ctx, wait)
 	defer done()
-	states := l.WatchRun(watched, r.ID)
+	states := l.WatchRun(watched, r.ID, r.State)
 	if err := l.SetRunState(ctx, r.ID, ledger.RunEnding); err != nil {
 		return fmt.Errorf("ending run %.4s: %w", r.ID, err)
 	}
