@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // line builds the exact text of one event. Members appear in the order they
@@ -53,7 +57,7 @@ func (e *line) raw(name string, v []byte) {
 	var one bytes.Buffer
 	if err := json.Compact(&one, v); err == nil {
 		e.key(name)
-		e.b = append(e.b, one.Bytes()...)
+		e.b = append(e.b, PlainJSON(one.Bytes())...)
 	}
 }
 
@@ -130,12 +134,35 @@ func appendQuoted(b []byte, v string) []byte {
 			if err != nil { // a string always marshals
 				return append(b, '"', '"')
 			}
-			return append(b, q...)
+			return append(b, PlainJSON(q)...)
 		}
 	}
 	b = append(b, '"')
 	b = append(b, v...)
 	return append(b, '"')
+}
+
+// PlainJSON is the JSON b with an escape for every character that a terminal
+// would act on or that would reorder a line: names and models are others' text.
+func PlainJSON(b []byte) []byte {
+	acts := func(r rune) bool {
+		return r != '\n' && (!unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r))
+	}
+	if !bytes.ContainsFunc(b, acts) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+16)
+	for _, r := range string(b) {
+		switch high, low := utf16.EncodeRune(r); {
+		case !acts(r):
+			out = utf8.AppendRune(out, r)
+		case high != utf8.RuneError:
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
 }
 
 // prefix of a token's hash is what the trail may tell of it.

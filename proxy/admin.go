@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/Auro-rium/aex/ledger"
 )
 
 // AdminOptions are what the operator's side of a gateway works with.
@@ -181,5 +183,9 @@ func detail(w http.ResponseWriter, status int, text string) {
 func write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
+	b, err := json.Marshal(v)
+	if err != nil {
+		b = []byte(`{"detail":"the answer cannot be written"}`)
+	}
+	_, _ = w.Write(append(ledger.PlainJSON(b), '\n')) // a client that is gone needs no answer
 }

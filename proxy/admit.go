@@ -37,7 +37,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 		Tokens: c.ceiling.Tokens,
 		Wait:   c.g.o.Wait,
 		Call: ledger.CallInfo{
-			Wire: c.asked.Wire, ModelAsked: c.asked.Model, ModelSent: c.model.Sent,
+			Wire: c.asked.Wire, ModelAsked: cleanText(c.asked.Model, storedMax), ModelSent: cleanText(c.model.Sent, storedMax),
 			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
 		},
 	}

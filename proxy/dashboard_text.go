@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/Auro-rium/aex/ledger"
 )
@@ -95,23 +94,6 @@ func dict(pairs ...any) (map[string]any, error) {
 		m[k] = pairs[i+1]
 	}
 	return m, nil
-}
-
-// nameMax is how much of a name a page shows, in bytes.
-const nameMax = 120
-
-// cleanName makes a name that somebody else chose harmless to show: no control
-// characters, nothing that turns the direction of writing, no NUL, no end of
-// line, of bearable length. Escaping for HTML is the template's.
-func cleanName(s string) string { return cleanText(s, nameMax) }
-
-func cleanText(s string, most int) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, clip(s, most))
 }
 
 func shortID(id ledger.RunID) string { return string(id[:min(len(id), 4)]) }

@@ -160,12 +160,12 @@ func (c *call) forwardAndSettle() {
 func (c *call) settle(e ending) (booked func()) {
 	how, cost := c.cost(e)
 	s := ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.read.usage), ModelServed: clip(c.read.model, 200), Tier: clip(c.tier(), 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.read.usage), ModelServed: cleanText(c.read.model, storedMax), Tier: cleanText(c.tier(), 40),
 		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
 	}
 	if e.resp != nil {
 		s.Status = e.resp.StatusCode
-		s.RequestID = clip(requestID(e.resp.Header), 200)
+		s.RequestID = cleanText(requestID(e.resp.Header), storedMax)
 	}
 	if how != ledger.Settled && c.read.input == nil {
 		s.Usage = ledger.Usage{}

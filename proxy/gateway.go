@@ -137,6 +137,7 @@ func New(o Options) *Gateway {
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       15 * time.Minute,
 		MaxHeaderBytes:    256 << 10,
+		ErrorLog:          ServerLog(o.Logf),
 	}
 	return g
 }
@@ -352,8 +353,8 @@ func (c *call) trail(f *fault) {
 		return
 	}
 	err := c.g.ledger.Refused(context.WithoutCancel(c.r.Context()), ledger.RefusedCall{
-		AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: f.code, Reason: clip(f.message, 300),
-		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: clip(c.asked.Model, 200), Stream: c.asked.Stream},
+		AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: f.code, Reason: cleanText(f.message, 300),
+		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: cleanText(c.asked.Model, storedMax), Stream: c.asked.Stream},
 	})
 	if err != nil {
 		c.g.o.Logf("booking a refusal: %v", err)

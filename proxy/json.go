@@ -302,10 +302,3 @@ func quote(s string) string {
 	b, _ := jsontext.AppendQuote(nil, s)
 	return string(b)
 }
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "…"
-	}
-	return s
-}

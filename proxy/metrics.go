@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -147,7 +146,7 @@ func labelText(s string) string {
 	if s == "" {
 		return "unknown"
 	}
-	return strings.ToValidUTF8(cleanName(s), "\uFFFD")
+	return cleanName(s)
 }
 
 func (m *ledgerMetrics) calls(ctx context.Context, ch chan<- prometheus.Metric) error {

@@ -174,7 +174,7 @@ func (c *call) openInner(ctx context.Context) error {
 		asks: time.Duration(min(max(ask.AskMilli, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond, extended: time.Now(),
 	}
 	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: clip(ask.Program, 200), Token: in.token,
+		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: cleanText(ask.Program, storedMax), Token: in.token,
 		Expires: in.extended.Add(innerTokenLife), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses,
 	})
 	if err != nil {

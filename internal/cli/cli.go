@@ -119,7 +119,7 @@ func Commands() *cobra.Command {
 
 // complain prints an error, and the next step where there is one.
 func (a *app) complain(err error, hint string) {
-	for line := range strings.SplitSeq(strings.TrimRight(printable(err.Error()), "\n"), "\n") {
+	for _, line := range printableLines(err.Error()) {
 		fmt.Fprintln(a.stderr, "aex: "+strings.TrimPrefix(line, "aex: "))
 	}
 	if hint != "" {

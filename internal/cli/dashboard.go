@@ -96,11 +96,10 @@ func (a *app) serveDashboard(ctx context.Context, s *settings, open bool, port i
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	logf := (&serverLog{file: a.stderr, now: a.now}).printf
 	pages, err := proxy.NewDashboard(proxy.DashboardOptions{
 		Ledger: l, Token: rand.Text() + rand.Text(), ReadOnly: true, Version: Version, Now: a.now,
-		Logf: func(format string, args ...any) {
-			fmt.Fprintln(a.stderr, "aex: "+printable(fmt.Sprintf(format, args...)))
-		},
+		Logf: logf,
 	})
 	if err != nil {
 		return err
@@ -111,7 +110,9 @@ func (a *app) serveDashboard(ctx context.Context, s *settings, open bool, port i
 	if err != nil {
 		return hinted(fmt.Errorf("listening: %w", err), "choose another --port, or none")
 	}
-	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{
+		Handler: pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: proxy.ServerLog(logf),
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	if err := a.showLink(ctx, "http://"+listener.Addr().String()+pages.Link(), open); err != nil {

@@ -187,6 +187,6 @@ func (a *app) printEvent(e ledger.Event) error {
 			parts = append(parts, c.Cost.String(), c.model(), c.Ending)
 		}
 	}
-	_, err := fmt.Fprintln(a.stdout, strings.TrimSpace(strings.ReplaceAll(printable(strings.Join(parts, " ")), "\n", " ")))
+	_, err := fmt.Fprintln(a.stdout, strings.TrimSpace(printable(strings.Join(parts, " "))))
 	return err
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -31,10 +32,15 @@ func (r *results) Write(b []byte) (int, error) {
 
 // printJSON prints v for programs: indented, one value.
 func (a *app) printJSON(v any) error {
-	e := json.NewEncoder(a.stdout)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(ledger.PlainJSON(b.Bytes()))
+	return err
 }
 
 // column is one column of a table; numbers stand to the right.
@@ -82,14 +88,24 @@ func (a *app) printf(format string, args ...any) {
 }
 
 // printable replaces what could move a cursor, colour a terminal or reorder a
-// line, so that a hostile name is only an ugly one.
+// line, so that a hostile name is only an ugly one. An end of line is among
+// it: what forges none in a list forges no row.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) {
+		if unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) {
 			return r
 		}
 		return '�'
 	}, s)
+}
+
+// printableLines is the same for a text that may have several lines.
+func printableLines(s string) []string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = printable(l)
+	}
+	return lines
 }
 
 // dollars prints a budget, or that there is none.

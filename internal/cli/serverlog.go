@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,11 +28,17 @@ type serverLog struct {
 	mu sync.Mutex
 }
 
-// printf writes one line.
+// linesMax is how much of one message a log takes: the traces of a few
+// goroutines.
+const linesMax = 64 << 10
+
+// printf writes a message. Lines after its first are set in, so that no text
+// within can pass for a message of its own.
 func (l *serverLog) printf(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := printable(fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	text = strings.Join(printableLines(text[:min(len(text), linesMax)]), "\n\t")
 	if l.path == "" {
 		fmt.Fprintln(l.file, "aex: "+text)
 		return
