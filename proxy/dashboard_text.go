@@ -41,6 +41,7 @@ func (d *Dashboard) render(w http.ResponseWriter, status int, name string, p *pa
 
 var pageFuncs = template.FuncMap{
 	"name":    cleanName,
+	"typed":   func(s string) string { return cleanText(s, 1000) }, // in a field, which shows it
 	"short":   shortID,
 	"usd":     func(m ledger.Micros) string { return m.String() },
 	"cents":   cents,

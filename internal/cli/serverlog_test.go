@@ -43,3 +43,20 @@ func TestServerLogIsBounded(t *testing.T) {
 		t.Errorf("the log ends in %q", text[max(0, len(text)-80):])
 	}
 }
+
+// TestServerLogKeepsLinesApart: a message cannot pass for another one, nor fill
+// the log.
+func TestServerLogKeepsLinesApart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "daemon.log")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	noError(t, err)
+	defer file.Close()
+	log := &serverLog{file: file, path: path, now: time.Now}
+	log.printf("http: panic serving: %s", evil+strings.Repeat("z", 2*linesMax))
+	text, err := os.ReadFile(path)
+	noError(t, err)
+	harmless(t, "the log", string(text))
+	if !strings.Contains(string(text), "\n\t2026-11-20T00:00:00Z aex: forged") || len(text) > linesMax+100 {
+		t.Errorf("the log has %d bytes: %.300q", len(text), text)
+	}
+}
