@@ -3,200 +3,23 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/Auro-rium/aex/ledger"
 )
-
-// evil is what a hostile client or provider may write wherever it can write text.
-const evil = "=cmd<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202e\u2066\u061c\u200f\u009b31m\x1b]0;t\x07\x00\r\n2026-11-20T00:00:00Z aex: forged\u2028@SUM(1)"
-
-// evilHeader is the same without what no header can carry.
-const evilHeader = "=cmd<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202e\u2066\u061c\u200f\u009b31m\x9b31m"
-
-var long = strings.Repeat("x", 10_000)
-
-// harmless tells what is in text that a terminal, a log reader, a browser or a
-// spreadsheet would act on.
-func harmless(t *testing.T, where, text string) {
-	t.Helper()
-	if !utf8.ValidString(text) {
-		t.Errorf("%s is not UTF-8", where)
-	}
-	for i, r := range text {
-		switch {
-		case r == '\n' || r == '\t':
-			continue
-		case r < ' ', r >= 0x7f && r <= 0x9f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c, r == 0x2028, r == 0x2029:
-			t.Errorf("%s holds %U: %q", where, r, text[max(0, i-60):min(len(text), i+20)])
-			return
-		}
-	}
-	if strings.Contains(text, long[:1001]) {
-		t.Errorf("%s holds a text of more than 1000 bytes that others chose", where)
-	}
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "2026-11-20T00:00:00Z aex: forged") {
-			t.Errorf("%s holds a line that another forged", where)
-		}
-	}
-}
-
-// hidden fields are not shown, and must send back the very name they got.
-var hidden = regexp.MustCompile(`<input type="hidden"[^>]*>`)
-
-// harmlessPage is harmless for HTML.
-func harmlessPage(t *testing.T, where, page string) {
-	t.Helper()
-	harmless(t, where, hidden.ReplaceAllString(page, ""))
-	for _, bad := range []string{"<script>alert", "<img src=x"} {
-		if strings.Contains(page, bad) {
-			t.Errorf("%s: the page holds %s", where, bad)
-		}
-	}
-	if len(page) > 1<<20 {
-		t.Errorf("%s has %d bytes", where, len(page))
-	}
-}
-
-// harmlessCSV is harmless for every cell of a CSV.
-func harmlessCSV(t *testing.T, where, text string) {
-	t.Helper()
-	harmless(t, where, text)
-	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	noError(t, err)
-	for _, row := range rows {
-		for _, cell := range row {
-			if _, err := strconv.ParseFloat(cell, 64); err != nil && cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r\n") {
-				t.Errorf("%s: a spreadsheet would act on %q", where, cell)
-			}
-		}
-	}
-}
-
-// everyBy are the ways to group a report.
-var everyBy = []string{"agent", "model", "run", "hour", "day", "month", "none"}
-
-// harmlessReports reads the report in every grouping and format.
-func harmlessReports(t *testing.T, home string) (csvs string) {
-	t.Helper()
-	for _, by := range everyBy {
-		for _, format := range []string{"table", "json", "csv"} {
-			out := output(t, home, "report", "--by", by, "--format", format)
-			if format == "csv" {
-				harmlessCSV(t, "report --by "+by, out)
-				csvs += out
-				continue
-			}
-			harmless(t, "report --by "+by+" --format "+format, out)
-		}
-	}
-	return csvs
-}
-
-// answer is what the hostile provider sends.
-type answer struct {
-	status, kind, body string
-	head               string // more of it, raw
-	cut                bool   // fewer bytes come than were told
-}
-
-func hostileAnswers() map[string]answer {
-	text := func(s string) string { b, _ := json.Marshal(s); return string(b) }
-	name, usage := text(evil+long), `"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}`
-	tool := `"tool_calls":[{"index":0,"id":` + name + `,"type":"function","function":{"name":` + name + `,"arguments":"{}"}}]`
-	chat := func(model, usage string) string {
-		return `{"id":` + name + `,"object":"chat.completion","model":` + model + `,"service_tier":` + name + `,"choices":[{"index":0,"message":{"role":"assistant","content":` +
-			name + `,` + tool + `},"finish_reason":"stop"}],` + usage + `}`
-	}
-	piece := `data: {"id":` + name + `,"object":"chat.completion.chunk","model":` + name + `,"service_tier":` + name + `,"choices":[{"index":0,"delta":{"content":"hi",` + tool + `}}]}` + "\n\n"
-	last := `data: {"id":"x","object":"chat.completion.chunk","model":` + name + `,"service_tier":` + name + `,"choices":[],` + usage + "}\n\ndata: [DONE]\n\n"
-	message := `{"id":` + name + `,"type":"message","role":"assistant","model":` + name + `,"content":[{"type":"tool_use","id":` + name + `,"name":` + name + `,"input":{}}],"stop_reason":` +
-		name + `,"usage":{"input_tokens":3,"output_tokens":2,"service_tier":` + name + `}}`
-	errors := "data: {\"error\":{\"message\":" + name + ",\"type\":" + name + ",\"code\":" + name + "}}\n\n"
-	const page, js, sse = "text/html; x=\"<script>alert(1)</script>\"", "application/json", "text/event-stream"
-	return map[string]answer{
-		"chat":             {status: "200 OK", kind: js, body: chat(name, usage)},
-		"raw":              {status: "200 OK", kind: js, body: chat("\"@SUM(1)\x9b31m\u202e\"", usage)},
-		"strange usage":    {status: "200 OK", kind: js, body: chat(name, `"usage":{"prompt_tokens":3,"completion_tokens":2,`+name+`:1}`)},
-		"no usage":         {status: "200 OK", kind: js, body: chat(name, `"usage":null`)},
-		"bad request":      {status: "400 <script>alert(1)</script>", kind: page, body: evil + "\x9b" + long},
-		"unauthorized":     {status: "401 Unauthorized", kind: page, body: evil + "\x9b" + long, head: "Www-Authenticate: " + evilHeader + "\r\n"},
-		"too many":         {status: "429 Too Many Requests", kind: js, body: `{"error":{"message":` + name + `,"type":` + name + `,"code":` + name + `}}`},
-		"broken":           {status: "500 Oops", kind: page, body: evil + strings.Repeat(long, 20)},
-		"stream":           {status: "200 OK", kind: sse, body: piece + last},
-		"stream of errors": {status: "200 OK", kind: sse, body: piece + errors},
-		"cut stream":       {status: "200 OK", kind: sse, body: piece, cut: true},
-		"control headers":  {status: "200 OK", kind: js, body: chat(name, usage), head: "X-Request-Id: \x1b]0;t\x07\r\n"},
-		"message":          {status: "200 OK", kind: js, body: message},
-		"message stream": {status: "200 OK", kind: sse, body: "event: message_start\ndata: {\"type\":\"message_start\",\"message\":" + message + "}\n\n" +
-			"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":" + name + ",\"message\":" + name + "}}\n\n"},
-	}
-}
-
-// send writes a over a connection of its own, as no careful server would.
-func (a answer) send(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(err)
-	}
-	defer conn.Close()
-	length := len(a.body)
-	if a.cut {
-		length++
-	}
-	fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n", a.status, a.kind, length)
-	for _, name := range []string{"Request-Id", "Retry-After", "X-Ratelimit-Remaining-Tokens", "Openai-Model", "Openai-Processing-Ms", "X-Should-Retry", "X-Aex-Code", "Server"} {
-		fmt.Fprintf(conn, "%s: %s\r\n", name, evilHeader+long)
-	}
-	if a.head == "" {
-		fmt.Fprintf(conn, "X-Request-Id: %s\r\n", evilHeader+long)
-	}
-	fmt.Fprintf(conn, "%s\r\n%s", a.head, a.body)
-}
-
-// hostileProvider answers by the text of the request; what asks for "wait" is
-// answered when release is closed.
-func hostileProvider(t *testing.T, answers map[string]answer) (at string, waits, release chan struct{}) {
-	waits, release = make(chan struct{}), make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var ask struct {
-			Messages []struct {
-				Content string `json:"content"`
-			} `json:"messages"`
-		}
-		if err := json.NewDecoder(r.Body).Decode(&ask); err != nil || len(ask.Messages) == 0 {
-			http.Error(w, "what?", http.StatusBadRequest)
-			return
-		}
-		what := ask.Messages[0].Content
-		if what == "wait" {
-			close(waits)
-			<-release
-			what = "chat"
-		}
-		answers[what].send(w)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL, waits, release
-}
 
 // hostileServe is aex serve as a process, with an agent and a run of hostile names.
 type hostileServe struct {
