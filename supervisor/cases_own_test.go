@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -179,5 +180,27 @@ func TestCase12_TheTerminalIsGivenBackWithoutAMonitor(t *testing.T) {
 	c.wait()
 	if !bytes.Contains([]byte(c.text()), []byte("\x1b[?1049l")) {
 		t.Errorf("the screen is not given back: %q", c.text())
+	}
+}
+
+// What a shell had started before it became aex is no part of the tree, however
+// the run goes.
+func TestStrangersAreSpared(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		code int
+	}{{[]string{"/no/such/program"}, 127}, {[]string{"true"}, 0}, {[]string{"sh", "-c", "kill -KILL $PPID"}, 125}} {
+		aex := aexCommand(t, c.args...)
+		cmd := exec.Command("bash", append([]string{"-c", `sleep 1000 >/dev/null 2>&1 & echo $!; exec "$0" "$@"`, aex.Path}, c.args...)...)
+		cmd.Env = aex.Env
+		out, _ := cmd.Output()
+		pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+		if err != nil || cmd.ProcessState.ExitCode() != c.code {
+			t.Fatalf("%q: %q, %v, %v", c.args, out, cmd.ProcessState, err)
+		}
+		if p, err := (processTable{}).lookup(pid); err != nil || !p.alive() {
+			t.Errorf("%q: the stranger is gone (%v)", c.args, err)
+		}
+		unix.Kill(pid, unix.SIGKILL)
 	}
 }

@@ -4,6 +4,7 @@ package supervisor
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"sync"
 	"syscall"
@@ -75,6 +76,8 @@ type Process struct {
 	done        chan struct{} // the child has ended
 	forked      chan struct{} // the monitor is there, or forkErr says why not
 	forkErr     error
+	asked       bool          // the monitor was told to start the child, and has not answered
+	strangers   map[int]bool  // children that this process had before: a shell's, which then became aex
 	monitorDone chan struct{} // the monitor has ended and is reaped
 	interrupted chan os.Signal
 	closing     chan struct{}
@@ -136,7 +139,9 @@ func (p *Process) forest() *forest {
 	roots := func() ([]int, map[int]bool) {
 		select {
 		case <-p.monitorDone:
-			return []int{os.Getpid()}, monitors.snapshot()
+			spare := monitors.snapshot()
+			maps.Copy(spare, p.strangers)
+			return []int{os.Getpid()}, spare
 		default:
 			return []int{p.monitor.Pid}, nil
 		}

@@ -290,6 +290,11 @@ func (r *session) endTree() {
 	r.report.Child = childStatus(r.proc.Status())
 	r.meterCheck()
 	close(r.closing)
+	if len(r.report.Orphans) > 0 {
+		// They leave the run's cgroup before the run has ended in the ledger: who sweeps goes by that.
+		r.closed <- r.proc.Close()
+		return
+	}
 	go func() { r.closed <- r.proc.Close() }()
 }
 

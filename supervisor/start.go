@@ -50,8 +50,12 @@ func Prepare(c Command) (*Launcher, error) {
 	l := &Launcher{Command: c, p: &Process{
 		cmd: c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
 		done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
-		interrupted: make(chan os.Signal, 1),
+		interrupted: make(chan os.Signal, 1), strangers: map[int]bool{},
 	}}
+	var table processTable
+	for _, pid := range table.children(os.Getpid()) {
+		l.p.strangers[pid] = true
+	}
 	var err error
 	if l.slave, err = l.p.openPty(); err == nil {
 		err = l.p.spawnMonitor(l.slave)
@@ -286,6 +290,7 @@ func (p *Process) greet() (<-chan report, error) {
 		}
 	}
 	p.link.f.SetDeadline(time.Now().Add(startLimit))
+	p.asked = true
 	if err := p.link.send(order{Spawn: p.spawn}); err != nil {
 		return nil, fmt.Errorf("talking to the monitor: %w", err)
 	}
@@ -294,6 +299,7 @@ func (p *Process) greet() (<-chan report, error) {
 	if err := p.link.receive(&first); err != nil {
 		return nil, fmt.Errorf("the monitor did not start the program: %w", err)
 	}
+	p.asked = false
 	p.link.f.SetDeadline(time.Time{})
 	if first.Started == 0 {
 		return nil, startError(syscall.Errno(first.Failed), p.cmd.Argv[0])
@@ -342,8 +348,10 @@ func (p *Process) abort() {
 	}
 	if p.monitor != nil {
 		p.awaitMonitor()
-		// A monitor that was killed before it could tell of the child has ended nothing.
-		p.forest().end(0)
+		if p.asked {
+			// A monitor that was killed before it could tell of the child has ended nothing.
+			p.forest().end(0)
+		}
 		monitors.remove(p.monitor.Pid)
 	}
 	if p.master != nil {

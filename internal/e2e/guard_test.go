@@ -89,7 +89,7 @@ func TestAgentAtZero(t *testing.T) {
 	if r := s.do("agent", "create", "poor", "0.01", "none"); r.code != 0 {
 		t.Fatalf("exit %d %s", r.code, r.stderr)
 	}
-	loop := append([]string{"run", "--agent", "poor", "--grace", "100ms", "--price", "gpt-4o-mini=6/0.000001", "--"}, bot("loop", "1")...)
+	loop := append([]string{"run", "--agent", "poor", "--grace", "100ms", "--price", "gpt-4o-mini=6/0", "--"}, bot("loop", "1")...)
 	if r := s.do(loop...); r.code != 121 {
 		t.Fatalf("exit %d\n%s", r.code, r.stderr)
 	}
