@@ -70,7 +70,7 @@ func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 		if err := g.flush(); err != nil {
 			return g, ops, err
 		}
-		came := inOrder(w.crowd(w.company(nil)))
+		came := inOrder(w.queued(w.company(nil)))
 		ops = append(ops, came...)
 		began = time.Now()
 		g.look()

@@ -36,16 +36,23 @@ func openReaders(path string) (*readers, error) {
 // which tells what is wrong with it.
 func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.stmts[query]
-	if s == nil && len(r.stmts) < stmtsMax {
-		var err error
-		if s, err = r.PrepareContext(ctx, query); err != nil {
-			return nil
-		}
-		r.stmts[query] = s
+	s, full := r.stmts[query], len(r.stmts) >= stmtsMax
+	r.mu.Unlock()
+	if s != nil || full {
+		return s
 	}
-	return s
+	made, err := r.PrepareContext(ctx, query) // may wait for a connection
+	if err != nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.stmts[query]; s != nil { // somebody else was quicker
+		_ = made.Close()
+		return s
+	}
+	r.stmts[query] = made
+	return made
 }
 
 // QueryContext is that of sql.DB.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,70 +173,8 @@ func (w *writer) run() {
 			w.last()
 			return
 		}
-		switch {
-		case first == nil:
-			w.turn(nil)
-		case first.lazy && len(w.waiting) == 0 && w.alone >= aloneTurns:
-			w.turn([]*op{first})
-		default:
-			w.turn(w.crowd(w.company([]*op{first})))
-		}
+		w.turn(w.gather(first))
 	}
-}
-
-// lazyWait is how long a lazy operation waits for one to share its commit with.
-const lazyWait = time.Millisecond
-
-// aloneTurns is after how many turns without another process's commit this one
-// has the file for itself, for now: then it may wait with the lock in its hand.
-const aloneTurns = 8
-
-// company gathers what comes while only lazy operations are there. A caller
-// that settles a call and makes the next one at once pays for one commit, not
-// for two; a lazy operation that money is waited for does not wait itself.
-func (w *writer) company(ops []*op) []*op {
-	if len(ops) > 0 && !ops[0].lazy || len(w.waiting) > 0 {
-		return ops
-	}
-	late := time.NewTimer(w.patience)
-	defer late.Stop()
-	for len(ops) < groupMax {
-		select {
-		case o := <-w.queue:
-			if ops = append(ops, o); !o.lazy {
-				return ops
-			}
-		case <-late.C:
-			return ops
-		case <-w.quit:
-			return ops
-		}
-	}
-	return ops
-}
-
-// crowd lets those ask who are about to: the more of them share a commit, the
-// less each costs. Where nobody is ready to run it takes no time.
-func (w *writer) crowd(ops []*op) []*op {
-	for n := -1; n < len(ops) && len(ops) < groupMax; {
-		n = len(ops)
-		runtime.Gosched()
-		ops = w.queued(ops)
-	}
-	return ops
-}
-
-// queued adds what is queued.
-func (w *writer) queued(ops []*op) []*op {
-	for len(ops) < groupMax {
-		select {
-		case o := <-w.queue:
-			ops = append(ops, o)
-		default:
-			return ops
-		}
-	}
-	return ops
 }
 
 // rest is how long the writer may sleep when nobody asks.
@@ -306,10 +243,7 @@ func (w *writer) answer(o *op, err error) {
 func (w *writer) turn(ops []*op) {
 	lockErr := lockFile(w.lock)
 	ops = w.queued(ops)
-	wait := len(ops) > 0 && len(w.waiting) == 0 && w.alone >= aloneTurns
-	for _, o := range ops {
-		wait = wait && o.lazy
-	}
+	wait := w.waits(ops)
 	group := inOrder(ops, w.waiting...)
 	w.line = len(w.waiting)
 	w.waiting = nil
@@ -334,18 +268,4 @@ func (w *writer) turn(ops []*op) {
 			close(o.done)
 		}
 	}
-}
-
-// inOrder sorts operations: settlements free what admissions wait for, and who
-// waits goes before who comes.
-func inOrder(ops []*op, waiting ...*op) []*op {
-	var first, admissions []*op
-	for _, o := range ops {
-		if o.admit == nil {
-			first = append(first, o)
-		} else {
-			admissions = append(admissions, o)
-		}
-	}
-	return append(append(first, waiting...), admissions...)
 }

@@ -1,6 +1,9 @@
 package policy
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // resolved keeps the answers of Resolve: a registry never changes, and agents
 // ask for few models, again and again.
@@ -36,5 +39,6 @@ func (k *resolved) keep(q asked, m Model) {
 	if k.models == nil || len(k.models) >= resolvedMax {
 		k.models = make(map[asked]Model)
 	}
+	q.name = strings.Clone(q.name) // it may be a part of something long
 	k.models[q] = m
 }
