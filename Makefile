@@ -11,7 +11,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: build test race check vuln demo bench crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc tools
+.PHONY: build test race check vuln demo bench big crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -46,6 +46,9 @@ crash: ## kill -9 at 500 random instants
 
 supervise: cc $(TOOLS) ## the supervision cases, 20 times in a row
 	CGO_ENABLED=1 $(GO) test -race -run 'TestCase' -count=20 -timeout 120m ./supervisor
+
+big: ## every page of the dashboard over ten million calls, with its time; some gigabytes, some minutes
+	AEX_BENCH_EVENTS=1e7 $(GO) test -count=1 -run TestPagesOfALongHistory -timeout 60m -v ./proxy
 
 SOAK ?= 60
 soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that operators do
