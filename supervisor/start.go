@@ -28,6 +28,9 @@ func Start(c Command) (*Process, error) {
 	return l.Launch()
 }
 
+// startedBy is the parent of this process, asked before that could die unseen.
+var startedBy = os.Getppid()
+
 // Launcher is a monitor that waits for its program. A new process takes about as long to come up as a ledger takes to
 // open, and nobody has to wait for the one before doing the other.
 type Launcher struct {
@@ -132,7 +135,7 @@ func (p *Process) launch() error {
 	}
 	if p.cmd.DieWithParent {
 		p.owned.Go(func() {
-			if awaitParent(p.closing) {
+			if awaitParent(startedBy, p.closing) {
 				p.signals.all <- unix.SIGTERM
 			}
 		})

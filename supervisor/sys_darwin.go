@@ -84,9 +84,8 @@ func dieOf(s syscall.Signal) {
 	<-time.After(time.Second)
 }
 
-// awaitParent returns when the process that started aex has died, or quit is closed.
-func awaitParent(quit <-chan struct{}) (died bool) {
-	parent := os.Getppid()
+// awaitParent returns when parent, which started aex, has died, or quit is closed.
+func awaitParent(parent int, quit <-chan struct{}) (died bool) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for parent > 1 {

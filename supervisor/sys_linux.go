@@ -150,9 +150,8 @@ func dieOf(s syscall.Signal) {
 	})
 }
 
-// awaitParent returns when the process that started aex has died, or quit is closed.
-func awaitParent(quit <-chan struct{}) (died bool) {
-	parent := os.Getppid()
+// awaitParent returns when parent, which started aex, has died, or quit is closed.
+func awaitParent(parent int, quit <-chan struct{}) (died bool) {
 	if parent <= 1 {
 		return false
 	}
