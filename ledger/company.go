@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -24,12 +25,11 @@ func (w *writer) gather(first *op) []*op {
 // waits tells whether operations may wait for company in their transaction:
 // nobody waits for them, and no other process for the file.
 func (w *writer) waits(ops []*op) bool {
-	for _, o := range ops {
-		if !o.lazy {
-			return false
-		}
-	}
-	return len(ops) > 0 && len(w.waiting) == 0 && w.alone >= aloneTurns
+	return len(ops) > 0 && allLazy(ops) && len(w.waiting) == 0 && w.alone >= aloneTurns
+}
+
+func allLazy(ops []*op) bool {
+	return !slices.ContainsFunc(ops, func(o *op) bool { return !o.lazy })
 }
 
 // aloneTurns is after how many turns without another process's commit this one
@@ -40,12 +40,7 @@ const aloneTurns = 8
 // that settles a call and makes the next one at once pays for one commit, not
 // for two; a lazy operation that money is waited for does not wait itself.
 func (w *writer) company(ops []*op) []*op {
-	for _, o := range ops {
-		if !o.lazy {
-			return ops
-		}
-	}
-	if len(w.waiting) > 0 {
+	if !allLazy(ops) || len(w.waiting) > 0 {
 		return ops
 	}
 	late := time.NewTimer(w.patience)

@@ -115,7 +115,7 @@ func settleHeld(t *testing.T, p *process) {
 // neither can see the other's; yet only the dead one's hold is recovered.
 func TestNamespacesOfOneHome(t *testing.T) {
 	if pidNamespace() == nil {
-		t.Skip("NOT TESTED: this system has no pid namespaces")
+		need.Missing(t, "this system has no pid namespaces")
 	}
 	probe := exec.Command("true")
 	probe.SysProcAttr = pidNamespace()

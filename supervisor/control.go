@@ -30,7 +30,7 @@ const (
 	fdCount
 )
 
-// order is what aex tells the monitor. Exactly one field is set, besides Alone.
+// order is what aex tells the monitor. Exactly one field is set.
 type order struct {
 	Spawn   *spawn   `json:"spawn,omitempty"`
 	Resume  *resume  `json:"resume,omitempty"`
@@ -64,7 +64,7 @@ type restore struct {
 	Raw   *unix.Termios // what aex set; another state is somebody else's by now, and stays
 }
 
-// report is what the monitor tells aex. Exactly one field is set.
+// report is what the monitor tells aex. Exactly one field is set, besides Alone.
 type report struct {
 	Started int     `json:"started,omitempty"` // the child's process id
 	Failed  int     `json:"failed,omitempty"`  // errno of a child that did not start

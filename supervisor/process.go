@@ -4,7 +4,6 @@ package supervisor
 
 import (
 	"errors"
-	"maps"
 	"os"
 	"sync"
 	"syscall"
@@ -77,7 +76,7 @@ type Process struct {
 	forked      chan struct{} // the monitor is there, or forkErr says why not
 	forkErr     error
 	asked       bool          // the monitor was told to start the child, and has not answered
-	strangers   map[int]bool  // children that this process had before: a shell's, which then became aex
+	strangers   []Proc        // children that this process had before: a shell's, which then became aex
 	monitorDone chan struct{} // the monitor has ended and is reaped
 	interrupted chan os.Signal
 	closing     chan struct{}
@@ -140,7 +139,12 @@ func (p *Process) forest() *forest {
 		select {
 		case <-p.monitorDone:
 			spare := monitors.snapshot()
-			maps.Copy(spare, p.strangers)
+			var table processTable
+			for _, s := range p.strangers {
+				if now, err := table.lookup(s.PID); err == nil && now.start == s.start {
+					spare[s.PID] = true
+				}
+			}
 			return []int{os.Getpid()}, spare
 		default:
 			return []int{p.monitor.Pid}, nil

@@ -44,8 +44,7 @@ type session struct {
 	url     string
 	monitor *Launcher // waits for the program
 	proc    *Process
-	closing chan struct{} // closed when the terminal is about to be given back
-	closed  chan error    // then yields how that went
+	closing chan struct{} // closed when proc is being closed
 	guard   *guard
 	bypass  *bypass
 	report  *Report
@@ -72,7 +71,7 @@ type session struct {
 // ledger closes last. The report is complete also when an error comes with it.
 func Run(ctx context.Context, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
-	r := &session{Spec: s, report: rep, started: make(chan struct{}), closing: make(chan struct{}), closed: make(chan error, 1), exhausted: make(chan struct{})}
+	r := &session{Spec: s, report: rep, started: make(chan struct{}), closing: make(chan struct{}), exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	if r.monitor, err = Prepare(Command{
@@ -292,10 +291,10 @@ func (r *session) endTree() {
 	close(r.closing)
 	if len(r.report.Orphans) > 0 {
 		// They leave the run's cgroup before the run has ended in the ledger: who sweeps goes by that.
-		r.closed <- r.proc.Close()
+		r.proc.Close()
 		return
 	}
-	go func() { r.closed <- r.proc.Close() }()
+	go r.proc.Close() // awaitClosed waits for it, and tells of its error
 }
 
 // awaitClosed returns when the terminal is as it was.
@@ -303,9 +302,7 @@ func (r *session) awaitClosed() error {
 	if !is(r.closing) {
 		return nil
 	}
-	err := <-r.closed
-	r.closed <- err
-	return err
+	return r.proc.Close()
 }
 
 // meterCheck tells of a run that went past the gateway, and fails it where the

@@ -53,11 +53,13 @@ func Prepare(c Command) (*Launcher, error) {
 	l := &Launcher{Command: c, p: &Process{
 		cmd: c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
 		done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
-		interrupted: make(chan os.Signal, 1), strangers: map[int]bool{},
+		interrupted: make(chan os.Signal, 1),
 	}}
 	var table processTable
 	for _, pid := range table.children(os.Getpid()) {
-		l.p.strangers[pid] = true
+		if s, err := table.lookup(pid); err == nil {
+			l.p.strangers = append(l.p.strangers, s)
+		}
 	}
 	var err error
 	if l.slave, err = l.p.openPty(); err == nil {
