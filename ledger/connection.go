@@ -110,6 +110,20 @@ func (w *writer) run1(query string, args ...any) (sql.Result, error) {
 	return s.ExecContext(context.Background(), args...)
 }
 
+// QueryContext is that of sql.Conn.
+func (w *writer) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := w.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// QueryRowContext is that of sql.Conn.
+func (w *writer) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return w.conn.QueryRowContext(ctx, query, args...)
+}
+
 func (w *writer) prepare(query string) (*sql.Stmt, error) {
 	if w.conn == nil {
 		return nil, ErrClosed

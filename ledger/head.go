@@ -90,42 +90,59 @@ func (h *headFile) follow() {
 	}
 }
 
-func (h *headFile) close() error {
+// close takes a last look at the ledger; write, the slower half, needs that no
+// more.
+func (h *headFile) close() (write func() error) {
 	select {
 	case <-h.l.done:
 	default: // Open failed half-way; nothing else will end follow.
 		close(h.l.done)
 	}
 	<-h.ended
-	return h.store()
+	if h.l.write != nil && h.l.write.conn != nil {
+		return h.look(h.l.write.conn) // the writer has stopped
+	}
+	return h.look(h.l.read)
 }
 
-// store writes the line of this ledger. It looks where the ledger is after it
-// has the lock, so that no process puts back what another has written.
-func (h *headFile) store() (err error) {
+// store writes the line of this ledger.
+func (h *headFile) store() error { return h.look(h.l.read)() }
+
+// look finds where the ledger is, to be written. It looks after it has the
+// lock, which write frees, so that no process puts back what another has
+// written.
+func (h *headFile) look(db querier) (write func() error) {
 	if !h.moved.Swap(false) {
-		return nil
+		return func() error { return nil }
 	}
-	defer func() {
+	lock, err := os.OpenFile(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = lockFile(lock)
+	}
+	var now headLine
+	if err == nil {
+		now, err = h.l.place(context.Background(), db)
+		err = h.l.explain(err)
+	}
+	return func() error {
+		defer lock.Close() // frees the lock; nothing was written to it
+		if err == nil {
+			err = h.write(now)
+		}
 		if err != nil {
 			h.moved.Store(true)
+			return fmt.Errorf("writing the head: %w", err)
 		}
-	}()
-	lock, err := os.OpenFile(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("writing the head: %w", err)
+		return nil
 	}
-	defer lock.Close() // frees the lock; nothing was written to it
-	if err := lockFile(lock); err != nil {
-		return fmt.Errorf("locking the head: %w", err)
-	}
+}
+
+// write puts the line of this ledger among those of the others, unless a newer
+// one is there.
+func (h *headFile) write(now headLine) error {
 	lines, err := readHead(h.path)
 	if err != nil {
 		return err
-	}
-	now, err := h.l.place(context.Background())
-	if err != nil {
-		return fmt.Errorf("writing the head: %w", h.l.explain(err))
 	}
 	if was := lines[now.path]; now.seq == 0 || was == now || was.id == now.id && was.seq > now.seq {
 		return nil
@@ -142,7 +159,7 @@ func (h *headFile) store() (err error) {
 	}
 	next := h.path + ".new"
 	if err := os.WriteFile(next, out.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("writing the head: %w", err)
+		return err
 	}
 	return os.Rename(next, h.path)
 }
@@ -151,10 +168,10 @@ func (h *headFile) store() (err error) {
 const callsEver = `(SELECT coalesce(sum(calls), 0) FROM account WHERE kind = 'agent')`
 
 // place is where the ledger is now; its seq is 0 before the first event.
-func (l *Ledger) place(ctx context.Context) (headLine, error) {
+func (l *Ledger) place(ctx context.Context, db querier) (headLine, error) {
 	now := headLine{id: l.id, path: l.path}
 	var hash []byte
-	err := l.read.QueryRowContext(ctx, `SELECT seq, hash, `+callsEver+` FROM event_log WHERE (SELECT id FROM ledger) = ? ORDER BY seq DESC LIMIT 1`, l.id).
+	err := db.QueryRowContext(ctx, `SELECT seq, hash, `+callsEver+` FROM event_log WHERE (SELECT id FROM ledger) = ? ORDER BY seq DESC LIMIT 1`, l.id).
 		Scan(&now.seq, &hash, &now.calls)
 	if errors.Is(err, sql.ErrNoRows) {
 		return now, nil

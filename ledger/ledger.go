@@ -151,13 +151,16 @@ func (l *Ledger) Close() error {
 
 // release closes what has been opened. The writer's connection is the last to
 // close: only it can move the write-ahead log into the file.
-func (l *Ledger) release() error {
+func (l *Ledger) release() (err error) {
 	var errs []error
 	if l.write != nil {
 		l.write.stop()
 	}
 	if l.head != nil {
-		errs = append(errs, l.head.close())
+		written := make(chan error, 1)
+		write := l.head.close()
+		go func() { written <- write() }()
+		defer func() { err = errors.Join(err, <-written) }()
 	}
 	if l.read != nil {
 		errs = append(errs, l.read.Close())

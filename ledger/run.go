@@ -326,7 +326,11 @@ func (l *Ledger) Run(ctx context.Context, id string) (Run, error) {
 	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
 		return Run{}, fmt.Errorf("run %q: %w", id, ErrNotFound)
 	}
-	runs, err := l.runs(ctx, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
+	var runs []Run
+	err := l.glance(ctx, func(db querier) (err error) {
+		runs, err = l.runs(ctx, db, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
+		return err
+	})
 	switch {
 	case err != nil:
 		return Run{}, fmt.Errorf("run %q: %w", id, err)

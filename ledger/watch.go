@@ -63,6 +63,14 @@ func (l *Ledger) WatchRun(ctx context.Context, id RunID, known RunState) <-chan 
 		tick := time.NewTicker(watchEvery)
 		defer tick.Stop()
 		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-l.done:
+				return
+			case <-wake:
+			case <-tick.C:
+			}
 			if state := l.runState(ctx, id); state != known && state != "" {
 				select {
 				case out <- state:
@@ -72,14 +80,6 @@ func (l *Ledger) WatchRun(ctx context.Context, id RunID, known RunState) <-chan 
 				case <-l.done:
 					return
 				}
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-l.done:
-				return
-			case <-wake:
-			case <-tick.C:
 			}
 		}
 	})

@@ -104,7 +104,8 @@ func TestSweepOfDeadRuns(t *testing.T) {
 	cmd, mark := withMark(t, `setsid bash -c 'trap "" TERM; echo ready >"$1"; while :; do sleep 0.05; done' "$MARK" "`+ready+`" & echo up; while :; do sleep 0.05; done`, "-id", id)
 	begin(t, cmd)
 	await(t, ready)
-	dir := filepath.Join(ownCgroup(), cgroupPrefix+id)
+	own, _ := ownCgroup()
+	dir := filepath.Join(own, cgroupPrefix+id)
 	if _, err := os.Stat(dir); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +23,7 @@ type cgroup struct {
 
 // makeCgroup makes the cgroup aex-<id> below this process's own, or returns nil where that cannot be.
 func makeCgroup(id string) *cgroup {
-	own := ownCgroup()
+	own, _ := ownCgroup()
 	if own == "" || id == "" || strings.ContainsAny(id, "/\x00") {
 		return nil
 	}
@@ -33,11 +34,14 @@ func makeCgroup(id string) *cgroup {
 	return c
 }
 
-// ownCgroup is the directory of this process's cgroup of version 2, wherever that is mounted.
-func ownCgroup() string {
+// ownCgroup is the directory of this process's cgroup of version 2, wherever that is mounted, and the directory that it
+// is mounted at. To ask the kernel takes longer than to make a cgroup.
+var ownCgroup = sync.OnceValues(findOwnCgroup)
+
+func findOwnCgroup() (own, mount string) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	path := ""
 	for line := range strings.Lines(string(text)) {
@@ -47,7 +51,7 @@ func ownCgroup() string {
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || path == "" || strings.HasPrefix(path, "/..") {
-		return ""
+		return "", ""
 	}
 	for line := range strings.Lines(string(mounts)) {
 		before, after, ok := strings.Cut(line, " - ")
@@ -57,10 +61,10 @@ func ownCgroup() string {
 		}
 		root, point := unescapeMount(fields[3]), unescapeMount(fields[4])
 		if rest, ok := strings.CutPrefix(path, strings.TrimSuffix(root, "/")); ok {
-			return filepath.Join(point, rest)
+			return filepath.Join(point, rest), point
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // unescapeMount undoes the octal escapes of mountinfo.
@@ -109,6 +113,9 @@ func (c *cgroup) processes() []int {
 // remove removes the cgroup. What lives in it on purpose moves to the parent first, else the next sweep would take it
 // for the remains of a dead run.
 func (c *cgroup) remove() error {
+	if unix.Rmdir(c.dir) == nil { // as a rule nothing is left
+		return nil
+	}
 	parent := filepath.Join(filepath.Dir(c.dir), "cgroup.procs")
 	var err error
 	for pause := time.Millisecond; pause < 100*time.Millisecond; pause += pause / 2 {
@@ -132,16 +139,18 @@ func (c *cgroup) remove() error {
 // SweepCgroups ends what is left of runs whose aex and monitor were both killed: it kills and removes every cgroup
 // named aex-<id> of which dead reports true for id, beside this process's own cgroup and in sibling sessions.
 func SweepCgroups(dead func(id string) bool) {
-	own := ownCgroup()
+	own, mount := ownCgroup()
 	if own == "" {
 		return
 	}
 	places := []string{own}
-	up := filepath.Dir(own)
-	names, _ := readNames(up)
-	for _, name := range names {
-		if place := filepath.Join(up, name); place != own {
-			places = append(places, place)
+	if own != mount { // the root has no siblings
+		up := filepath.Dir(own)
+		names, _ := readNames(up)
+		for _, name := range names {
+			if place := filepath.Join(up, name); place != own {
+				places = append(places, place)
+			}
 		}
 	}
 	for _, place := range places {

@@ -70,8 +70,11 @@ type Process struct {
 	child   int
 	spawn   *spawn // how the monitor is to start the child
 	cgroup  *cgroup
-	signals *signals
+	signals *signals // from takeSignals on
 
+	launching   chan struct{} // signals are the child's from now on
+	takeOnce    sync.Once
+	caught      chan *signals // what takeSignals takes
 	done        chan struct{} // the child has ended
 	forked      chan struct{} // the monitor is there, or forkErr says why not
 	forkErr     error

@@ -21,16 +21,44 @@ type signals struct {
 // stopSignals ask aex to stop.
 var stopSignals = []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
 
+// catchSignals catches all but the stop of job control, which catchStop does.
 func catchSignals() *signals {
 	s := &signals{all: make(chan os.Signal, 64), continued: make(chan os.Signal, 1), ignored: ignored()}
-	for _, sig := range append([]syscall.Signal{unix.SIGTSTP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCHLD}, stopSignals...) {
-		if !s.ignored[sig] && (sig != unix.SIGTSTP || catchesStops) {
+	for _, sig := range append([]syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCHLD}, stopSignals...) {
+		if !s.ignored[sig] {
 			signal.Notify(s.all, sig)
 		}
 	}
 	signal.Notify(s.continued, unix.SIGCONT)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a reader of aex's output that went away is no reason to die
 	return s
+}
+
+// obey lets signals do to aex what they do to any program, until there is one to pass them on to. What a signal did
+// not end, because it has number 1, is to pass it on.
+func (s *signals) obey(until <-chan struct{}) {
+	var later os.Signal
+	for {
+		select {
+		case sig := <-s.all:
+			if sig == unix.SIGCHLD || sig == unix.SIGWINCH {
+				continue // the start looks for itself
+			}
+			dieOf(sig.(syscall.Signal))
+			later = sig
+		case <-until:
+			if later != nil {
+				s.all <- later
+			}
+			return
+		}
+	}
+}
+
+func (s *signals) catchStop() {
+	if catchesStops && !s.ignored[unix.SIGTSTP] {
+		signal.Notify(s.all, unix.SIGTSTP)
+	}
 }
 
 // close lets the signals go that concern a child. Those that ask aex to stop stay caught, and now do nothing: aex is

@@ -40,8 +40,8 @@ type Launcher struct {
 	slave *os.File // of the child's terminal, if it gets one
 }
 
-// Prepare starts the monitor of a program that Launch will start. Signals and the terminal are left alone until then.
-// The caller must Launch or Close what it returns.
+// Prepare starts the monitor of a program that Launch will start. Until then signals do what they do to any program, and
+// the terminal is left alone. The caller must Launch or Close what it returns.
 func Prepare(c Command) (*Launcher, error) {
 	if os.Getenv("AEX_MONITOR") != "" {
 		return nil, errors.New("a monitor may not supervise: main has to call supervisor.MonitorMain first")
@@ -52,7 +52,7 @@ func Prepare(c Command) (*Launcher, error) {
 	}
 	l := &Launcher{Command: c, p: &Process{
 		cmd: c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
-		done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
+		launching: make(chan struct{}), caught: make(chan *signals, 1), done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
 		interrupted: make(chan os.Signal, 1),
 	}}
 	var table processTable
@@ -69,6 +69,7 @@ func Prepare(c Command) (*Launcher, error) {
 		l.Close()
 		return nil, err
 	}
+	go l.p.catchSignals()
 	return l, nil
 }
 
@@ -104,6 +105,22 @@ func (l *Launcher) Launch() (*Process, error) {
 	return p, nil
 }
 
+// catchSignals takes its time, a trip through another thread for each signal, while the caller does something else.
+func (p *Process) catchSignals() {
+	s := catchSignals()
+	s.obey(p.launching)
+	p.caught <- s
+}
+
+// takeSignals makes the signals the child's.
+func (p *Process) takeSignals() {
+	p.takeOnce.Do(func() {
+		close(p.launching)
+		p.signals = <-p.caught
+		p.signals.catchStop()
+	})
+}
+
 func orStandard(f, standard *os.File) *os.File {
 	if f == nil {
 		return standard
@@ -123,7 +140,7 @@ func (p *Process) launch() error {
 	if <-p.forked; p.forkErr != nil {
 		return fmt.Errorf("starting the monitor: %w", p.forkErr)
 	}
-	p.signals = catchSignals()
+	p.takeSignals()
 	p.dressTerminals()
 	p.cgroup = makeCgroup(p.cmd.RunID)
 	p.spawn.Path, p.spawn.Dir, p.spawn.Argv, p.spawn.Env = []byte(path), []byte(p.cmd.Dir), toBytes(p.cmd.Argv), toBytes(p.cmd.Env)
@@ -279,6 +296,7 @@ func (p *Process) forkMonitor(program string, argv []string, attr *syscall.ProcA
 	}
 	p.forkErr = err
 	close(p.forked)
+	ownCgroup() // soon to be asked for
 	if err == nil {
 		p.monitor.Wait()
 		close(p.monitorDone)
@@ -343,6 +361,7 @@ func startError(errno syscall.Errno, name string) error {
 func (p *Process) abort() {
 	if p.spawn != nil {
 		<-p.forked // it needs the files that are closed now
+		p.takeSignals()
 	}
 	if p.plan.user != nil {
 		p.plan.user.restore()
