@@ -69,6 +69,19 @@ type account struct {
 	dirty             bool
 }
 
+// public is the account as the package's callers see it.
+func (a *account) public(name string) Account {
+	out := Account{ID: a.id, Parent: a.parent, Kind: a.kind, Window: a.window, Name: name, Spent: a.spent, Reserved: a.reserved, Overrun: a.overrun}
+	if a.limited {
+		budget := a.budget
+		out.Budget = &budget
+	}
+	if a.kind == WindowAccount {
+		out.Start = fromMillis(a.start)
+	}
+	return out
+}
+
 // unreserved is what a new hold may take; meaningless without a limit.
 func (a *account) unreserved() Micros { return a.budget - a.spent - a.reserved }
 

@@ -2,7 +2,9 @@ package ledger_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -98,4 +100,56 @@ func TestCallFromHoldToSettlement(t *testing.T) {
 		t.Fatalf("events %+v, %v", ev, err)
 	}
 	verify(t, l)
+}
+
+// What OpenRun answers is what the ledger then has, and May is asked with what
+// the agent has, in every kind of window, used or not.
+func TestOpenedRunIsTheOneInTheLedger(t *testing.T) {
+	ctx := t.Context()
+	for _, window := range []ledger.Window{ledger.Total, ledger.Daily, ledger.Monthly} {
+		for _, budget := range []*ledger.Micros{nil, usd(t, "1")} {
+			if budget == nil && window != ledger.Total {
+				continue // a window is of a budget
+			}
+			l := open(t, t.TempDir())
+			agent(t, l, ledger.NewAgent{Name: "atlas", Budget: budget, Window: window})
+			for i, asked := range []*ledger.Micros{nil, usd(t, "0.25")} {
+				before, err := l.Agent(ctx, "atlas")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var had ledger.Account
+				token := ledger.HashToken(string(rune('a' + i)))
+				run, err := l.OpenRun(ctx, ledger.NewRun{
+					Agent: "atlas", Budget: asked, Program: "bot.py", Token: token, Expires: time.Now().Add(time.Hour), Metered: i == 0,
+					May: func(a ledger.Account) error { had = a; return nil },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !reflect.DeepEqual(had, before.Account) {
+					t.Errorf("%s: May was asked with %+v, the agent has %+v", window, had, before.Account)
+				}
+				there, err := l.Run(ctx, string(run.ID))
+				if err != nil || !reflect.DeepEqual(run, there) {
+					t.Errorf("%s: opened %+v, in the ledger is %+v, %v", window, run, there, err)
+				}
+				h, no, err := l.Admit(ctx, ledger.Admission{Token: token, Least: 1, Most: 1000, Call: ledger.CallInfo{Wire: "chat", ModelAsked: "m"}})
+				if err != nil || no != nil {
+					t.Fatal(no, err)
+				}
+				if _, err := l.Settle(ctx, h.ID, ledger.Settlement{How: ledger.Settled, Cost: 900, Status: 200}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := errors.New("no")
+			if _, err := l.OpenRun(ctx, ledger.NewRun{Agent: "atlas", Token: ledger.HashToken("x"), Expires: time.Now().Add(time.Hour), May: func(ledger.Account) error { return want }}); err != want {
+				t.Errorf("refused with %v", err)
+			}
+			if runs, err := l.Runs(ctx, ledger.RunFilter{}); err != nil || len(runs) != 2 {
+				t.Errorf("%d runs, %v", len(runs), err)
+			}
+			verify(t, l)
+		}
+	}
 }

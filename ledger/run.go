@@ -35,6 +35,9 @@ type NewRun struct {
 	MaxCalls int64           // 0: no limit
 	Policy   json.RawMessage // what the run adds to the agent's capabilities; opaque here
 	Metered  bool            // false: a real key was passed through
+	// May, if set, decides by what the agent has whether there is to be a run;
+	// its error is OpenRun's. It may be asked again, and must not use the ledger.
+	May func(agent Account) error
 }
 
 // Run is one aex run, open or over.
@@ -70,21 +73,38 @@ func (l *Ledger) OpenRun(ctx context.Context, n NewRun) (Run, error) {
 	if n.MaxCalls < 0 || len(n.Policy) > 0 && !json.Valid(n.Policy) {
 		return Run{}, fmt.Errorf("%w: a run's call limit or policy", ErrInvalid)
 	}
-	var id RunID
+	var opened Run
 	err := l.commitOne(ctx, func(g *group) (err error) {
-		id, err = g.openRun(n)
+		opened, err = g.openRun(n)
 		return err
 	})
-	if err != nil {
+	var no mayNot
+	switch {
+	case errors.As(err, &no):
+		return Run{}, no.error
+	case err != nil:
 		return Run{}, fmt.Errorf("opening a run of %q: %w", n.Agent, err)
 	}
-	return l.Run(context.WithoutCancel(ctx), string(id))
+	return opened, nil
 }
 
-func (g *group) openRun(n NewRun) (RunID, error) {
+// mayNot is what NewRun.May said.
+type mayNot struct{ error }
+
+func (g *group) openRun(n NewRun) (Run, error) {
+	none := Run{}
 	ag, err := g.agentNamed(n.Agent)
 	if err != nil {
-		return "", err
+		return none, err
+	}
+	if n.May != nil {
+		has := g.accountOf(ag)
+		if g.err != nil {
+			return none, g.err
+		}
+		if err := n.May(has); err != nil {
+			return none, mayNot{err}
+		}
 	}
 	parent := g.total(ag.id)
 	var parentRun int64
@@ -92,20 +112,20 @@ func (g *group) openRun(n NewRun) (RunID, error) {
 		p, err := g.runNamed(n.Parent)
 		switch {
 		case err != nil:
-			return "", err
+			return none, err
 		case p.state == RunEnding || p.state == RunEnded:
-			return "", fmt.Errorf("%w: run %s has ended", ErrInvalid, p.id)
+			return none, fmt.Errorf("%w: run %s has ended", ErrInvalid, p.id)
 		case p.agent != ag.id || p.owner != g.w.l.owner.id:
-			return "", fmt.Errorf("%w: run %s is another agent's or process's", ErrInvalid, p.id)
+			return none, fmt.Errorf("%w: run %s is another agent's or process's", ErrInvalid, p.id)
 		}
 		parent, parentRun = g.account(p.account), p.no
 	}
 	if g.tokenKnown(n.Token) {
-		return "", fmt.Errorf("token: %w", ErrExists)
+		return none, fmt.Errorf("token: %w", ErrExists)
 	}
 	id, err := g.newRunID()
 	if err != nil || g.err != nil {
-		return "", errors.Join(err, g.err)
+		return none, errors.Join(err, g.err)
 	}
 	acc := &account{agent: ag.id, parent: parent.id, kind: RunAccount}
 	acc.retarget(n.Budget)
@@ -123,11 +143,28 @@ func (g *group) openRun(n NewRun) (RunID, error) {
 		VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)`,
 		string(id), ag.id, orNull(parentRun != 0, parentRun), acc.id, int64(r.owner), n.Program, n.MaxCalls, orNullText(n.Policy), n.Metered, g.at, r.firstSeq)
 	if g.err != nil {
-		return "", g.err
+		return none, g.err
 	}
 	g.rows.keepRun(r)
 	g.insertToken(NewToken{Hash: n.Token, Scope: Execution, Expires: n.Expires}, ag.id, r.no)
-	return id, g.err
+	return Run{
+		ID: id, Agent: ag.name, AgentID: publicID(ag.id), Parent: n.Parent, State: RunOpen, Program: n.Program, Started: fromMillis(g.at),
+		Metered: n.Metered, Account: acc.public(string(id)),
+	}, g.err
+}
+
+// accountOf is the account of the agent's window that now lies in, or its total one.
+func (g *group) accountOf(ag *agent) Account {
+	if ag.window == Total {
+		total := g.total(ag.id).public(ag.name)
+		total.Window = Total
+		return total
+	}
+	if w := g.windowAccount(ag); w != nil {
+		return w.public(ag.name)
+	}
+	// Not used yet in this window.
+	return Account{Kind: WindowAccount, Window: ag.window, Start: ag.window.start(g.now), Name: ag.name, Budget: ag.budget}
 }
 
 // newRunID picks an id whose first four characters no other run has, as long

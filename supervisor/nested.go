@@ -167,7 +167,6 @@ func (r *session) openInside(ctx context.Context) error {
 	}
 	r.token, r.url = opened.Token, r.Outer.url
 	r.row = ledger.Run{ID: opened.RunID, Parent: opened.Parent, Agent: opened.Agent, Started: time.Now(), Metered: !ask.Bypasses}
-	r.agent = ledger.Agent{Name: opened.Agent}
 	r.report.RunID, r.report.Agent, r.report.Started = string(r.row.ID), opened.Agent, r.row.Started
 	r.report.Inside, r.report.Budget = string(opened.Parent), opened.Budget
 	r.guard = newGuard(r.Guard, r.stop, r.say)

@@ -11,39 +11,49 @@ import (
 	"github.com/Auro-rium/aex/ledger"
 )
 
-// open finds or makes the agent, decides what this run may spend, and opens it
-// with a token of its own.
+// open opens the run, if its agent has money, with a token of its own. It makes
+// the agent if there is none.
 func (r *session) open(ctx context.Context) (err error) {
 	for _, rec := range r.ledger.Recovered() {
 		r.say("settled %s in full for a call of run %s, whose aex died", rec.Amount, short(rec.Run))
-	}
-	if r.agent, err = r.findAgent(ctx); err != nil {
-		return err
-	}
-	left, limited := r.agent.Account.Left()
-	if r.agent.Account.Overrun > 0 {
-		left = 0
-	}
-	switch {
-	case limited && left <= 0:
-		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget
-		return fmt.Errorf("%w: agent %s has used %s of %s", ErrNoMoney, r.agent.Name, r.agent.Account.Spent, *r.agent.Account.Budget)
-	case !limited && r.Budget == nil && !r.NoBudget:
-		return fmt.Errorf("%w for agent %s", ErrNoBudget, r.agent.Name)
-	case limited && r.Budget != nil && left < *r.Budget:
-		r.say("agent %s has %s left, less than the %s asked for: that is the limit", r.agent.Name, left, *r.Budget)
 	}
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
 		return fmt.Errorf("making the run's token: %w", err)
 	}
 	r.token = hex.EncodeToString(secret)
-	r.row, err = r.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: r.agent.Name, Budget: r.Budget, Program: r.report.Program, Token: ledger.HashToken(r.token),
+	run := ledger.NewRun{
+		Agent: r.Agent, Budget: r.Budget, Program: r.report.Program, Token: ledger.HashToken(r.token), May: r.may,
 		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !passesKey(r.PassEnv, r.keys()),
-	})
+	}
+	r.row, err = r.ledger.OpenRun(ctx, run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		if err := r.makeAgent(ctx); err != nil {
+			return err
+		}
+		r.row, err = r.ledger.OpenRun(ctx, run)
+	}
+	switch left, limited := r.had.Left(); {
+	case errors.Is(err, ErrNoMoney):
+		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget
+	case err == nil && limited && r.Budget != nil && left < *r.Budget:
+		r.say("agent %s has %s left, less than the %s asked for: that is the limit", r.Agent, left, *r.Budget)
+	}
 	r.report.RunID, r.report.Started = string(r.row.ID), r.row.Started
 	return err
+}
+
+// may refuses a run whose agent has nothing left, or that would have no limit
+// although nobody asked for that.
+func (r *session) may(agent ledger.Account) error {
+	r.had = agent
+	switch left, limited := agent.Left(); {
+	case limited && (left <= 0 || agent.Overrun > 0):
+		return fmt.Errorf("%w: agent %s has used %s of %s", ErrNoMoney, agent.Name, agent.Spent, *agent.Budget)
+	case !limited && r.Budget == nil && !r.NoBudget:
+		return fmt.Errorf("%w for agent %s", ErrNoBudget, agent.Name)
+	}
+	return nil
 }
 
 // sweep ends what is left of runs whose aex and monitor were both killed. The
@@ -55,22 +65,18 @@ func (r *session) sweep() {
 	})
 }
 
-func (r *session) findAgent(ctx context.Context) (ledger.Agent, error) {
-	a, err := r.ledger.Agent(ctx, r.Agent)
-	if !errors.Is(err, ledger.ErrNotFound) {
-		return a, err
-	}
+func (r *session) makeAgent(ctx context.Context) error {
 	if r.NewAgent == nil {
-		return a, fmt.Errorf("%w: %s", ErrNoAgent, r.Agent)
+		return fmt.Errorf("%w: %s", ErrNoAgent, r.Agent)
 	}
-	a, err = r.ledger.CreateAgent(ctx, *r.NewAgent)
+	_, err := r.ledger.CreateAgent(ctx, *r.NewAgent)
 	if errors.Is(err, ledger.ErrExists) { // another aex was quicker
-		return r.ledger.Agent(ctx, r.Agent)
+		return nil
 	}
 	if err == nil {
 		r.announce(ctx)
 	}
-	return a, err
+	return err
 }
 
 // announce tells of a new agent, with names that it may be a slip for.

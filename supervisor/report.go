@@ -165,7 +165,7 @@ func (p *Report) fill(r *session, row ledger.Run, agent ledger.Account) {
 	p.Calls, p.Refused = row.Calls, row.Refused
 	p.Duration = row.Ended.Sub(row.Started).Seconds()
 	p.Budget = row.Account.Budget
-	if left, limited := r.agent.Account.Left(); limited {
+	if left, limited := r.had.Left(); limited {
 		if left += r.topped(agent); p.Budget == nil || left < *p.Budget {
 			p.Budget = &left
 		}
@@ -174,10 +174,10 @@ func (p *Report) fill(r *session, row ledger.Run, agent ledger.Account) {
 
 // topped is by how much the agent's budget was raised while the run went on.
 func (r *session) topped(now ledger.Account) ledger.Micros {
-	if now.ID != r.agent.Account.ID || now.Budget == nil {
+	if now.ID != r.had.ID || now.Budget == nil {
 		return 0
 	}
-	return max(0, *now.Budget-*r.agent.Account.Budget)
+	return max(0, *now.Budget-*r.had.Budget)
 }
 
 // Lines are what aex prints at a run's end.

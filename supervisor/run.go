@@ -38,7 +38,7 @@ type session struct {
 	Spec
 	ledger  *ledger.Ledger
 	row     ledger.Run
-	agent   ledger.Agent
+	had     ledger.Account // the agent's, before
 	token   string
 	gateway *proxy.Gateway
 	url     string
@@ -146,7 +146,7 @@ func (r *session) start() (err error) {
 	env, removed := childEnv(r.Environ, r.PassEnv, r.keys(), r.url, r.token, string(r.row.ID))
 	r.report.Metered = r.row.Metered
 	if r.Verbose {
-		r.say("gateway %s, run %s, agent %s", r.url, short(r.row.ID), r.agent.Name)
+		r.say("gateway %s, run %s, agent %s", r.url, short(r.row.ID), r.row.Agent)
 		for _, name := range removed {
 			r.say("%s is not passed on", name)
 		}
@@ -363,7 +363,7 @@ func (r *session) close(ctx context.Context) (err error) {
 		r.report.Unknown = true
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
-	agent, err := r.ledger.Agent(context.WithoutCancel(ctx), r.agent.Name)
+	agent, err := r.ledger.Agent(context.WithoutCancel(ctx), r.row.Agent)
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) { // deleted meanwhile
 		return err
 	}
