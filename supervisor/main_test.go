@@ -25,6 +25,8 @@ func TestMain(m *testing.M) {
 		os.Exit(smallAex(os.Args[1:]))
 	case "sizes":
 		os.Exit(sizes())
+	case "prepared":
+		os.Exit(preparedAex(os.Args[1:]))
 	case "reuse":
 		os.Exit(reuser())
 	}
