@@ -310,5 +310,5 @@ func (p *Report) Markdown() string {
 	}
 	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'", "\n", " ")
 	return fmt.Sprintf("| aex run | agent | outcome | spent | budget | calls | refused | time |\n|---|---|---|---|---|---|---|---|\n| %.4s | %s | %s | %s | %s | %d | %d | %s |\n\n",
-		p.RunID, cell.Replace(p.Agent), p.Outcome, p.Spent+p.Overrun, budget, p.Calls, p.Refused, duration(p.Duration))
+		p.RunID, cell.Replace(printable(p.Agent)), p.Outcome, p.Spent+p.Overrun, budget, p.Calls, p.Refused, duration(p.Duration))
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/Auro-rium/aex/ledger"
 	"github.com/Auro-rium/aex/supervisor"
 )
 
@@ -19,7 +20,7 @@ func (a *app) writeReport(path string, rep *supervisor.Report) error {
 	if err != nil {
 		return err
 	}
-	b = append(b, '\n')
+	b = append(ledger.PlainJSON(b), '\n')
 	if info, err := os.Stat(path); err == nil {
 		for _, f := range []*os.File{a.stdout.file, a.stderr} {
 			if own, err := f.Stat(); err == nil && os.SameFile(info, own) {
