@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"testing"
 	"time"
 
@@ -35,6 +36,32 @@ func TestMain(m *testing.M) {
 
 // reuser is set where process numbers can be chosen.
 var reuser = func() int { return 125 }
+
+// preparedAex prepares a program, says so when its signals are caught, and launches the program once it is told to.
+func preparedAex(args []string) int {
+	l, err := Prepare(Command{Argv: args, Env: os.Environ()})
+	if err != nil {
+		return 125
+	}
+	// One that does nothing is taken out of the queue by what obeys the others.
+	s := catchSignals()
+	go s.obey(l.p.launching)
+	s.all <- unix.SIGWINCH
+	for len(s.all) > 0 {
+		runtime.Gosched()
+	}
+	fmt.Println("up")
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+		return 125
+	}
+	p, err := l.Launch()
+	if err != nil {
+		return 125
+	}
+	<-p.Done()
+	p.Close()
+	return p.Status().Code
+}
 
 // smallAex is `aex run` without money. Its way to kill for budget is a byte in the FIFO named by -trigger.
 func smallAex(args []string) int {

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // relay moves bytes between the caller's terminal and the child's. Each direction is one goroutine with one buffer:
@@ -235,18 +233,6 @@ func (r *relay) settle(limit time.Duration) {
 	r.flush() // who wanted to while draw was held here relies on it
 }
 
-func readable(f *os.File) bool {
-	ready := false
-	if c, err := f.SyscallConn(); err == nil {
-		c.Control(func(fd uintptr) {
-			set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(set, 0)
-			ready = err == nil && n > 0 && set[0].Revents&unix.POLLIN != 0
-		})
-	}
-	return ready
-}
-
 // close drains what the ended child has written and stops both directions. A survivor of the tree that holds the
 // terminal, or a reader that never reads, ends the wait: silence for idle, or no progress for stall.
 func (r *relay) close(idle, stall time.Duration) {
@@ -318,39 +304,4 @@ func (r *relay) finish(killed bool) {
 		r.user.f.SetWriteDeadline(time.Now().Add(drainForced))
 		io.WriteString(r.user.f, text)
 	}
-}
-
-// pollWriter writes to a descriptor that is shared with others and so must stay blocking, without blocking for ever.
-type pollWriter struct {
-	fd    int
-	stall *atomic.Int64
-}
-
-func (w *pollWriter) Write(text []byte) (int, error) {
-	const most = 4096 // what a pipe that is ready takes at once
-	done := 0
-	for waited := time.Duration(0); done < len(text); {
-		set := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
-		n, err := unix.Poll(set, 50)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return done, err
-		case n == 0:
-			waited += 50 * time.Millisecond
-			if limit := w.stall.Load(); limit > 0 && int64(waited) >= limit {
-				return done, os.ErrDeadlineExceeded
-			}
-			continue
-		}
-		m, err := unix.Write(w.fd, text[done:min(len(text), done+most)])
-		if m > 0 {
-			done, waited = done+m, 0
-		}
-		if err != nil && err != unix.EINTR && err != unix.EAGAIN {
-			return done, err
-		}
-	}
-	return done, nil
 }

@@ -4,42 +4,13 @@ package supervisor
 
 import (
 	"bufio"
-	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
-
-// preparedAex prepares a program, says so when its signals are caught, and launches the program once it is told to.
-func preparedAex(args []string) int {
-	l, err := Prepare(Command{Argv: args, Env: os.Environ()})
-	if err != nil {
-		return 125
-	}
-	// One that does nothing is taken out of the queue by what obeys the others.
-	s := catchSignals()
-	go s.obey(l.p.launching)
-	s.all <- unix.SIGWINCH
-	for len(s.all) > 0 {
-		runtime.Gosched()
-	}
-	fmt.Println("up")
-	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
-		return 125
-	}
-	p, err := l.Launch()
-	if err != nil {
-		return 125
-	}
-	<-p.Done()
-	p.Close()
-	return p.Status().Code
-}
 
 // prepared starts preparedAex and waits until it is that.
 func prepared(t *testing.T, args ...string) (*exec.Cmd, io.Writer, *bufio.Reader) {

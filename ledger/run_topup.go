@@ -1,0 +1,86 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+)
+
+// TopUpRun raises a run's budget and reopens it, and the runs inside it, when
+// that left room.
+func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error) {
+	err := l.commitOne(ctx, func(g *group) error {
+		r, err := g.runNamed(id)
+		if err != nil {
+			return err
+		}
+		if r.state == RunEnded || r.state == RunEnding {
+			return fmt.Errorf("%w: run %s has ended", ErrInvalid, r.id)
+		}
+		ag := g.agentByID(r.agent)
+		if err := g.topUp(g.account(r.account), by, "run.topup", ag, r.id); err != nil {
+			return err
+		}
+		for _, x := range g.liveRuns(ag.id) {
+			if g.inside(x, r) {
+				g.reopen(x)
+			}
+		}
+		return g.err
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("topping up a run: %w", err)
+	}
+	return l.Run(context.WithoutCancel(ctx), string(id))
+}
+
+// inside tells whether x is r or a run inside it.
+func (g *group) inside(x, r *run) bool {
+	for x.no != r.no {
+		if x.parent == 0 || g.err != nil {
+			return false
+		}
+		x = g.run(x.parent)
+	}
+	return true
+}
+
+// topUp raises an account's budget; what it overran is paid first.
+func (g *group) topUp(a *account, by Micros, action string, ag *agent, r RunID) error {
+	switch {
+	case g.err != nil:
+		return g.err
+	case by <= 0 || by > maxAmount:
+		return fmt.Errorf("%w: a top-up of %s", ErrInvalid, by)
+	case !a.limited:
+		return fmt.Errorf("%w: there is no budget to top up", ErrInvalid)
+	case a.target+by > maxAmount:
+		return fmt.Errorf("%w: the budget would be above %s", ErrInvalid, maxAmount)
+	}
+	paid := a.overrun
+	target := a.target + by
+	a.retarget(&target)
+	g.touch(a)
+	paid -= a.overrun
+	g.event(action, ag, r, func(e *line) {
+		e.number("by_micro", int64(by))
+		e.number("paid_overrun_micro", int64(paid))
+		e.budget(a)
+	})
+	return nil
+}
+
+// reopen lets an exhausted run go on if every account of its path has room.
+func (g *group) reopen(r *run) {
+	if r.state != RunExhausted || g.err != nil {
+		return
+	}
+	c := &caller{agent: g.agentByID(r.agent), run: r}
+	g.pathOf(c)
+	for _, a := range c.path {
+		if a.overrun > 0 || a.limited && a.unreserved() <= 0 {
+			return
+		}
+	}
+	g.dear[r.no] = 0
+	g.setRunState(r, RunOpen)
+}

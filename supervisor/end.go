@@ -1,0 +1,108 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/Auro-rium/aex/ledger"
+)
+
+// endTree ends whatever the program left or is, and keeps in the report how it
+// went. The accounts need not wait until the terminal is given back.
+func (r *session) endTree() {
+	r.report.Child = childStatus(r.proc.Status())
+	r.decide()
+	var ended Ended
+	if r.keeps() {
+		r.report.Orphans = r.proc.Orphans()
+	} else {
+		ended = r.proc.End(Ending{Grace: 2 * time.Second})
+	}
+	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
+	r.report.Child = childStatus(r.proc.Status())
+	r.meterCheck()
+	close(r.closing)
+	if len(r.report.Orphans) > 0 {
+		// They leave the run's cgroup before the run has ended in the ledger: who sweeps goes by that.
+		r.proc.Close()
+		return
+	}
+	go r.proc.Close() // awaitClosed waits for it, and tells of its error
+}
+
+// awaitClosed returns when the terminal is as it was.
+func (r *session) awaitClosed() error {
+	if !is(r.closing) {
+		return nil
+	}
+	return r.proc.Close()
+}
+
+// meterCheck tells of a run that went past the gateway, and fails it where the
+// user wants every run metered.
+func (r *session) meterCheck() {
+	if host := r.bypass.host(); host != "" {
+		r.report.Bypassed, r.unmetered = host, r.Guard.RequireMetered
+		r.say("traffic not metered: the program was connected to %s without aex", host)
+	}
+}
+
+// callCheck fails a run without a call where the user wants it metered. It
+// waits for the gateway: a program may end with its answer, before the call
+// that it was for is booked.
+func (r *session) callCheck() {
+	if r.Guard.RequireMetered && !r.unmetered && r.guard.calls() == 0 {
+		r.unmetered = true
+		r.say("traffic not metered: the program made no call")
+	}
+}
+
+// keeps tells whether processes that outlive the program are left alone.
+func (r *session) keeps() bool {
+	return errors.Is(context.Cause(r.ctx), errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill
+}
+
+// shutdown closes the gateway once every call is booked. The tree is gone:
+// nobody waits for an answer.
+func (r *session) shutdown() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := r.gateway.Shutdown(ctx)
+	r.stop(nil)
+	r.owners.Wait()
+	return err
+}
+
+// close ends the run in the ledger and completes the report. Every call is
+// booked by now: one that overran, or could not be booked, decides how the run
+// ended, also when the program was quicker.
+func (r *session) close(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, r.unadapt()) }()
+	if r.proc != nil {
+		r.callCheck()
+		r.decide()
+	}
+	if before, err := r.ledger.Run(context.WithoutCancel(ctx), string(r.row.ID)); err == nil {
+		r.report.Exhausted = before.State == ledger.RunExhausted || r.upstream.Load()
+	}
+	detail, err := json.Marshal(r.report.detail())
+	if err != nil {
+		return err
+	}
+	row, err := r.ledger.EndRun(context.WithoutCancel(ctx), r.row.ID, ledger.RunEnd{
+		Outcome: r.report.Outcome, ExitCode: r.report.ExitCode, Detail: detail,
+	})
+	if err != nil {
+		r.report.Unknown = true
+		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
+	}
+	agent, err := r.ledger.Agent(context.WithoutCancel(ctx), r.row.Agent)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) { // deleted meanwhile
+		return err
+	}
+	r.report.fill(r, row, agent.Account)
+	return nil
+}
