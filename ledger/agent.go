@@ -151,7 +151,7 @@ func (g *group) openWindow(ag *agent) *account {
 // Agent finds a living agent by its name.
 func (l *Ledger) Agent(ctx context.Context, name string) (Agent, error) {
 	var agents []Agent
-	err := l.glance(ctx, func(db querier) (err error) {
+	err := l.glance(ctx, func(db rowQuerier) (err error) {
 		agents, err = l.agents(ctx, db, `AND a.name = ?`, name)
 		return err
 	})
@@ -173,7 +173,7 @@ func (l *Ledger) Agents(ctx context.Context) ([]Agent, error) {
 	return agents, nil
 }
 
-func (l *Ledger) agents(ctx context.Context, db querier, where string, args ...any) ([]Agent, error) {
+func (l *Ledger) agents(ctx context.Context, db rowQuerier, where string, args ...any) ([]Agent, error) {
 	now := l.now().UTC()
 	starts := []any{Daily.start(now).UnixMilli(), Weekly.start(now).UnixMilli(), Monthly.start(now).UnixMilli()}
 	rs, err := db.QueryContext(ctx, `SELECT a.id, a.name, a.budget_micro, a."window", a.rpm_limit, a.tpm_limit, a.concurrency_limit,

@@ -110,18 +110,14 @@ func (w *writer) run1(query string, args ...any) (sql.Result, error) {
 	return s.ExecContext(context.Background(), args...)
 }
 
-// QueryContext is that of sql.Conn.
-func (w *writer) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+// QueryContext is that of sql.Conn, but that nobody's context interrupts the
+// writer's connection.
+func (w *writer) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
 	s, err := w.prepare(query)
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
-}
-
-// QueryRowContext is that of sql.Conn.
-func (w *writer) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return w.conn.QueryRowContext(ctx, query, args...)
+	return s.Query(args...)
 }
 
 func (w *writer) prepare(query string) (*sql.Stmt, error) {

@@ -90,8 +90,8 @@ func (h *headFile) follow() {
 	}
 }
 
-// close takes a last look at the ledger; write, the slower half, needs that no
-// more.
+// close takes a last look at the ledger. The write that it returns is the
+// slower half, and may come when the ledger is closed.
 func (h *headFile) close() (write func() error) {
 	select {
 	case <-h.l.done:
@@ -109,8 +109,8 @@ func (h *headFile) close() (write func() error) {
 func (h *headFile) store() error { return h.look(h.l.read)() }
 
 // look finds where the ledger is, to be written. It looks after it has the
-// lock, which write frees, so that no process puts back what another has
-// written.
+// lock, so that no process puts back what another has written; the write that
+// it returns frees that, and must be called.
 func (h *headFile) look(db querier) (write func() error) {
 	if !h.moved.Swap(false) {
 		return func() error { return nil }

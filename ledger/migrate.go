@@ -48,10 +48,8 @@ func migrations() ([]string, error) {
 	return texts, nil
 }
 
-// querier is where a query runs: the readers, the writer's connection, or a
-// transaction.
+// querier is what kindOf needs: a pool, a connection or a transaction.
 type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 

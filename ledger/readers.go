@@ -59,15 +59,25 @@ func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 	return made
 }
 
+// rowQuerier is the readers or the writer.
+type rowQuerier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // glance is for the small queries of a run's beginning and end. They are asked
 // of the writer's connection as long as no reader is there: to open one takes
 // longer than to make a run. What the caller has committed is seen, and so may
 // be what others are about to. read may be called again.
-func (l *Ledger) glance(ctx context.Context, read func(db querier) error) error {
+func (l *Ledger) glance(ctx context.Context, read func(db rowQuerier) error) error {
 	if l.write == nil || l.read.used.Load() {
 		return read(l.read)
 	}
-	err := l.commitOne(ctx, func(g *group) error { return read(g.w) })
+	err := l.commitOne(ctx, func(g *group) error {
+		if err := g.flush(); err != nil { // else it would see one half of what the group has done so far
+			return err
+		}
+		return read(g.w)
+	})
 	if errors.Is(err, ErrBroken) {
 		return read(l.read)
 	}

@@ -284,7 +284,7 @@ func (l *Ledger) Run(ctx context.Context, id string) (Run, error) {
 		return Run{}, fmt.Errorf("run %q: %w", id, ErrNotFound)
 	}
 	var runs []Run
-	err := l.glance(ctx, func(db querier) (err error) {
+	err := l.glance(ctx, func(db rowQuerier) (err error) {
 		runs, err = l.runs(ctx, db, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
 		return err
 	})

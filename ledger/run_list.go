@@ -30,7 +30,7 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	return runs, nil
 }
 
-func (l *Ledger) runs(ctx context.Context, db querier, where string, args []any, limit int) ([]Run, error) {
+func (l *Ledger) runs(ctx context.Context, db rowQuerier, where string, args []any, limit int) ([]Run, error) {
 	rs, err := db.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
 			r.outcome, r.exit_code, c.calls, r.refused, r.metered,
 			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro

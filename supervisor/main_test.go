@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ func TestMain(m *testing.M) {
 	case "reuse":
 		os.Exit(reuser())
 	}
+	// What a caller has the tests ignore, nohup for one, is not to reach what they start.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 	os.Exit(m.Run())
 }
 
@@ -43,12 +46,10 @@ func preparedAex(args []string) int {
 	if err != nil {
 		return 125
 	}
-	// One that does nothing is taken out of the queue by what obeys the others.
-	s := catchSignals()
-	go s.obey(l.p.launching)
-	s.all <- unix.SIGWINCH
-	for len(s.all) > 0 {
+	for stacks := ""; !strings.Contains(stacks, ".(*signals).obey("); {
 		runtime.Gosched()
+		buf := make([]byte, 1<<20)
+		stacks = string(buf[:runtime.Stack(buf, true)])
 	}
 	fmt.Println("up")
 	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {

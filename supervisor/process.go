@@ -73,7 +73,6 @@ type Process struct {
 	signals *signals // from takeSignals on
 
 	launching   chan struct{} // signals are the child's from now on
-	takeOnce    sync.Once
 	caught      chan *signals // what takeSignals takes
 	done        chan struct{} // the child has ended
 	forked      chan struct{} // the monitor is there, or forkErr says why not

@@ -34,25 +34,34 @@ func catchSignals() *signals {
 	return s
 }
 
-// obey lets signals do to aex what they do to any program, until there is one to pass them on to. What a signal did
-// not end, because it has number 1, is to pass it on.
+// obey lets the signals that ask aex to stop do so, until there is a program to pass them on to. The others mean nothing
+// yet.
 func (s *signals) obey(until <-chan struct{}) {
-	var later os.Signal
 	for {
 		select {
 		case sig := <-s.all:
-			if sig == unix.SIGCHLD || sig == unix.SIGWINCH {
-				continue // the start looks for itself
+			if isStop(sig) {
+				die(sig.(syscall.Signal))
+				os.Exit(128 + int(sig.(syscall.Signal))) // number 1 does not die of it
 			}
-			dieOf(sig.(syscall.Signal))
-			later = sig
+		case <-s.continued:
 		case <-until:
-			if later != nil {
-				s.all <- later
-			}
 			return
 		}
 	}
+}
+
+// die ends this process by a signal, and leaves no core file: that would hold keys. It returns for number 1.
+func die(sig syscall.Signal) {
+	if os.Getpid() == 1 {
+		return
+	}
+	none := unix.Rlimit{}
+	if unix.Getrlimit(unix.RLIMIT_CORE, &none) == nil {
+		none.Cur = 0
+		unix.Setrlimit(unix.RLIMIT_CORE, &none)
+	}
+	dieOf(sig)
 }
 
 func (s *signals) catchStop() {
@@ -79,13 +88,7 @@ func (s *signals) close() {
 // used, when the child exited or the signal does not end this process, as for SIGKILL, which only others use, and for
 // pid 1. Only main calls it.
 func ExitLike(s Status) {
-	if s.Signal == 0 || s.Signal == unix.SIGKILL || os.Getpid() == 1 {
-		return
+	if s.Signal != 0 && s.Signal != unix.SIGKILL {
+		die(s.Signal)
 	}
-	none := unix.Rlimit{}
-	if unix.Getrlimit(unix.RLIMIT_CORE, &none) == nil {
-		none.Cur = 0
-		unix.Setrlimit(unix.RLIMIT_CORE, &none)
-	}
-	dieOf(s.Signal)
 }

@@ -5,17 +5,23 @@ package supervisor
 import (
 	"bufio"
 	"io"
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/internal/need"
 )
 
 // prepared starts preparedAex and waits until it is that.
-func prepared(t *testing.T, args ...string) (*exec.Cmd, io.Writer, *bufio.Reader) {
+func prepared(t *testing.T, change func(cmd *exec.Cmd)) (*exec.Cmd, io.Writer, *bufio.Reader) {
 	t.Helper()
-	cmd := aexCommand(t, args...)
+	cmd := aexCommand(t, "echo", "it ran")
+	if change != nil {
+		change(cmd)
+	}
 	cmd.Env = append(cmd.Env, "AEX_TEST_MAIN=prepared")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -24,11 +30,18 @@ func prepared(t *testing.T, args ...string) (*exec.Cmd, io.Writer, *bufio.Reader
 	return cmd, in, begin(t, cmd)
 }
 
-// Until a program is there to pass it on to, a signal does to aex what it does to any program.
+// Until a program is there to pass it on to, a signal that asks aex to stop ends it. No core file is left: keys are in
+// it.
 func TestSignalBeforeTheLaunch(t *testing.T) {
-	for _, sig := range []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2} {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Setrlimit(unix.RLIMIT_CORE, &limit) })
+	unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: limit.Max, Max: limit.Max})
+	for _, sig := range stopSignals {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
-			cmd, _, lines := prepared(t, "echo", "it ran")
+			cmd, _, lines := prepared(t, nil)
 			monitor := monitorOf(t, cmd.Process.Pid)
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
@@ -37,7 +50,7 @@ func TestSignalBeforeTheLaunch(t *testing.T) {
 				t.Errorf("%q", rest)
 			}
 			cmd.Wait()
-			if s := cmd.ProcessState.Sys().(syscall.WaitStatus); !s.Signaled() || s.Signal() != sig {
+			if s := cmd.ProcessState.Sys().(syscall.WaitStatus); !s.Signaled() || s.Signal() != sig || s.CoreDump() {
 				t.Errorf("it ended with %v", cmd.ProcessState)
 			}
 			eventually(t, "its monitor is gone", func() bool {
@@ -48,10 +61,25 @@ func TestSignalBeforeTheLaunch(t *testing.T) {
 	}
 }
 
+// Nor does the kernel spare number 1 that has nothing to pass a signal on to.
+func TestSignalToNumberOneBeforeTheLaunch(t *testing.T) {
+	unshare := need.Unshare(t, "-pf", "--mount-proc")
+	cmd, _, _ := prepared(t, func(cmd *exec.Cmd) {
+		cmd.Path, cmd.Args = unshare, []string{"unshare", "-pf", "--mount-proc", os.Args[0], "echo", "it ran"}
+	})
+	for _, pid := range (processTable{}).children(cmd.Process.Pid) {
+		unix.Kill(pid, unix.SIGTERM)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 {
+		t.Errorf("it ended with %v", cmd.ProcessState)
+	}
+}
+
 // What does not end a process does not keep it from launching the program either.
 func TestHarmlessSignalBeforeTheLaunch(t *testing.T) {
-	cmd, in, lines := prepared(t, "echo", "it ran")
-	for _, sig := range []syscall.Signal{unix.SIGWINCH, unix.SIGCHLD, unix.SIGCONT} {
+	cmd, in, lines := prepared(t, nil)
+	for _, sig := range []syscall.Signal{unix.SIGWINCH, unix.SIGCHLD, unix.SIGCONT, unix.SIGUSR1, unix.SIGUSR2} {
 		if err := cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}

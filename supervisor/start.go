@@ -110,13 +110,12 @@ func (p *Process) catchSignals() {
 	p.caught <- s
 }
 
-// takeSignals makes the signals the child's.
+// takeSignals ends what catchSignals does. Whoever Prepare gave a Launcher has that running.
 func (p *Process) takeSignals() {
-	p.takeOnce.Do(func() {
+	if p.signals == nil {
 		close(p.launching)
 		p.signals = <-p.caught
-		p.signals.catchStop()
-	})
+	}
 }
 
 func orStandard(f, standard *os.File) *os.File {
@@ -139,6 +138,7 @@ func (p *Process) launch() error {
 		return fmt.Errorf("starting the monitor: %w", p.forkErr)
 	}
 	p.takeSignals()
+	p.signals.catchStop()
 	p.dressTerminals()
 	p.cgroup = makeCgroup(p.cmd.RunID)
 	p.spawn.Path, p.spawn.Dir, p.spawn.Argv, p.spawn.Env = []byte(path), []byte(p.cmd.Dir), toBytes(p.cmd.Argv), toBytes(p.cmd.Env)

@@ -1,0 +1,55 @@
+package ledger
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// A glance in the middle of a group sees all of what those before it have
+// done, as a reader after the commit would.
+func TestAGlanceSeesWholeOperations(t *testing.T) {
+	l, _ := openInside(t)
+	ctx := context.Background()
+	token := HashToken("r")
+	run, err := l.OpenRun(ctx, NewRun{Agent: "x", Token: token, Expires: time.Now().Add(time.Hour), Metered: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, no, err := l.Admit(ctx, Admission{Token: token, Least: 1, Most: 1000, Call: CallInfo{Wire: "chat", ModelAsked: "m"}})
+	if err != nil || no != nil {
+		t.Fatal(err, no)
+	}
+	l.read.used.Store(false)
+	in, out := make(chan struct{}), make(chan struct{})
+	results := make(chan error, 4)
+	go func() {
+		results <- l.commitOne(ctx, func(*group) error { close(in); <-out; return nil })
+	}()
+	<-in
+	var seen Run
+	for i, do := range []func() error{
+		func() error {
+			_, err := l.Settle(ctx, h.ID, Settlement{How: Settled, Cost: 900, Status: 200})
+			return err
+		},
+		func() error { _, err := l.EndRun(ctx, run.ID, RunEnd{Outcome: "exited"}); return err },
+		func() (err error) { seen, err = l.Run(ctx, string(run.ID)); return err },
+	} {
+		go func() { results <- do() }()
+		for len(l.write.queue) <= i {
+			runtime.Gosched()
+		}
+	}
+	close(out)
+	for range cap(results) {
+		if err := <-results; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen.State != RunEnded || seen.Account.Spent != 900 || seen.Account.Reserved != 0 {
+		t.Errorf("%s with %s spent and %s reserved", seen.State, seen.Account.Spent, seen.Account.Reserved)
+	}
+	audited(t, l)
+}
