@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	_ "github.com/Auro-rium/aex/internal/cli" // these tests build and start it: a result that go keeps must be of this code
 	"github.com/Auro-rium/aex/internal/fakeprovider"
 )
 
