@@ -34,7 +34,7 @@
 // All writes go through one goroutine, the writer (writer.go), which commits
 // the operations that wait for it together. They decide on rows kept in memory
 // (rows.go), which the writer trusts only while no other process has written.
-// Reads use connections of their own, but for the glances at a run's beginning.
+// Reads use connections of their own, but for glances (readers.go).
 package ledger
 
 import (

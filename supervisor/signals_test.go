@@ -5,7 +5,6 @@ package supervisor
 import (
 	"bufio"
 	"io"
-	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -23,6 +22,7 @@ func prepared(t *testing.T, change func(cmd *exec.Cmd)) (*exec.Cmd, io.Writer, *
 		change(cmd)
 	}
 	cmd.Env = append(cmd.Env, "AEX_TEST_MAIN=prepared")
+	cmd.Dir = t.TempDir() // for a core file, if one is left after all
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestSignalBeforeTheLaunch(t *testing.T) {
 func TestSignalToNumberOneBeforeTheLaunch(t *testing.T) {
 	unshare := need.Unshare(t, "-pf", "--mount-proc")
 	cmd, _, _ := prepared(t, func(cmd *exec.Cmd) {
-		cmd.Path, cmd.Args = unshare, []string{"unshare", "-pf", "--mount-proc", os.Args[0], "echo", "it ran"}
+		cmd.Path, cmd.Args = unshare, []string{"unshare", "-pf", "--mount-proc", cmd.Path, "echo", "it ran"}
 	})
 	for _, pid := range (processTable{}).children(cmd.Process.Pid) {
 		unix.Kill(pid, unix.SIGTERM)

@@ -38,7 +38,7 @@ type Launcher struct {
 	slave *os.File // of the child's terminal, if it gets one
 }
 
-// Prepare starts the monitor of a program that Launch will start. Until then signals do what they do to any program, and
+// Prepare starts the monitor of a program that Launch will start. Until then a signal that asks aex to stop ends it, and
 // the terminal is left alone. The caller must Launch or Close what it returns.
 func Prepare(c Command) (*Launcher, error) {
 	if os.Getenv("AEX_MONITOR") != "" {
@@ -50,7 +50,8 @@ func Prepare(c Command) (*Launcher, error) {
 	}
 	l := &Launcher{Command: c, p: &Process{
 		cmd: c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
-		launching: make(chan struct{}), caught: make(chan *signals, 1), done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
+		launching: make(chan struct{}), caught: make(chan *signals, 1),
+		done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
 		interrupted: make(chan os.Signal, 1),
 	}}
 	var table processTable
@@ -110,7 +111,7 @@ func (p *Process) catchSignals() {
 	p.caught <- s
 }
 
-// takeSignals ends what catchSignals does. Whoever Prepare gave a Launcher has that running.
+// takeSignals ends what catchSignals does, which Prepare starts as soon as nothing can fail any more.
 func (p *Process) takeSignals() {
 	if p.signals == nil {
 		close(p.launching)
