@@ -100,14 +100,20 @@ func (b *tab) expect(where string) {
 // until waits for an expression to be true, across pages.
 func (b *tab) until(what, expression string) {
 	b.Helper()
+	var is bool
+	b.ask(what, `!!(`+expression+`)`, &is, func() bool { return is })
+}
+
+// ask evaluates an expression until its value is what is waited for.
+func (b *tab) ask(what, expression string, value any, is func() bool) {
+	b.Helper()
 	within, cancel := context.WithTimeout(b.ctx, 40*time.Second)
 	defer cancel()
 	look := time.NewTicker(40 * time.Millisecond)
 	defer look.Stop()
 	for {
-		var is bool
 		// A page that is just being replaced cannot be asked.
-		if err := chromedp.Run(within, chromedp.Evaluate(`!!(`+expression+`)`, &is)); err == nil && is {
+		if err := chromedp.Run(within, chromedp.Evaluate(expression, value)); err == nil && is() {
 			return
 		}
 		select {
@@ -122,7 +128,7 @@ func (b *tab) until(what, expression string) {
 
 func (b *tab) text(selector string) (s string) {
 	b.Helper()
-	b.do(chromedp.Text(selector, &s, chromedp.ByQuery))
+	b.ask(selector, `document.querySelector(`+quoted(selector)+`).innerText`, &s, func() bool { return true })
 	return s
 }
 
@@ -253,7 +259,7 @@ func TestFollows(t *testing.T) {
 		t.Error(n)
 	}
 	// Pausing stops it.
-	b.do(chromedp.Click("#follow", chromedp.ByQuery))
+	b.click("#follow", "")
 	b.until("a paused page", `document.getElementById("follow").getAttribute("aria-pressed") === "false"`)
 	b.expect("pause")
 }
@@ -271,13 +277,15 @@ func TestActs(t *testing.T) {
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
 	b.until("the overview", `location.pathname === "/dashboard" && `+settled)
 	for _, name := range []string{"7 days", "30 days", "1 year", "everything", "24 hours", "by day", "by hour", "by month", "per model", "per run", "per agent"} {
-		b.do(chromedp.Click(`//div[@class="seg"]/a[text()="`+name+`"]`, chromedp.BySearch))
+		b.click(`div.seg a`, name)
 		b.until(name, `[...document.querySelectorAll(".seg a[aria-current]")].some(a => a.textContent === `+quoted(name)+`) && `+settled)
 		b.expect(name)
 	}
 	b.open(w, "/dashboard/events")
-	b.do(chromedp.SetValue(`input[name=agent]`, "atlas", chromedp.ByQuery), chromedp.SetValue(`select[name=action]`, "run.", chromedp.ByQuery),
-		chromedp.SetValue(`select[name=range]`, "7d", chromedp.ByQuery), chromedp.Click(`form.filter button`, chromedp.ByQuery))
+	b.enter(`input[name=agent]`, "atlas")
+	b.choose(`select[name=action]`, "run.")
+	b.choose(`select[name=range]`, "7d")
+	b.click(`form.filter button`, "")
 	b.until("filtered events", `location.search.includes("action=run.") && document.querySelectorAll("table.events tbody tr").length > 3 && [...document.querySelectorAll("table.events tbody tr")].every(r => r.textContent.includes("run.") && r.textContent.includes("atlas"))`)
 	b.expect("events")
 
@@ -297,15 +305,17 @@ func TestActs(t *testing.T) {
 	}
 	b.press("Resume…", "Let it go on", "")
 	b.until("a resumed agent", `!document.querySelector("h1").textContent.includes("paused")`)
-	b.do(chromedp.Click(`//a[text()="Top up…"]`, chromedp.BySearch))
+	b.click("a", "Top up…")
 	b.until("the form", `document.getElementById("amount") !== null`)
-	b.do(chromedp.SendKeys("#amount", "1.2345678", chromedp.ByQuery), chromedp.Click("main form button", chromedp.ByQuery))
+	b.enter("#amount", "1.2345678")
+	b.click("main form button", "")
 	b.until("a refused amount", `document.getElementById("wrong") !== null`)
 	b.mu.Lock()
 	b.faults = nil // the browser logs the 400 of that page
 	b.mu.Unlock()
 	b.axe("wrong amount")
-	b.do(chromedp.SetValue("#amount", "5.50", chromedp.ByQuery), chromedp.Click("main form button", chromedp.ByQuery))
+	b.enter("#amount", "5.50")
+	b.click("main form button", "")
 	b.until("more money", `document.querySelector(".done").textContent.includes("$30.50")`)
 	b.press("Rotate token…", "End the old tokens, make a new one", "")
 	b.until("the token", `document.getElementById("token").value.length === 32`)
@@ -316,19 +326,8 @@ func TestActs(t *testing.T) {
 			t.Errorf("no event %s", action)
 		}
 	}
-	b.do(chromedp.Click(`//button[text()="Sign out"]`, chromedp.BySearch))
+	b.click("button", "Sign out")
 	b.until("signed out", `document.querySelector("h1").textContent === "Sign in"`)
-}
-
-// press goes from a page by a link to the confirmation, and confirms.
-func (b *tab) press(link, button, amount string) {
-	b.Helper()
-	b.do(chromedp.Click(`//a[text()="`+link+`"]`, chromedp.BySearch))
-	b.until("a confirmation", `[...document.querySelectorAll("main form button")].some(x => x.textContent === `+quoted(button)+`)`)
-	if amount != "" {
-		b.do(chromedp.SendKeys("#amount", amount, chromedp.ByQuery))
-	}
-	b.do(chromedp.Click(`//main//button[text()="`+button+`"]`, chromedp.BySearch))
 }
 
 // openRun starts a run that goes on by itself, and returns its id.

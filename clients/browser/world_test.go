@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -63,20 +64,22 @@ func (w *world) start(mark string, args ...string) string {
 	cmd.Stdout, cmd.Stderr = out, out
 	must(w.t, cmd.Start())
 	must(w.t, out.Close())
+	var reader sync.WaitGroup
 	w.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		_ = r.Close()
+		reader.Wait() // it logs, and may not do so once the test has ended
 	})
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), mark) {
 			line := lines.Text()
-			go func() {
+			reader.Go(func() {
 				for lines.Scan() {
 					w.t.Log(args[0] + ": " + lines.Text())
 				}
-			}()
+			})
 			return line
 		}
 	}
