@@ -102,6 +102,64 @@ func TestCallFromHoldToSettlement(t *testing.T) {
 	verify(t, l)
 }
 
+// What EndRun answers is what was there and what the ledger has then, with every
+// refusal, told or not, and with an agent that is deleted by now.
+func TestEndedRunIsTheOneInTheLedger(t *testing.T) {
+	ctx := t.Context()
+	for _, deleted := range []bool{false, true} {
+		for _, was := range []ledger.RunState{ledger.RunOpen, ledger.RunExhausted} {
+			l := open(t, t.TempDir())
+			agent(t, l, ledger.NewAgent{Name: "atlas", Budget: usd(t, "1"), Window: ledger.Daily})
+			token := ledger.HashToken("r")
+			run, err := l.OpenRun(ctx, ledger.NewRun{Agent: "atlas", Budget: usd(t, "0.50"), Program: "bot.py", Token: token, Expires: time.Now().Add(time.Hour), Metered: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, no, err := l.Admit(ctx, ledger.Admission{Token: token, Least: 100, Most: 200_000, Call: ledger.CallInfo{Wire: "chat", ModelAsked: "m"}})
+			if err != nil || no != nil {
+				t.Fatal(no, err)
+			}
+			for range 3 {
+				if err := l.Refused(ctx, ledger.RefusedCall{Agent: "atlas", Run: run.ID, Code: "model_not_allowed", Reason: "m is not on the list"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := l.EndRun(ctx, run.ID, ledger.RunEnd{Outcome: "exited"}); !errors.Is(err, ledger.ErrInvalid) {
+				t.Errorf("with a call under way: %v", err)
+			}
+			if _, err := l.Settle(ctx, h.ID, ledger.Settlement{How: ledger.Settled, Cost: 123_456, Status: 200}); err != nil {
+				t.Fatal(err)
+			}
+			a, err := l.Agent(ctx, "atlas")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if was != ledger.RunOpen {
+				if err := l.SetRunState(ctx, run.ID, was); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if deleted {
+				if err := l.DeleteAgent(ctx, "atlas"); err != nil {
+					t.Fatal(err)
+				}
+				was = ledger.RunEnding
+			}
+			for _, state := range []ledger.RunState{was, ledger.RunEnded} {
+				end, err := l.EndRun(ctx, run.ID, ledger.RunEnd{Outcome: "exited", ExitCode: 3})
+				if err != nil || end.Was != state || end.Refused != 3 || !reflect.DeepEqual(end.Agent, a.Account) {
+					t.Errorf("deleted %t: ended %+v, %v; the agent had %+v", deleted, end, err, a.Account)
+				}
+				r, err := l.Run(ctx, string(run.ID))
+				if r.Refused = end.Refused; err != nil || !reflect.DeepEqual(r, end.Run) || r.State != ledger.RunEnded || r.ExitCode != 3 || r.Account.Spent != 123_456 {
+					t.Errorf("ended %+v, stored %+v, %v", end.Run, r, err)
+				}
+			}
+			verify(t, l)
+		}
+	}
+}
+
 // What OpenRun answers is what the ledger then has, and May is asked with what
 // the agent has, in every kind of window, used or not.
 func TestOpenedRunIsTheOneInTheLedger(t *testing.T) {

@@ -65,6 +65,13 @@ type RunEnd struct {
 	Detail   json.RawMessage // the report's further fields; no content, no arguments
 }
 
+// EndedRun is a run with what its end found.
+type EndedRun struct {
+	Run
+	Was   RunState // RunEnded: it was over already
+	Agent Account  // of the agent's window that now lies in, or its total one
+}
+
 // OpenRun makes a run with its account and its token, owned by this process.
 func (l *Ledger) OpenRun(ctx context.Context, n NewRun) (Run, error) {
 	if err := validBudget(n.Budget); err != nil {
@@ -231,38 +238,67 @@ func (g *group) changed(r *run) {
 }
 
 // EndRun books the end. The run's holds must have been settled before.
-func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (Run, error) {
+func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, error) {
 	if len(end.Detail) > 0 && !json.Valid(end.Detail) {
-		return Run{}, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)
+		return EndedRun{}, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)
 	}
+	var ended EndedRun
 	err := l.commitOne(ctx, func(g *group) error {
 		r, err := g.runNamed(id)
-		if err != nil || r.state == RunEnded {
+		if err != nil {
 			return err
 		}
-		var open int64
-		g.query(`SELECT count(*) FROM hold WHERE run_no = ? AND state = 'open'`, []any{r.no}, &open)
-		made, ended := g.unstored()
-		for _, h := range made {
-			if h.run == r.no {
-				open++
+		ended.Was, ended.Agent = r.state, g.accountOf(g.agentByID(r.agent))
+		if r.state != RunEnded {
+			if open := g.openHoldsOf(r); g.err == nil && open > 0 {
+				return fmt.Errorf("%w: %d calls of run %s are not settled", ErrInvalid, open, r.id)
 			}
+			g.endRun(r, end)
 		}
-		for _, h := range ended {
-			if h.run == r.no && !h.recovered {
-				open--
-			}
-		}
-		if g.err == nil && open > 0 {
-			return fmt.Errorf("%w: %d calls of run %s are not settled", ErrInvalid, open, r.id)
-		}
-		g.endRun(r, end)
-		return g.err
+		ended.Run, err = g.endedRun(r)
+		return err
 	})
 	if err != nil {
-		return Run{}, fmt.Errorf("ending a run: %w", err)
+		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
 	}
-	return l.Run(context.WithoutCancel(ctx), string(id))
+	return ended, nil
+}
+
+// endedRun is the run's row, with the refusals that are counted and not written yet.
+func (g *group) endedRun(r *run) (Run, error) {
+	if err := g.flush(); err != nil {
+		return Run{}, err
+	}
+	rows, err := g.w.l.runs(context.Background(), g.w, `r.no = ?`, []any{r.no}, 1)
+	if err != nil {
+		return Run{}, err
+	}
+	if len(rows) == 0 {
+		return Run{}, fmt.Errorf("%w: run %s is missing", ErrCorrupt, r.id)
+	}
+	for key, d := range g.w.denied {
+		if key.run == r.no {
+			rows[0].Refused += d.count
+		}
+	}
+	return rows[0], nil
+}
+
+// openHoldsOf counts the calls of a run that are not settled.
+func (g *group) openHoldsOf(r *run) (open int64) {
+	g.query(`SELECT count(*) FROM hold WHERE run_no = ? AND state = 'open'`, []any{r.no}, &open)
+	made, ended := g.unstored()
+	for _, h := range made {
+		if h.run == r.no {
+			open++
+		}
+	}
+	for _, h := range ended {
+		if h.run == r.no && !h.recovered {
+			open--
+		}
+	}
+	return open
 }
 
 func (g *group) endRun(r *run, end RunEnd) {

@@ -172,25 +172,25 @@ func (in *innerRun) status(row ledger.Run) RunStatus {
 // and booked, then the end is. What began is not cancelled.
 func (g *Gateway) end(in *innerRun, how ledger.RunEnd) (RunStatus, error) {
 	ctx := context.WithoutCancel(g.ctx)
-	before, errs := g.ledger.Run(ctx, string(in.id))
 	in.mu.Lock()
 	in.closing = true
 	in.mu.Unlock()
 	in.stop()
 	in.calls.Wait()
+	var errs error
 	for _, deeper := range g.inner.inside(in.id) {
 		_, err := g.end(deeper, ledger.RunEnd{Outcome: "lost"})
 		errs = errors.Join(errs, err)
 	}
-	row, err := g.ledger.EndRun(ctx, in.id, how)
+	end, err := g.ledger.EndRun(ctx, in.id, how)
 	if errs = errors.Join(errs, err); errs != nil {
 		return RunStatus{}, errs
 	}
 	g.inner.mu.Lock()
 	delete(g.inner.runs, in.id)
 	g.inner.mu.Unlock()
-	s := in.status(row)
-	s.Exhausted = before.State == ledger.RunExhausted
+	s := in.status(end.Run)
+	s.Exhausted = end.Was == ledger.RunExhausted
 	return s, nil
 }
 

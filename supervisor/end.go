@@ -85,24 +85,18 @@ func (r *session) close(ctx context.Context) (err error) {
 		r.callCheck()
 		r.decide()
 	}
-	if before, err := r.ledger.Run(context.WithoutCancel(ctx), string(r.row.ID)); err == nil {
-		r.report.Exhausted = before.State == ledger.RunExhausted || r.upstream.Load()
-	}
 	detail, err := json.Marshal(r.report.detail())
 	if err != nil {
 		return err
 	}
-	row, err := r.ledger.EndRun(context.WithoutCancel(ctx), r.row.ID, ledger.RunEnd{
+	end, err := r.ledger.EndRun(context.WithoutCancel(ctx), r.row.ID, ledger.RunEnd{
 		Outcome: r.report.Outcome, ExitCode: r.report.ExitCode, Detail: detail,
 	})
+	r.report.Exhausted = end.Was == ledger.RunExhausted || r.upstream.Load()
 	if err != nil {
 		r.report.Unknown = true
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
-	agent, err := r.ledger.Agent(context.WithoutCancel(ctx), r.row.Agent)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) { // deleted meanwhile
-		return err
-	}
-	r.report.fill(r, row, agent.Account)
+	r.report.fill(r, end.Run, end.Agent)
 	return nil
 }
