@@ -14,9 +14,7 @@ type Spec struct {
 	Argv    []string // the program and its arguments
 	Environ []string // the caller's environment
 	Dir     string
-	Stdin   *os.File
-	Stdout  *os.File
-	Stderr  *os.File
+	Stderr  *os.File // for what aex says
 
 	Ledger   ledger.Options
 	Registry *policy.Registry
@@ -34,7 +32,6 @@ type Spec struct {
 	PassEnv  []string
 	NoClamp  bool
 	MaxCalls int64
-	TTY      TTY
 	Orphans  Orphans
 	Grace    time.Duration // for the child to end by itself when the budget is gone
 	Guard    GuardSpec
@@ -43,10 +40,8 @@ type Spec struct {
 	AskTimeout  time.Duration // how long OnExhaustedAsk holds a call
 	Outer       *Outer        // the run that this one is inside of; nil: none
 
-	DieWithParent bool
-	Quiet         bool
-	Verbose       bool
-	Title         bool
+	Quiet   bool
+	Verbose bool
 }
 
 // Orphans is what becomes of processes that outlive the program.

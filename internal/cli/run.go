@@ -84,6 +84,11 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			return err
 		}
 	}
+	monitor, err := a.monitor(f)
+	if err != nil {
+		return err
+	}
+	defer monitor.Close()
 	file, err := a.policyFile(f.policy)
 	if err != nil {
 		return err
@@ -106,8 +111,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	ci := environment(a.environ)["CI"]
-	if err := a.underPolicy(cmd.Context(), &spec, file, ci == "true" || ci == "1"); err != nil {
+	if err := a.underPolicy(cmd.Context(), &spec, file, a.inCI()); err != nil {
 		return err
 	}
 	if file != nil && !f.quiet {
@@ -116,7 +120,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if outer == nil {
 		a.tellSources(f, s, spec.Registry)
 	}
-	rep, err := supervisor.Run(cmd.Context(), spec)
+	rep, err := supervisor.Run(cmd.Context(), monitor, spec)
 	if rep.Outcome != "not_started" && rep.RunID != "" && !f.quiet {
 		for _, line := range rep.Lines() {
 			fmt.Fprintln(a.stderr, printable(line))
@@ -150,14 +154,33 @@ func (a *app) findOuter(ctx context.Context, f *runFlags) (*supervisor.Outer, er
 	return outer, err
 }
 
+// monitor starts what the program will run below: it comes up while the
+// settings are read and the ledger is opened.
+func (a *app) monitor(f *runFlags) (*supervisor.Launcher, error) {
+	tty, err := oneOf("--tty", f.tty, "auto", "force", "never")
+	if err != nil {
+		return nil, err
+	}
+	die, err := oneOf("--die-with-parent", f.die, "auto", "yes", "no")
+	if err != nil {
+		return nil, err
+	}
+	return supervisor.Prepare(supervisor.Command{
+		TTY: supervisor.TTY(tty), Stdin: a.stdin, Stdout: a.stdout.file, Stderr: a.stderr, Title: true, Sensitive: true,
+		DieWithParent: die == "yes" || die == "auto" && a.inCI() && !isTerminal(a.stderr),
+	})
+}
+
+// inCI tells whether the caller says that this is a CI job.
+func (a *app) inCI() bool {
+	ci := environment(a.environ)["CI"]
+	return ci == "true" || ci == "1"
+}
+
 // runSpec turns the flags into a run.
 func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
 	none := supervisor.Spec{}
 	registry, err := s.registry(f.prices)
-	if err != nil {
-		return none, err
-	}
-	tty, err := oneOf("--tty", f.tty, "auto", "force", "never")
 	if err != nil {
 		return none, err
 	}
@@ -167,19 +190,14 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 	}
 	f.guard.Loop, f.guard.LoopLimit = loop, limit
 	env := environment(a.environ)
-	ci := env["CI"] == "true" || env["CI"] == "1"
 	orphans := f.orphans
 	if orphans == "" {
 		orphans = "warn"
-		if ci || !isTerminal(a.stderr) {
+		if a.inCI() || !isTerminal(a.stderr) {
 			orphans = "kill"
 		}
 	}
 	if orphans, err = oneOf("--orphans", orphans, "kill", "leave", "warn"); err != nil {
-		return none, err
-	}
-	die, err := oneOf("--die-with-parent", f.die, "auto", "yes", "no")
-	if err != nil {
 		return none, err
 	}
 	exhausts, err := oneOf("--on-exhausted", f.exhausts, "kill", "refuse", "ask")
@@ -194,12 +212,12 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 		agent = "default"
 	}
 	spec := supervisor.Spec{
-		Argv: args, Environ: a.environ, Dir: a.dir, Stdin: a.stdin, Stdout: a.stdout.file, Stderr: a.stderr,
+		Argv: args, Environ: a.environ, Dir: a.dir, Stderr: a.stderr,
 		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, KeyHint: a.keyHint, CAFile: f.caFile,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
-		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, TTY: supervisor.TTY(tty), Orphans: supervisor.Orphans(orphans),
-		Grace: f.grace, Guard: f.guard, OnExhausted: supervisor.OnExhausted(exhausts), AskTimeout: f.ask, Outer: outer, DieWithParent: die == "yes" || die == "auto" && ci && !isTerminal(a.stderr),
-		Quiet: f.quiet, Verbose: f.verbose, Title: true,
+		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, Orphans: supervisor.Orphans(orphans),
+		Grace: f.grace, Guard: f.guard, OnExhausted: supervisor.OnExhausted(exhausts), AskTimeout: f.ask, Outer: outer,
+		Quiet: f.quiet, Verbose: f.verbose,
 	}
 	if f.budget.amount != nil || f.budget.none {
 		open, err := json.Marshal(policy.Open())
