@@ -89,36 +89,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return err
 	}
 	defer monitor.Close()
-	file, err := a.policyFile(f.policy)
+	spec, err := a.readSpec(cmd, f, args, outer)
 	if err != nil {
 		return err
-	}
-	if err := f.applyPolicy(cmd, environment(a.environ), file); err != nil {
-		return err
-	}
-	if file != nil && file.EnvFile != "" {
-		f.envFiles = append(f.envFiles, beside(file, file.EnvFile))
-	}
-	if err := checkFiles(f); err != nil {
-		return err
-	}
-	s, err := a.settings(f.envFiles...)
-	if err != nil {
-		return err
-	}
-	s.addPolicy(file)
-	spec, err := a.runSpec(f, s, args, outer)
-	if err != nil {
-		return err
-	}
-	if err := a.underPolicy(cmd.Context(), &spec, file, a.inCI()); err != nil {
-		return err
-	}
-	if file != nil && !f.quiet {
-		fmt.Fprintln(a.stderr, "aex: policy "+printable(file.Path))
-	}
-	if outer == nil {
-		a.tellSources(f, s, spec.Registry)
 	}
 	rep, err := supervisor.Run(cmd.Context(), monitor, spec)
 	if rep.Outcome != "not_started" && rep.RunID != "" && !f.quiet {
@@ -138,6 +111,44 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		a.exit.Code = supervisor.ExitInternal
 	}
 	return a.runHint(err, args[0])
+}
+
+// readSpec reads the policy file and the settings, makes a run of them and of
+// the flags, and tells where things are from.
+func (a *app) readSpec(cmd *cobra.Command, f *runFlags, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
+	none := supervisor.Spec{}
+	file, err := a.policyFile(f.policy)
+	if err != nil {
+		return none, err
+	}
+	if err := f.applyPolicy(cmd, environment(a.environ), file); err != nil {
+		return none, err
+	}
+	if file != nil && file.EnvFile != "" {
+		f.envFiles = append(f.envFiles, beside(file, file.EnvFile))
+	}
+	if err := checkFiles(f); err != nil {
+		return none, err
+	}
+	s, err := a.settings(f.envFiles...)
+	if err != nil {
+		return none, err
+	}
+	s.addPolicy(file)
+	spec, err := a.runSpec(f, s, args, outer)
+	if err != nil {
+		return none, err
+	}
+	if err := a.underPolicy(cmd.Context(), &spec, file, a.inCI()); err != nil {
+		return none, err
+	}
+	if file != nil && !f.quiet {
+		fmt.Fprintln(a.stderr, "aex: policy "+printable(file.Path))
+	}
+	if outer == nil {
+		a.tellSources(f, s, spec.Registry)
+	}
+	return spec, nil
 }
 
 // findOuter finds the run that this one is inside of. What an environment
