@@ -264,17 +264,20 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 	return ended, nil
 }
 
-// endedRun is the run's row, with the refusals that are counted and not written yet.
+// endedRun is the run's row, with the refusals that are counted and not written
+// yet. When it cannot be read the group is lost and done again: SQLite may have
+// taken all of it back.
 func (g *group) endedRun(r *run) (Run, error) {
 	if err := g.flush(); err != nil {
 		return Run{}, err
 	}
 	rows, err := g.w.l.runs(context.Background(), g.w, `r.no = ?`, []any{r.no}, 1)
-	if err != nil {
-		return Run{}, err
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("%w: run %s is missing", ErrCorrupt, r.id)
 	}
-	if len(rows) == 0 {
-		return Run{}, fmt.Errorf("%w: run %s is missing", ErrCorrupt, r.id)
+	if err != nil {
+		g.fail(err)
+		return Run{}, g.err
 	}
 	for key, d := range g.w.denied {
 		if key.run == r.no {
