@@ -147,7 +147,7 @@ func TestEndedRunIsTheOneInTheLedger(t *testing.T) {
 			}
 			for _, state := range []ledger.RunState{was, ledger.RunEnded} {
 				end, err := l.EndRun(ctx, run.ID, ledger.RunEnd{Outcome: "exited", ExitCode: 3})
-				if err != nil || end.Was != state || end.Refused != 3 || !reflect.DeepEqual(end.Agent, a.Account) {
+				if err != nil || end.Was != state || end.Refused != 3 || !reflect.DeepEqual(end.Has, a.Account) {
 					t.Errorf("deleted %t: ended %+v, %v; the agent had %+v", deleted, end, err, a.Account)
 				}
 				r, err := l.Run(ctx, string(run.ID))

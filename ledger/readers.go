@@ -72,16 +72,21 @@ func (l *Ledger) glance(ctx context.Context, read func(db rowQuerier) error) err
 	if l.write == nil || l.read.used.Load() {
 		return read(l.read)
 	}
-	err := l.commitOne(ctx, func(g *group) error {
-		if err := g.flush(); err != nil { // else it would see one half of what the group has done so far
-			return err
-		}
-		return read(g.w)
-	})
+	err := l.commitOne(ctx, func(g *group) error { return g.read(read) })
 	if errors.Is(err, ErrBroken) {
 		return read(l.read)
 	}
 	return err
+}
+
+// read shows to a query of the readers' all of what the group has done so far.
+// Its error loses the group, which is then done again, as any of the writer's
+// does: SQLite may have taken the whole transaction back.
+func (g *group) read(query func(db rowQuerier) error) error {
+	if g.flush() == nil {
+		g.fail(query(g.w))
+	}
+	return g.err
 }
 
 // QueryContext is that of sql.DB.

@@ -22,34 +22,46 @@ func TestAGlanceSeesWholeOperations(t *testing.T) {
 		t.Fatal(err, no)
 	}
 	l.read.used.Store(false)
-	in, out := make(chan struct{}), make(chan struct{})
-	results := make(chan error, 4)
-	go func() {
-		results <- l.commitOne(ctx, func(*group) error { close(in); <-out; return nil })
-	}()
-	<-in
 	var seen Run
-	for i, do := range []func() error{
+	inOneGroup(t, l,
+		func(*group) error { return nil },
 		func() error {
 			_, err := l.Settle(ctx, h.ID, Settlement{How: Settled, Cost: 900, Status: 200})
 			return err
 		},
 		func() error { _, err := l.EndRun(ctx, run.ID, RunEnd{Outcome: "exited"}); return err },
 		func() (err error) { seen, err = l.Run(ctx, string(run.ID)); return err },
-	} {
+	)
+	if seen.State != RunEnded || seen.Account.Spent != 900 || seen.Account.Reserved != 0 {
+		t.Errorf("%s with %s spent and %s reserved", seen.State, seen.Account.Spent, seen.Account.Reserved)
+	}
+	audited(t, l)
+}
+
+// inOneGroup has operations done in this order in one transaction: they come
+// while the writer is busy with another one before them.
+func inOneGroup(t *testing.T, l *Ledger, before func(g *group) error, operations ...func() error) {
+	t.Helper()
+	in, out := make(chan struct{}), make(chan struct{})
+	results := make(chan error)
+	go func() {
+		results <- l.commitOne(context.Background(), func(g *group) error {
+			close(in)
+			<-out
+			return before(g)
+		})
+	}()
+	<-in
+	for i, do := range operations {
 		go func() { results <- do() }()
 		for len(l.write.queue) <= i {
 			runtime.Gosched()
 		}
 	}
 	close(out)
-	for range cap(results) {
+	for range len(operations) + 1 {
 		if err := <-results; err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}
-	if seen.State != RunEnded || seen.Account.Spent != 900 || seen.Account.Reserved != 0 {
-		t.Errorf("%s with %s spent and %s reserved", seen.State, seen.Account.Spent, seen.Account.Reserved)
-	}
-	audited(t, l)
 }

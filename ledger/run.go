@@ -68,8 +68,8 @@ type RunEnd struct {
 // EndedRun is a run with what its end found.
 type EndedRun struct {
 	Run
-	Was   RunState // RunEnded: it was over already
-	Agent Account  // of the agent's window that now lies in, or its total one
+	Was RunState // RunEnded: it was over already
+	Has Account  // the agent's: of its window that now lies in, or its total one
 }
 
 // OpenRun makes a run with its account and its token, owned by this process.
@@ -248,7 +248,7 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 		if err != nil {
 			return err
 		}
-		ended.Was, ended.Agent = r.state, g.accountOf(g.agentByID(r.agent))
+		ended.Was, ended.Has = r.state, g.accountOf(g.agentByID(r.agent))
 		if r.state != RunEnded {
 			if open := g.openHoldsOf(r); g.err == nil && open > 0 {
 				return fmt.Errorf("%w: %d calls of run %s are not settled", ErrInvalid, open, r.id)
@@ -265,26 +265,24 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 }
 
 // endedRun is the run's row, with the refusals that are counted and not written
-// yet. When it cannot be read the group is lost and done again: SQLite may have
-// taken all of it back.
-func (g *group) endedRun(r *run) (Run, error) {
-	if err := g.flush(); err != nil {
-		return Run{}, err
-	}
-	rows, err := g.w.l.runs(context.Background(), g.w, `r.no = ?`, []any{r.no}, 1)
-	if err == nil && len(rows) == 0 {
-		err = fmt.Errorf("%w: run %s is missing", ErrCorrupt, r.id)
-	}
-	if err != nil {
-		g.fail(err)
-		return Run{}, g.err
-	}
+// yet.
+func (g *group) endedRun(r *run) (row Run, err error) {
+	err = g.read(func(db rowQuerier) error {
+		rows, err := g.w.l.runs(context.Background(), db, `r.no = ?`, []any{r.no}, 1)
+		if err == nil && len(rows) == 0 {
+			err = fmt.Errorf("%w: run %s is missing", ErrCorrupt, r.id)
+		}
+		if err == nil {
+			row = rows[0]
+		}
+		return err
+	})
 	for key, d := range g.w.denied {
 		if key.run == r.no {
-			rows[0].Refused += d.count
+			row.Refused += d.count
 		}
 	}
-	return rows[0], nil
+	return row, err
 }
 
 // openHoldsOf counts the calls of a run that are not settled.

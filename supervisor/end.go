@@ -92,11 +92,11 @@ func (r *session) close(ctx context.Context) (err error) {
 	end, err := r.ledger.EndRun(context.WithoutCancel(ctx), r.row.ID, ledger.RunEnd{
 		Outcome: r.report.Outcome, ExitCode: r.report.ExitCode, Detail: detail,
 	})
-	r.report.Exhausted = end.Was == ledger.RunExhausted || r.upstream.Load() || err != nil && is(r.exhausted)
 	if err != nil {
-		r.report.Unknown = true
+		r.report.Unknown, r.report.Exhausted = true, r.upstream.Load() || is(r.exhausted)
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
-	r.report.fill(r, end.Run, end.Agent)
+	r.report.Exhausted = end.Was == ledger.RunExhausted || r.upstream.Load()
+	r.report.fill(r, end.Run, end.Has)
 	return nil
 }

@@ -42,8 +42,8 @@ var reuser = func() int { return 125 }
 
 // preparedAex prepares a program, says so when its signals are caught, and launches the program once it is told to.
 func preparedAex(args []string) int {
-	l, err := Prepare(Command{Argv: args, Env: os.Environ()})
-	if err != nil {
+	l := Prepare(Command{Argv: args, Env: os.Environ()})
+	if l.Err() != nil {
 		return 125
 	}
 	for stacks := ""; !strings.Contains(stacks, ".(*signals).obey("); {

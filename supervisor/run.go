@@ -65,14 +65,18 @@ type session struct {
 
 // Run does one run, whole, below a monitor that comes up meanwhile: open the
 // ledger, open the run, listen, start the program, wait, end its tree, settle,
-// report. It uses the monitor up, whatever happens. What it opened it closes in the opposite order: the tree is gone
-// before the gateway closes, every call is booked before the run ends, and the
-// ledger closes last. The report is complete also when an error comes with it.
+// report. It uses the monitor up, whatever happens. What it opened it closes in
+// the opposite order: the tree is gone before the gateway closes, every call is
+// booked before the run ends, and the ledger closes last. The report is complete
+// also when an error comes with it.
 func Run(ctx context.Context, m *Launcher, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
 	r := &session{Spec: s, monitor: m, report: rep, started: make(chan struct{}), closing: make(chan struct{}), exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
+	if err := m.Err(); err != nil {
+		return rep, err
+	}
 	defer r.monitor.Close()
 	defer func() { err = errors.Join(err, r.awaitClosed()) }()
 	if s.Outer != nil {

@@ -19,11 +19,7 @@ const startLimit = 30 * time.Second
 // reason; then, as after any error, nothing is left running and the terminal is as it was. The caller must Close the
 // Process. There is one Process at a time in a program; it owns the program's signals.
 func Start(c Command) (*Process, error) {
-	l, err := Prepare(c)
-	if err != nil {
-		return nil, err
-	}
-	return l.Launch()
+	return Prepare(c).Launch()
 }
 
 // startedBy is the parent of this process, asked before that could die unseen.
@@ -36,41 +32,53 @@ type Launcher struct {
 
 	p     *Process
 	slave *os.File // of the child's terminal, if it gets one
+	err   error    // why there is no monitor
 }
 
 // Prepare starts the monitor of a program that Launch will start. Until then a signal that asks aex to stop ends it, and
-// the terminal is left alone. The caller must Launch or Close what it returns.
-func Prepare(c Command) (*Launcher, error) {
-	if os.Getenv("AEX_MONITOR") != "" {
-		return nil, errors.New("a monitor may not supervise: main has to call supervisor.MonitorMain first")
+// the terminal is left alone. What goes wrong is told by Err and by Launch. The caller must Launch or Close what it
+// returns.
+func Prepare(c Command) *Launcher {
+	l := &Launcher{Command: c}
+	if l.err = l.prepare(); l.err != nil {
+		l.Close()
 	}
+	return l
+}
+
+func (l *Launcher) prepare() (err error) {
+	if os.Getenv("AEX_MONITOR") != "" {
+		return errors.New("a monitor may not supervise: main has to call supervisor.MonitorMain first")
+	}
+	c := &l.Command
 	c.Stdin, c.Stdout, c.Stderr = orStandard(c.Stdin, os.Stdin), orStandard(c.Stdout, os.Stdout), orStandard(c.Stderr, os.Stderr)
 	if err := becomeSubreaper(); err != nil {
-		return nil, fmt.Errorf("becoming the reaper of the tree: %w", err)
+		return fmt.Errorf("becoming the reaper of the tree: %w", err)
 	}
-	l := &Launcher{Command: c, p: &Process{
-		cmd: c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
+	l.p = &Process{
+		cmd: *c, plan: planTerminal(c.TTY, [3]*os.File{c.Stdin, c.Stdout, c.Stderr}),
 		launching: make(chan struct{}), caught: make(chan *signals, 1),
 		done: make(chan struct{}), forked: make(chan struct{}), monitorDone: make(chan struct{}), closing: make(chan struct{}), loopDone: make(chan struct{}),
 		interrupted: make(chan os.Signal, 1),
-	}}
+	}
 	var table processTable
 	for _, pid := range table.children(os.Getpid()) {
 		if s, err := table.lookup(pid); err == nil {
 			l.p.strangers = append(l.p.strangers, s)
 		}
 	}
-	var err error
-	if l.slave, err = l.p.openPty(); err == nil {
-		err = l.p.spawnMonitor(l.slave)
+	if l.slave, err = l.p.openPty(); err != nil {
+		return err
 	}
-	if err != nil {
-		l.Close()
-		return nil, err
+	if err := l.p.spawnMonitor(l.slave); err != nil {
+		return err
 	}
 	go l.p.catchSignals()
-	return l, nil
+	return nil
 }
+
+// Err is why there is no monitor; nil, as far as is known, when there is one.
+func (l *Launcher) Err() error { return l.err }
 
 // Close lets a monitor go that was not used. After Launch it does nothing.
 func (l *Launcher) Close() {
@@ -87,7 +95,10 @@ func (l *Launcher) Close() {
 // Launch starts the program, as Start says.
 func (l *Launcher) Launch() (*Process, error) {
 	p := l.p
-	if p == nil {
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case p == nil:
 		return nil, errors.New("the monitor was let go")
 	}
 	p.cmd = l.Command

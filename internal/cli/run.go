@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,7 +84,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			return err
 		}
 	}
-	monitor, err := a.monitor(f, args[0])
+	monitor, err := a.monitor(f)
 	if err != nil {
 		return err
 	}
@@ -167,8 +166,8 @@ func (a *app) findOuter(ctx context.Context, f *runFlags) (*supervisor.Outer, er
 }
 
 // monitor starts what the program will run below: it comes up while the
-// settings are read and the ledger is opened.
-func (a *app) monitor(f *runFlags, program string) (*supervisor.Launcher, error) {
+// settings are read and the ledger is opened. Its own failure is the run's.
+func (a *app) monitor(f *runFlags) (*supervisor.Launcher, error) {
 	tty, err := oneOf("--tty", f.tty, "auto", "force", "never")
 	if err != nil {
 		return nil, err
@@ -177,17 +176,10 @@ func (a *app) monitor(f *runFlags, program string) (*supervisor.Launcher, error)
 	if err != nil {
 		return nil, err
 	}
-	monitor, err := supervisor.Prepare(supervisor.Command{
+	return supervisor.Prepare(supervisor.Command{
 		TTY: supervisor.TTY(tty), Stdin: a.stdin, Stdout: a.stdout.file, Stderr: a.stderr, Title: true, Sensitive: true,
 		DieWithParent: die == "yes" || die == "auto" && a.inCI() && !isTerminal(a.stderr),
-	})
-	if err != nil && f.report != "" {
-		// One of an earlier run must not be taken for this one's.
-		agent := cmp.Or(f.agent, environment(a.environ)["AEX_AGENT"], "default")
-		none := &supervisor.Report{Agent: agent, Program: filepath.Base(program), Outcome: "not_started", ExitCode: supervisor.ExitInternal}
-		err = errors.Join(err, a.writeReport(f.report, none))
-	}
-	return monitor, err
+	}), nil
 }
 
 // inCI tells whether the caller says that this is a CI job.
