@@ -3,7 +3,7 @@
 export CGO_ENABLED ?= 0
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS  = -s -w -X github.com/Auro-rium/aex/internal/cli.Version=$(VERSION)
+LDFLAGS  = -s -w -X github.com/Auro-rium/aex/v3/internal/cli.Version=$(VERSION)
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -45,7 +45,7 @@ crash: ## kill -9 at 500 random instants
 	AEX_CRASH=500 $(GO) test -run 'Crash' -timeout 60m -v ./ledger
 
 supervise: cc $(TOOLS) ## the supervision cases, 20 times in a row
-	CGO_ENABLED=1 $(GO) test -race -run 'TestCase' -count=20 -timeout 120m ./supervisor
+	CGO_ENABLED=1 $(GO) test -race -run 'TestCase' -count=20 -timeout 120m ./supervisor/process
 
 big: ## every page of the dashboard over ten million calls, with its time; some gigabytes, some minutes
 	AEX_BENCH_EVENTS=1e7 $(GO) test -count=1 -run TestPagesOfALongHistory -timeout 60m -v ./proxy

@@ -4,15 +4,15 @@ package main
 import (
 	"os"
 
-	"github.com/Auro-rium/aex/internal/cli"
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/internal/cli"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 func main() {
-	if code, ok := supervisor.MonitorMain(os.Args); ok {
+	if code, ok := process.MonitorMain(os.Args); ok {
 		os.Exit(code)
 	}
 	exit := cli.Main(os.Args[1:])
-	supervisor.ExitLike(exit.Status)
+	process.ExitLike(exit.Status)
 	os.Exit(exit.Code)
 }

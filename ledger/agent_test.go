@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // TestTokens: scopes, expiry, rotation, and runs' tokens that only their

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/longhistory"
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/internal/longhistory"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // BenchmarkLongHistory is a hold in a ledger of AEX_BENCH_EVENTS calls (100,000

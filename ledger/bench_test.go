@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // cpu is the processor time this process has used.

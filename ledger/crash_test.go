@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // load calls for ever: a hold, a request to the provider, a settlement by what

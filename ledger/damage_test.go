@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 func tryOpen(t *testing.T, dir string) error {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // fillDisk calls until the file may not grow any more, and tells how it found out.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 func (m *model) createAgent() {

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/need"
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/internal/need"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // holdOne takes a hold, tells its id, and settles it when told.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 func TestPathListsTheRunThenItsAgent(t *testing.T) {

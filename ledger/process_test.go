@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // The test binary plays other processes: AEX_TEST_ROLE names the part.

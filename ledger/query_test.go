@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // history is a ledger whose clock the test moves.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // raced is what a racing process did.

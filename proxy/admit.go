@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // admit takes the hold. When it returns nil the hold is on disk.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // Question is a call that is held, unsent, because money or a pause keeps it

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // BenchmarkBody reads requests: the time for a byte is the same for a body of

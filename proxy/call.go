@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // call is one request on its way through the gateway.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // TestEveryFieldIsDocumented: docs/ceilings.md has an answer for each

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-analyze/charts"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // palette is how a chart looks in a light or a dark page. The colours of series

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // auditByItself is how long a trail may be for the first page to verify it

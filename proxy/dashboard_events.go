@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 type eventsView struct {

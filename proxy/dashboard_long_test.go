@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/longhistory"
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/internal/longhistory"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // TestPagesOfALongHistory opens every page and grouping over a ledger of

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // budgetsMax, runsMax and eventsMax are how many of each the overview shows;

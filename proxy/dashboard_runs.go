@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 type runsView struct {

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 const operatorToken = "operator-token-0123456789abcdef0123456789abcdef"

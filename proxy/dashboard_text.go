@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // page is what every template gets.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // view is what a page shows of the ledger: the query of its address.

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // decide finds the model and asks the policies. It has no effects.

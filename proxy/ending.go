@@ -9,8 +9,8 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // ending is how a call that was admitted went.

@@ -3,8 +3,8 @@ package proxy
 import (
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // broken makes a call that does not end as it should, and returns how it is

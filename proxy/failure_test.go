@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // A failure is free only when the provider itself says that it did not work.

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // serveFree answers what costs nothing.

@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // Options are what a gateway works with. Ledger and Registry are required.

@@ -11,9 +11,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 const hello = `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello"}]}`

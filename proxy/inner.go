@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // innerRuns are the runs inside this gateway's that have not ended.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 func TestParse(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // TestNoGoroutineIsLeft: calls that are answered, refused, streamed, broken off

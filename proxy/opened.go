@@ -7,7 +7,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // opaque is a route that models.yaml opens: nothing in it is read. A call of it

@@ -9,7 +9,7 @@ import (
 	_ "image/png"  // likewise
 	"strings"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // imageOf describes an image given as a URL: its size where the bytes are in

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // outputCap is the cap on output in a request as the provider got it: the

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // fault is an answer that aex gives itself instead of a provider's.

@@ -3,7 +3,7 @@ package proxy
 import (
 	"strings"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // route is where a request goes: to a metered wire, or to a free answer.

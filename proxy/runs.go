@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // Runs inside a run: an aex run that a program of this gateway's run starts

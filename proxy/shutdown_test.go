@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // dial is a connection to the gateway's own server, which Shutdown closes.

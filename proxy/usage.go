@@ -3,7 +3,7 @@ package proxy
 import (
 	"fmt"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // usageNames are the names of the numbers in a usage object of OpenAI's style.

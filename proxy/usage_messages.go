@@ -3,7 +3,7 @@ package proxy
 import (
 	"fmt"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // The members of Anthropic's usage whose meaning for the price is known.

@@ -3,7 +3,7 @@ package proxy
 import (
 	"net/http"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // wire is one provider API: how its requests are read and edited, how its

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // TestMetersReadTheBill: what each wire reads in an answer is what a provider

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // chat is OpenAI's Chat Completions API, and that of everybody who speaks it.

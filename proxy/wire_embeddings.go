@@ -3,7 +3,7 @@ package proxy
 import (
 	"net/http"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // embeddings is OpenAI's Embeddings API: input only. Fields as in

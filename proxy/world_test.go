@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // world is a provider, a gateway in front of it and a ledger beneath, all real

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // Some programs ignore the environment that leads to the gateway, or let a

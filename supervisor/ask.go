@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // askEvery is how often the ledger is looked at while a call waits for a

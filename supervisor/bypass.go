@@ -8,7 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // bypassEvery is how often the run's connections are looked at.
@@ -25,7 +26,7 @@ type bypass struct {
 	found string // the provider's host, "" for none
 }
 
-func newBypass(p *Process) *bypass {
+func newBypass(p *process.Process) *bypass {
 	return &bypass{connected: p.ConnectedTo, resolve: func(ctx context.Context, host string) []netip.Addr {
 		addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		return addrs

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // endTree ends whatever the program left or is, and keeps in the report how it
@@ -15,11 +16,11 @@ import (
 func (r *session) endTree() {
 	r.report.Child = childStatus(r.proc.Status())
 	r.decide()
-	var ended Ended
+	var ended process.Ended
 	if r.keeps() {
 		r.report.Orphans = r.proc.Orphans()
 	} else {
-		ended = r.proc.End(Ending{Grace: 2 * time.Second})
+		ended = r.proc.End(process.Ending{Grace: 2 * time.Second})
 	}
 	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
 	r.report.Child = childStatus(r.proc.Status())

@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // Bounds of what no sane program does.
@@ -122,7 +123,7 @@ func recent(times []time.Time) []time.Time {
 }
 
 // watch ends the run when its time is over. It returns when ctx ends.
-func (g *guard) watch(ctx context.Context, p *Process, open func() int) {
+func (g *guard) watch(ctx context.Context, p *process.Process, open func() int) {
 	if g.Timeout == 0 && g.Idle == 0 {
 		return
 	}

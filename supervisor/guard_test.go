@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // notice is of a refusal with code, or of an answer without, to the n-th body.

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // Outer is the run that this aex was started in, as its environment tells. A

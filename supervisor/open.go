@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // open opens the run, if its agent has money, with a token of its own. It makes
@@ -59,7 +60,7 @@ func (r *session) may(agent ledger.Account) error {
 // sweep ends what is left of runs whose aex and monitor were both killed. The
 // ledger knows which are over: a run's cgroup has the run's id.
 func (r *session) sweep() {
-	SweepCgroups(func(id string) bool {
+	process.SweepCgroups(func(id string) bool {
 		row, err := r.ledger.Run(context.WithoutCancel(r.ctx), id)
 		return err == nil && string(row.ID) == id && row.State == ledger.RunEnded
 	})

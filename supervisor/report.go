@@ -9,8 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // Exit codes of aex run. A program that ended by itself keeps its own.
@@ -48,12 +49,12 @@ type Report struct {
 	Bypassed  string         `json:"bypassed,omitempty"` // host of a provider that the program talked to without aex
 	Started   time.Time      `json:"started"`
 	Duration  float64        `json:"duration_s"`
-	Ended     []Proc         `json:"ended_processes,omitempty"`
-	Survivors []Proc         `json:"survivors,omitempty"`
-	Orphans   []Proc         `json:"orphans,omitempty"`
+	Ended     []process.Proc `json:"ended_processes,omitempty"`
+	Survivors []process.Proc `json:"survivors,omitempty"`
+	Orphans   []process.Proc `json:"orphans,omitempty"`
 
 	mu     sync.Mutex
-	signal Status
+	signal process.Status
 }
 
 // ChildStatus is how the program itself ended.
@@ -115,11 +116,11 @@ func (r *session) decide() {
 
 // end sets how the run ended.
 func (p *Report) end(outcome string, code int, reason string) {
-	p.Outcome, p.ExitCode, p.Reason, p.signal = outcome, code, reason, Status{}
+	p.Outcome, p.ExitCode, p.Reason, p.signal = outcome, code, reason, process.Status{}
 }
 
 // ended is the end of a run that nothing of aex's own ended: the program's.
-func (p *Report) ended(s Status) {
+func (p *Report) ended(s process.Status) {
 	switch {
 	case s.Lost:
 		p.end("lost", ExitInternal, "the monitor died")
@@ -132,7 +133,7 @@ func (p *Report) ended(s Status) {
 }
 
 // childStatus is how the program itself ended; nil when nobody saw it.
-func childStatus(s Status) *ChildStatus {
+func childStatus(s process.Status) *ChildStatus {
 	if s.Lost {
 		return nil
 	}
@@ -153,7 +154,7 @@ func (p *Report) detail() any {
 
 // Like is the status that aex ends with: the child's own signal where that is
 // how it ended.
-func (p *Report) Like() Status { return p.signal }
+func (p *Report) Like() process.Status { return p.signal }
 
 // fill completes the report from the run and its agent's account as the ledger
 // has them. What the run cost beyond either of their budgets is its overrun: an
@@ -244,7 +245,7 @@ func (p *Report) endedText() string {
 	}
 }
 
-func names(procs []Proc) string {
+func names(procs []process.Proc) string {
 	var list []string
 	for _, p := range procs {
 		list = append(list, fmt.Sprintf("%s (%d)", p.Name, p.PID))
@@ -310,5 +311,5 @@ func (p *Report) Markdown() string {
 	}
 	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'", "\n", " ")
 	return fmt.Sprintf("| aex run | agent | outcome | spent | budget | calls | refused | time |\n|---|---|---|---|---|---|---|---|\n| %.4s | %s | %s | %s | %s | %d | %d | %s |\n\n",
-		p.RunID, cell.Replace(printable(p.Agent)), p.Outcome, p.Spent+p.Overrun, budget, p.Calls, p.Refused, duration(p.Duration))
+		p.RunID, cell.Replace(process.Printable(p.Agent)), p.Outcome, p.Spent+p.Overrun, budget, p.Calls, p.Refused, duration(p.Duration))
 }

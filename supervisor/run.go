@@ -11,8 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // Causes that end a run, besides the child's own end. The first one stands.
@@ -41,8 +42,8 @@ type session struct {
 	token   string
 	gateway *proxy.Gateway
 	url     string
-	monitor *Launcher // waits for the program
-	proc    *Process
+	monitor *process.Launcher // waits for the program
+	proc    *process.Process
 	closing chan struct{} // closed when proc is being closed
 	guard   *guard
 	bypass  *bypass
@@ -69,7 +70,7 @@ type session struct {
 // the opposite order: the tree is gone before the gateway closes, every call is
 // booked before the run ends, and the ledger closes last. The report is complete
 // also when an error comes with it.
-func Run(ctx context.Context, m *Launcher, s Spec) (rep *Report, err error) {
+func Run(ctx context.Context, m *process.Launcher, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
 	r := &session{Spec: s, monitor: m, report: rep, started: make(chan struct{}), closing: make(chan struct{}), exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
@@ -158,9 +159,9 @@ func (r *session) start() (err error) {
 	r.monitor.Argv, r.monitor.Env, r.monitor.Dir, r.monitor.RunID = r.Argv, env, r.Dir, string(r.row.ID)
 	r.proc, err = r.monitor.Launch()
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, process.ErrNotFound):
 		r.report.ExitCode = ExitNotFound
-	case errors.Is(err, ErrNotExecutable):
+	case errors.Is(err, process.ErrNotExecutable):
 		r.report.ExitCode = ExitNotExecutable
 	}
 	if err == nil {
@@ -281,7 +282,7 @@ func (r *session) say(format string, args ...any) {
 		r.proc.Notice(line)
 	default:
 		_ = r.awaitClosed() // Run tells of its error
-		fmt.Fprintln(r.Stderr, printable(line))
+		fmt.Fprintln(r.Stderr, process.Printable(line))
 	}
 }
 

@@ -21,10 +21,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 const benchOperator = "bench-operator-bench-operator-32"

@@ -1,11 +1,11 @@
-module github.com/Auro-rium/aex/clients/browser
+module github.com/Auro-rium/aex/v3/clients/browser
 
 go 1.26.0
 
-replace github.com/Auro-rium/aex => ../..
+replace github.com/Auro-rium/aex/v3 => ../..
 
 require (
-	github.com/Auro-rium/aex v0.0.0
+	github.com/Auro-rium/aex/v3 v3.0.0
 	github.com/chromedp/cdproto v0.0.0-20250724212937-08a3db8b4327
 	github.com/chromedp/chromedp v0.14.2
 )

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // hostile is an agent's name as an enemy would choose it; the ledger refuses

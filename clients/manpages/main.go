@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra/doc"
 
-	"github.com/Auro-rium/aex/internal/cli"
+	"github.com/Auro-rium/aex/v3/internal/cli"
 )
 
 func main() {

@@ -18,7 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/supervisor"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // Version is the release this binary is, set by the linker.
@@ -27,7 +28,7 @@ var Version = "2.0.0-dev"
 // Exit is how the process is to end.
 type Exit struct {
 	Code   int
-	Status supervisor.Status // a signal that aex ends by in its child's place
+	Status process.Status // a signal that aex ends by in its child's place
 }
 
 // Exit codes of every command but run.

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // enemy is an agent's name that is a formula, a script, a quote, and turns the

@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/supervisor"
 )
 
 // What the demo spends, and on what.

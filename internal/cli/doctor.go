@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // finding is one thing that doctor looked at. Level is ok, note, warning or

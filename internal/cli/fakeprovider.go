@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // fakeProviderCommand is hidden: it is for scripts that test against aex.

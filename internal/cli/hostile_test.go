@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // hostileServe is aex serve as a process, with an agent and a run of hostile names.

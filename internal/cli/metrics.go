@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // metricsView has v1.2's names. Dollars are written from micro-dollars, exactly.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/supervisor"
 )
 
 // policyFile finds the policy that a run is under: the file that was named, or

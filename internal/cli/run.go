@@ -12,9 +12,10 @@ import (
 	"github.com/joho/godotenv"
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/supervisor"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -167,7 +168,7 @@ func (a *app) findOuter(ctx context.Context, f *runFlags) (*supervisor.Outer, er
 
 // monitor starts what the program will run below: it comes up while the
 // settings are read and the ledger is opened. Its own failure is the run's.
-func (a *app) monitor(f *runFlags) (*supervisor.Launcher, error) {
+func (a *app) monitor(f *runFlags) (*process.Launcher, error) {
 	tty, err := oneOf("--tty", f.tty, "auto", "force", "never")
 	if err != nil {
 		return nil, err
@@ -176,8 +177,8 @@ func (a *app) monitor(f *runFlags) (*supervisor.Launcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return supervisor.Prepare(supervisor.Command{
-		TTY: supervisor.TTY(tty), Stdin: a.stdin, Stdout: a.stdout.file, Stderr: a.stderr, Title: true, Sensitive: true,
+	return process.Prepare(process.Command{
+		TTY: process.TTY(tty), Stdin: a.stdin, Stdout: a.stdout.file, Stderr: a.stderr, Title: true, Sensitive: true,
 		DieWithParent: die == "yes" || die == "auto" && a.inCI() && !isTerminal(a.stderr),
 	}), nil
 }
@@ -302,9 +303,9 @@ func (a *app) runHint(err error, program string) error {
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.Is(err, supervisor.ErrNoMoney):
 		return hinted(err, "give it more: aex topup NAME 0.50")
-	case errors.Is(err, supervisor.ErrNotFound):
+	case errors.Is(err, process.ErrNotFound):
 		return hinted(fmt.Errorf("%s: not found", program), "is it installed, and in PATH?")
-	case errors.Is(err, supervisor.ErrNotExecutable):
+	case errors.Is(err, process.ErrNotExecutable):
 		return hinted(err, "is it a program, with the x bit set?")
 	case errors.Is(err, supervisor.ErrUnbooked):
 		return hinted(err, "look at the disk and permissions of aex's home, then run: aex audit")

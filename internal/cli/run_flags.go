@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/supervisor"
 )
 
 // runFlags are the flags of aex run, as typed.

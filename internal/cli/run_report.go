@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/supervisor"
 )
 
 // writeReport puts the report where no reader sees half of it. A pipe, a device

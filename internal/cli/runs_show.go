@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/Auro-rium/aex/ledger"
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // callView is what a run's event tells of one call, or of equal refused ones.

@@ -30,20 +30,20 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/supervisor"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // TestMain lets scripts run aex, the fake provider and a client as processes
 // of their own, out of this test binary.
 func TestMain(m *testing.M) {
-	if code, ok := supervisor.MonitorMain(os.Args); ok {
+	if code, ok := process.MonitorMain(os.Args); ok {
 		os.Exit(code)
 	}
 	testscript.Main(m, map[string]func(){
 		"aex": func() {
 			exit := Main(os.Args[1:])
-			supervisor.ExitLike(exit.Status)
+			process.ExitLike(exit.Status)
 			os.Exit(exit.Code)
 		},
 		"fakeprovider": func() {

@@ -19,9 +19,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
-	"github.com/Auro-rium/aex/proxy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // server is a shared gateway at work.

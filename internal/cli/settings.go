@@ -14,8 +14,8 @@ import (
 
 	"github.com/joho/godotenv"
 
-	"github.com/Auro-rium/aex/ledger"
-	"github.com/Auro-rium/aex/policy"
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // settings are where things are and what the environment says, the caller's

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // talk is a run whose standard error is read line by line.

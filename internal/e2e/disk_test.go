@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
-	"github.com/Auro-rium/aex/internal/need"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/need"
 )
 
 // A disk that fills up between the hold and the settlement: the run ends and

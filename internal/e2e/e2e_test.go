@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"testing"
 
-	_ "github.com/Auro-rium/aex/internal/cli" // these tests build and start it: a result that go keeps must be of this code
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	_ "github.com/Auro-rium/aex/v3/internal/cli" // these tests build and start it: a result that go keeps must be of this code
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // price is $0.60 and $2.40 per million tokens, here and on the provider's bill.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // What ends a run before its budget does, each with its code and its words.

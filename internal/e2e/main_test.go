@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // binary is aex, built once for all tests.
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "aex")
-		if out, err := exec.Command("go", "build", "-o", binary, "github.com/Auro-rium/aex").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-o", binary, "github.com/Auro-rium/aex/v3").CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building aex: %v\n%s", err, out)
 			return 1
 		}

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 type runRow struct {

@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // soakKinds are what agents are made with, and what may be answered to them;

@@ -16,7 +16,7 @@ import (
 
 	"github.com/creack/pty"
 
-	"github.com/Auro-rium/aex/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
 
 // The cases of supervision in which money has a part. The others are the

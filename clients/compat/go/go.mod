@@ -1,4 +1,4 @@
-module github.com/Auro-rium/aex/clients/compat/go
+module github.com/Auro-rium/aex/v3/clients/compat/go
 
 go 1.26.0
 

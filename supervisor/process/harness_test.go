@@ -1,0 +1,390 @@
+//go:build linux
+
+package process
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// The tests drive a small aex from outside, through real terminals and a real shell. They assert what happened under
+// deadlines that only a hang exceeds, and never how long it took.
+
+const deadline = 40 * time.Second
+
+func init() {
+	// Whatever a test loses comes to the test binary, where it is found.
+	becomeSubreaper()
+}
+
+// aexCommand is the small aex with its arguments, for exec.
+func aexCommand(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "AEX_TEST_MAIN=aex", "GORACE=atexit_sleep_ms=0", "AEX="+os.Args[0])
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no controlling terminal, wherever the tests run
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+// run runs it with the given input and returns its output, errors and wait status.
+func run(t testing.TB, stdin string, args ...string) (stdout, stderr string, status syscall.WaitStatus) {
+	t.Helper()
+	cmd := aexCommand(t, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.Sys().(syscall.WaitStatus)
+}
+
+// console is a terminal with a session on it: its program is the session's leader.
+type console struct {
+	t      testing.TB
+	master *os.File
+	slave  *os.File     // kept open for its settings, unless released
+	before unix.Termios // its settings before the program started
+	cmd    *exec.Cmd
+	exited chan struct{}
+
+	mu     sync.Mutex
+	output []byte
+	seen   int // expect looks from here
+	news   chan struct{}
+	paused bool
+	wake   *sync.Cond
+	eof    chan struct{}
+}
+
+// openConsole starts a program on a new terminal of 80x24.
+func openConsole(t testing.TB, prepare func(cmd *exec.Cmd, tty *os.File), name string, args ...string) *console {
+	t.Helper()
+	master, slave, err := openPty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &console{t: t, master: master, slave: slave, exited: make(chan struct{}), eof: make(chan struct{}), news: make(chan struct{}, 1)}
+	c.wake = sync.NewCond(&c.mu)
+	if err := pty.Setsize(slave, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	c.before = c.termiosOf(slave)
+	// Descriptor 3 makes the terminal the controlling one, and is nobody's after that.
+	c.cmd = exec.Command("sh", append([]string{"-c", `exec 3>&-; exec "$@"`, "sh", name}, args...)...)
+	c.cmd.Env = append(os.Environ(), "AEX_TEST_MAIN=aex", "GORACE=atexit_sleep_ms=0", "AEX="+os.Args[0], "TERM=xterm", "PS1=ready> ", "HISTFILE=")
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = slave, slave, slave
+	c.cmd.ExtraFiles = []*os.File{slave}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
+	if prepare != nil {
+		prepare(c.cmd, slave)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go c.read()
+	go func() {
+		c.cmd.Wait()
+		close(c.exited)
+	}()
+	t.Cleanup(c.close)
+	return c
+}
+
+// shell starts an interactive bash with job control.
+func shell(t testing.TB) *console {
+	t.Helper()
+	c := openConsole(t, nil, "bash", "--norc", "--noprofile", "--noediting", "-i")
+	c.expect("ready> ")
+	return c
+}
+
+func (c *console) read() {
+	defer close(c.eof)
+	buf := make([]byte, 32<<10)
+	for {
+		c.mu.Lock()
+		for c.paused {
+			c.wake.Wait()
+		}
+		c.mu.Unlock()
+		n, err := c.master.Read(buf)
+		c.mu.Lock()
+		c.output = append(c.output, buf[:n]...)
+		c.mu.Unlock()
+		select {
+		case c.news <- struct{}{}:
+		default:
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (c *console) pause(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paused = on
+	c.wake.Broadcast()
+}
+
+func (c *console) send(keys string) {
+	c.t.Helper()
+	if _, err := c.master.Write([]byte(keys)); err != nil {
+		c.t.Fatalf("typing %q: %v", keys, err)
+	}
+}
+
+func (c *console) text() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.output)
+}
+
+// expect waits until the terminal has shown text since the last expectation, and returns what came before it.
+func (c *console) expect(text string) string {
+	c.t.Helper()
+	limit := time.After(deadline)
+	scanned := c.seen
+	for closed := false; ; {
+		c.mu.Lock()
+		if at := bytes.Index(c.output[scanned:], []byte(text)); at >= 0 {
+			before := string(c.output[c.seen : scanned+at])
+			c.seen = scanned + at + len(text)
+			c.mu.Unlock()
+			return before
+		}
+		rest := c.output[max(c.seen, len(c.output)-4000):]
+		scanned = max(c.seen, len(c.output)-len(text))
+		c.mu.Unlock()
+		if closed {
+			c.t.Fatalf("the terminal closed and has not shown %q; it shows %q", text, rest)
+		}
+		select {
+		case <-c.news:
+		case <-c.eof:
+			closed = true
+		case <-limit:
+			c.t.Fatalf("the terminal does not show %q; it shows %q", text, rest)
+		}
+	}
+}
+
+// wait waits for the session's leader.
+func (c *console) wait() syscall.WaitStatus {
+	c.t.Helper()
+	select {
+	case <-c.exited:
+	case <-time.After(deadline):
+		c.t.Fatalf("the program on the terminal does not end; it shows %q", c.text())
+	}
+	c.slave.Close()
+	select {
+	case <-c.eof:
+	case <-time.After(deadline):
+		c.t.Fatal("the terminal stays open after its program ended")
+	}
+	return c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+}
+
+func (c *console) termiosOf(tty *os.File) unix.Termios {
+	c.t.Helper()
+	t, err := getTermios(int(tty.Fd()))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return *t
+}
+
+func (c *console) close() {
+	c.pause(false)
+	c.cmd.Process.Kill()
+	c.slave.Close()
+	c.master.Close()
+	select {
+	case <-c.exited:
+	case <-time.After(deadline):
+		c.t.Error("the program on the terminal could not be killed")
+	}
+}
+
+// onTerminal runs the small aex as the only program of a terminal.
+func onTerminal(t testing.TB, args ...string) *console {
+	t.Helper()
+	return openConsole(t, nil, os.Args[0], args...)
+}
+
+// eventually waits until a condition holds. It is for the process table, which cannot be waited for.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(deadline); !holds(); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("it did not come about that %s", what)
+		}
+	}
+}
+
+// marked is a mark that the processes of a test carry in their environment or arguments, by which they are found
+// wherever they have gone.
+func marked(t testing.TB) string {
+	return fmt.Sprintf("aextest%d_%s", os.Getpid(), strings.ReplaceAll(filepath.Base(t.TempDir()), "/", "")+strconv.FormatInt(time.Now().UnixNano(), 36))
+}
+
+// carriers lists the living processes whose command line holds the mark, apart from shells that only mention it to
+// start the test itself.
+func carriers(mark string) []int {
+	var pids []int
+	names, _ := readNames("/proc")
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		line, _ := os.ReadFile("/proc/" + name + "/cmdline")
+		if bytes.Contains(line, []byte(mark)) {
+			if p, err := (processTable{}).lookup(pid); err == nil && p.alive() {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+func allGone(t testing.TB, mark string) {
+	t.Helper()
+	eventually(t, "all processes of the test are gone", func() bool { return len(carriers(mark)) == 0 })
+}
+
+// fifo makes a named pipe for a test to wait on or to fire.
+func fifo(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// fire lets the small aex kill for budget.
+func fire(t testing.TB, trigger string) {
+	t.Helper()
+	f, err := os.OpenFile(trigger, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
+
+// await returns what is written to a named pipe until everybody has closed it.
+func await(t testing.TB, path string) string {
+	t.Helper()
+	done := make(chan string, 1)
+	go func() {
+		text, _ := os.ReadFile(path)
+		done <- string(text)
+	}()
+	select {
+	case text := <-done:
+		return text
+	case <-time.After(deadline):
+		t.Fatal("nobody wrote to the pipe")
+		return ""
+	}
+}
+
+func monitorOf(t testing.TB, aex int) int {
+	t.Helper()
+	var found int
+	eventually(t, "aex has a monitor", func() bool {
+		for _, pid := range (processTable{}).children(aex) {
+			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if bytes.Contains(line, []byte(monitorArg)) {
+				found = pid
+			}
+		}
+		return found != 0
+	})
+	return found
+}
+
+func exitCode(ws syscall.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
+// peakMemory is the largest resident set that a process has had since its exec, in KiB.
+func peakMemory(t testing.TB, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.Atoi(strings.Fields(value)[0])
+			return n
+		}
+	}
+	t.Fatal("no peak memory is known")
+	return 0
+}
+
+func statusOf(c *console) syscall.WaitStatus { return c.cmd.ProcessState.Sys().(syscall.WaitStatus) }
+
+// listen accepts connections on a loopback port for the time of the test.
+func listen(t testing.TB) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns []net.Conn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns = append(conns, c)
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+		for _, c := range conns {
+			c.Close()
+		}
+	})
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func stop(t testing.TB, pid int) {
+	t.Helper()
+	unix.Kill(pid, unix.SIGSTOP)
+	eventually(t, "it has stopped", func() bool {
+		p, err := (processTable{}).lookup(pid)
+		return err != nil || p.state == 'T'
+	})
+}

@@ -1,0 +1,282 @@
+//go:build linux || darwin
+
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// monitor is the process between aex and the child. It leads the session of the child's terminal, so that the child
+// is an ordinary job that Ctrl-Z can stop (a session leader's own group is orphaned, and its stops are dropped); it
+// adopts what the child's tree orphans; and it outlives an aex that was killed just long enough to end that tree.
+type monitor struct {
+	base    int // number of its first own descriptor
+	link    *link
+	parent  int
+	child   int // 0 before the start and after the child was reaped
+	spawn   *spawn
+	restore restore
+	undo    string
+	cgroup  *cgroup
+}
+
+// MonitorMain runs the monitor when this process was re-executed as one, and returns its exit code and true. Every
+// program that calls [Start] must call it first thing in main:
+//
+//	if code, ok := supervisor.MonitorMain(os.Args); ok {
+//		os.Exit(code)
+//	}
+func MonitorMain(args []string) (code int, ok bool) {
+	if len(args) < 2 || args[1] != monitorArg {
+		return 0, false
+	}
+	base := 0
+	if len(args) == 3 {
+		base, _ = strconv.Atoi(args[2])
+	}
+	var st unix.Stat_t
+	if base < 3 || unix.Fstat(base, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		fmt.Fprintln(os.Stderr, "aex: "+monitorArg+" is aex's own: it is not to be called by hand")
+		return 125, true
+	}
+	// The child's parent-death signal follows this thread, which must therefore last as long as the process.
+	runtime.LockOSThread()
+	m := &monitor{base: base, parent: os.Getppid()}
+	for i := range fdCount {
+		unix.CloseOnExec(base + i)
+	}
+	m.link = newLink(os.NewFile(uintptr(base+fdControl), "aex"))
+	return m.run(), true
+}
+
+func (m *monitor) run() int {
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+	// A signal that the caller ignores stays ignored, here and in the child; Notify would undo that.
+	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	if err := becomeSubreaper(); err != nil {
+		m.link.send(report{Failed: int(syscall.EPERM)})
+		return 125
+	}
+	var first order
+	if err := m.link.receive(&first); err != nil || first.Spawn == nil {
+		return 125 // aex died before there was a child
+	}
+	m.spawn = first.Spawn
+	if m.spawn.IgnoreQuit {
+		signal.Ignore(unix.SIGQUIT)
+	} else {
+		signal.Notify(signals, unix.SIGQUIT)
+	}
+	if m.spawn.Cgroup != "" {
+		m.cgroup = &cgroup{dir: m.spawn.Cgroup}
+	}
+	pid, err := m.start()
+	m.detach()
+	if err != nil {
+		var errno syscall.Errno
+		if !errors.As(err, &errno) {
+			errno = syscall.EIO
+		}
+		m.link.send(report{Failed: int(errno)})
+		return 125
+	}
+	m.child = pid
+	m.link.send(report{Started: pid})
+	return m.watch(signals)
+}
+
+// start forks the child: inside the run's cgroup from its first instruction where the kernel allows that.
+func (m *monitor) start() (int, error) {
+	s := m.spawn
+	files := []uintptr{0, 1, 2}
+	for _, fd := range s.Inherited {
+		for len(files) <= fd {
+			files = append(files, ^uintptr(0))
+		}
+		files[fd] = uintptr(fd)
+	}
+	attr := &syscall.ProcAttr{Dir: string(s.Dir), Env: toStrings(s.Env), Files: files}
+	attempt := func(cgroup *os.File) (int, error) {
+		attr.Sys = childAttr(s.Terminal && s.Foreground, m.base+fdTerminal)
+		if cgroup != nil {
+			enterCgroup(attr.Sys, int(cgroup.Fd()))
+		}
+		return syscall.ForkExec(string(s.Path), toStrings(s.Argv), attr)
+	}
+	if m.cgroup != nil {
+		if dir, err := m.cgroup.open(); err == nil {
+			defer dir.Close()
+			// clone3 may be refused (an old seccomp filter, a cgroup that may not be entered): then without.
+			if pid, err := attempt(dir); err == nil || err == syscall.ENOENT {
+				return pid, err
+			}
+		}
+	}
+	return attempt(nil)
+}
+
+// detach lets go of everything that is the child's, so that readers see its end of file when the child's tree
+// closes it. The child's terminal stays: the monitor sets its foreground group.
+func (m *monitor) detach() {
+	if null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
+		for fd := range 3 {
+			replaceDescriptor(null, fd)
+		}
+		unix.Close(null)
+	}
+	for _, fd := range m.spawn.Inherited {
+		unix.Close(fd)
+	}
+}
+
+// watch serves until aex releases it or dies.
+func (m *monitor) watch(signals <-chan os.Signal) int {
+	orders := make(chan order)
+	go func() {
+		defer close(orders)
+		for {
+			var o order
+			if m.link.receive(&o) != nil {
+				return
+			}
+			orders <- o
+		}
+	}()
+	var orphaned <-chan time.Time
+	for {
+		select {
+		case s := <-signals:
+			if s == unix.SIGCHLD {
+				m.reap()
+			} else if os.Getppid() != m.parent && orphaned == nil {
+				// What aex last said is still to be read, up to the end of file; should that not come, then without.
+				orphaned = time.After(200 * time.Millisecond)
+			}
+			// Any other signal comes from the tree itself (kill -1) and is not for the monitor.
+		case <-orphaned:
+			return m.abandoned()
+		case o, ok := <-orders:
+			switch {
+			case !ok:
+				return m.abandoned()
+			case o.Release:
+				m.takeTerminal()
+				return 0
+			default:
+				m.obey(o)
+			}
+		}
+	}
+}
+
+func (m *monitor) obey(o order) {
+	switch {
+	case o.Restore != nil:
+		m.restore = *o.Restore
+	case o.Undo != nil:
+		m.undo = *o.Undo
+	case o.Signal != 0:
+		m.signalChild(unix.Signal(o.Signal))
+	case o.Resume != nil:
+		if o.Resume.Foreground && m.spawn.Terminal && m.child > 1 {
+			setForeground(m.base+fdTerminal, m.child)
+		}
+		m.signalChild(unix.SIGCONT)
+		if o.Resume.Winch {
+			m.signalChild(unix.SIGWINCH)
+		}
+	}
+}
+
+// signalChild signals the child's process group. While the child is not reaped, nobody else can have its number.
+func (m *monitor) signalChild(s unix.Signal) {
+	if m.child > 1 {
+		unix.Kill(-m.child, s)
+	}
+}
+
+// reap collects every dead descendant, and reports what became of the child: its end last, when it is known whether
+// anything else is left.
+func (m *monitor) reap() {
+	var ended *Status
+	defer func() {
+		if ended != nil {
+			m.link.send(report{Ended: ended, Alone: childless()})
+		}
+	}()
+	for {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG|syscall.WUNTRACED, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		if pid != m.child {
+			continue
+		}
+		switch {
+		case ws.Stopped():
+			m.link.send(report{Stopped: int(ws.StopSignal())})
+		case ws.Exited():
+			m.child = 0
+			ended = &Status{Code: ws.ExitStatus()}
+		case ws.Signaled():
+			m.child = 0
+			ended = &Status{Code: 128 + int(ws.Signal()), Signal: ws.Signal()}
+		}
+	}
+}
+
+// takeTerminal makes the monitor the foreground group of its session's terminal: when its leader exits, the kernel
+// hangs up the foreground group, and survivors that were left alone on purpose must not get that.
+func (m *monitor) takeTerminal() {
+	if leader, err := unix.Getsid(0); err == nil && leader == os.Getpid() && m.spawn.Terminal {
+		setForeground(m.base+fdTerminal, unix.Getpgrp())
+	}
+}
+
+// abandoned is the end when aex died without a word: the terminal first, before the shell has looked at it, then the
+// whole tree.
+func (m *monitor) abandoned() int {
+	if m.spawn.User {
+		m.restoreTerminal()
+	}
+	f := forest{roots: func() ([]int, map[int]bool) { return []int{os.Getpid()}, nil }, cgroup: m.cgroup, settle: m.reap}
+	f.end(abandonedGrace)
+	if m.cgroup != nil {
+		m.cgroup.remove()
+	}
+	return 125
+}
+
+// abandonedGrace is what the tree of an aex that was killed has between TERM and KILL.
+const abandonedGrace = 2 * time.Second
+
+func (m *monitor) restoreTerminal() {
+	fd := m.base + fdUser
+	r := m.restore
+	if r.Saved != nil {
+		if now, err := getTermios(fd); err == nil && (r.Raw == nil || *now == *r.Raw) {
+			setTermios(fd, r.Saved)
+		}
+	}
+	if m.undo != "" {
+		unix.Write(fd, []byte(m.undo)) // aex opened it non-blocking
+	}
+}
