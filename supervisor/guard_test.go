@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"testing"
 
@@ -36,23 +35,5 @@ func TestGuardEndsARefusedProgram(t *testing.T) {
 		if errors.Is(stopped, ErrGuard) != tt.ends {
 			t.Errorf("%s: %v", tt.name, stopped)
 		}
-	}
-}
-
-// No variable that has a provider's key reaches the program, those that
-// models.yaml names included.
-func TestKeysOfAnyProviderAreTaken(t *testing.T) {
-	caller := []string{"CORP_SECRET=a", "OPENAI_API_KEY=b", "OTHER_API_KEY=c", "PLAIN=d"}
-	env, removed := childEnv(caller, []string{"OTHER_API_KEY"}, []string{"CORP_SECRET", "OTHER_API_KEY"}, "http://127.0.0.1:1", "token", "run")
-	for entry, want := range map[string]bool{"CORP_SECRET=a": false, "OPENAI_API_KEY=b": false, "OTHER_API_KEY=c": true, "PLAIN=d": true} {
-		if slices.Contains(env, entry) != want {
-			t.Errorf("%s passed: %v", entry, !want)
-		}
-	}
-	if want := []string{"CORP_SECRET", "OPENAI_API_KEY"}; !slices.Equal(removed, want) {
-		t.Errorf("removed %v", removed)
-	}
-	if !passesKey([]string{"OTHER_API_KEY"}, []string{"OTHER_API_KEY"}) || passesKey([]string{"PLAIN"}, []string{"OTHER_API_KEY"}) {
-		t.Error("what makes a run unmetered")
 	}
 }

@@ -10,12 +10,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
 // Outer is the run that this aex was started in, as its environment tells. A
@@ -65,25 +65,6 @@ func FindOuter(ctx context.Context, environ []string) (*Outer, error) {
 		return nil, fmt.Errorf("%w: %s is not the gateway of run %s", ErrStale, o.url, short(o.run))
 	}
 	return o, nil
-}
-
-// WithoutOuter is the environment less what a run put into it: its token, and
-// what leads to its gateway.
-func WithoutOuter(environ []string) []string {
-	var at, token string
-	for _, entry := range environ {
-		switch name, value, _ := strings.Cut(entry, "="); name {
-		case "AEX_URL":
-			at = value
-		case "AEX_AGENT_TOKEN":
-			token = value
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		name, value, _ := strings.Cut(entry, "=")
-		return strings.HasPrefix(name, "AEX_") && isTaken(name, nil) || token != "" && value == token ||
-			at != "" && isTaken(name, nil) && strings.HasPrefix(value, at)
-	})
 }
 
 // refusedOuter is what the gateway around refused.
@@ -150,7 +131,7 @@ func (r *session) runInside(ctx context.Context) (err error) {
 // openInside asks the gateway around for a run and its token.
 func (r *session) openInside(ctx context.Context) error {
 	ask := proxy.InnerRun{
-		Program: r.report.Program, Agent: r.Agent, Budget: r.Budget, MaxCalls: r.MaxCalls, Policy: r.Policy, Bypasses: passesKey(r.PassEnv, r.keys()),
+		Program: r.report.Program, Agent: r.Agent, Budget: r.Budget, MaxCalls: r.MaxCalls, Policy: r.Policy, Bypasses: environ.PassesKey(r.PassEnv, r.keys()),
 	}
 	if r.OnExhausted == ExhaustedAsk {
 		ask.AskMilli = max(r.AskTimeout.Milliseconds(), 1)

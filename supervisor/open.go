@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -25,7 +26,7 @@ func (r *session) open(ctx context.Context) (err error) {
 	r.token = hex.EncodeToString(secret)
 	run := ledger.NewRun{
 		Agent: r.Agent, Budget: r.Budget, Program: r.report.Program, Token: ledger.HashToken(r.token), May: r.may,
-		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !passesKey(r.PassEnv, r.keys()),
+		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !environ.PassesKey(r.PassEnv, r.keys()),
 	}
 	r.row, err = r.ledger.OpenRun(ctx, run)
 	if errors.Is(err, ledger.ErrNotFound) {

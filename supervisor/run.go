@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -141,19 +143,24 @@ func (r *session) listen() error {
 }
 
 // start runs the program below a monitor, with the token for a key.
-func (r *session) start() (err error) {
-	env, removed := childEnv(r.Environ, r.PassEnv, r.keys(), r.url, r.token, string(r.row.ID))
+func (r *session) start() error {
+	to := environ.Gateway{URL: r.url, Token: r.token, Run: string(r.row.ID)}
+	child := to.Lead(environ.Caller{Environ: r.Environ, Pass: r.PassEnv, Set: r.KeysSet, Keys: r.keys()})
 	r.report.Metered = r.row.Metered
 	if r.Verbose {
 		r.say("gateway %s, run %s, agent %s", r.url, short(r.row.ID), r.row.Agent)
-		for _, name := range removed {
+		for _, name := range child.Removed {
 			r.say("%s is not passed on", name)
 		}
 	}
 	if !r.row.Metered {
 		r.say("a provider's key or base URL is passed on: what is spent with it is not metered")
 	}
-	if env, err = r.adaptProgram(env); err != nil {
+	if len(child.Lost) > 0 {
+		r.say("not passed on, as aex does not meter what is spent by it: %s (--pass-env NAME keeps it, and the run is then not metered)", strings.Join(child.Lost, ", "))
+	}
+	env, err := r.adaptProgram(child.Env)
+	if err != nil {
 		return err
 	}
 	r.monitor.Argv, r.monitor.Env, r.monitor.Dir, r.monitor.RunID = r.Argv, env, r.Dir, string(r.row.ID)

@@ -19,6 +19,7 @@ type Spec struct {
 	Ledger   ledger.Options
 	Registry *policy.Registry
 	Key      func(policy.Provider) string
+	KeysSet  []string                     // variables of keys that are set in files, not in Environ
 	KeyHint  func(policy.Provider) string // where a missing key may be; may be nil
 	CAFile   string
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
 // finding is one thing that doctor looked at. Level is ok, note, warning or
@@ -189,7 +190,7 @@ func (c *checkup) keys() {
 	}
 	found := false
 	for _, p := range c.registry.Providers() {
-		_, name, from := c.settings.lookup(p.KeyEnvs()...)
+		_, name, from := c.settings.lookup(environ.KeyNames(p)...)
 		switch {
 		case name != "":
 			found = true
@@ -202,7 +203,7 @@ func (c *checkup) keys() {
 	if !found {
 		c.add("warning", "key", "no provider key is set: every call will be refused", "set OPENAI_API_KEY or another, or put it into "+c.settings.home+"/.env")
 	}
-	for _, names := range baseURLs {
+	for _, names := range environ.Bases() {
 		if value, name, from := c.settings.lookup(names...); name != "" {
 			c.add("note", "base URL", fmt.Sprintf("%s=%s from %s", name, withoutUser(value), from), "")
 		}

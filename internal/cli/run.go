@@ -15,6 +15,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor"
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -161,7 +162,7 @@ func (a *app) findOuter(ctx context.Context, f *runFlags) (*supervisor.Outer, er
 		if !f.quiet {
 			a.complain(fmt.Errorf("%w; this run stands alone", err), "")
 		}
-		a.environ, err = supervisor.WithoutOuter(a.environ), nil
+		a.environ, err = environ.Without(a.environ), nil
 	}
 	return outer, err
 }
@@ -225,7 +226,7 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 	}
 	spec := supervisor.Spec{
 		Argv: args, Environ: a.environ, Dir: a.dir, Stderr: a.stderr,
-		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, KeyHint: a.keyHint, CAFile: f.caFile,
+		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, KeysSet: s.keysInFiles(registry), KeyHint: a.keyHint, CAFile: f.caFile,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
 		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, Orphans: supervisor.Orphans(orphans),
 		Grace: f.grace, Guard: f.guard, OnExhausted: supervisor.OnExhausted(exhausts), AskTimeout: f.ask, Outer: outer,
@@ -252,7 +253,7 @@ func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
 	}
 	any := false
 	for _, p := range r.Providers() {
-		_, name, from := s.lookup(p.KeyEnvs()...)
+		_, name, from := s.lookup(environ.KeyNames(p)...)
 		if name != "" || p.Local || p.Keyless {
 			any = true
 		}
@@ -260,7 +261,7 @@ func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
 			fmt.Fprintf(a.stderr, "aex: %s for %s is from %s\n", name, p.Name, from)
 		}
 	}
-	for provider, names := range baseURLs {
+	for provider, names := range environ.Bases() {
 		if _, name, from := s.lookup(names...); name != "" && f.verbose {
 			fmt.Fprintf(a.stderr, "aex: %s for %s is from %s\n", name, provider, from)
 		}
@@ -282,7 +283,7 @@ func (a *app) keyHint(p policy.Provider) string {
 	if err != nil {
 		return ""
 	}
-	for _, name := range p.KeyEnvs() {
+	for _, name := range environ.KeyNames(p) {
 		if vars[name] != "" {
 			return fmt.Sprintf("; ./.env has %s: use it with aex run --env-file .env ...", name)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
 // server is a shared gateway at work.
@@ -104,7 +105,7 @@ func (s *server) load(ctx context.Context) (*policy.Registry, error) {
 			_, err := s.ledger.Authenticate(ctx, ledger.HashToken(value))
 			return err == nil || errors.Is(err, ledger.ErrExpired)
 		}
-		return isBaseURL(name) && sameAddress(value, s.view.URL)
+		return environ.IsBase(name) && sameAddress(value, s.view.URL)
 	})
 	for _, name := range dropped {
 		s.log.printf("%s leads to this server itself, so it is not used for a provider", name)

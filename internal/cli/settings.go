@@ -16,6 +16,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
 // settings are where things are and what the environment says, the caller's
@@ -103,14 +104,6 @@ func (s *settings) lookup(names ...string) (value, name, from string) {
 	return "", "", ""
 }
 
-// baseURLs are the variables by which programs find each provider.
-var baseURLs = map[string][]string{
-	"openai":    {"OPENAI_BASE_URL", "OPENAI_API_BASE"},
-	"anthropic": {"ANTHROPIC_BASE_URL"},
-	"google":    {"GOOGLE_GEMINI_BASE_URL"},
-	"groq":      {"GROQ_BASE_URL"},
-}
-
 // without leaves out the variables that drop says, and lists them.
 func (s *settings) without(drop func(name, value string) bool) (dropped []string) {
 	for i, src := range s.sources {
@@ -126,16 +119,6 @@ func (s *settings) without(drop func(name, value string) bool) (dropped []string
 	}
 	slices.Sort(dropped)
 	return dropped
-}
-
-// isBaseURL tells whether a variable leads programs to a provider.
-func isBaseURL(name string) bool {
-	for _, names := range baseURLs {
-		if slices.Contains(names, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // sameAddress tells whether two URLs lead to one port of this machine.
@@ -154,8 +137,23 @@ func sameAddress(x, y string) bool {
 
 // key is the real key for a provider, "" for none.
 func (s *settings) key(p policy.Provider) string {
-	value, _, _ := s.lookup(p.KeyEnvs()...)
+	value, _, _ := s.lookup(environ.KeyNames(p)...)
 	return value
+}
+
+// keysInFiles are the variables of keys that are set, but not in the caller's
+// own environment.
+func (s *settings) keysInFiles(r *policy.Registry) (names []string) {
+	for _, p := range r.Providers() {
+		for _, name := range environ.KeyNames(p) {
+			for _, src := range s.sources[1:] {
+				if src.vars[name] != "" && !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
 }
 
 // registry loads prices and models.
@@ -164,7 +162,7 @@ func (s *settings) registry(prices []string) (*policy.Registry, error) {
 		ModelsFile: s.modelsFile, Catalogue: filepath.Join(s.home, "prices.json"), Prices: prices,
 		BaseURLs: map[string]string{}, HasKey: map[string]bool{},
 	}
-	for provider, names := range baseURLs {
+	for provider, names := range environ.Bases() {
 		if v, _, _ := s.lookup(names...); v != "" {
 			sources.BaseURLs[provider] = v
 		}
