@@ -17,7 +17,7 @@ import (
 // importPython takes over the database of aex 1.2, after a backup beside it.
 // Its daemon must not be running; whoever opens the ledger sees to that.
 func (w *writer) importPython(ctx context.Context) error {
-	if err := w.backupPython(ctx); err != nil {
+	if err := w.backupAs(ctx, ".v1.2"); err != nil {
 		return fmt.Errorf("backing up the ledger of aex 1.2: %w", err)
 	}
 	// What is removed held tokens in clear text: it must not stay in free pages.
@@ -45,10 +45,10 @@ func (w *writer) importPython(ctx context.Context) error {
 	return err
 }
 
-// backupPython copies the old file to the first free name.
-func (w *writer) backupPython(ctx context.Context) error {
+// backupAs copies the file to the first free name: its own with suffix.
+func (w *writer) backupAs(ctx context.Context, suffix string) error {
 	for n := 1; ; n++ {
-		path := w.l.path + ".v1.2"
+		path := w.l.path + suffix
 		if n > 1 {
 			path += "." + strconv.Itoa(n)
 		}

@@ -52,6 +52,7 @@ var (
 	ErrNotFound    = errors.New("not found")
 	ErrExists      = errors.New("already exists")
 	ErrNewerSchema = errors.New("the ledger was written by a newer aex")
+	ErrPythonTwo   = errors.New("a ledger of the Python aex 2.x")
 	ErrUnsound     = errors.New("file locks or write-ahead logs are unsound on this filesystem")
 	ErrCorrupt     = errors.New("the ledger is damaged")
 	ErrHoldEnded   = errors.New("the hold has already ended")

@@ -24,7 +24,7 @@ const (
 	emptyFile     schemaKind = iota // nothing in it yet
 	currentSchema                   // ours, and up to date
 	olderSchema                     // ours, to be migrated
-	pythonSchema                    // of aex 1.2
+	pythonSchema                    // of the Python aex 1.2
 )
 
 // migrations are the embedded files in order: the first makes schema 1.
@@ -59,15 +59,18 @@ func kindOf(ctx context.Context, db querier) (schemaKind, error) {
 	if err != nil {
 		return 0, err
 	}
-	var app, version, tables, python int
+	var app, version, tables, python, executions int
 	err = db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version),
 		(SELECT count(*) FROM sqlite_schema WHERE type = 'table'),
-		(SELECT count(*) FROM pragma_table_info('agents') WHERE name = 'api_token')`).
-		Scan(&app, &version, &tables, &python)
+		(SELECT count(*) FROM pragma_table_info('agents') WHERE name = 'api_token'),
+		(SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'executions')`).
+		Scan(&app, &version, &tables, &python, &executions)
 	switch {
 	case err != nil:
 		return 0, err
+	case app == 0 && python == 1 && (version > 0 || executions > 0):
+		return 0, ErrPythonTwo
 	case app == 0 && python == 1:
 		return pythonSchema, nil
 	case app == 0 && tables == 0:
@@ -97,6 +100,9 @@ func (w *writer) migrate(ctx context.Context, kind schemaKind) error {
 		var version int
 		if err := w.conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
 			return err
+		}
+		if err := w.backupAs(ctx, fmt.Sprintf(".schema%d", version)); err != nil {
+			return fmt.Errorf("backing up before the ledger is brought from schema %d to this version's: %w", version, err)
 		}
 		return w.apply(ctx, version, step{})
 	case pythonSchema:

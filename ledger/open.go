@@ -16,6 +16,9 @@ import (
 )
 
 func (l *Ledger) openForWriting(ctx context.Context) error {
+	if err := l.refusePythonTwo(ctx); err != nil {
+		return err
+	}
 	if err := l.prepareDirectories(); err != nil {
 		return err
 	}
@@ -152,6 +155,9 @@ func dsn(path, mode string, pragmas ...string) string {
 func (l *Ledger) explain(err error) error {
 	if err == nil || errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsound) {
 		return err
+	}
+	if errors.Is(err, ErrPythonTwo) {
+		return l.pythonTwo()
 	}
 	dir := filepath.Dir(l.path)
 	say := func(format string, args ...any) error {

@@ -22,9 +22,6 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
-// Version is the release this binary is, set by the linker.
-var Version = "2.0.0-dev"
-
 // Exit is how the process is to end.
 type Exit struct {
 	Code   int
@@ -136,9 +133,11 @@ func (a *app) root() *cobra.Command {
 		Long:          "aex runs AI agents under a budget: it meters every model call, and ends the agent when the money is gone.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       Version,
 		Args:          below,
 		RunE:          func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate(versionText() + "\n")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
