@@ -46,6 +46,9 @@ func (a Account) Left() (left Micros, ok bool) {
 	return *a.Budget - a.Spent - a.Reserved, true
 }
 
+// Charged is all that calls did cost the account: spent and overrun.
+func (a Account) Charged() Micros { return a.Spent + a.Overrun }
+
 // Micros that a single call or budget may not exceed: a billion dollars. It
 // keeps every sum far from overflow.
 const maxAmount Micros = 1_000_000_000_000_000

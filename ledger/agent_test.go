@@ -122,7 +122,7 @@ func TestExhaustionEndsTheRunAndTopUpReopensIt(t *testing.T) {
 			t.Fatalf("call %d: %+v", i, no)
 		}
 	}
-	if ev, err := l.Events(ctx, ledger.EventFilter{Run: run.ID, Action: "usage.overrun"}); err != nil || len(ev) != 1 {
+	if ev := events(t, l, ledger.EventFilter{Run: run.ID, Action: "usage.overrun"}); len(ev) != 1 {
 		t.Fatalf("%+v %v", ev, err)
 	}
 	verify(t, l)
@@ -152,9 +152,8 @@ func TestRefusalsAreCoalesced(t *testing.T) {
 		t.Fatal(err)
 	}
 	l = open(t, dir)
-	ev, err := l.Events(ctx, ledger.EventFilter{Run: run.ID, Action: "policy.deny"})
-	if err != nil || len(ev) < 2 || len(ev) > 30 {
-		t.Fatalf("%d events %v", len(ev), err)
+	if ev := events(t, l, ledger.EventFilter{Run: run.ID, Action: "policy.deny"}); len(ev) < 2 || len(ev) > 30 {
+		t.Fatalf("%d events", len(ev))
 	}
 	r, err := l.Run(ctx, string(run.ID[:6]))
 	if err != nil || r.Refused != storm {
@@ -165,36 +164,6 @@ func TestRefusalsAreCoalesced(t *testing.T) {
 		t.Fatalf("%+v %v", sums, err)
 	}
 	verify(t, l)
-}
-
-// TestSums: what reports read agrees with what was settled.
-func TestSums(t *testing.T) {
-	l := openAt(t, t.TempDir(), newClock())
-	ctx := t.Context()
-	token := agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(10_000)})
-	for i := range 10 {
-		h, _, err := l.Admit(ctx, ledger.Admission{Token: token, Least: 500, Most: 500, Call: ledger.CallInfo{ModelAsked: "m", Price: "p1"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.Settle(ctx, h.ID, ledger.Settlement{How: ledger.Settled, Cost: 100, Usage: ledger.Usage{Input: 3, CacheRead: 2, Output: 1}, Latency: time.Duration(i+1) * time.Second, ModelServed: "m-1"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, by := range []ledger.Grouping{ledger.ByAgent, ledger.ByModel, ledger.ByDay, ledger.ByHour} {
-		s, err := l.Spending(ctx, ledger.SpendingFilter{By: by, Agent: "x"})
-		if err != nil || len(s) != 1 || s[0].Calls != 10 || s[0].Cost != 1000 || s[0].Input != 30 || s[0].Cached != 20 || s[0].Output != 10 || s[0].Latency != 5500*time.Millisecond {
-			t.Errorf("by %s: %+v %v", by, s, err)
-		}
-	}
-	calls, err := l.Calls(ctx, ledger.EventFilter{Agent: "x", Limit: 3})
-	if err != nil || len(calls) != 3 || calls[2].Latency != 10*time.Second || calls[0].Served != "m-1" || calls[0].CallInfo.Price != "p1" || calls[0].Usage.Input != 3 {
-		t.Errorf("%+v %v", calls, err)
-	}
-	p, err := l.Latencies(ctx, ledger.EventFilter{})
-	if err != nil || p.Count != 10 || p.P50 != 5*time.Second || p.P99 != 10*time.Second {
-		t.Errorf("%+v %v", p, err)
-	}
 }
 
 // A run that was stopped before anybody watched it is told, too.

@@ -59,7 +59,7 @@ func BenchmarkLongHistory(b *testing.B) {
 			_, err := l.Spend(ctx, ledger.SpendFilter{Per: ledger.ByDay, By: ledger.ByModel})
 			return err
 		},
-		"spend-by-run": func() error { _, err := l.Spending(ctx, ledger.SpendingFilter{By: ledger.ByRun}); return err },
+		"spend-by-run": func() error { _, err := l.Spend(ctx, ledger.SpendFilter{By: ledger.ByRun}); return err },
 		"burn":         func() error { _, err := l.Burn(ctx, ledger.BurnWindow); return err },
 	} {
 		b.Run(name, func(b *testing.B) {

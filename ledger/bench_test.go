@@ -139,15 +139,15 @@ func (s *statements) settle() error {
 	s.seq++
 	hash := sha256.Sum256([]byte(s.body))
 	hour := time.Now().Unix() / 3600
-	sums := []any{hour, 1, 1, "gpt-4o-mini", "openai", "chat", 1, 321, 120, 0, 40, 900, 300}
-	for range ledger.CallHistograms {
+	sums := []any{hour, 1, 1, "gpt-4o-mini", "openai", "chat", "", 1, 321, 120, 0, 40, 900, 300}
+	for range ledger.Histograms {
 		sums = append(sums, 0)
 	}
 	return errors.Join(s.run(`BEGIN IMMEDIATE`), s.run(benchEnd, s.n),
 		s.run(benchAccount, 1_000_000_000, 1_000_000_000, s.n*321, 0, s.n, s.n, 2),
 		s.run(benchAccount, 1_000_000_000, 1_000_000_000, s.n*321, 0, s.n, s.n, 1),
 		s.run(benchEvent, s.seq, s.body, hash[:]),
-		s.run(ledger.AddTally, hour, 1, "gpt-4o-mini", "", 1, 321, 120, 0, 40, 900), s.run(ledger.AddCalls, sums...), s.run(`COMMIT`))
+		s.run(ledger.AddTally, sums...), s.run(`COMMIT`))
 }
 
 // BenchmarkHoldSettle is a hold and its settlement by so many callers, beside

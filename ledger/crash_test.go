@@ -183,7 +183,7 @@ func (c *crashes) check(t *testing.T, round int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range found {
+	for _, e := range found.Events {
 		c.lost += e.Cost
 		c.recovered++
 	}

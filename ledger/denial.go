@@ -112,7 +112,7 @@ func (g *group) flushDenials() {
 				e.number("count", d.count)
 				d.tell(e)
 			})
-			g.tally(key.agent, "", key.code, tallySums{calls: d.count})
+			g.tallyRow(tallyKey{run: key.run, agent: key.agent, cause: key.code}).calls += d.count
 			if key.run != 0 {
 				g.exec(`UPDATE run SET refused = refused + ? WHERE no = ?`, d.count, key.run)
 			}
@@ -131,6 +131,16 @@ func (w *writer) settleDenials(g *group) {
 	for _, key := range g.quiet {
 		delete(w.denied, key)
 	}
+}
+
+// RefusedCall is a refusal outside the ledger, for the trail.
+type RefusedCall struct {
+	AgentID string
+	Agent   string
+	Run     RunID
+	Code    string // x-aex-code
+	Reason  string // names the rule, never content
+	Call    CallInfo
 }
 
 // Refused books a refusal that Admit did not decide (policy, route, model).

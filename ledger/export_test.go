@@ -7,9 +7,8 @@ import (
 
 // What the benchmarks run beside the ledger.
 var (
-	AddTally       = addTally
-	AddCalls       = addCalls
-	CallHistograms = len(callColumns) - 7
+	AddTally   = addTally
+	Histograms = len(histogramColumns)
 )
 
 // WaitForWaiting returns when n admissions wait for money.

@@ -23,7 +23,6 @@ type group struct {
 	dirty    []*account
 	events   []event
 	tallies  map[tallyKey]*tallySums
-	calls    map[callKey]*callSums
 
 	stored struct{ holds, ended, events int } // how many of each are in the transaction
 
@@ -209,7 +208,6 @@ func (g *group) flush() error {
 	writeRows(g, g.events[g.stored.events:], `INSERT INTO event_log (seq, body, hash) VALUES `, `(?, ?, ?)`, "",
 		func(e event, args []any) []any { return append(args, e.seq, string(e.body), e.hash[:]) })
 	g.flushTallies()
-	g.flushCalls()
 	if g.identity {
 		g.exec(`UPDATE ledger SET identity = identity + 1`)
 	}

@@ -24,7 +24,7 @@ func (w *writer) importPython(ctx context.Context) error {
 	if _, err := w.conn.ExecContext(ctx, `PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF`); err != nil {
 		return err
 	}
-	err := w.apply(ctx, 0, step{
+	err := w.apply(ctx, migrations, step{
 		before: func() error {
 			_, err := w.conn.ExecContext(ctx, `ALTER TABLE agents RENAME TO old_agents; ALTER TABLE events RENAME TO old_events;
 				DROP TABLE IF EXISTS pids; DROP TABLE IF EXISTS rate_windows`)
@@ -233,9 +233,9 @@ func (g *group) importEvents(agents map[string]*agent, accounts map[string]*acco
 		switch {
 		case billed:
 			explained[o.agent.String] += Micros(o.cost.Int64)
-			g.tally(id, "", "", tallySums{calls: 1, cost: Micros(o.cost.Int64)})
+			g.tallyRow(tallyKey{agent: id}).add(1, Micros(o.cost.Int64), Settlement{})
 		case was.cause != "":
-			g.tally(id, "", was.cause, tallySums{calls: 1})
+			g.tallyRow(tallyKey{agent: id, cause: was.cause}).calls++
 		}
 	}
 	return explained
@@ -262,7 +262,9 @@ func (g *group) importOpening(o oldAgent, ag *agent, acc *account, explained Mic
 		e.number("reserved_dropped_micro", o.reserved.Int64)
 		e.text("imported", "aex 1.2")
 	})
-	g.tally(ag.id, "", "", tallySums{cost: spent - explained})
+	if spent != explained {
+		g.tallyRow(tallyKey{agent: ag.id}).cost += spent - explained
+	}
 }
 
 // oldTime reads the ways in which 1.2 wrote times, all UTC.

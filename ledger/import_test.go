@@ -54,9 +54,9 @@ func TestImportOfPythonLedger(t *testing.T) {
 	if _, err := l.Authenticate(t.Context(), ledger.HashToken("ffffffffffffffffffffffffffffffff")); !errors.Is(err, ledger.ErrExpired) {
 		t.Fatalf("an expired token: %v", err)
 	}
-	opening, err := l.Events(t.Context(), ledger.EventFilter{Action: "adjustment.opening", Agent: "atlas"})
-	if err != nil || len(opening) != 1 || opening[0].Cost != 234 {
-		t.Fatalf("%+v %v", opening, err)
+	opening := events(t, l, ledger.EventFilter{Action: "adjustment.opening", Agent: "atlas"})
+	if len(opening) != 1 || opening[0].Cost != 234 {
+		t.Fatalf("%+v", opening)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

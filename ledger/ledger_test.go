@@ -48,15 +48,30 @@ func agent(t testing.TB, l *ledger.Ledger, n ledger.NewAgent) ledger.TokenHash {
 	return h
 }
 
+// events are what the filter picks.
+func events(t testing.TB, l *ledger.Ledger, f ledger.EventFilter) []ledger.Event {
+	t.Helper()
+	page, err := l.Events(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Events
+}
+
 // verify fails the test unless every check of the audit passes.
 func verify(t testing.TB, l *ledger.Ledger) {
+	t.Helper()
+	verifyBut(t, l, "")
+}
+
+func verifyBut(t testing.TB, l *ledger.Ledger, unverified string) {
 	t.Helper()
 	a, err := l.Verify(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range a.Checks {
-		if !c.OK {
+		if !c.OK && c.Name != unverified {
 			t.Errorf("audit: %s: %s", c.Name, c.Detail)
 		}
 	}
@@ -95,9 +110,9 @@ func TestCallFromHoldToSettlement(t *testing.T) {
 	if err != nil || a.Account.Spent != 123_456 || a.Account.Reserved != 0 {
 		t.Fatalf("agent %+v, %v", a, err)
 	}
-	ev, err := l.Events(ctx, ledger.EventFilter{Run: run.ID})
-	if err != nil || len(ev) != 3 || ev[1].Action != "usage.commit" || ev[1].Cost != 123_456 {
-		t.Fatalf("events %+v, %v", ev, err)
+	ev := events(t, l, ledger.EventFilter{Run: run.ID})
+	if len(ev) != 3 || ev[1].Action != "usage.commit" || ev[1].Cost != 123_456 {
+		t.Fatalf("events %+v", ev)
 	}
 	verify(t, l)
 }

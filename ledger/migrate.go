@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"sort"
 )
 
 // applicationID marks an SQLite file as ours ("aexL").
@@ -16,6 +14,22 @@ const applicationID = 0x6165784c
 
 //go:embed schema/*.sql
 var schemaFiles embed.FS
+
+// migration is a file of SQL that brings a ledger to a schema.
+type migration struct {
+	to   int // user_version, afterwards
+	file string
+}
+
+// migrations are those of a new ledger, in order.
+var migrations = []migration{{2, "001.sql"}}
+
+// oneTally is what ledgers of schema 1 need, and those of schema 2 that were
+// made when it had two tables of sums.
+var oneTally = migration{2, "one_tally.sql"}
+
+// schemaVersion is what this aex reads and writes.
+var schemaVersion = migrations[len(migrations)-1].to
 
 // schemaKind is what a database file turned out to be.
 type schemaKind int
@@ -27,27 +41,6 @@ const (
 	pythonSchema                    // of the Python aex 1.2
 )
 
-// migrations are the embedded files in order: the first makes schema 1.
-func migrations() ([]string, error) {
-	names, err := fs.Glob(schemaFiles, "schema/*.sql")
-	if err != nil {
-		return nil, err
-	}
-	sort.Strings(names)
-	texts := make([]string, len(names))
-	for i, name := range names {
-		if want := fmt.Sprintf("schema/%03d.sql", i+1); name != want {
-			return nil, fmt.Errorf("migration %s should be named %s", name, want)
-		}
-		b, err := schemaFiles.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		texts[i] = string(b)
-	}
-	return texts, nil
-}
-
 // querier is what kindOf needs: a pool, a connection or a transaction.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
@@ -55,17 +48,14 @@ type querier interface {
 
 // kindOf tells what a database is, and refuses those that aex cannot use.
 func kindOf(ctx context.Context, db querier) (schemaKind, error) {
-	steps, err := migrations()
-	if err != nil {
-		return 0, err
-	}
-	var app, version, tables, python, executions int
-	err = db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
+	var app, version, tables, python, tallies, executions int
+	err := db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version),
 		(SELECT count(*) FROM sqlite_schema WHERE type = 'table'),
 		(SELECT count(*) FROM pragma_table_info('agents') WHERE name = 'api_token'),
+		(SELECT count(*) FROM sqlite_schema WHERE name = 'call_tally'),
 		(SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'executions')`).
-		Scan(&app, &version, &tables, &python, &executions)
+		Scan(&app, &version, &tables, &python, &tallies, &executions)
 	switch {
 	case err != nil:
 		return 0, err
@@ -77,16 +67,15 @@ func kindOf(ctx context.Context, db querier) (schemaKind, error) {
 		return emptyFile, nil
 	case app != applicationID:
 		return 0, errors.New("it is another program's database; move it away, or name another file with AEX_LEDGER")
-	case version > len(steps):
-		return 0, fmt.Errorf("%w (schema %d, this one knows %d); update aex", ErrNewerSchema, version, len(steps))
-	case version < len(steps):
+	case version > schemaVersion:
+		return 0, fmt.Errorf("%w (schema %d, this one knows %d); update aex", ErrNewerSchema, version, schemaVersion)
+	case version < schemaVersion || tallies > 0:
 		return olderSchema, nil
 	}
 	return currentSchema, nil
 }
 
-// migrate brings the file up to date, each step in a transaction of its own.
-// The caller holds the writers' lock.
+// migrate brings the file up to date. The caller holds the writers' lock.
 func (w *writer) migrate(ctx context.Context, kind schemaKind) error {
 	if kind == emptyFile || kind == pythonSchema {
 		if err := w.l.missingHere(); err != nil {
@@ -95,77 +84,96 @@ func (w *writer) migrate(ctx context.Context, kind schemaKind) error {
 	}
 	switch kind {
 	case emptyFile:
-		return w.apply(ctx, 0, step{})
+		return w.apply(ctx, migrations, step{})
 	case olderSchema:
-		var version int
-		if err := w.conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-			return err
-		}
-		if err := w.backupAs(ctx, fmt.Sprintf(".schema%d", version)); err != nil {
-			return fmt.Errorf("backing up before the ledger is brought from schema %d to this version's: %w", version, err)
-		}
-		return w.apply(ctx, version, step{})
+		return w.migrateOlder(ctx)
 	case pythonSchema:
 		return w.importPython(ctx)
 	}
 	return nil
 }
 
-// step is what else happens in the transaction of the first migration.
-type step struct{ before, after func() error }
-
-// apply runs the migrations after version.
-func (w *writer) apply(ctx context.Context, version int, first step) error {
-	texts, err := migrations()
-	if err != nil {
+// migrateOlder leaves a copy of the ledger as it was beside it.
+func (w *writer) migrateOlder(ctx context.Context) error {
+	var version int
+	var twoTallies bool
+	if err := w.conn.QueryRowContext(ctx, `SELECT user_version, EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'call_tally') FROM pragma_user_version`).
+		Scan(&version, &twoTallies); err != nil {
 		return err
 	}
-	for i := version; i < len(texts); i++ {
-		if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
-			return err
+	if err := w.backupAs(ctx, fmt.Sprintf(".schema%d", version)); err != nil {
+		return fmt.Errorf("backing up the ledger before it is migrated: %w", err)
+	}
+	var steps []migration
+	if version < oneTally.to || twoTallies {
+		steps = append(steps, oneTally)
+	}
+	for _, m := range migrations {
+		if m.to > max(version, oneTally.to) {
+			steps = append(steps, m)
 		}
-		do := step{}
-		if i == version {
-			do = first
-		}
-		err := w.applyOne(ctx, texts[i], i+1, do)
-		if err == nil {
-			_, err = w.conn.ExecContext(ctx, `COMMIT`)
-		}
-		if err != nil {
-			// Closing the connection would roll back too; this keeps it usable.
-			_, rollback := w.conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
-			return errors.Join(fmt.Errorf("migrating to schema %d: %w", i+1, err), rollback)
-		}
+	}
+	return w.apply(ctx, steps, step{})
+}
+
+// step is what else happens in the transaction of the migrations, before and
+// after them.
+type step struct{ before, after func() error }
+
+// apply runs migrations in one transaction: a ledger is migrated as a whole or
+// left as it was.
+func (w *writer) apply(ctx context.Context, all []migration, also step) error {
+	if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	err := w.applyAll(ctx, all, also)
+	if err == nil {
+		_, err = w.conn.ExecContext(ctx, `COMMIT`)
+	}
+	if err != nil {
+		// Closing the connection would roll back too; this keeps it usable.
+		_, rollback := w.conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+		return errors.Join(fmt.Errorf("migrating to schema %d: %w", schemaVersion, err), rollback)
 	}
 	return nil
 }
 
-func (w *writer) applyOne(ctx context.Context, text string, version int, do step) error {
-	if do.before != nil {
-		if err := do.before(); err != nil {
+func (w *writer) applyAll(ctx context.Context, all []migration, also step) error {
+	if also.before != nil {
+		if err := also.before(); err != nil {
 			return err
 		}
 	}
-	if _, err := w.conn.ExecContext(ctx, text); err != nil {
-		return err
-	}
-	if version == 1 {
-		id, err := w.l.random(8)
+	for _, m := range all {
+		text, err := schemaFiles.ReadFile("schema/" + m.file)
 		if err != nil {
 			return err
 		}
-		w.l.id, w.l.chain = hex.EncodeToString(id), 1
-		if _, err := w.conn.ExecContext(ctx, `INSERT INTO ledger (one, id, chain, created_at) VALUES (1, ?, ?, ?)`,
-			w.l.id, w.l.chain, w.l.now().UnixMilli()); err != nil {
+		if _, err := w.conn.ExecContext(ctx, string(text)); err != nil {
+			return err
+		}
+		if m == migrations[0] {
+			if err := w.nameLedger(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if also.after != nil {
+		if err := also.after(); err != nil {
 			return err
 		}
 	}
-	if do.after != nil {
-		if err := do.after(); err != nil {
-			return err
-		}
+	_, err := w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, applicationID, schemaVersion))
+	return err
+}
+
+// nameLedger gives a new ledger its id, which every event of it names.
+func (w *writer) nameLedger(ctx context.Context) error {
+	id, err := w.l.random(8)
+	if err != nil {
+		return err
 	}
-	_, err := w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, applicationID, version))
+	w.l.id, w.l.chain = hex.EncodeToString(id), 1
+	_, err = w.conn.ExecContext(ctx, `INSERT INTO ledger (one, id, chain, created_at) VALUES (1, ?, ?, ?)`, w.l.id, w.l.chain, w.l.now().UnixMilli())
 	return err
 }

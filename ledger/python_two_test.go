@@ -89,15 +89,12 @@ func TestLedgerOfPythonTwo(t *testing.T) {
 // TestOlderSchemaIsBackedUp: what an older aex wrote is copied before it is
 // changed, and the copy is what there was.
 func TestOlderSchemaIsBackedUp(t *testing.T) {
-	dir := t.TempDir()
-	schema, err := os.ReadFile("schema/001.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := fixture(t, "schema1.db.gz")
+	var was string
 	raw(t, dir, func(db *sql.DB) {
-		must(t, db, string(schema))
-		must(t, db, `INSERT INTO ledger (one, id, chain, created_at) VALUES (1, 'abcdef0123456789', 1, 0)`)
-		must(t, db, `PRAGMA application_id = 1634039884; PRAGMA user_version = 1`)
+		if err := db.QueryRow(`SELECT id FROM ledger`).Scan(&was); err != nil {
+			t.Fatal(err)
+		}
 	})
 	if err := tryOpen(t, dir); err != nil {
 		t.Fatal(err)
@@ -113,7 +110,7 @@ func TestOlderSchemaIsBackedUp(t *testing.T) {
 	raw(t, copied, func(db *sql.DB) {
 		var version int
 		var id string
-		if err := db.QueryRow(`SELECT user_version, (SELECT id FROM ledger) FROM pragma_user_version`).Scan(&version, &id); err != nil || version != 1 || id != "abcdef0123456789" {
+		if err := db.QueryRow(`SELECT user_version, (SELECT id FROM ledger) FROM pragma_user_version`).Scan(&version, &id); err != nil || version != 1 || id != was {
 			t.Errorf("the backup: schema %d, ledger %q, %v", version, id, err)
 		}
 	})

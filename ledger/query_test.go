@@ -112,23 +112,36 @@ func TestSpendGroupsByTimeAndKey(t *testing.T) {
 			t.Errorf("%+v:\n got %s\nwant %s", c.f, got, c.want)
 		}
 	}
+	h.now = h.now.Add(time.Hour)
+	for range 3 {
+		if err := h.Refused(t.Context(), ledger.RefusedCall{Agent: "b", Code: "model_not_allowed"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	causes, err := h.Spend(t.Context(), ledger.SpendFilter{By: ledger.ByCause, Agent: "b", Per: ledger.ByHour, Since: feb})
+	if err != nil || len(causes) != 1 || causes[0].Key != "model_not_allowed" || causes[0].Refused != 1 || causes[0].Calls != 0 {
+		t.Errorf("causes %+v, %v", causes, err)
+	}
+	if got := h.spend(ledger.SpendFilter{}); got != " 5/78" {
+		t.Errorf("with refusals %s", got)
+	}
 	if _, err := h.Spend(t.Context(), ledger.SpendFilter{By: "colour"}); err == nil {
 		t.Error("spending is summed by colour")
 	}
 }
 
-func TestShapesCountHowLongCallsTook(t *testing.T) {
+func TestSpendCountsHowLongCallsTook(t *testing.T) {
 	h := newHistory(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	agent(t, h.Ledger, ledger.NewAgent{Name: "a"})
 	for _, took := range []time.Duration{9 * time.Millisecond, 10 * time.Millisecond, 11 * time.Millisecond, time.Second, 100 * time.Second} {
 		h.call("token of a", "m", 1, took)
 	}
-	shapes, err := h.Shapes(t.Context(), ledger.SpendFilter{Agent: "a"})
-	if err != nil || len(shapes) != 1 {
-		t.Fatal(shapes, err)
+	kinds, err := h.Spend(t.Context(), ledger.SpendFilter{By: ledger.ByKind, Agent: "a"})
+	if err != nil || len(kinds) != 1 {
+		t.Fatal(kinds, err)
 	}
-	s := shapes[0]
-	if s.Calls != 5 || s.Input != 10 || s.Cached != 15 || s.Output != 25 || s.Latency != 101*time.Second+30*time.Millisecond {
+	s := kinds[0]
+	if s.Model != "m" || s.Provider != "openai" || s.Wire != "chat" || s.Calls != 5 || s.Input != 10 || s.Cached != 15 || s.Output != 25 || s.Latency != 101*time.Second+30*time.Millisecond {
 		t.Errorf("sums %+v", s)
 	}
 	if got := fmt.Sprint(s.Latencies); got != "[2 1 0 0 0 0 0 1 0 0 0 0 0 0 1]" {
@@ -198,7 +211,7 @@ func TestBurnIsOfTheLastMinutes(t *testing.T) {
 	}
 }
 
-func TestTrailGoesBackwards(t *testing.T) {
+func TestEventsAreFoundInBothDirections(t *testing.T) {
 	h := newHistory(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	agent(t, h.Ledger, ledger.NewAgent{Name: "a"})
 	agent(t, h.Ledger, ledger.NewAgent{Name: `b"\`})
@@ -208,9 +221,9 @@ func TestTrailGoesBackwards(t *testing.T) {
 	}
 	h.now = h.now.Add(3 * time.Hour)
 	h.call(`token of b"\`, "m", 1, time.Second)
-	seqs := func(f ledger.TrailFilter) (got string, more int64) {
+	seqs := func(f ledger.EventFilter) (got string, more int64) {
 		t.Helper()
-		page, err := h.Trail(t.Context(), f)
+		page, err := h.Events(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,19 +233,29 @@ func TestTrailGoesBackwards(t *testing.T) {
 		return strings.TrimSpace(got), page.More
 	}
 	for _, c := range []struct {
-		f    ledger.TrailFilter
+		f    ledger.EventFilter
 		want string
 		more int64
 	}{
-		{ledger.TrailFilter{Limit: 2}, "11:usage.commit 10:usage.commit", 10},
-		{ledger.TrailFilter{Limit: 2, Before: 10}, "9:usage.commit 8:usage.commit", 8},
-		{ledger.TrailFilter{Limit: 2, Before: 3}, "2:token.add 1:agent.create", 0},
-		{ledger.TrailFilter{Action: "run."}, "5:run.open", 0},
-		{ledger.TrailFilter{Action: "run"}, "", 0},
-		{ledger.TrailFilter{Action: "token.add"}, "4:token.add 2:token.add", 0},
-		{ledger.TrailFilter{Agent: `b"\`}, "11:usage.commit 4:token.add 3:agent.create", 0},
-		{ledger.TrailFilter{Run: r, Action: "usage.", Limit: 1}, "10:usage.commit", 10},
-		{ledger.TrailFilter{Since: h.now.Add(-time.Minute)}, "11:usage.commit", 0},
+		{ledger.EventFilter{Newest: true, Limit: 2}, "11:usage.commit 10:usage.commit", 10},
+		{ledger.EventFilter{Newest: true, Limit: 2, Before: 10}, "9:usage.commit 8:usage.commit", 8},
+		{ledger.EventFilter{Newest: true, Limit: 2, Before: 3}, "2:token.add 1:agent.create", 0},
+		{ledger.EventFilter{Newest: true, Limit: 2, Before: 1}, "", 0},
+		{ledger.EventFilter{Newest: true, Action: "token.add", Scan: 7}, "", 5},
+		{ledger.EventFilter{Newest: true, Action: "token.add", Before: 5, Scan: 7}, "4:token.add 2:token.add", 0},
+		{ledger.EventFilter{Action: "run."}, "5:run.open", 0},
+		{ledger.EventFilter{Action: "run"}, "", 0},
+		{ledger.EventFilter{Action: "token.add"}, "2:token.add 4:token.add", 0},
+		{ledger.EventFilter{Action: "token.add", Limit: 1}, "2:token.add", 2},
+		{ledger.EventFilter{Action: "token.add", After: 2, Limit: 1}, "4:token.add", 4},
+		{ledger.EventFilter{Action: "usage.commit", Scan: 6}, "6:usage.commit", 6},
+		{ledger.EventFilter{Action: "usage.commit", After: 6, Before: 9}, "7:usage.commit 8:usage.commit", 0},
+		{ledger.EventFilter{After: 11}, "", 0},
+		{ledger.EventFilter{Newest: true, Agent: `b"\`}, "11:usage.commit 4:token.add 3:agent.create", 0},
+		{ledger.EventFilter{Newest: true, Run: r, Action: "usage.", Limit: 1}, "10:usage.commit", 10},
+		{ledger.EventFilter{Newest: true, Since: h.now.Add(-time.Minute)}, "11:usage.commit", 0},
+		{ledger.EventFilter{Newest: true, Action: "token.", Until: h.now.Add(-time.Minute)}, "4:token.add 2:token.add", 0},
+		{ledger.EventFilter{Action: "usage.commit", Until: h.now, After: 9}, "10:usage.commit", 0},
 	} {
 		if got, more := seqs(c.f); got != c.want || more != c.more {
 			t.Errorf("%+v:\n got %q, more %d\nwant %q, more %d", c.f, got, more, c.want, c.more)

@@ -163,9 +163,7 @@ func (g *group) recover(h *hold, why string) {
 		e.text("reason", why)
 		e.call(h.call)
 	})
-	sums := tallySums{calls: 1, cost: h.amount}
-	g.tally(h.agent, Settlement{}.model(h), "", sums)
-	g.tallyCall(h, Settlement{}, sums)
+	g.tallyCall(h, Settlement{}, 1, h.amount)
 	g.overrun(ag, r, h.key, over)
 	g.recovered = append(g.recovered, Recovered{h.key.id(), ag.name, r.name(), h.amount})
 }

@@ -200,8 +200,8 @@ func (g *group) insertAccount(a *account) {
 	}
 }
 
-// SetRunState moves a run along: exhausted, paused, open, ending. It is
-// idempotent; a run that has ended stays ended (ErrHoldEnded is not used).
+// SetRunState makes a run exhausted, paused, open or ending. A run that is
+// ending or has ended stays so.
 func (l *Ledger) SetRunState(ctx context.Context, id RunID, s RunState) error {
 	if s != RunOpen && s != RunExhausted && s != RunPaused && s != RunEnding {
 		return fmt.Errorf("%w: a run cannot be made %q", ErrInvalid, s)
@@ -211,7 +211,7 @@ func (l *Ledger) SetRunState(ctx context.Context, id RunID, s RunState) error {
 		if err != nil {
 			return err
 		}
-		if r.state != RunEnded && (r.state != RunEnding || s == RunEnded) {
+		if r.state != RunEnded && r.state != RunEnding {
 			g.setRunState(r, s)
 		}
 		return g.err

@@ -139,12 +139,11 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 		e.accounts(path)
 		s.tell(e, h)
 	})
-	if h.recovered {
-		g.tally(h.agent, s.model(h), "", tallySums{cost: cost})
-		g.tallyCall(h, s, tallySums{cost: cost})
-	} else {
-		g.tally(h.agent, s.model(h), "", s.sums(cost))
-		g.tallyCall(h, s, s.sums(cost))
+	switch {
+	case h.recovered: // counted as a call when it was recovered
+		g.tallyCall(h, s, 0, cost)
+	case s.How != Cancelled:
+		g.tallyCall(h, s, 1, cost)
 	}
 	out.RunEnds = g.overrun(ag, r, key, over)
 	return out, g.err
@@ -244,17 +243,6 @@ func (s Settlement) tell(e *line, h *hold) {
 	e.number("clamped", s.Clamped)
 	e.duration("first_token_ms", s.FirstToken)
 	e.duration("latency_ms", s.Latency)
-}
-
-func (s Settlement) sums(cost Micros) tallySums {
-	if s.How == Cancelled {
-		return tallySums{}
-	}
-	return tallySums{
-		calls: 1, cost: cost, input: s.Usage.Input + s.Usage.AudioIn,
-		cached: s.Usage.CacheRead + s.Usage.CacheWrite5m + s.Usage.CacheWrite1h,
-		output: s.Usage.Output + s.Usage.AudioOut, latency: s.Latency.Milliseconds(),
-	}
 }
 
 func (e *line) accounts(path []*account) {

@@ -1,41 +1,108 @@
 package ledger
 
-// tallyKey is a row of the tally: sums of an hour, an agent and either a
-// model's calls or a cause of refusals.
+import (
+	"strconv"
+	"strings"
+)
+
+// tallyKey is a row of the tally: the sums of an hour. cause is empty for
+// calls, which have the rest, and else what refusals were made for.
 type tallyKey struct {
-	hour, agent  int64
-	model, cause string
+	hour, run, agent             int64
+	model, provider, wire, cause string
 }
 
 // tallySums are the sums of a row. For a cause, calls counts refusals.
 type tallySums struct {
-	calls                          int64
-	cost                           Micros
-	input, cached, output, latency int64
+	calls                                      int64
+	cost                                       Micros
+	input, cached, output, latency, firstToken int64
+	latencies                                  [len(LatencyBounds) + 1]int64
+	firsts                                     [len(FirstTokenBounds) + 1]int64
 }
 
-func (g *group) tally(agent int64, model, cause string, s tallySums) {
-	if s == (tallySums{}) {
+// add adds one booking. A difference that a late settlement makes is no call,
+// and is not measured again.
+func (t *tallySums) add(calls int64, cost Micros, s Settlement) {
+	t.calls += calls
+	t.cost += cost
+	if calls == 0 {
 		return
 	}
-	key := tallyKey{g.at / hourMillis, agent, model, cause}
+	t.input += s.Usage.Input + s.Usage.AudioIn
+	t.cached += s.Usage.CacheRead + s.Usage.CacheWrite5m + s.Usage.CacheWrite1h
+	t.output += s.Usage.Output + s.Usage.AudioOut
+	if s.Latency > 0 {
+		t.latency += s.Latency.Milliseconds()
+		t.latencies[bucket(LatencyBounds[:], s.Latency)]++
+	}
+	if s.FirstToken > 0 {
+		t.firstToken += s.FirstToken.Milliseconds()
+		t.firsts[bucket(FirstTokenBounds[:], s.FirstToken)]++
+	}
+}
+
+// tallyRow is the row of the present hour that key names.
+func (g *group) tallyRow(key tallyKey) *tallySums {
+	key.hour = g.at / hourMillis
 	t := g.tallies[key]
 	if t == nil {
 		t = new(tallySums)
 		g.tallies[key] = t
 	}
-	t.add(s)
+	return t
 }
 
-const addTally = `INSERT INTO tally (hour, agent_id, model, cause, calls, cost_micro, input, cached, output, latency_ms)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-	calls = calls + excluded.calls, cost_micro = cost_micro + excluded.cost_micro,
-	input = input + excluded.input, cached = cached + excluded.cached,
-	output = output + excluded.output, latency_ms = latency_ms + excluded.latency_ms`
+// tallyCall adds what was booked for a call to the sums of its hour. s is zero
+// where nobody knows what the provider said.
+func (g *group) tallyCall(h *hold, s Settlement, calls int64, cost Micros) {
+	if calls == 0 && cost == 0 {
+		return
+	}
+	key := tallyKey{run: h.run, agent: h.agent, model: s.model(h), provider: h.call.Provider, wire: h.call.Wire}
+	g.tallyRow(key).add(calls, cost, s)
+}
+
+// sumColumns are the columns that add up.
+var sumColumns = func() []string {
+	c := []string{"calls", "cost_micro", "input", "cached", "output", "latency_ms", "first_token_ms"}
+	return append(c, histogramColumns...)
+}()
+
+// histogramColumns are those of them that count how long calls took.
+var histogramColumns = func() (c []string) {
+	for i := range len(LatencyBounds) + 1 {
+		c = append(c, "latency_"+strconv.Itoa(i))
+	}
+	for i := range len(FirstTokenBounds) + 1 {
+		c = append(c, "first_token_"+strconv.Itoa(i))
+	}
+	return c
+}()
+
+var addTally = func() string {
+	q := `INSERT INTO tally (hour, run_no, agent_id, model, provider, wire, cause, ` + strings.Join(sumColumns, ", ") + `)
+		VALUES (?, ?, ?, ?, ?, ?, ?` + strings.Repeat(", ?", len(sumColumns)) + `) ON CONFLICT DO UPDATE SET `
+	for i, c := range sumColumns {
+		if i > 0 {
+			q += ", "
+		}
+		q += c + " = " + c + " + excluded." + c
+	}
+	return q
+}()
 
 func (g *group) flushTallies() {
 	for k, s := range g.tallies {
-		g.exec(addTally, k.hour, k.agent, k.model, k.cause, s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency)
+		args := append(make([]any, 0, 48), k.hour, k.run, k.agent, k.model, k.provider, k.wire, k.cause,
+			s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency, s.firstToken)
+		for _, n := range s.latencies {
+			args = append(args, n)
+		}
+		for _, n := range s.firsts {
+			args = append(args, n)
+		}
+		g.exec(addTally, args...)
 	}
 	clear(g.tallies)
 }

@@ -193,7 +193,7 @@ func TestUnpricedUsageCostsTheHold(t *testing.T) {
 		t.Fatalf("%d %s", status, answer)
 	}
 	w.booked(1)
-	calls, err := w.ledger.Calls(t.Context(), ledger.EventFilter{Run: w.run, Limit: 1})
+	calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
 	must(t, err)
 	if c := calls[0]; c.How != string(ledger.Estimated) || c.Cost != c.Amount || c.Cost == 0 {
 		t.Errorf("%s at %s of %s", c.How, c.Cost, c.Amount)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
-	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
@@ -49,7 +48,7 @@ func TestClamp(t *testing.T) {
 				if want := strings.Replace(body, "90000", clamped, 1); clamped == "" || string(e.Body) != want {
 					t.Errorf("clamped to %q; the provider got\n%s\nwant\n%s", clamped, e.Body, want)
 				}
-				calls, err := w.ledger.Calls(t.Context(), ledger.EventFilter{Run: w.run, Limit: 1})
+				calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
 				must(t, err)
 				c := calls[0]
 				if fmt.Sprint(c.Clamped) != clamped || c.Usage.Output != c.Clamped || c.Cost > c.Amount || run.Account.Spent != c.Cost {

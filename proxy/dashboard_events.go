@@ -12,7 +12,7 @@ import (
 )
 
 type eventsView struct {
-	Filter  ledger.TrailFilter
+	Filter  ledger.EventFilter
 	Range   string
 	Ranges  []timeRange
 	Actions []string
@@ -33,7 +33,7 @@ var trailActions = []string{
 func (d *Dashboard) eventsPage(w http.ResponseWriter, r *http.Request, s *session) error {
 	q := r.URL.Query()
 	v := eventsView{Range: q.Get("range"), Ranges: ranges, Actions: trailActions}
-	v.Filter = ledger.TrailFilter{Agent: q.Get("agent"), Action: q.Get("action"), Limit: 100}
+	v.Filter = ledger.EventFilter{Agent: q.Get("agent"), Action: q.Get("action"), Newest: true, Limit: 100, Scan: ledger.PageScan}
 	for _, c := range ranges {
 		if c.Key == v.Range && c.back > 0 {
 			v.Filter.Since = d.o.Now().Add(-c.back)
@@ -47,7 +47,7 @@ func (d *Dashboard) eventsPage(w http.ResponseWriter, r *http.Request, s *sessio
 		v.Filter.Run = run.ID
 	}
 	v.Filter.Before, _ = strconv.ParseInt(q.Get("before"), 10, 64) // what is no number starts at the newest
-	trail, err := d.ledger.Trail(r.Context(), v.Filter)
+	trail, err := d.ledger.Events(r.Context(), v.Filter)
 	if err != nil {
 		return err
 	}

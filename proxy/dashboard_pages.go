@@ -24,7 +24,7 @@ type overview struct {
 	Budgets  []budgetRow
 	Agents   int // in all
 	Live     []LiveCall
-	Causes   []ledger.Sums
+	Causes   []ledger.Spend
 	Speeds   []speed
 	Runs     []ledger.Run
 	Events   []eventRow
@@ -60,10 +60,10 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session)
 	if o.Live, err = d.liveCalls(ctx); err != nil {
 		return err
 	}
-	if o.Causes, err = d.ledger.Spending(ctx, ledger.SpendingFilter{By: ledger.ByCause, Since: o.View.since}); err != nil {
+	if o.Causes, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByCause, Since: o.View.since}); err != nil {
 		return err
 	}
-	shapes, err := d.ledger.Shapes(ctx, o.View.filter())
+	shapes, err := d.ledger.Spend(ctx, o.View.kinds())
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session)
 	if o.Runs, err = d.ledger.Runs(ctx, ledger.RunFilter{Limit: runsMax}); err != nil {
 		return err
 	}
-	trail, err := d.ledger.Trail(ctx, ledger.TrailFilter{Limit: eventsMax})
+	trail, err := d.ledger.Events(ctx, ledger.EventFilter{Newest: true, Limit: eventsMax, Scan: ledger.PageScan})
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ type agentView struct {
 	Budget       budgetRow
 	Spending     spending
 	Speeds       []speed
-	Causes       []ledger.Sums
+	Causes       []ledger.Spend
 	Tokens       []ledger.Token
 	Runs         []ledger.Run
 	Events       []eventRow
@@ -114,12 +114,12 @@ func (d *Dashboard) agentPage(w http.ResponseWriter, r *http.Request, s *session
 		return err
 	}
 	v.View = v.Spending.View
-	shapes, err := d.ledger.Shapes(ctx, v.View.filter())
+	shapes, err := d.ledger.Spend(ctx, v.View.kinds())
 	if err != nil {
 		return err
 	}
 	v.Speeds = speeds(shapes)
-	if v.Causes, err = d.ledger.Spending(ctx, ledger.SpendingFilter{By: ledger.ByCause, Agent: a.Name, Since: v.View.since}); err != nil {
+	if v.Causes, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByCause, Agent: a.Name, Since: v.View.since}); err != nil {
 		return err
 	}
 	if v.Tokens, err = d.ledger.Tokens(ctx, a.Name); err != nil {
@@ -128,7 +128,7 @@ func (d *Dashboard) agentPage(w http.ResponseWriter, r *http.Request, s *session
 	if v.Runs, err = d.ledger.Runs(ctx, ledger.RunFilter{Agent: a.Name, Limit: runsMax}); err != nil {
 		return err
 	}
-	trail, err := d.ledger.Trail(ctx, ledger.TrailFilter{Agent: a.Name, Limit: 2 * eventsMax})
+	trail, err := d.ledger.Events(ctx, ledger.EventFilter{Agent: a.Name, Newest: true, Limit: 2 * eventsMax, Scan: ledger.PageScan})
 	if err != nil {
 		return err
 	}

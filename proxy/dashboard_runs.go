@@ -41,7 +41,7 @@ type runView struct {
 	Ends   bool
 	Models []ledger.Spend
 	Speeds []speed
-	Trail  ledger.TrailPage
+	Trail  ledger.EventPage
 	Events []eventRow
 	Asks   bool // the run is out of money and waits for the operator or its end
 }
@@ -70,13 +70,13 @@ func (d *Dashboard) runPage(w http.ResponseWriter, r *http.Request, s *session) 
 	if v.Models, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByModel, Run: run.ID}); err != nil {
 		return err
 	}
-	shapes, err := d.ledger.Shapes(ctx, ledger.SpendFilter{Run: run.ID})
+	shapes, err := d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByKind, Run: run.ID})
 	if err != nil {
 		return err
 	}
 	v.Speeds = speeds(shapes)
 	before, _ := strconv.ParseInt(q.Get("before"), 10, 64) // what is no number starts at the newest
-	if v.Trail, err = d.ledger.Trail(ctx, ledger.TrailFilter{Run: run.ID, Before: before, Limit: 100}); err != nil {
+	if v.Trail, err = d.ledger.Events(ctx, ledger.EventFilter{Run: run.ID, Before: before, Newest: true, Limit: 100, Scan: ledger.PageScan}); err != nil {
 		return err
 	}
 	v.Events = eventRows(v.Trail.Events)

@@ -207,7 +207,7 @@ func TestDashboardActsOnlyForItsOwnPages(t *testing.T) {
 	}
 	events, err := w.ledger.Events(t.Context(), ledger.EventFilter{Action: "agent.set"})
 	must(t, err)
-	if len(events) == 0 {
+	if len(events.Events) == 0 {
 		t.Error("no event tells of it")
 	}
 	reader := newDesk(t, w, func(o *DashboardOptions) { o.ReadOnly = true })

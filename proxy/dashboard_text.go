@@ -78,7 +78,7 @@ var checkNames = map[string]string{
 	"file": "The file is whole", "chain": "No event is missing or changed", "head": "The trail was not cut short",
 	"sums": "Every account is the sum of its events", "budgets": "No account is over its budget",
 	"reserved": "Every reservation has its call", "runs": "Ended runs hold nothing",
-	"tally": "Hourly sums agree with the events", "call_tally": "Sums of runs agree with their accounts",
+	"tally": "Hourly sums agree with the events",
 }
 
 // dict makes the argument of a template that needs more than one.

@@ -97,6 +97,11 @@ func (v view) filter() ledger.SpendFilter {
 	return ledger.SpendFilter{By: v.By, Agent: v.Agent, Since: v.since}
 }
 
+// kinds are the sums, of the same calls, of every kind of call.
+func (v view) kinds() ledger.SpendFilter {
+	return ledger.SpendFilter{By: ledger.ByKind, Agent: v.Agent, Since: v.since}
+}
+
 // spending is a chart and the table beside it: the same sums.
 type spending struct {
 	View  view
@@ -250,14 +255,14 @@ type speed struct {
 const speedsMax = 8
 
 // speeds are the percentiles of all calls, then by model.
-func speeds(shapes []ledger.Shape) []speed {
-	all := ledger.Shape{Model: "all models"}
-	byModel := map[string]*ledger.Shape{}
+func speeds(shapes []ledger.Spend) []speed {
+	all := ledger.Spend{Model: "all models"}
+	byModel := map[string]*ledger.Spend{}
 	for _, s := range shapes {
 		all.Add(s)
 		m := byModel[s.Model]
 		if m == nil {
-			m = &ledger.Shape{Model: s.Model}
+			m = &ledger.Spend{Model: s.Model}
 			byModel[s.Model] = m
 		}
 		m.Add(s)
@@ -276,7 +281,7 @@ func speeds(shapes []ledger.Shape) []speed {
 	return append([]speed{one}, list[:min(len(list), speedsMax)]...)
 }
 
-func newSpeed(s ledger.Shape) speed {
+func newSpeed(s ledger.Spend) speed {
 	v := speed{Name: s.Model, Calls: s.Calls}
 	at := func(percent int64) time.Duration {
 		t, ok := ledger.Quantile(ledger.LatencyBounds[:], s.Latencies[:], percent)

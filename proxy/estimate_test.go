@@ -9,12 +9,12 @@ import (
 
 // broken makes a call that does not end as it should, and returns how it is
 // booked.
-func (w *world) broken(path, body string, how fakeprovider.Behaviour) ledger.Call {
+func (w *world) broken(path, body string, how fakeprovider.Behaviour) bookedCall {
 	w.t.Helper()
 	w.provider.Set(how)
 	_, _, _, _ = w.post(path, body, "Anthropic-Version", "2023-06-01")
 	w.booked(1)
-	calls, err := w.ledger.Calls(w.t.Context(), ledger.EventFilter{Run: w.run, Limit: 1})
+	calls, err := bookedCalls(w.t.Context(), w.ledger, w.run, 1)
 	must(w.t, err)
 	if calls[0].How != string(ledger.Estimated) {
 		w.t.Fatalf("%s is booked %s", body, calls[0].How)

@@ -40,7 +40,7 @@ func TestFailuresThatCost(t *testing.T) {
 			t.Errorf("%d %s reached the client as %d %s", tt.status, tt.body, status, answer)
 		}
 		w.booked(1)
-		calls, err := w.ledger.Calls(t.Context(), ledger.EventFilter{Run: w.run, Limit: 1})
+		calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
 		must(t, err)
 		how, cost := ledger.Estimated, calls[0].Amount
 		if tt.free {
@@ -102,7 +102,7 @@ func TestEncodingIsNotTold(t *testing.T) {
 	events, err := w.ledger.Events(t.Context(), ledger.EventFilter{})
 	must(t, err)
 	refusals := 0
-	for _, e := range events {
+	for _, e := range events.Events {
 		if strings.Contains(strings.ToUpper(string(e.Body)), canary) {
 			t.Errorf("event %s", e.Body)
 		}

@@ -48,7 +48,7 @@ func TestCostIsWithinTheHold(t *testing.T) {
 			if status != 200 {
 				t.Fatalf("%s %.300s\nwas answered %d %.300s", r.path, r.body, status, answer)
 			}
-			calls, err := w.ledger.Calls(t.Context(), ledger.EventFilter{Run: w.run, Limit: 1})
+			calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
 			must(t, err)
 			must(t, w.provider.Wait(t.Context(), billed+1))
 			c, e := calls[0], w.provider.Bill()[billed]

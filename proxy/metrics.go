@@ -27,7 +27,7 @@ type ledgerMetrics struct {
 
 	mu      sync.Mutex
 	through time.Time // the hours before it are summed up in settled
-	settled map[shapeKey]ledger.Shape
+	settled map[shapeKey]ledger.Spend
 }
 
 type shapeKey struct{ model, provider, wire string }
@@ -67,7 +67,7 @@ var (
 // lets everybody in: put it behind something that does not. live may be nil.
 func Prometheus(l *ledger.Ledger, live func() []LiveCall) http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&ledgerMetrics{ledger: l, live: live, settled: map[shapeKey]ledger.Shape{}})
+	r.MustRegister(&ledgerMetrics{ledger: l, live: live, settled: map[shapeKey]ledger.Spend{}})
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, MaxRequestsInFlight: 4})
 }
 
@@ -92,24 +92,24 @@ func (m *ledgerMetrics) Collect(ch chan<- prometheus.Metric) {
 func dollars(m ledger.Micros) float64 { return float64(m) / 1e6 }
 
 // sums are the sums of all calls. The hours that are over are summed up once.
-func (m *ledgerMetrics) sums(ctx context.Context) (map[shapeKey]ledger.Shape, error) {
+func (m *ledgerMetrics) sums(ctx context.Context) (map[shapeKey]ledger.Spend, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// Another process's clock may be behind ours: two hours are left open.
 	over := time.Now().Add(-2 * time.Hour).Truncate(time.Hour)
 	if over.After(m.through) {
-		shapes, err := m.ledger.Shapes(ctx, ledger.SpendFilter{Since: m.through, Until: over.Add(-1)})
+		shapes, err := m.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByKind, Since: m.through, Until: over.Add(-1)})
 		if err != nil {
 			return nil, err
 		}
 		addShapes(m.settled, shapes)
 		m.through = over
 	}
-	shapes, err := m.ledger.Shapes(ctx, ledger.SpendFilter{Since: m.through})
+	shapes, err := m.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByKind, Since: m.through})
 	if err != nil {
 		return nil, err
 	}
-	sums := make(map[shapeKey]ledger.Shape, len(m.settled))
+	sums := make(map[shapeKey]ledger.Spend, len(m.settled))
 	for k, s := range m.settled {
 		sums[k] = s
 	}
@@ -117,7 +117,7 @@ func (m *ledgerMetrics) sums(ctx context.Context) (map[shapeKey]ledger.Shape, er
 	return sums, nil
 }
 
-func addShapes(to map[shapeKey]ledger.Shape, shapes []ledger.Shape) {
+func addShapes(to map[shapeKey]ledger.Spend, shapes []ledger.Spend) {
 	for _, s := range shapes {
 		k := shapeKey{labelText(s.Model), labelText(s.Provider), operation(s.Wire)}
 		sum := to[k]

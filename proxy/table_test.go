@@ -91,7 +91,7 @@ func (w *world) in(t *testing.T) *world {
 // checkTrail: every hold of the world ended exactly once, and none is left.
 func (w *world) checkTrail() {
 	w.t.Helper()
-	calls, err := w.ledger.Calls(w.t.Context(), ledger.EventFilter{Run: w.run, Limit: 10_000})
+	calls, err := bookedCalls(w.t.Context(), w.ledger, w.run, 10_000)
 	must(w.t, err)
 	ended := map[ledger.HoldID]int{}
 	var sum ledger.Micros
@@ -140,7 +140,7 @@ func (x *exchange) run() {
 	must(x.T, x.w.provider.Await(ctx, func(bill []fakeprovider.Entry) bool {
 		return len(bill) == billed+1 && bill[billed].State == fakeprovider.Done
 	}))
-	calls, err := x.w.ledger.Calls(ctx, ledger.EventFilter{Run: x.w.run, Limit: 1})
+	calls, err := bookedCalls(ctx, x.w.ledger, x.w.run, 1)
 	must(x.T, err)
 	if run.Account.Reserved != 0 || run.Account.Overrun != 0 || run.Account.Spent-before.Account.Spent != calls[0].Cost {
 		x.Errorf("reserved %s, overrun %s, spent %s more for a call of %s", run.Account.Reserved, run.Account.Overrun,
@@ -189,7 +189,7 @@ func (x *exchange) call(ctx context.Context) {
 }
 
 // check is what holds of every exchange.
-func (x *exchange) check(e fakeprovider.Entry, c ledger.Call) {
+func (x *exchange) check(e fakeprovider.Entry, c bookedCall) {
 	how, cost := x.scene.want(x), x.bill(e)
 	if c.How != string(how) {
 		x.Errorf("the hold was %s (%s), want %s", c.How, c.Ending, how)
@@ -229,7 +229,7 @@ func (x *exchange) check(e fakeprovider.Entry, c ledger.Call) {
 
 // checkAnswer: the client has the provider's answer, but for the edits that the
 // design names.
-func (x *exchange) checkAnswer(e fakeprovider.Entry, c ledger.Call) {
+func (x *exchange) checkAnswer(e fakeprovider.Entry, c bookedCall) {
 	if x.header == nil {
 		if x.scene.leaves == "" && e.Status != 0 {
 			x.Errorf("the client got no answer: %v", x.readErr)

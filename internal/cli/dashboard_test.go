@@ -179,7 +179,6 @@ func TestEveryViewTellsTheSameSums(t *testing.T) {
 	check("v1.2's view of events", ask(`SELECT sum(cost_micro) FROM events`))
 	check("the view of agents", ask(`SELECT sum(spent_micro + overrun_micro) FROM agents`))
 	check("tally", ask(`SELECT sum(cost_micro) FROM tally`))
-	check("call_tally", ask(`SELECT sum(cost_micro) FROM call_tally`))
 	for _, query := range []string{"", "?range=all&by=model", "?range=all&by=run&per=day", "?range=7d&by=agent&per=hour"} {
 		page := fetch(t, home, l, "/dashboard"+query)
 		check("the dashboard's total with "+query, figure(t, page, "total-spent"))

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,11 +114,11 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 		filter.Newest = false
 		err = eachEvent(ctx, l, filter, show)
 	} else {
-		var events []ledger.Event
-		if events, err = l.Events(ctx, filter); err != nil {
-			return fmt.Errorf("reading events: %w", err)
+		var newest ledger.EventPage
+		if newest, err = l.Events(ctx, filter); err != nil {
+			return err
 		}
-		for _, e := range events {
+		for _, e := range slices.Backward(newest.Events) {
 			if err := show(e); err != nil {
 				return err
 			}

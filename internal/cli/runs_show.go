@@ -218,18 +218,18 @@ func count(n int64) string { return strconv.FormatInt(n, 10) }
 func eachEvent(ctx context.Context, l *ledger.Ledger, f ledger.EventFilter, visit func(ledger.Event) error) error {
 	f.Limit = 1000
 	for {
-		events, err := l.Events(ctx, f)
+		page, err := l.Events(ctx, f)
 		if err != nil {
-			return fmt.Errorf("reading events: %w", err)
+			return err
 		}
-		for _, e := range events {
+		for _, e := range page.Events {
 			if err := visit(e); err != nil {
 				return err
 			}
-			f.After = e.Seq
 		}
-		if len(events) < f.Limit {
+		if page.More == 0 {
 			return nil
 		}
+		f.After = page.More
 	}
 }

@@ -141,11 +141,19 @@ CREATE TABLE event_hour (
 	first_seq INTEGER NOT NULL
 ) STRICT;
 
--- Sums by hour, so that totals do not read the trail. Derived: audit compares.
+-- Sums by hour, so that no page and no metric reads the trail. cause is empty
+-- for calls and else what they were refused for; run_no 0 is an agent's token,
+-- without a run. Derived: audit compares. latency_N and first_token_N count the
+-- calls that took up to the N-th bound of the OpenTelemetry conventions for
+-- generative AI (LatencyBounds, FirstTokenBounds); the last of each counts what
+-- took longer.
 CREATE TABLE tally (
 	hour           INTEGER NOT NULL,
+	run_no         INTEGER NOT NULL,
 	agent_id       INTEGER NOT NULL,
 	model          TEXT    NOT NULL,
+	provider       TEXT    NOT NULL,
+	wire           TEXT    NOT NULL,
 	cause          TEXT    NOT NULL,
 	calls          INTEGER NOT NULL,
 	cost_micro     INTEGER NOT NULL,
@@ -153,8 +161,42 @@ CREATE TABLE tally (
 	cached         INTEGER NOT NULL,
 	output         INTEGER NOT NULL,
 	latency_ms     INTEGER NOT NULL,
-	PRIMARY KEY (hour, agent_id, model, cause)
+	first_token_ms INTEGER NOT NULL,
+	latency_0      INTEGER NOT NULL DEFAULT 0,
+	latency_1      INTEGER NOT NULL DEFAULT 0,
+	latency_2      INTEGER NOT NULL DEFAULT 0,
+	latency_3      INTEGER NOT NULL DEFAULT 0,
+	latency_4      INTEGER NOT NULL DEFAULT 0,
+	latency_5      INTEGER NOT NULL DEFAULT 0,
+	latency_6      INTEGER NOT NULL DEFAULT 0,
+	latency_7      INTEGER NOT NULL DEFAULT 0,
+	latency_8      INTEGER NOT NULL DEFAULT 0,
+	latency_9      INTEGER NOT NULL DEFAULT 0,
+	latency_10     INTEGER NOT NULL DEFAULT 0,
+	latency_11     INTEGER NOT NULL DEFAULT 0,
+	latency_12     INTEGER NOT NULL DEFAULT 0,
+	latency_13     INTEGER NOT NULL DEFAULT 0,
+	latency_14     INTEGER NOT NULL DEFAULT 0,
+	first_token_0  INTEGER NOT NULL DEFAULT 0,
+	first_token_1  INTEGER NOT NULL DEFAULT 0,
+	first_token_2  INTEGER NOT NULL DEFAULT 0,
+	first_token_3  INTEGER NOT NULL DEFAULT 0,
+	first_token_4  INTEGER NOT NULL DEFAULT 0,
+	first_token_5  INTEGER NOT NULL DEFAULT 0,
+	first_token_6  INTEGER NOT NULL DEFAULT 0,
+	first_token_7  INTEGER NOT NULL DEFAULT 0,
+	first_token_8  INTEGER NOT NULL DEFAULT 0,
+	first_token_9  INTEGER NOT NULL DEFAULT 0,
+	first_token_10 INTEGER NOT NULL DEFAULT 0,
+	first_token_11 INTEGER NOT NULL DEFAULT 0,
+	first_token_12 INTEGER NOT NULL DEFAULT 0,
+	first_token_13 INTEGER NOT NULL DEFAULT 0,
+	first_token_14 INTEGER NOT NULL DEFAULT 0,
+	first_token_15 INTEGER NOT NULL DEFAULT 0,
+	first_token_16 INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (hour, run_no, agent_id, model, provider, wire, cause)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tally_cause ON tally (cause) WHERE cause <> '';
 
 -- What scripts written for aex 1.2 query.
 CREATE VIEW agents AS

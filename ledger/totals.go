@@ -13,6 +13,9 @@ type Totals struct {
 	Budget                           Micros // of agents that have one
 }
 
+// Charged is all that calls did cost.
+func (t Totals) Charged() Micros { return t.Spent + t.Overrun }
+
 // Totals sums up the whole ledger. It does not read the trail.
 func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
 	t := Totals{ByCause: make(map[string]int64)}

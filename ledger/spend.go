@@ -1,0 +1,179 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Grouping is what Spend sums by.
+type Grouping string
+
+const (
+	ByAgent Grouping = "agent"
+	ByModel Grouping = "model"
+	ByRun   Grouping = "run"
+	ByKind  Grouping = "kind"  // model, provider and wire, with how long calls took
+	ByCause Grouping = "cause" // refusals, by x-aex-code
+	ByHour  Grouping = "hour"
+	ByDay   Grouping = "day"   // UTC
+	ByMonth Grouping = "month" // the calendar's, UTC
+)
+
+// SpendFilter picks and groups what Spend sums. Zero fields do not filter.
+// Times are taken to the hour: the hours that Since and Until lie in count.
+type SpendFilter struct {
+	Per   Grouping // ByHour, ByDay, ByMonth, or "": no buckets of time
+	By    Grouping // any other, or "": one sum
+	Agent string
+	Model string
+	Run   RunID
+	Since time.Time
+	Until time.Time
+}
+
+// Spend is the sum of one bucket of time and one key.
+type Spend struct {
+	Bucket time.Time // the start of it; zero without Per
+	Key    string    // agent's name, model, run's id or cause; "" for what has none
+	// What ByKind groups by.
+	Model, Provider, Wire string
+
+	Calls               int64
+	Refused             int64 // ByCause; then Calls is 0
+	Cost                Micros
+	Input               int64 // tokens
+	Cached              int64
+	Output              int64
+	Latency, FirstToken time.Duration // of all calls together
+
+	// ByKind: how many calls took up to each of LatencyBounds and
+	// FirstTokenBounds; the last count is of those above every bound.
+	Latencies   [len(LatencyBounds) + 1]int64
+	FirstTokens [len(FirstTokenBounds) + 1]int64
+}
+
+// Add adds another sum to s.
+func (s *Spend) Add(o Spend) {
+	s.Calls += o.Calls
+	s.Refused += o.Refused
+	s.Cost += o.Cost
+	s.Input += o.Input
+	s.Cached += o.Cached
+	s.Output += o.Output
+	s.Latency += o.Latency
+	s.FirstToken += o.FirstToken
+	for i, n := range o.Latencies {
+		s.Latencies[i] += n
+	}
+	for i, n := range o.FirstTokens {
+		s.FirstTokens[i] += n
+	}
+}
+
+// buckets are the starts of the buckets of time, in hours since 1970.
+var buckets = map[Grouping]string{
+	"":      `0`,
+	ByHour:  `t.hour`,
+	ByDay:   `t.hour / 24 * 24`,
+	ByMonth: `CAST(strftime('%s', t.hour * 3600, 'unixepoch', 'start of month') AS INTEGER) / 3600`,
+}
+
+var keys = map[Grouping]string{
+	"":      `''`,
+	ByAgent: `coalesce(a.name, '')`,
+	ByModel: `t.model`,
+	ByRun:   `coalesce(r.id, '')`,
+	ByKind:  `''`,
+	ByCause: `t.cause`,
+}
+
+// Spend sums what calls did cost, or how many were refused, from the tally:
+// oldest bucket first, the largest sum first within one. Every view of spending
+// comes from here, so that they agree to the micro-dollar.
+//
+// By run, calls without a run have the key "", and so does what was spent
+// before aex kept sums by run.
+func (l *Ledger) Spend(ctx context.Context, f SpendFilter) ([]Spend, error) {
+	query, args, err := f.query()
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.spends(ctx, f, query, args)
+	if err != nil {
+		return nil, fmt.Errorf("summing up spending: %w", err)
+	}
+	return all, nil
+}
+
+func (f SpendFilter) query() (query string, args []any, err error) {
+	bucket, ok := buckets[f.Per]
+	key, known := keys[f.By]
+	if !ok || !known {
+		return "", nil, fmt.Errorf("%w: spending cannot be summed per %q by %q", ErrInvalid, f.Per, f.By)
+	}
+	where := []string{`t.cause = ''`}
+	if f.By == ByCause {
+		where[0] = `t.cause <> ''`
+	}
+	add := func(cond string, arg any) { where, args = append(where, cond), append(args, arg) }
+	if f.Run != "" {
+		add(`t.run_no = (SELECT no FROM run WHERE id = ?)`, string(f.Run))
+	}
+	if f.Agent != "" {
+		add(`a.name = ?`, f.Agent)
+	}
+	if f.Model != "" {
+		add(`t.model = ?`, f.Model)
+	}
+	if !f.Since.IsZero() {
+		add(`t.hour >= ?`, f.Since.UnixMilli()/hourMillis)
+	}
+	if !f.Until.IsZero() {
+		add(`t.hour <= ?`, f.Until.UnixMilli()/hourMillis)
+	}
+	kind, groups, sums := `'', '', ''`, `1, 2`, sumColumns[:len(sumColumns)-len(histogramColumns)]
+	if f.By == ByKind {
+		kind, groups, sums = `t.model, t.provider, t.wire`, `1, 3, 4, 5`, sumColumns
+	}
+	table := `tally t LEFT JOIN agent a ON a.id = t.agent_id`
+	if f.By == ByRun {
+		table += ` LEFT JOIN run r ON r.no = t.run_no`
+	}
+	return `SELECT ` + bucket + `, ` + key + `, ` + kind + `, sum(t.` + strings.Join(sums, `), sum(t.`) + `)
+		FROM ` + table + ` WHERE ` + strings.Join(where, ` AND `) + ` GROUP BY ` + groups + `
+		HAVING sum(t.calls) <> 0 OR sum(t.cost_micro) <> 0 ORDER BY 1, 7 DESC, 6 DESC, 2, 3, 4, 5`, args, nil
+}
+
+func (l *Ledger) spends(ctx context.Context, f SpendFilter, query string, args []any) ([]Spend, error) {
+	rs, err := l.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, l.explain(err)
+	}
+	defer rs.Close()
+	var all []Spend
+	for rs.Next() {
+		var s Spend
+		var hour, latency, first int64
+		into := []any{&hour, &s.Key, &s.Model, &s.Provider, &s.Wire, &s.Calls, &s.Cost, &s.Input, &s.Cached, &s.Output, &latency, &first}
+		if f.By == ByKind {
+			for i := range s.Latencies {
+				into = append(into, &s.Latencies[i])
+			}
+			for i := range s.FirstTokens {
+				into = append(into, &s.FirstTokens[i])
+			}
+		}
+		if err := rs.Scan(into...); err != nil {
+			return nil, l.explain(err)
+		}
+		s.Bucket = fromMillis(hour * hourMillis)
+		s.Latency, s.FirstToken = time.Duration(latency)*time.Millisecond, time.Duration(first)*time.Millisecond
+		if f.By == ByCause {
+			s.Calls, s.Refused = 0, s.Calls
+		}
+		all = append(all, s)
+	}
+	return all, l.explain(rs.Err())
+}
