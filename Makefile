@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: build test race check vuln demo bench big crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare docs clean cc tools
+.PHONY: build test race check vuln demo bench big crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -78,11 +78,17 @@ browser: ## the dashboard in a real Chromium (installs it), and promtool on the 
 screens: build ## vim, less, bash, Python and curses under tmux, with and without aex
 	AEX=bin/aex ./clients/screens/run
 
-prices-compare: ## 200 models priced by aex and by the list's own calculator
+prices-compare: ## 200 models priced by aex and by the two lists' own calculators
 	./clients/prices/make compare
 
-prices: ## the catalogue, made anew from genai-prices
+prices: ## the catalogue, made anew from genai-prices and LiteLLM's list
 	./clients/prices/make
+
+prices-diff: ## the prices on which the two lists differ
+	./clients/prices/make diff
+
+prices-rest: ## the models whose reasoning, longest answer or window is not known
+	./clients/prices/make rest
 
 docs: ## man pages
 	go run ./clients/manpages docs/man

@@ -1,21 +1,28 @@
 package policy
 
-// BuiltinProviders are the providers that are known without a models.yaml.
-func BuiltinProviders() []Provider {
-	list := make([]Provider, 0, len(builtins))
-	for _, b := range builtins {
-		list = append(list, b.Provider)
-	}
-	return list
-}
+import "slices"
 
-// KeyEnvs are the variables a provider's key may be in, the first one first.
+// BuiltinProviders are the providers that are known without a models.yaml.
+func BuiltinProviders() []Provider { return slices.Clone(builtins) }
+
+// KeyEnvs are the variables a provider's key may be in, the first one first:
+// its own, and those of the host that its base URL leads to.
 func (p Provider) KeyEnvs() []string {
-	if b, ok := builtinNamed(p.Name); ok && p.KeyEnv == b.KeyEnv {
-		return b.keyEnvs
+	var names []string
+	add := func(list ...string) {
+		for _, name := range list {
+			if name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
 	}
-	if p.KeyEnv == "" {
-		return nil
+	b, known := builtinNamed(p.Name)
+	if own := known && slices.Contains(b.Host().Keys, p.KeyEnv); own {
+		add(b.Host().Keys...)
 	}
-	return []string{p.KeyEnv}
+	add(p.KeyEnv)
+	if known && p.BaseURL != b.BaseURL {
+		add(p.Host().Keys...)
+	}
+	return names
 }

@@ -38,7 +38,9 @@ type Call struct {
 	CacheWrite5m bool     // cache_control asks for a five minute write (the default there)
 	CacheWrite1h bool     // cache_control asks for a one hour write
 	Prediction   int64    // bytes of predicted output: what is rejected is billed as output beyond the cap
-	ThinkingCap  int64    // thinking.budget_tokens; 0: none
+	ThinkingCap  int64    // thinking.budget_tokens, and what says the same elsewhere: a target, no bound; 0: none
+	Reason       bool     // the request asks for reasoning
+	ReasonOff    string   // by which field it turns reasoning off: OffEffort ...; "": it does not
 	AudioOut     bool     // the answer may be audio
 	Tier         string   // service tier asked for
 	Geo          string   // inference_geo asked for

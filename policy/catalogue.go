@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -46,16 +47,22 @@ type row struct {
 	Provider  string               `json:"p"`
 	ID        string               `json:"id"`
 	Aliases   []string             `json:"alias,omitempty"`
+	Kind      string               `json:"kind,omitempty"` // "embedding": it has no output; "": text
 	Context   int64                `json:"context,omitempty"`
 	MaxOutput int64                `json:"max_output,omitempty"`
+	Reasoning string               `json:"reasoning,omitempty"` // Never ...; "" where nobody states it
+	Off       string               `json:"off,omitempty"`       // by which fields a request turns it off, apart by spaces
 	Rates     textRates            `json:"rates"`
 	Tiers     map[string]textRates `json:"tiers,omitempty"`
 	Bands     []textBand           `json:"bands,omitempty"`
-	Date      string               `json:"date"`   // when the list last looked, as far as it says
-	Source    string               `json:"source"` // the provider's page
+	Date      string               `json:"date"`             // when the list last looked, as far as it says
+	Source    string               `json:"source"`           // the provider's page
+	Stated    string               `json:"stated,omitempty"` // what states Reasoning: a page, or LiteLLM's list
 	// Dearest names classes that this list has and Rates has not; the dearest
 	// of them stands in Rates.
 	Dearest []string `json:"dearest,omitempty"`
+	// Differ names the prices on which the lists differ; the dearer one stands.
+	Differ []string `json:"differ,omitempty"`
 
 	price Price
 }
@@ -138,6 +145,9 @@ func (s *shelf) read(date string) {
 			}
 			if s.err == nil && (r.ID == "" || r.Context < 0 || r.MaxOutput < 0) {
 				s.err = fmt.Errorf("it has no name or a negative limit")
+			}
+			if s.err == nil && !slices.Contains([]string{"", Never, OnRequest, ByDefault, Always}, r.Reasoning) {
+				s.err = fmt.Errorf("reasoning %q is not known", r.Reasoning)
 			}
 			for _, name := range append([]string{r.ID}, r.Aliases...) {
 				name = strings.ToLower(name)
@@ -257,6 +267,9 @@ func (t textRates) parse() (r Rates, err error) {
 	left := len(t)
 	r.each(func(name string, rate **Pico) {
 		text, given := t[name]
+		if long, twelve := t["cache_write_12h"]; name == "cache_write_1h" && twelve && !given {
+			text, given = long, true // the provider's long write, whatever its hours
+		}
 		if !given || err != nil {
 			return
 		}

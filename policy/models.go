@@ -31,6 +31,9 @@ type Model struct {
 	Context   int64 // its context window, tokens
 	Aliased   bool  // Name != Sent by models.yaml: the answer's model is put back to Name
 
+	// Thinks says when it makes output that its answer does not show.
+	Thinks Reasoning
+
 	// Capabilities from models.yaml; nil: not said, allowed.
 	Tools, Vision, Reasoning *bool
 	// MinOutput is min_output_tokens (1,024 unless set).
@@ -191,9 +194,8 @@ func (r *Registry) loadPrices(flags []string) error {
 // loadProviders puts the built-in providers, the file's and the environment's
 // base URLs together.
 func (r *Registry) loadProviders(file *modelsFile, baseURLs map[string]string) error {
-	for _, b := range builtins {
-		p := b.Provider
-		for _, variable := range b.keyEnvs {
+	for _, p := range builtins {
+		for _, variable := range p.Host().Keys {
 			if r.hasKey[variable] {
 				p.KeyEnv = variable
 				break
@@ -223,6 +225,7 @@ func (r *Registry) loadProviders(file *modelsFile, baseURLs map[string]string) e
 
 // finish fills in what follows from the base URL and the keys.
 func (r *Registry) finish(p Provider) Provider {
+	p.host = HostOf(p.BaseURL)
 	if p.PriceAs == "" {
 		p.PriceAs = priceHost(p.BaseURL)
 	}
@@ -230,7 +233,9 @@ func (r *Registry) finish(p Provider) Provider {
 	return p
 }
 
-func (r *Registry) keyed(p Provider) bool { return r.hasKey[p.Name] || r.hasKey[p.KeyEnv] }
+func (r *Registry) keyed(p Provider) bool {
+	return r.hasKey[p.Name] || slices.ContainsFunc(p.KeyEnvs(), func(name string) bool { return r.hasKey[name] })
+}
 
 // compare holds a price of models.yaml against the catalogue's: one that is far
 // off is told, one in another unit is refused.

@@ -105,7 +105,7 @@ func (m *modelsFile) readProviders(f yamlFile, n *yaml.Node) error {
 func (m *modelsFile) readProvider(f yamlFile, key, n *yaml.Node) (Provider, error) {
 	p := Provider{Name: key.Value, Type: typeOpenAI, KeyEnv: keyVariable(key.Value)}
 	if b, known := builtinNamed(key.Value); known {
-		p = b.Provider
+		p = b
 	}
 	p.PriceAs = ""
 	base, streamUsage := n, true

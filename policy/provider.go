@@ -20,6 +20,7 @@ const (
 	anthropic = "anthropic"
 	google    = "google"
 	groqName  = "groq"
+	azure     = "azure"
 )
 
 // Provider is an upstream API.
@@ -40,77 +41,37 @@ type Provider struct {
 	PriceAs string // catalogue provider whose rows are used; "": of an unknown host
 	// NoStreamUsage: the upstream rejects stream_options.include_usage.
 	NoStreamUsage bool
+
+	host *Host // what is known of where BaseURL leads; nil: to be looked up
 }
 
-// builtin is a provider that needs no models.yaml.
-type builtin struct {
-	Provider
-	keyEnvs []string // the first is KeyEnv
-	hosts   []string // whose rows the catalogue has; subdomains count
-}
+// builtins are the providers that need no models.yaml, in the order in which
+// they are listed: the hosts that have one base URL for all.
+var builtins = builtinProviders()
 
-// builtins are in the order in which they are listed.
-var builtins = []builtin{
-	known1(openAI, typeOpenAI, "https://api.openai.com/v1", "OPENAI_API_KEY"),
-	known1(anthropic, typeAnthropic, "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-	known1(google, typeGemini, "https://generativelanguage.googleapis.com", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
-	known1(groqName, typeOpenAI, "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-	known1("mistral", typeOpenAI, "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-	known1("deepseek", typeOpenAI, "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-	known1("xai", typeOpenAI, "https://api.x.ai/v1", "XAI_API_KEY"),
-	known1("together", typeOpenAI, "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
-	known1("fireworks", typeOpenAI, "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
-	known1("cerebras", typeOpenAI, "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
-	known1("openrouter", typeOpenAI, "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-}
-
-// moreHosts are further hosts of the built-in providers.
-var moreHosts = map[string]string{
-	"googleapis.com":  google,
-	"api.together.ai": "together",
-}
-
-func known1(name, kind, base string, keyEnvs ...string) builtin {
-	u, err := url.Parse(base)
-	if err != nil {
-		panic(err) // a constant
+func builtinProviders() (list []Provider) {
+	for i := range hosts {
+		if h := &hosts[i]; h.Base != "" {
+			list = append(list, Provider{Name: h.Name, Type: h.Type, BaseURL: h.Base, KeyEnv: h.Keys[0], PriceAs: h.Name, host: h})
+		}
 	}
-	return builtin{
-		Provider: Provider{Name: name, Type: kind, BaseURL: base, KeyEnv: keyEnvs[0], PriceAs: name},
-		keyEnvs:  keyEnvs,
-		hosts:    []string{u.Hostname()},
-	}
+	return list
 }
 
-func builtinNamed(name string) (builtin, bool) {
+func builtinNamed(name string) (Provider, bool) {
 	for _, b := range builtins {
 		if b.Name == name {
 			return b, true
 		}
 	}
-	return builtin{}, false
+	return Provider{}, false
 }
 
 // priceHost is the provider whose catalogue rows are right for a host; "" for
-// a host that nobody knows.
+// a host that nobody knows, and for servers that sell nothing.
 func priceHost(base string) string {
-	u, err := url.Parse(base)
-	if err != nil {
-		return ""
-	}
-	host := strings.ToLower(u.Hostname())
-	on := func(known string) bool { return host == known || strings.HasSuffix(host, "."+known) }
-	for _, b := range builtins {
-		for _, known := range b.hosts {
-			if on(known) {
-				return b.Name
-			}
-		}
-	}
-	for known, name := range moreHosts {
-		if on(known) {
-			return name
-		}
+	if h := HostOf(base); h != nil && h.Port == "" {
+		return h.Name
 	}
 	return ""
 }
@@ -129,13 +90,16 @@ func normalBase(name, kind, raw string) (string, error) {
 		return "", fmt.Errorf("a base URL has no user, query or fragment")
 	}
 	path := strings.TrimRight(u.Path, "/")
+	host := HostOf(raw)
 	switch {
 	case kind == typeAnthropic:
 		path = strings.TrimSuffix(path, "/v1")
 	case kind == typeGemini:
 		path = strings.TrimSuffix(strings.TrimSuffix(path, "/v1beta"), "/v1")
-	case name == groqName && (path == "" || path == "/openai"):
+	case (name == groqName || host != nil && host.Name == groqName) && (path == "" || path == "/openai"):
 		path = "/openai/v1" // the Groq SDK's base URL ends before its /openai
+	case path == "" && host != nil && host.Type == kind:
+		path = host.path()
 	case path == "":
 		path = "/v1"
 	}

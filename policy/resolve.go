@@ -97,6 +97,7 @@ func (r *Registry) fill(m *Model, given *Price) error {
 		m.MinOutput = leastTokens
 	}
 	row, assumed := r.row(m.Provider, m.Sent)
+	m.Thinks = reasoningOf(row, m.Reasoning)
 	if row != nil && m.Context == 0 {
 		m.Context = row.Context
 	}
@@ -125,8 +126,8 @@ func (r *Registry) fill(m *Model, given *Price) error {
 		m.Price.Assumed = assumed
 		m.Price.Version = m.Price.version()
 	default:
-		return fmt.Errorf("%w: %q at %s (%s); add --price %s=IN/OUT (dollars per million tokens), for example --price %s=0.60/2.40",
-			ErrUnpriced, m.Name, hostOf(m.Provider.BaseURL), m.Provider.Name, m.Name, m.Name)
+		return fmt.Errorf("%w: %q at %s (%s)%s; add --price %s=IN/OUT (dollars per million tokens), for example --price %s=0.60/2.40",
+			ErrUnpriced, m.Name, hostOf(m.Provider.BaseURL), m.Provider.Name, r.hint(m.Provider, m.Sent), m.Name, m.Name)
 	}
 	if m.Provider.Local {
 		// What has a price is not free, though it needs no key.
@@ -139,7 +140,10 @@ func (r *Registry) fill(m *Model, given *Price) error {
 // another host's.
 func (r *Registry) row(p Provider, sent string) (found *row, assumed bool) {
 	if p.PriceAs != "" {
-		return r.catalogue().find(p.PriceAs, sent), false
+		if found = r.catalogue().find(p.PriceAs, sent); found == nil && p.PriceAs == azure {
+			return r.catalogue().find(openAI, sent), true // Azure sells OpenAI's models, at its prices
+		}
+		return found, false
 	}
 	own := map[string]string{typeOpenAI: openAI, typeAnthropic: anthropic, typeGemini: google}[p.Type]
 	if found = r.catalogue().find(own, sent); found == nil {

@@ -23,7 +23,7 @@ from decimal import Decimal
 
 from genai_prices import Usage, data
 
-from make_prices import PROVIDERS
+from genai_list import PROVIDERS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -1,10 +1,12 @@
-"""Write policy/prices.json, the built-in price catalogue, from genai-prices.
+"""Write policy/prices.json, the built-in catalogue, from genai-prices and LiteLLM.
 
-    pip install genai-prices==0.2.3 && python make_prices.py ../../policy/prices.json
+    pip install genai-prices==0.2.3 && pip install --no-deps litellm==1.110.2
+    python make_prices.py ../../policy/prices.json     writes it
+    python make_prices.py --diff                       prints where the lists differ
+    python make_prices.py --rest                       lists rows whose facts are not known
 
-`make prices` does that in a virtual environment. The list is
-https://github.com/pydantic/genai-prices (MIT licence). What this keeps, drops
-and changes is told in docs/models.md.
+`make prices`, `make prices-diff` and `make prices-rest` do that in a virtual environment.
+What is kept, dropped and changed is told in docs/models.md.
 """
 
 import argparse
@@ -13,326 +15,119 @@ import importlib.metadata
 import json
 import re
 import sys
-from decimal import ROUND_CEILING, Decimal
 
-from genai_prices import data
-from genai_prices.types import ClauseEquals, ClauseOr, StartDateConstraint, TieredPrices, TimeOfDateConstraint
+import facts
+import genai_list
+import litellm_list
+import merge
 
-# Their name of a provider -> ours.
-PROVIDERS = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "google": "google",
-    "groq": "groq",
-    "mistral": "mistral",
-    "deepseek": "deepseek",
-    "x-ai": "xai",
-    "together": "together",
-    "fireworks": "fireworks",
-    "cerebras": "cerebras",
-    "openrouter": "openrouter",
-}
-
-# Their class of usage -> ours, and how many of a unit the price is for.
-CLASSES = {
-    "input_mtok": ("input", 1),
-    "cache_read_mtok": ("cache_read", 1),
-    "cache_write_mtok": ("cache_write_5m", 1),
-    "cache_write_5m_mtok": ("cache_write_5m", 1),
-    "cache_write_1h_mtok": ("cache_write_1h", 1),
-    "output_mtok": ("output", 1),
-    "input_audio_mtok": ("audio_in", 1),
-    "output_audio_mtok": ("audio_out", 1),
-    "web_searches_kcount": ("per_search", 1000),
-    "requests_kcount": ("per_request", 1000),
-}
-
-# Classes that usage does not tell apart: the dearest stands for both.
-MERGED = {
-    "input_text_mtok": "input",
-    "input_image_mtok": "input",
-    "input_video_mtok": "input",
-    "cache_image_read_mtok": "cache_read",
-    "output_text_mtok": "output",
-    "output_image_mtok": "output",
-    "output_video_mtok": "output",
-    "output_reasoning_mtok": "output",
-    "output_citation_mtok": "output",
-}
-
-# Cached audio is billed as audio; searches in the provider's own files are
-# bounded by the dearer web search.
-IGNORED = {"cache_audio_read_mtok", "storage_searches_kcount"}
-
-# Limits that the list does not have, by provider and id: longest answer and
-# context window. From the providers' model pages:
-#   https://developers.openai.com/api/docs/models
-#   https://platform.claude.com/docs/en/about-claude/models/overview
-#   https://ai.google.dev/gemini-api/docs/models
-#   https://console.groq.com/docs/models
-#   https://api-docs.deepseek.com/quick_start/pricing
-# The first pattern that matches the whole id counts. Where none does, the
-# longest answer is not known and docs/models.md says what stands for it.
-LIMITS = {
-    "openai": [
-        (r"gpt-5(\.\d+)?-chat.*", 16_384, 128_000),
-        (r"gpt-[56].*", 128_000, 400_000),
-        (r"gpt-4\.1.*", 32_768, 1_047_576),
-        (r"gpt-4o-2024-05-13", 4_096, 128_000),
-        (r"(chatgpt-)?gpt-4o.*|chatgpt-4o.*", 16_384, 128_000),
-        (r"gpt-(audio|4\.5).*|gpt-chat-latest", 16_384, 128_000),
-        (r"gpt-oss.*", 65_536, 131_072),
-        (r"gpt-4-32k.*", 32_768, 32_768),
-        (r"gpt-4-turbo.*|gpt-4-(1106|0125|vision).*", 4_096, 128_000),
-        (r"gpt-4.*", 8_192, 8_192),
-        (r"gpt-3\.5-turbo-instruct.*", 4_096, 4_096),
-        (r"gpt-3\.5-turbo.*", 4_096, 16_385),
-        (r"o1-mini.*", 65_536, 128_000),
-        (r"o1-preview.*", 32_768, 128_000),
-        (r"(o1|o3|o4).*", 100_000, 200_000),
-        (r"codex-mini.*", 100_000, 200_000),
-        (r"(davinci|babbage)-002", 16_384, 16_384),
-        (r"text-embedding.*", 0, 8_192),
-    ],
-    "anthropic": [
-        (r"claude-3-(opus|sonnet|haiku).*", 4_096, 200_000),
-        (r"claude-3-5.*", 8_192, 200_000),
-        (r"claude-3-7.*", 128_000, 200_000),
-        (r"claude-opus-4(-[01])?(-\d{8})?", 32_000, 200_000),
-        (r"claude-sonnet-4(-[05])?(-\d{8})?", 64_000, 1_000_000),
-        (r"claude-(opus-4-5|haiku-4-5).*", 64_000, 200_000),
-        (r"claude-(opus|sonnet|haiku|fable|mythos)-[4-9].*", 128_000, 1_000_000),
-        (r"claude-(2|instant|v1).*", 4_096, 200_000),
-    ],
-    "google": [
-        (r"gemini-.*embedding.*|text-embedding.*", 0, 8_192),
-        (r"gemini-.*(image|tts).*", 32_768, 1_048_576),
-        (r"gemini-(2\.5|3).*", 65_536, 1_048_576),
-        (r"gemini-(2\.0|1\.5).*", 8_192, 2_097_152),
-        (r"gemini-.*", 65_536, 1_048_576),
-        (r"gemma-3.*", 8_192, 131_072),
-    ],
-    "groq": [
-        (r"llama-3\.1-8b-instant", 131_072, 131_072),
-        (r"llama-3\.3-70b-versatile", 32_768, 131_072),
-        (r"openai/gpt-oss-(20b|120b)", 65_536, 131_072),
-        (r"meta-llama/llama-4-.*", 8_192, 131_072),
-        (r"moonshotai/kimi-k2.*", 16_384, 262_144),
-        (r"qwen/qwen3-32b", 40_960, 131_072),
-    ],
-    "deepseek": [
-        (r"deepseek-chat", 8_192, 131_072),
-        (r"deepseek-reasoner", 65_536, 131_072),
-    ],
-}
+ORDER = ["p", "id", "alias", "kind", "context", "max_output", "reasoning", "off", "rates", "tiers", "bands", "date", "source", "stated", "dearest", "differ"]
+EMBEDDING = re.compile(r".*embed.*", re.I)
+# What makes only pictures or music: no metered route serves it.
+MEDIA = re.compile(r"(chatgpt|gpt)-image-.*|lyria-.*", re.I)
+# Models that search in every call: each costs a search, which chat does not count.
+SEARCHES = re.compile(r".*-search-preview.*|gpt-5-search-api.*", re.I)
+# The coverage that the tests hold the rows of these to, in percent.
+COVERED = {**dict.fromkeys(("openai", "anthropic", "google", "groq", "mistral", "deepseek", "xai"), 95), "openrouter": 80}
 
 
-# Published ids that the list covers by a prefix only. Each is checked against
-# the list's own search.
-MORE = {
-    "google": {
-        "gemini-1.5-flash": ["gemini-1.5-flash-001", "gemini-1.5-flash-002"],
-        "gemini-1.5-pro": ["gemini-1.5-pro-001", "gemini-1.5-pro-002"],
-        "gemini-2.0-flash": ["gemini-2.0-flash-001", "gemini-2.0-flash-exp"],
-        "gemini-2.0-flash-lite": ["gemini-2.0-flash-lite-001"],
-        "gemini-2.5-pro": ["gemini-2.5-pro-preview-05-06", "gemini-2.5-pro-preview-06-05"],
-        "gemini-2.5-flash-lite": ["gemini-2.5-flash-lite-preview-09-2025"],
-        "gemini-3.1-pro-preview": ["gemini-3.1-pro-preview-customtools"],
-    },
-    "anthropic": {"claude-opus-4-0": ["claude-opus-4"], "claude-sonnet-4-0": ["claude-sonnet-4"]},
-}
+def theirs_of(row, rows):
+    """LiteLLM's row of the same model: by its id, else by an alias."""
+    for name in [row["id"].lower(), *row.get("alias", [])]:
+        if found := rows[row["p"]].get(name):
+            if found["prices"] and not found["tiered"]:
+                return found
+    return None
 
 
-class Skip(Exception):
-    """The row is not billed by the token."""
-
-
-def decimal(value, per, notes):
-    """Dollars a unit as plain text; what is finer than a pico-dollar a token rounds up."""
-    value = value / per
-    places = 6 if per == 1 else 12
-    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_CEILING)
-    if rounded != value:
-        notes.add("rounded")
-    text = format(rounded, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def at(value, tokens):
-    """The price of a class with so many input tokens."""
-    if isinstance(value, TieredPrices):
-        price = value.base
-        for tier in value.tiers:
-            if tokens > tier.start:
-                price = tier.price
-        return price
-    return value
-
-
-def rates(price, tokens, notes):
-    found = {}
-    prices = {k: at(v, tokens) for k, v in vars(price).items() if v is not None}
-    for key, value in prices.items():
-        if key in CLASSES:
-            name, per = CLASSES[key]
-            if key == "cache_write_mtok" and "cache_write_5m_mtok" in prices:
+def more(rows, taken, day):
+    """The models that only LiteLLM has."""
+    for provider, found in rows.items():
+        for name, theirs in sorted(found.items()):
+            undated = re.sub(r"(-20\d\d-?\d\d-?\d\d|-latest)$", "", name)
+            standard = theirs["prices"].get((0, ""), {})
+            embedding = theirs["mode"] == "embedding"
+            if {name, undated} & taken[provider] or theirs["tiered"] or "input" not in standard or not embedding and "output" not in standard:
                 continue
-            found[name] = (value, per)
-        elif key not in MERGED and key not in IGNORED:
-            raise Skip(f"billed by {key}")
-    for key, name in MERGED.items():
-        if key not in prices:
-            continue
-        if name in found and prices[key] > found[name][0]:
-            found[name] = (prices[key], 1)
-            notes.add(key.removesuffix("_mtok"))
-        elif name not in found and name != "cache_read":
-            found[name] = (prices[key], 1)
-            notes.add(key.removesuffix("_mtok"))
-    if "input" not in found:
-        raise Skip("no input price")
-    return {name: decimal(value, per, notes) for name, (value, per) in found.items()}
-
-
-def thresholds(price):
-    return {t.start for v in vars(price).values() if isinstance(v, TieredPrices) for t in v.tiers}
-
-
-def dearest(all_rates):
-    merged = {}
-    for r in all_rates:
-        for name, value in r.items():
-            if name not in merged or Decimal(value) > Decimal(merged[name]):
-                merged[name] = value
-    return merged
-
-
-def moments(model, day, notes):
-    """When to ask for the price: now, at every hour where it goes by the hour,
-    and on the days for which another price is announced. The dearest counts."""
-    prices = model.prices if isinstance(model.prices, list) else []
-    hours = [12]
-    if any(isinstance(p.constraint, TimeOfDateConstraint) for p in prices):
-        notes.add("time_of_day")
-        hours = range(24)
-    days = {day}
-    for p in prices:
-        if isinstance(p.constraint, StartDateConstraint) and p.constraint.start_date > day:
-            notes.add("announced")
-            days.add(p.constraint.start_date)
-    return [datetime.datetime(d.year, d.month, d.day, h, tzinfo=datetime.UTC) for d in sorted(days) for h in hours]
-
-
-def tiers(model):
-    found = {}
-    for variant in model.price_variants or []:
-        when = dict(variant.when)
-        if list(when) == ["service_tier"] and when["service_tier"] in ("flex", "priority", "fast"):
-            # OpenAI answers "fast" as "priority"; the catalogue knows the answer's name.
-            name = "priority" if when["service_tier"] == "fast" else when["service_tier"]
-            found.setdefault(name, []).append(when)
-        elif when == {"speed": "fast"}:
-            found.setdefault("fast", []).append(when)
-    return found
-
-
-def aliases(provider, model):
-    """Ids that stand for this model exactly. No prefixes, no patterns."""
-    def clauses(match):
-        if isinstance(match, ClauseEquals):
-            yield match.equals
-        elif isinstance(match, ClauseOr):
-            for clause in match.or_:
-                yield from clauses(clause)
-
-    found = {a.lower() for a in clauses(model.match)}
-    more = list(MORE.get(provider.id, {}).get(model.id, []))
-    if model.id.endswith("-latest"):
-        more.append(model.id.removesuffix("-latest"))
-    for name in more:
-        if provider.find_model(name) is model:
-            found.add(name.lower())
-    return sorted(found - {model.id.lower()})
-
-
-def limits(provider, name):
-    for pattern, output, context in LIMITS.get(provider, []):
-        if re.fullmatch(pattern, name):
-            return output, context
-    return None, None
-
-
-def row(provider, model, day):
-    notes = set()
-    when = moments(model, day, notes)
-    prices = [model.get_prices(t) for t in when]
-    starts = sorted(set().union(*(thresholds(p) for p in prices)) - {0})
-    named = {name: [model.get_prices(when[0], c) for c in contexts] for name, contexts in tiers(model).items()}
-    for variant in named.values():
-        starts = sorted(set(starts).union(*(thresholds(p) for p in variant)) - {0})
-
-    def band(tokens):
-        out = {"rates": dearest(rates(p, tokens, notes) for p in prices)}
-        if named:
-            out["tiers"] = {n: dearest(rates(p, tokens, notes) for p in ps) for n, ps in sorted(named.items())}
-        return out
-
-    ours = PROVIDERS[provider.id]
-    output, context = limits(ours, model.id)
-    verified = re.findall(r"(?:verified|checked) on (20\d\d-\d\d-\d\d)", model.price_comments or "")
-    made = {"p": ours, "id": model.id, "alias": aliases(provider, model)}
-    made["context"] = max(model.context_window or 0, context or 0)
-    made["max_output"] = output or 0
-    made |= band(0)
-    made["bands"] = [{"above": s} | band(s + 1) for s in starts]
-    made["date"] = max(verified) if verified else day.isoformat()
-    made["source"] = (provider.pricing_urls or [""])[0]
-    made["dearest"] = sorted(notes)
-    return {k: v for k, v in made.items() if v or k == "rates"}
+            if "/" in name and provider not in ("together", "fireworks", "groq", "perplexity") or re.match(r"(us|eu|global)\.", name):
+                continue
+            taken[provider].add(name)
+            kept = {k: v for k, v in theirs["prices"].items() if "input" in v}
+            yield {"p": provider, "id": theirs["id"], **merge.fields(kept), "date": day.isoformat(),
+                   "source": theirs["source"] if theirs["source"].startswith("https://") else "https://docs.litellm.ai/docs/providers"}
 
 
 def catalogue(day):
-    rows, skipped = [], []
-    for provider in data.providers:
-        if provider.id not in PROVIDERS:
+    rows, skipped = genai_list.rows_of(day)
+    lists = litellm_list.rows()
+    differ, taken = [], {p: set() for p in lists}
+    for row in rows:
+        taken[row["p"]].update([row["id"].lower(), *row.get("alias", [])])
+        theirs = theirs_of(row, lists)
+        if theirs is None:
             continue
-        taken = {m.id.lower() for m in provider.models}
-        for model in provider.models:
-            if model.id.startswith("ft:") or model.id.endswith("-"):
-                skipped.append(f"{provider.id}/{model.id}: not a model's name")
-                continue
-            try:
-                made = row(provider, model, day)
-            except Skip as why:
-                skipped.append(f"{provider.id}/{model.id}: {why}")
-                continue
-            # An id is its own row's; the first row that lists an alias has it,
-            # as in the list's own search.
-            if "alias" in made:
-                made["alias"] = [a for a in made["alias"] if a not in taken]
-                taken.update(made["alias"])
-                if not made["alias"]:
-                    del made["alias"]
-            rows.append(made)
-    order = list(PROVIDERS.values())
+        prices, where = merge.merged(merge.bands_of(row), theirs["prices"])
+        for key in ("rates", "tiers", "bands"):
+            row.pop(key, None)
+        row |= merge.fields(prices)
+        if where:
+            row["differ"] = sorted({merge.place(*w[:3]) for w in where})
+            differ += [(row["p"], row["id"], theirs["key"], *w) for w in where]
+    taken["fireworks"] |= {n.rpartition("/")[2] for n in taken["fireworks"]}
+    rows += more(lists, taken, day)
+    fees = {r["id"].lower(): r["rates"]["per_search"] for r in rows if r["p"] == "openai" and SEARCHES.match(r["id"]) and "per_search" in r["rates"]}
+    fees |= {r["id"].lower(): r["rates"]["per_request"] for r in rows if r["p"] == "perplexity" and "per_request" in r["rates"]}
+    for row in rows:
+        if row["p"] in ("openai", "openrouter") and (fee := fees.get(row["id"].lower().rpartition("/")[2])):
+            row["rates"]["per_request"] = fee
+        facts.fill(row, lists)
+        if EMBEDDING.match(row["id"]) and "image" not in row["id"]:
+            row["kind"], row["max_output"] = "embedding", 0
+            row.setdefault("reasoning", "never")
+    skipped += [f"{r['p']}/{r['id']}: makes no text" for r in rows if MEDIA.fullmatch(r["id"])]
+    rows = [r for r in rows if not MEDIA.fullmatch(r["id"])]
+    order = list(genai_list.PROVIDERS.values())
     rows.sort(key=lambda r: (order.index(r["p"]), r["id"].lower()))
-    return rows, skipped
+    return [{k: r[k] for k in ORDER if r.get(k) or k == "max_output" and r.get("kind") == "embedding"} for r in rows], skipped, differ
+
+
+def known(row):
+    return "reasoning" in row and "max_output" in row and "context" in row
+
+
+def coverage(rows):
+    for provider, wanted in COVERED.items():
+        own = [r for r in rows if r["p"] == provider]
+        have = sum(map(known, own))
+        yield provider, have, len(own), wanted, [r["id"] for r in own if not known(r)]
+
+
+def write(path, rows, day):
+    versions = ", ".join(f"{n} {importlib.metadata.version(n)}" for n in ("genai-prices", "litellm"))
+    head = {"version": 1, "date": day.isoformat(), "list": versions}
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(json.dumps(head, separators=(",", ":"))[:-1] + ',"models":[\n')
+        f.write(",\n".join(json.dumps(r, separators=(",", ":")) for r in rows))
+        f.write("\n]}\n")
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    args.add_argument("out", help="the file to write")
+    args.add_argument("out", nargs="?", help="the file to write")
     args.add_argument("--date", type=datetime.date.fromisoformat, default=datetime.datetime.now(datetime.UTC).date())
+    args.add_argument("--diff", action="store_true", help="print where the lists differ")
+    args.add_argument("--rest", action="store_true", help="list the rows whose facts are not known")
     args = args.parse_args()
-    rows, skipped = catalogue(args.date)
-    head = {"version": 1, "date": args.date.isoformat(), "list": f"genai-prices {importlib.metadata.version('genai-prices')}"}
-    with open(args.out, "w", encoding="utf-8") as f:
-        f.write(json.dumps(head, separators=(",", ":"))[:-1] + ',"models":[\n')
-        f.write(",\n".join(json.dumps(r, separators=(",", ":")) for r in rows))
-        f.write("\n]}\n")
-    print(f"{len(rows)} models; not billed by the token: {len(skipped)}", file=sys.stderr)
-    for line in skipped:
-        print("  " + line, file=sys.stderr)
+    rows, skipped, differ = catalogue(args.date)
+    if args.out:
+        write(args.out, rows, args.date)
+    for provider, name, key, above, tier, kind, one, other in differ if args.diff else ():
+        print(f"{provider}/{name}: {merge.place(above, tier, kind)}: genai-prices {one}, LiteLLM {other} ({key}); {max(one, other, key=float)} stands")
+    for provider, have, of, wanted, rest in coverage(rows):
+        print(f"{provider}: {have} of {of} rows have reasoning, longest answer and window ({100 * have / of:.1f} %, wanted {wanted} %)", file=sys.stderr)
+        if args.rest:
+            print("\n".join(f"{provider}/{name}" for name in rest))
+    print(f"{len(rows)} models; {len(differ)} prices on which the lists differ; not billed by the token: {len(skipped)}", file=sys.stderr)
 
 
 if __name__ == "__main__":
