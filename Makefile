@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: build test race check vuln demo bench big crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs clean cc tools
+.PHONY: build test race check vuln demo bench big crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -92,6 +92,20 @@ prices-rest: ## the models whose reasoning, longest answer or window is not know
 
 docs: ## man pages
 	go run ./clients/manpages docs/man
+
+TARGETS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64
+dist: ## everything that a release consists of, in dist; the same commit gives the same bytes
+	cd clients/package && $(GO) run . -source ../.. -out ../../dist -version $(VERSION) -targets $(TARGETS)
+
+dist-check: dist ## install and use each package of dist without Go, build dist again elsewhere (installs rpm, ruby, qemu-user-static)
+	./clients/package/check
+
+release: ## dist from a clean tag, checked
+	@test -z "$$(git status --porcelain)" || { echo "release: the work tree has changes; commit them first"; exit 1; }
+	@test "$$(git describe --exact-match --tags HEAD 2>/dev/null)" = "v$(VERSION)" || { \
+	  echo "release: HEAD is not tagged v$(VERSION); see docs/operations.md, Releasing"; exit 1; }
+	$(MAKE) --no-print-directory dist-check
+	@echo "release: dist holds aex $(VERSION); what is left to do with it is in docs/operations.md, Releasing"
 
 cc:
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { \

@@ -235,13 +235,40 @@ func (a *app) stopDaemon(ctx context.Context, wait time.Duration, port int) erro
 }
 
 func (a *app) daemonStatusCommand() *cobra.Command {
-	port := 0
+	port, health := 0, false
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "status", Short: "tell whether the server runs; exit 1 when not", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemonStatus(cmd.Context(), port) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if health {
+				return a.daemonHealth(cmd.Context())
+			}
+			return a.daemonStatus(cmd.Context(), port)
+		},
 	})
+	cmd.Flags().BoolVar(&health, "health", false, "only whether it answers, for a container's health check: GET /health")
 	cmd.Flags().IntVar(&port, "port", 0, "fail unless this is where it listens")
 	return cmd
+}
+
+// daemonHealth asks less than status: a server whose ledger cannot commit for
+// a while is not mended by being started again.
+func (a *app) daemonHealth(ctx context.Context) error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	v := a.lookAtDaemon(ctx, s)
+	if !v.Running {
+		return hinted(errors.New("no server runs"), "start one with: aex serve")
+	}
+	if err := answers(ctx, v, "/health"); err != nil {
+		return hinted(fmt.Errorf("the server does not answer: %w", err), "its log is %s, or what aex serve printed", logPath(s.home))
+	}
+	if a.json {
+		return a.printJSON(map[string]bool{"healthy": true})
+	}
+	a.printf("healthy")
+	return nil
 }
 
 func (a *app) daemonStatus(ctx context.Context, port int) error {

@@ -2,5 +2,5 @@
 
 from ._binary import find_binary
 
-__version__ = "2.0.0"
+__version__ = "3.0.0"
 __all__ = ["find_binary", "__version__"]

@@ -10,7 +10,8 @@ def main():
     try:
         binary = find_binary()
     except RuntimeError as error:
-        sys.exit(f"aex: {error}")
+        print(f"aex: {error}", file=sys.stderr)
+        sys.exit(125)
     os.execv(binary, ["aex", *sys.argv[1:]])
 
 

@@ -1,0 +1,137 @@
+// Command package makes all that a release consists of, from one work tree:
+// binaries, archives, Debian, RPM and Alpine packages, Python wheels, npm
+// packages, a container image, a Homebrew formula, bills of materials, sums.
+//
+// The same source gives the same bytes: every time is the commit's, or
+// SOURCE_DATE_EPOCH, every list is sorted, and nothing of the machine is told.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	r := &release{}
+	targets := flag.String("targets", "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64", "what to build for, `GOOS/GOARCH,...`")
+	flag.StringVar(&r.source, "source", "../..", "the work tree")
+	flag.StringVar(&r.out, "out", "../../dist", "where to put it all; what is there is removed")
+	flag.StringVar(&r.version, "version", "", "the version, without a v")
+	flag.Parse()
+	if err := r.make(*targets); err != nil {
+		fmt.Fprintln(os.Stderr, "package:", err)
+		os.Exit(1)
+	}
+}
+
+// release is what is made, and from what.
+type release struct {
+	source, out string
+	version     string
+	commit      string
+	date        time.Time
+	targets     []target
+	papers      papers
+}
+
+// target is a platform, by Go's names.
+type target struct{ os, arch string }
+
+func (t target) String() string { return t.os + "_" + t.arch }
+
+// make does one kind after the other; the sums come last, over all of it.
+func (r *release) make(targets string) error {
+	if err := r.prepare(targets); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"binaries", r.binaries},
+		{"man pages and completions", r.writePapers},
+		{"archives", r.archives},
+		{"Debian, RPM and Alpine packages", r.linuxPackages},
+		{"Python wheels", r.wheels},
+		{"npm packages", r.npmPackages},
+		{"container image", r.image},
+		{"Homebrew formula", r.formula},
+		{"bills of materials", r.materials},
+		{"SHA-256 sums", r.sums},
+	} {
+		fmt.Println("package:", step.name)
+		if err := step.do(); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// prepare reads what the release is of, and empties its folder.
+func (r *release) prepare(targets string) (err error) {
+	if r.version == "" {
+		return errors.New("-version is missing, for example 3.0.0")
+	}
+	if r.source, err = filepath.Abs(r.source); err != nil {
+		return err
+	}
+	if r.out, err = filepath.Abs(r.out); err != nil {
+		return err
+	}
+	for _, name := range strings.Split(targets, ",") {
+		system, arch, ok := strings.Cut(name, "/")
+		if !ok {
+			return fmt.Errorf("-targets: %q is not GOOS/GOARCH", name)
+		}
+		if _, known := pythonPlatform[target{system, arch}]; !known {
+			return fmt.Errorf("-targets: there are no packages for %s", name)
+		}
+		r.targets = append(r.targets, target{system, arch})
+	}
+	if r.commit, err = r.git("rev-parse", "HEAD"); err != nil {
+		return err
+	}
+	stamp := os.Getenv("SOURCE_DATE_EPOCH")
+	if stamp == "" {
+		if stamp, err = r.git("log", "-1", "--format=%ct"); err != nil {
+			return err
+		}
+	}
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil {
+		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
+	}
+	r.date = time.Unix(seconds, 0).UTC()
+	if err := os.RemoveAll(r.out); err != nil {
+		return err
+	}
+	return os.MkdirAll(r.out, 0o755)
+}
+
+func (r *release) git(args ...string) (string, error) {
+	out, err := exec.Command("git", append([]string{"-C", r.source}, args...)...).Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w", strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// command runs a tool in the work tree, with the release's time in its
+// environment; what it prints is only shown where it fails.
+func (r *release) command(env []string, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = r.source
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(r.date.Unix(), 10), "TZ=UTC", "LC_ALL=C")
+	cmd.Env = append(cmd.Env, env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
+}
