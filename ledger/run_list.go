@@ -10,8 +10,11 @@ import (
 // RunFilter picks runs for Runs. Newest first.
 type RunFilter struct {
 	Agent string
-	Open  bool // only those that have not ended
-	Limit int  // 0: 50
+	Open  bool      // only those that have not ended
+	State string    // only those in this state, or that ended with this outcome
+	Since time.Time // only those that started at it or later
+	Until time.Time // only those that started before it
+	Limit int       // 0: 50; below 0: all
 }
 
 // Runs lists runs, newest first.
@@ -23,7 +26,16 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	if f.Open {
 		where += ` AND r.state <> 'ended'`
 	}
-	runs, err := l.runs(ctx, l.read, where, args, cmp.Or(max(f.Limit, 0), 50))
+	if f.State != "" {
+		where, args = where+` AND CASE r.state WHEN 'ended' THEN r.outcome = ? OR ? = 'ended' ELSE r.state = ? END`, append(args, f.State, f.State, f.State)
+	}
+	if !f.Since.IsZero() {
+		where, args = where+` AND r.started_at >= ?`, append(args, f.Since.UnixMilli())
+	}
+	if !f.Until.IsZero() {
+		where, args = where+` AND r.started_at < ?`, append(args, f.Until.UnixMilli())
+	}
+	runs, err := l.runs(ctx, l.read, where, args, cmp.Or(f.Limit, 50))
 	if err != nil {
 		return nil, fmt.Errorf("listing runs: %w", err)
 	}

@@ -14,6 +14,10 @@ const (
 	ByAgent Grouping = "agent"
 	ByModel Grouping = "model"
 	ByRun   Grouping = "run"
+
+	ByProvider Grouping = "provider"
+	ByProgram  Grouping = "program" // that a run started
+
 	ByKind  Grouping = "kind"  // model, provider and wire, with how long calls took
 	ByCause Grouping = "cause" // refusals, by x-aex-code
 	ByHour  Grouping = "hour"
@@ -85,6 +89,10 @@ var keys = map[Grouping]string{
 	ByAgent: `coalesce(a.name, '')`,
 	ByModel: `t.model`,
 	ByRun:   `coalesce(r.id, '')`,
+
+	ByProvider: `t.provider`,
+	ByProgram:  `coalesce(r.program, '')`,
+
 	ByKind:  `''`,
 	ByCause: `t.cause`,
 }
@@ -93,8 +101,8 @@ var keys = map[Grouping]string{
 // oldest bucket first, the largest sum first within one. Every view of spending
 // comes from here, so that they agree to the micro-dollar.
 //
-// By run, calls without a run have the key "", and so does what was spent
-// before aex kept sums by run.
+// By run or program, calls without a run have the key ""; so does, and by
+// provider too, what was spent before aex kept sums by run.
 func (l *Ledger) Spend(ctx context.Context, f SpendFilter) ([]Spend, error) {
 	query, args, err := f.query()
 	if err != nil {
@@ -138,7 +146,7 @@ func (f SpendFilter) query() (query string, args []any, err error) {
 		kind, groups, sums = `t.model, t.provider, t.wire`, `1, 3, 4, 5`, sumColumns
 	}
 	table := `tally t LEFT JOIN agent a ON a.id = t.agent_id`
-	if f.By == ByRun {
+	if f.By == ByRun || f.By == ByProgram {
 		table += ` LEFT JOIN run r ON r.no = t.run_no`
 	}
 	return `SELECT ` + bucket + `, ` + key + `, ` + kind + `, sum(t.` + strings.Join(sums, `), sum(t.`) + `)

@@ -39,3 +39,9 @@ func anyGlob(patterns []string, names ...string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return glob(p, n) })
 	})
 }
+
+// Matches reports whether any pattern matches the name, as aex matches the
+// models and tools of an agent; without patterns every name does.
+func Matches(patterns []string, name string) bool {
+	return len(patterns) == 0 || anyGlob(patterns, name)
+}

@@ -44,6 +44,7 @@ type admin struct {
 //	GET  /metrics               the operator's token
 //	POST /admin/reload_config   the operator's token
 //	POST /admin/stop            the operator's token
+//	GET  /                      a browser is sent to /dashboard
 //	     /dashboard, /api/      Pages
 func (g *Gateway) Front(o AdminOptions) {
 	o.Gateway = g
@@ -52,6 +53,10 @@ func (g *Gateway) Front(o AdminOptions) {
 
 func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
+	if path == "/" && a.Pages != nil && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && a.Gateway.ours(r.Host) {
+		http.Redirect(w, r, "/dashboard", http.StatusSeeOther) // a browser; nothing else is at /
+		return
+	}
 	pages := a.Pages != nil && (path == "/dashboard" || strings.HasPrefix(path, "/dashboard/") || strings.HasPrefix(path, "/api/"))
 	if !pages && path != "/health" && path != "/ready" && path != "/metrics" && !strings.HasPrefix(path, "/admin/") {
 		a.Gateway.ServeHTTP(w, r)

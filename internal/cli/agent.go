@@ -41,7 +41,7 @@ files unless --allow-vision is given. Its token is shown once: aex keeps only a
 hash of it.`,
 		Example: `  aex agent create atlas 10.00 30
   aex agent create atlas 10.00 30 --allowed-models "gpt-4o*" --no-streaming --ttl 24`,
-		Args: exactly("name", "budget", "rpm"),
+		Args: exactly("NAME", "BUDGET", "RPM"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.createAgent(cmd, f, args) },
 	})
 	fl := cmd.Flags()
@@ -50,7 +50,8 @@ hash of it.`,
 	fl.Var(&f.ttl, "ttl", "how long the token lives: hours (24, 0.5), 90m, 7d, none")
 	fl.Var(&f.scope, "scope", "what the token may do: execution, read-only")
 	fl.BoolVar(&f.ifNotExists, "if-not-exists", false, "leave an agent that exists as it is")
-	return cmd
+	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels})
+	return a.arguments(cmd, false, takesText, takesUSD, kind{name: "RPM", complete: words("30", "60", "none")})
 }
 
 // v12Capabilities are what agent create gave in v1.2 and gives still.
@@ -91,7 +92,7 @@ func (a *app) createAgent(cmd *cobra.Command, f *createFlags, args []string) (er
 	a.printf("Budget: %s", budgetText(ag.Budget, ag.Window))
 	a.printf("Capabilities: %s", capabilityText(caps))
 	if !expires.IsZero() {
-		a.printf("Token expires: %s", expires.UTC().Format(time.RFC3339))
+		a.printf("Token expires: %s", expires.Local().Format(time.RFC3339))
 	}
 	a.printf("Scope: %s", f.scope.scope)
 	if caps.Passthrough {
@@ -164,7 +165,7 @@ func (a *app) mint(ctx context.Context, agent string, ttl time.Duration, scope l
 	}
 	token = hex.EncodeToString(secret)
 	if ttl > 0 {
-		expires = a.now().Add(ttl)
+		expires = a.now().Add(ttl).UTC()
 	}
 	return token, expires, store(ctx, ledger.NewToken{Hash: ledger.HashToken(token), Agent: agent, Scope: scope, Expires: expires, TTL: ttl})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,7 @@ func (a *app) agentSetCommand() *cobra.Command {
 		Long: `set changes what its flags name and leaves the rest. A budget that is lowered
 below what is spent and reserved follows as calls in flight end.`,
 		Example: "  aex agent set atlas --budget 20.00 --rpm none\n  aex agent set atlas --streaming --no-vision --allowed-models ''",
-		Args:    exactly("name"),
+		Args:    exactly("NAME"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.setAgent(cmd, f, args[0]) },
 	})
 	fl := cmd.Flags()
@@ -34,7 +35,8 @@ below what is spent and reserved follows as calls in flight end.`,
 	f.limitFlags.register(fl)
 	fl.Var(&f.rpm, "rpm", "requests a minute, or none")
 	fl.StringVar(&f.budget, "budget", "", "dollars, or none")
-	return cmd
+	a.takes(cmd, map[string]kind{"budget": takesUSD, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels})
+	return a.arguments(cmd, false, takesAgent)
 }
 
 func (a *app) setAgent(cmd *cobra.Command, f *setFlags, name string) (err error) {
@@ -110,8 +112,9 @@ func (a *app) agentPauseCommand(pause bool) *cobra.Command {
 	if pause {
 		use, short, done = "pause NAME", "refuse an agent's calls until it is resumed", "paused"
 	}
-	return a.jsonFlag(&cobra.Command{
-		Use: use, Short: short, Args: exactly("name"),
+	return a.arguments(a.jsonFlag(&cobra.Command{
+		Use: use, Short: short, Args: exactly("NAME"),
+		Example: "  aex agent " + strings.TrimSuffix(use, "NAME") + "atlas",
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
 			l, _, err := a.findAgent(ctx, args[0])
@@ -129,13 +132,14 @@ func (a *app) agentPauseCommand(pause bool) *cobra.Command {
 			a.printf("Agent '%s' %s.", printable(args[0]), done)
 			return nil
 		},
-	})
+	}), false, takesAgent)
 }
 
 func (a *app) agentDeleteCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
-		Use: "delete NAME", Short: "delete an agent, revoke its tokens and end its runs", Args: exactly("name"),
-		Long: "delete revokes an agent's tokens and ends its runs. What it spent stays in the ledger.",
+	return a.arguments(a.jsonFlag(&cobra.Command{
+		Use: "delete NAME", Short: "delete an agent, revoke its tokens and end its runs", Args: exactly("NAME"),
+		Example: "  aex agent delete atlas",
+		Long:    "delete revokes an agent's tokens and ends its runs. What it spent stays in the ledger.",
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
 			l, ag, err := a.findAgent(ctx, args[0])
@@ -159,16 +163,16 @@ func (a *app) agentDeleteCommand() *cobra.Command {
 			a.printf("Agent '%s' deleted.", printable(args[0]))
 			return nil
 		},
-	})
+	}), false, takesAgent)
 }
 
 func (a *app) topupCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
+	return a.arguments(a.jsonFlag(&cobra.Command{
 		Use: "topup AGENT|RUN DOLLARS", Short: "give an agent or a run more money",
 		Example: "  aex topup atlas 5.00\n  aex topup 7f3a 0.25",
-		Args:    exactly("agent or run", "dollars"),
+		Args:    exactly("AGENT|RUN", "DOLLARS"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.topup(cmd.Context(), args[0], args[1]) },
-	})
+	}), false, takesPayee, takesUSD)
 }
 
 // topup raises the budget of an agent of that name, else of a run whose id
@@ -213,7 +217,7 @@ func (a *app) topup(ctx context.Context, name, amount string) (err error) {
 	a.printf("run %.4s has %s of %s spent, and is %s", r.ID, r.Account.Spent, dollars(r.Account.Budget), r.State)
 	if owner, err := l.Agent(ctx, r.Agent); err == nil {
 		if left, limited := owner.Account.Left(); limited && left < by {
-			a.printf("its agent %s has only %s left: aex topup %s DOLLARS", printable(r.Agent), left, printable(r.Agent))
+			a.printf("its agent %s has only %s left: aex topup %s %s", printable(r.Agent), left, quoteShell(printable(r.Agent)), amount)
 		}
 	}
 	return nil
@@ -232,5 +236,7 @@ func (a *app) topupAgent(ctx context.Context, l *ledger.Ledger, ag ledger.Agent,
 	}
 	left, _ := ag.Account.Left()
 	a.printf("agent %s has %s of %s left", printable(ag.Name), left, budgetText(ag.Budget, ag.Window))
-	return nil
+	stuck, err := waiting(ctx, l, ag.Name) // a top-up of the agent does not reach a run whose own budget is gone
+	a.hintWaiting(stuck)
+	return err
 }

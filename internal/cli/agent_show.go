@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,16 +77,41 @@ func moment(t time.Time) *time.Time {
 }
 
 func (a *app) agentListCommand() *cobra.Command {
-	verbose := false
+	verbose, sort := false, "name"
 	cmd := a.jsonFlag(&cobra.Command{
-		Use: "list", Short: "list the agents", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.listAgents(cmd.Context(), verbose) },
+		Use: "list [PATTERN...]", Short: "list the agents",
+		Long:    "list tells of all agents, or of those whose names match a PATTERN: * is anything, ? one letter.",
+		Example: "  aex agent list\n  aex agent list 'ci-*' --sort left",
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.listAgents(cmd.Context(), args, sort, verbose) },
 	})
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "with micro-dollars and what is reserved")
-	return cmd
+	cmd.Flags().StringVar(&sort, "sort", sort, "order: by name, least left first, or most spent first")
+	a.takes(cmd, map[string]kind{"sort": oneOfKind("name", "left", "spent")})
+	return a.arguments(cmd, true, takesAgent)
 }
 
-func (a *app) listAgents(ctx context.Context, verbose bool) error {
+// sortAgents puts them in order; names decide between equals.
+func sortAgents(agents []ledger.Agent, by string) {
+	slices.SortStableFunc(agents, func(x, y ledger.Agent) int {
+		switch by {
+		case "spent":
+			return cmp.Or(cmp.Compare(y.Account.Charged(), x.Account.Charged()), cmp.Compare(x.Name, y.Name))
+		case "left":
+			l, limited := x.Account.Left()
+			m, alsoLimited := y.Account.Left()
+			if limited != alsoLimited { // who has no limit stands behind
+				return map[bool]int{true: -1, false: 1}[limited]
+			}
+			return cmp.Or(cmp.Compare(l, m), cmp.Compare(x.Name, y.Name))
+		}
+		return cmp.Compare(x.Name, y.Name)
+	})
+}
+
+func (a *app) listAgents(ctx context.Context, patterns []string, sort string, verbose bool) error {
+	if _, err := oneOf("--sort", sort, "name", "left", "spent"); err != nil {
+		return err
+	}
 	l, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -93,6 +120,12 @@ func (a *app) listAgents(ctx context.Context, verbose bool) error {
 	agents, err := l.Agents(ctx)
 	if err != nil {
 		return fmt.Errorf("listing agents: %w", err)
+	}
+	all := len(agents)
+	agents = slices.DeleteFunc(agents, func(ag ledger.Agent) bool { return !policy.Matches(patterns, ag.Name) })
+	sortAgents(agents, sort)
+	if len(agents) == 0 && all > 0 {
+		return hinted(fmt.Errorf("no agent of %d matches %s", all, strings.Join(patterns, " ")), "* is anything, ? one letter: aex agent list 'ci-*'")
 	}
 	views := []agentView{}
 	var rows [][]string
@@ -197,10 +230,11 @@ func shortCapabilities(ag ledger.Agent) string {
 }
 
 func (a *app) agentInspectCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
-		Use: "inspect NAME", Short: "tell all of an agent but its tokens", Args: exactly("name"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.inspectAgent(cmd.Context(), args[0]) },
-	})
+	return a.arguments(a.jsonFlag(&cobra.Command{
+		Use: "inspect NAME", Short: "tell all of an agent but its tokens", Args: exactly("NAME"),
+		Example: "  aex agent inspect atlas",
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.inspectAgent(cmd.Context(), args[0]) },
+	}), false, takesAgent)
 }
 
 func (a *app) inspectAgent(ctx context.Context, name string) error {
@@ -229,7 +263,7 @@ func (a *app) inspectAgent(ctx context.Context, name string) error {
 	for _, t := range tokens {
 		expires := "never"
 		if !t.Expires.IsZero() {
-			expires = t.Expires.UTC().Format(time.RFC3339)
+			expires = instant(t.Expires)
 			if t.Expires.Before(a.now()) {
 				expires += " (expired)"
 			}

@@ -14,8 +14,9 @@ import (
 func (a *app) agentTokenCommand() *cobra.Command {
 	ttl, scope := ttlFlag{}, scopeFlag{ledger.Execution}
 	cmd := a.jsonFlag(&cobra.Command{
-		Use: "token NAME", Short: "mint one more token of an agent", Args: exactly("name"),
-		Long: "token mints one more token for aex serve; those that exist stay good. It is shown once.",
+		Use: "token NAME", Short: "mint one more token of an agent", Args: exactly("NAME"),
+		Example: "  aex agent token atlas --ttl 24",
+		Long:    "token mints one more token for aex serve; those that exist stay good. It is shown once.",
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
 			l, _, err := a.findAgent(ctx, args[0])
@@ -32,14 +33,16 @@ func (a *app) agentTokenCommand() *cobra.Command {
 	})
 	cmd.Flags().Var(&ttl, "ttl", "how long it lives: hours (24, 0.5), 90m, 7d, none")
 	cmd.Flags().Var(&scope, "scope", "what it may do: execution, read-only")
-	return cmd
+	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope})
+	return a.arguments(cmd, false, takesAgent)
 }
 
 func (a *app) agentRotateCommand() *cobra.Command {
 	var ttl ttlFlag
 	scope := scopeFlag{}
 	cmd := a.jsonFlag(&cobra.Command{
-		Use: "rotate-token NAME", Short: "end all tokens of an agent and mint a new one", Args: exactly("name"),
+		Use: "rotate-token NAME", Short: "end all tokens of an agent and mint a new one", Args: exactly("NAME"),
+		Example: "  aex agent rotate-token atlas",
 		Long: `rotate-token ends every token of the agent at once, those of its runs excepted,
 and mints one in their place. It keeps the newest token's scope and time to
 live unless told otherwise.`,
@@ -49,7 +52,8 @@ live unless told otherwise.`,
 	})
 	cmd.Flags().Var(&ttl, "ttl", "how long the new one lives: hours (24, 0.5), 90m, 7d, none")
 	cmd.Flags().Var(&scope, "scope", "what the new one may do: execution, read-only")
-	return cmd
+	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope})
+	return a.arguments(cmd, false, takesAgent)
 }
 
 func (a *app) rotate(ctx context.Context, name string, ttl *ttlFlag, told bool, scope ledger.Scope) (err error) {
@@ -97,7 +101,7 @@ func (a *app) printToken(label, token string, expires time.Time, scope ledger.Sc
 	}
 	a.printf("%s: %s", label, token)
 	if !expires.IsZero() {
-		a.printf("Token expires: %s", expires.UTC().Format(time.RFC3339))
+		a.printf("Token expires: %s", expires.Local().Format(time.RFC3339))
 	}
 	a.printf("Scope: %s", scope)
 	fmt.Fprintln(a.stderr, "aex: it is shown this once; aex keeps only its hash")

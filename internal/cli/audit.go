@@ -22,7 +22,8 @@ It exits 1 when one does not hold, and names the place.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.audit(cmd.Context(), export) },
 	})
-	cmd.Flags().StringVar(&export, "export", "", "also write the trail to this `FILE` as JSON lines; - is standard output")
+	cmd.Flags().StringVar(&export, "export", "", "also write the trail to this file as JSON lines; - is standard output")
+	a.takes(cmd, fileFlags("export"))
 	return cmd
 }
 

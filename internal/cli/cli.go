@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -75,6 +76,9 @@ type app struct {
 func Main(args []string) Exit {
 	dir, _ := os.Getwd() // run tells when it needs one and there is none
 	a := &app{stdin: os.Stdin, stdout: &results{file: os.Stdout}, stderr: os.Stderr, environ: os.Environ(), dir: dir, now: time.Now}
+	if filepath.Base(os.Args[0]) == demoAgentName {
+		args = append([]string{demoAgentName}, args...)
+	}
 	root := a.root()
 	root.SetArgs(args)
 	ctx := context.Background()
@@ -128,26 +132,37 @@ func (a *app) complain(err error, hint string) {
 // root is aex itself, with every command.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "aex",
+		Use:           "aex COMMAND",
 		Short:         "aex runs AI agents under a budget",
 		Long:          "aex runs AI agents under a budget: it meters every model call, and ends the agent when the money is gone.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       Version,
 		Args:          below,
+		Annotations:   map[string]string{"group": "yes"},
 		RunE:          func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate(versionText() + "\n")
+	cobra.EnableCommandSorting = false // they stand in the order of their use
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.PersistentFlags().StringVar(&a.home, "home", "", "where aex keeps its files (default AEX_HOME, else ~/.aex)")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &failure{err: err, hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage}
-	})
-	root.SuggestionsMinimumDistance = 2
+	root.PersistentFlags().Lookup("home").Annotations = map[string][]string{"kind": {"DIRECTORY"}}
+	root.SetFlagErrorFunc(flagError)
+	prettyUsage(root)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Name() != cobra.ShellCompRequestCmd && cmd.Name() != cobra.ShellCompNoDescRequestCmd {
+			a.warnOfVariables(cmd)
+		}
+		return a.readVariables(cmd)
+	}
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetHelpCommand(a.helpCommand())
 	root.AddCommand(a.commands()...)
+	if err := root.MarkPersistentFlagDirname("home"); err != nil {
+		panic(err) // a flag registered above
+	}
 	completion(root)
 	return root
 }
@@ -158,7 +173,7 @@ func completion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
-			cmd.Args = below
+			cmd.Args, cmd.Short = below, "print what a shell needs to complete aex"
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
@@ -172,39 +187,8 @@ func below(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// unknownCommand suggests what may have been meant.
-func unknownCommand(cmd *cobra.Command, name string) error {
-	hint := "see: " + cmd.CommandPath() + " --help"
-	cmd.SuggestionsMinimumDistance = max(2, cmd.SuggestionsMinimumDistance)
-	if s := cmd.SuggestionsFor(name); len(s) > 0 {
-		hint = "did you mean: " + cmd.CommandPath() + " " + s[0]
-	}
-	return &failure{err: fmt.Errorf("unknown command %q", name), hint: hint, code: exitUsage}
-}
-
-// exactly checks the number of arguments and names them in the error.
-func exactly(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == len(names) {
-			return nil
-		}
-		return &failure{
-			err:  fmt.Errorf("%s takes %s, not %d arguments", cmd.CommandPath(), strings.ToUpper(strings.Join(names, " ")), len(args)),
-			hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage,
-		}
-	}
-}
-
-// none is for commands without arguments.
-func none(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return &failure{err: fmt.Errorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0]), hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage}
-}
-
 // jsonFlag adds --json.
 func (a *app) jsonFlag(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON; money is in micro-dollars")
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON; money is in micro-dollars, times are UTC")
 	return cmd
 }

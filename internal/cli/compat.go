@@ -132,11 +132,8 @@ func (a *app) newCompat(ctx context.Context, f *compatFlags) (*compatRun, error)
 		return nil, hinted(fmt.Errorf("asking %s for its models: %w", r.url, err), "is the token right? mint one with: aex agent token NAME")
 	}
 	r.chat = f.model
-	if r.chat == "" { // v1.2's one model first
-		r.chat = r.pick(func(m listedModel) bool { return m.ID == "gpt-oss-20b" })
-	}
 	if r.chat == "" {
-		r.chat = r.pick(func(m listedModel) bool {
+		r.chat = r.pick(chatModels, func(m listedModel) bool {
 			return !strings.Contains(m.ID, "embed") && m.OwnedBy != "anthropic" && m.OwnedBy != "google"
 		})
 	}
@@ -149,14 +146,34 @@ func (a *app) newCompat(ctx context.Context, f *compatFlags) (*compatRun, error)
 	return r, nil
 }
 
-// pick finds the first listed model of a kind; "" for none.
-func (r *compatRun) pick(fits func(listedModel) bool) string {
-	for _, m := range r.models {
-		if fits(m) {
-			return m.ID
+// Models to make a small call with, the best first: v1.2's one model, then
+// cheap ones that their providers serve. A name ends where it says, or goes on
+// with a version.
+var (
+	chatModels       = []string{"gpt-oss-20b", "gpt-5.4-nano", "gpt-5-nano", "gpt-4.1-nano", "gpt-4o-mini", "llama-3.1-8b-instant"}
+	messagesModels   = []string{"claude-haiku-5-5", "claude-haiku-4-5", "claude-3-5-haiku"}
+	geminiModels     = []string{"gemini-3.1-flash-lite", "gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.0-flash"}
+	embeddingModels  = []string{"text-embedding-3-small", "text-embedding-3-large"}
+	completionModels = []string{"gpt-3.5-turbo-instruct"}
+)
+
+// pick finds a listed model of a kind: a preferred one, else the one whose
+// name sorts last, which mostly is the newest; "" for none.
+func (r *compatRun) pick(preferred []string, fits func(listedModel) bool) string {
+	for _, want := range preferred {
+		for _, m := range r.models {
+			if fits(m) && (m.ID == want || strings.HasPrefix(m.ID, want+"-20")) {
+				return m.ID
+			}
 		}
 	}
-	return ""
+	last := ""
+	for _, m := range r.models {
+		if fits(m) {
+			last = max(last, m.ID)
+		}
+	}
+	return last
 }
 
 // send makes one request and returns status, headers and body.

@@ -29,7 +29,7 @@ func (a *app) daemonStartCommand() *cobra.Command {
 		Use: "start", Short: "start the server and wait until it is ready", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.startDaemon(cmd, f, wait) },
 	})
-	f.register(cmd)
+	f.register(a, cmd)
 	cmd.Flags().DurationVar(&wait, "wait", wait, "how long to wait for it")
 	return cmd
 }
@@ -37,7 +37,7 @@ func (a *app) daemonStartCommand() *cobra.Command {
 // startDaemon runs aex serve in a session of its own. It learns over a pipe
 // that the server is ready; a pipe that closes before means that it failed.
 func (a *app) startDaemon(cmd *cobra.Command, f *serveFlags, wait time.Duration) error {
-	if err := errors.Join(f.check(), checkWait(wait)); err != nil {
+	if err := errors.Join(f.check(cmd), checkWait(wait)); err != nil {
 		return err
 	}
 	s, err := a.settings()
@@ -45,7 +45,7 @@ func (a *app) startDaemon(cmd *cobra.Command, f *serveFlags, wait time.Duration)
 		return err
 	}
 	if v := a.lookAtDaemon(cmd.Context(), s); v.Running {
-		return hinted(fmt.Errorf("the daemon is running already (PID %d) at %s", v.PID, v.URL), "end it with: aex daemon stop")
+		return a.runningAlready(cmd, f, v)
 	}
 	log, before, err := openDaemonLog(s.home)
 	if err != nil {
@@ -85,6 +85,24 @@ func (a *app) startDaemon(cmd *cobra.Command, f *serveFlags, wait time.Duration)
 		return a.printJSON(v)
 	}
 	a.printf("Daemon started (PID %d) at %s", v.PID, v.URL)
+	return nil
+}
+
+// runningAlready is no failure, as it was none in v1.2: what was asked for is
+// there. That it is asked for elsewhere is one.
+func (a *app) runningAlready(cmd *cobra.Command, f *serveFlags, v daemonView) error {
+	if cmd.Flags().Changed("port") || cmd.Flags().Changed("listen") {
+		if err := v.elsewhere(f.port); err != nil && v.URL != "" {
+			return err
+		}
+	}
+	if a.json {
+		return a.printJSON(v)
+	}
+	a.printf("Daemon is already running (PID %d) at %s", v.PID, orText(v.URL, "an address it has not told yet"))
+	if cmd.Flags().NFlag() > 0 {
+		fmt.Fprintln(a.stderr, "aex: hint: it goes on as it was started; for other flags: aex daemon stop, then start")
+	}
 	return nil
 }
 

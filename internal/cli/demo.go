@@ -25,6 +25,10 @@ const (
 	demoPrice  = demoModel + "=1.00/8.00"
 	demoBudget = "0.01"
 	demoKey    = "sk-demo-of-aex-not-a-real-key"
+
+	// demoAgentName is the name under which aex is the demo's agent: of the
+	// command, and of the program when aex is called so.
+	demoAgentName = "demo-agent"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -102,9 +106,13 @@ func (a *app) runRunaway(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("finding aex itself: %w", err)
 	}
-	a.printf("$ aex run --agent demo --budget %s --price %s -- demo-agent", demoBudget, demoPrice)
+	agent := filepath.Join(a.home, demoAgentName)
+	if err := os.Symlink(self, agent); err != nil {
+		return fmt.Errorf("making the demo's agent: %w", err)
+	}
+	a.printf("$ aex run --agent demo --budget %s --price %s -- %s", demoBudget, demoPrice, demoAgentName)
 	cmd := exec.CommandContext(ctx, self, "run", "--agent", "demo", "--budget", demoBudget, "--price", demoPrice,
-		"--grace", "1s", "--", self, "demo-agent")
+		"--grace", "1s", "--", agent)
 	cmd.Env, cmd.Dir = a.environ, a.dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout.file, a.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

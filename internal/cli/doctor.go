@@ -63,6 +63,7 @@ token, one for each API, and checks the answers.`,
 	fl.StringVar(&f.token, "token", "", "with --compat: an agent's token")
 	fl.StringVar(&f.url, "url", "", "with --compat: the server (default: the running one)")
 	fl.StringVar(&f.model, "model", "", "with --compat: the model to call (default: one that the server lists)")
+	a.takes(cmd, map[string]kind{"url": takesURL, "model": takesModel})
 	return cmd
 }
 

@@ -20,16 +20,17 @@ func (a *app) envCommand() *cobra.Command {
 		Long: `env mints one more token of AGENT and prints the variables by which SDKs find
 the server. With --shell github it appends them to GITHUB_ENV and masks the token.`,
 		Example: "  eval \"$(aex env atlas)\"\n  aex env atlas --shell dotenv > .env",
-		Args:    exactly("agent"),
+		Args:    exactly("AGENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.env(cmd.Context(), args[0], shell, url, ttl, scope.scope)
 		},
 	}
-	cmd.Flags().StringVar(&shell, "shell", shell, "sh, fish, dotenv, github")
+	cmd.Flags().StringVar(&shell, "shell", shell, "what to print it for")
 	cmd.Flags().StringVar(&url, "url", "", "where the server is (default: the running one, else http://127.0.0.1:9000)")
 	cmd.Flags().Var(&ttl, "ttl", "how long the token lives: hours (24, 0.5), 90m, 7d, none")
 	cmd.Flags().Var(&scope, "scope", "what the token may do: execution, read-only")
-	return cmd
+	a.takes(cmd, map[string]kind{"shell": oneOfKind("sh", "fish", "dotenv", "github"), "url": takesURL, "ttl": takesLife, "scope": takesScope})
+	return a.arguments(cmd, false, takesAgent)
 }
 
 // clientSettings are the variables that lead a program to the gateway at url.

@@ -70,6 +70,14 @@ func (s *sinceFlag) time(now time.Time) time.Time {
 	return s.at
 }
 
+// sinceBeforeUntil refuses a time that is over before it begins.
+func sinceBeforeUntil(since, until sinceFlag, now time.Time) error {
+	if since.text != "" && until.text != "" && !since.time(now).Before(until.time(now)) {
+		return usageError("--until %s is not later than --since %s", until.text, since.text)
+	}
+	return nil
+}
+
 func (a *app) eventsCommand() *cobra.Command {
 	f := &eventFlags{}
 	cmd := a.jsonFlag(&cobra.Command{
@@ -86,6 +94,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	fl.Var(&f.since, "since", "only later than this: a date, or how long ago (24h, 7d)")
 	fl.IntVarP(&f.limit, "limit", "n", 50, "how many; 0 for all")
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with new events as they come")
+	a.takes(cmd, map[string]kind{"agent": takesAgent, "run": takesRun, "action": takesAction, "since": takesTime})
 	return cmd
 }
 
@@ -115,8 +124,15 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 		err = eachEvent(ctx, l, filter, show)
 	} else {
 		var newest ledger.EventPage
+		filter.Limit++ // to know whether there are more
 		if newest, err = l.Events(ctx, filter); err != nil {
 			return err
+		}
+		if len(newest.Events) > f.limit {
+			newest.Events = newest.Events[:f.limit]
+			if !f.follow {
+				defer a.cut(f.limit, "newest events", "all of them with -n 0")
+			}
 		}
 		for _, e := range slices.Backward(newest.Events) {
 			if err := show(e); err != nil {
@@ -166,7 +182,7 @@ func (a *app) printEvent(e ledger.Event) error {
 		_, err := a.stdout.Write(append(append([]byte(nil), e.Body...), '\n'))
 		return err
 	}
-	parts := []string{e.Time.Local().Format("2006-01-02 15:04:05.000"), fmt.Sprintf("%-14s", e.Action)}
+	parts := []string{e.Time.Local().Format("2006-01-02 15:04:05.000 MST"), fmt.Sprintf("%-14s", e.Action)}
 	who := e.Agent
 	if e.Run != "" {
 		who += fmt.Sprintf("/%.4s", e.Run)

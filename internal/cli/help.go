@@ -28,7 +28,14 @@ Every other command ends with:
 func (a *app) helpCommand() *cobra.Command {
 	help := &cobra.Command{
 		Use:   "help [COMMAND]",
-		Short: "tell of a command, or of exit-codes",
+		Short: "tell of a command, of environment or of exit-codes",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			target, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return beginning(typed, commandNames(target)), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
@@ -37,7 +44,7 @@ func (a *app) helpCommand() *cobra.Command {
 			return target.Help()
 		},
 	}
-	help.AddCommand(&cobra.Command{
+	help.AddCommand(a.environmentTopic(), &cobra.Command{
 		Use: "exit-codes", Short: "list the exit codes", Args: none,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := io.WriteString(a.stdout, exitCodes)

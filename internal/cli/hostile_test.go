@@ -262,7 +262,7 @@ func (s *hostileServe) lookAtCommands() (events string) {
 	events = output(s.t, s.home, "events", "--limit", "0", "--json")
 	harmless(s.t, "aex events --json", events)
 	for _, line := range strings.Split(strings.TrimSpace(output(s.t, s.home, "events", "--limit", "0")), "\n") {
-		if !regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [a-z]+`).MatchString(line) || len(line) > 2000 {
+		if !regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ [a-z]+`).MatchString(line) || len(line) > 2000 {
 			s.t.Errorf("aex events has the line %.2000q", line)
 		}
 	}

@@ -16,10 +16,11 @@ func (a *app) ledgerCommand() *cobra.Command {
 }
 
 func (a *app) ledgerBackupCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
-		Use: "backup FILE", Short: "copy the ledger to a new file, while it is in use", Args: exactly("file"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.backup(cmd.Context(), args[0]) },
-	})
+	return a.arguments(a.jsonFlag(&cobra.Command{
+		Use: "backup FILE", Short: "copy the ledger to a new file, while it is in use", Args: exactly("FILE"),
+		Example: "  aex ledger backup aex-backup.db",
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.backup(cmd.Context(), args[0]) },
+	}), false, takesFile)
 }
 
 func (a *app) backup(ctx context.Context, name string) (err error) {
@@ -60,6 +61,7 @@ a backup first; it cannot be undone.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), &before) },
 	})
 	cmd.Flags().Var(&before, "before", "a date, or how long ago (90d)")
+	a.takes(cmd, map[string]kind{"before": {name: "TIME", complete: words("90d", "180d", "365d")}})
 	return cmd
 }
 

@@ -1,29 +1,16 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 )
-
-// catalogueURL is where models update looks without --from.
-const catalogueURL = "https://raw.githubusercontent.com/Auro-rium/aex/main/policy/prices.json"
-
-// maxCatalogue bounds what models update reads.
-const maxCatalogue = 16 << 20
 
 // modelView is a model as --json prints it. Rates are micro-dollars per
 // million tokens: what a million tokens cost.
@@ -84,18 +71,26 @@ func (a *app) loadModels(prices []string) (*settings, *policy.Registry, error) {
 }
 
 func (a *app) modelsListCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
-		Use: "list", Short: "list the models that can be called, and their prices",
-		Long: "list names the models of models.yaml and, of each provider whose key is known, those of the price catalogue.",
-		Args: none,
-		RunE: func(*cobra.Command, []string) error {
+	cmd := a.jsonFlag(&cobra.Command{
+		Use: "list [PATTERN...]", Short: "list the models that can be called, and their prices",
+		Long: `list names the models of models.yaml and, of each provider whose key is known,
+those of the price catalogue; or only those whose names match a PATTERN: * is
+anything, ? one letter.`,
+		Example: "  aex models list\n  aex models list 'claude-*' 'gpt-4o*'",
+		RunE: func(_ *cobra.Command, patterns []string) error {
 			s, r, err := a.loadModels(nil)
 			if err != nil {
 				return err
 			}
 			views := []modelView{}
-			for _, m := range r.Models() {
-				views = append(views, viewModel(m))
+			all := r.Models()
+			for _, m := range all {
+				if policy.Matches(patterns, m.Name) {
+					views = append(views, viewModel(m))
+				}
+			}
+			if len(views) == 0 && len(all) > 0 {
+				return noModel(patterns, all)
 			}
 			if a.json {
 				return a.printJSON(views)
@@ -108,6 +103,19 @@ func (a *app) modelsListCommand() *cobra.Command {
 			return nil
 		},
 	})
+	return a.arguments(cmd, true, takesModel)
+}
+
+// noModel is the error for patterns that no model matches.
+func noModel(patterns []string, all []policy.Model) error {
+	hint := "* is anything, ? one letter: aex models list 'gpt-4o*'"
+	for _, m := range all {
+		if strings.Contains(strings.ToLower(m.Name), strings.ToLower(strings.Trim(patterns[0], "*"))) {
+			hint = fmt.Sprintf("did you mean: aex models list '*%s*'", strings.Trim(patterns[0], "*"))
+			break
+		}
+	}
+	return hinted(fmt.Errorf("no model of %d matches %s", len(all), strings.Join(patterns, " ")), "%s", hint)
 }
 
 func (a *app) printModels(views []modelView) {
@@ -122,7 +130,7 @@ func (a *app) printModels(views []modelView) {
 		}
 		rows = append(rows, []string{v.Name, v.Provider, v.Sent, perMillion(v.Input), perMillion(v.Output), orDash(v.MaxOutput), orDash(v.Context), source})
 	}
-	a.printTable([]column{left("model"), left("provider"), left("sent as"), right("in $/m"), right("out $/m"),
+	a.printTable([]column{left("model"), left("provider"), left("sent as"), right("in ($/Mtok)"), right("out ($/Mtok)"),
 		right("max output"), right("context"), left("price from")}, rows)
 }
 
@@ -151,9 +159,10 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 	wire := ""
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "price MODEL...", Short: "tell what a model costs, and where that is from",
+		Example: "  aex models price gpt-4o-mini\n  aex models price gpt-4o-mini --input 1000 --output 200",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return exactly("model")(cmd, args)
+				return exactly("MODEL")(cmd, args)
 			}
 			return nil
 		},
@@ -195,7 +204,8 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 	usage.add(cmd.Flags())
 	cmd.Flags().StringArrayVar(&prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
 	cmd.Flags().StringVar(&wire, "wire", wire, "the API it is asked for on: chat, responses, completions, embeddings, messages, gemini (default: the first that knows it)")
-	return cmd
+	a.takes(cmd, map[string]kind{"price": takesPrice, "wire": {name: "WIRE", complete: words("chat", "responses", "completions", "embeddings", "messages", "gemini")}})
+	return a.arguments(cmd, true, takesModel)
 }
 
 // resolveOn finds a model on a wire, or on the first wire that knows it. The
@@ -231,107 +241,4 @@ func (a *app) modelsReloadCommand() *cobra.Command {
 			return nil
 		},
 	})
-}
-
-func (a *app) modelsUpdateCommand() *cobra.Command {
-	from, reset := catalogueURL, false
-	cmd := a.jsonFlag(&cobra.Command{
-		Use: "update", Short: "get a newer price catalogue into aex's home", Args: none,
-		Long: `update checks a price catalogue and puts it into aex's home, where it takes the
-place of the built-in one. What is booked already keeps the price it was booked at.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case reset && cmd.Flags().Changed("from"):
-				return usageError("--reset and --from exclude each other")
-			case from == "":
-				return usageError("--from is a file or an https URL")
-			}
-			return a.updateModels(cmd.Context(), from, reset)
-		},
-	})
-	cmd.Flags().StringVar(&from, "from", from, "`FILE` or https URL of the catalogue")
-	cmd.Flags().BoolVar(&reset, "reset", false, "go back to the built-in catalogue")
-	return cmd
-}
-
-func (a *app) updateModels(ctx context.Context, from string, reset bool) error {
-	s, err := a.settings()
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(s.home, "prices.json")
-	if reset {
-		if err := removeQuietly(path); err != nil {
-			return fmt.Errorf("removing the catalogue: %w", err)
-		}
-		return a.updated(ctx, s, "the built-in price catalogue is used again", map[string]any{"reset": true})
-	}
-	data, err := readCatalogue(ctx, from)
-	if err != nil {
-		return hinted(fmt.Errorf("getting the price catalogue: %w", err), "get it elsewhere and name the file: aex models update --from FILE")
-	}
-	date, models, err := policy.CheckCatalogue(data)
-	if err != nil {
-		return hinted(fmt.Errorf("%s is not a price catalogue: %w", from, err), "nothing was changed; make prices makes one")
-	}
-	if err := os.MkdirAll(s.home, 0o700); err != nil {
-		return fmt.Errorf("making aex's home: %w", err)
-	}
-	err = writeWhole(path, 0o600, func(w io.Writer) error { _, err := w.Write(data); return err })
-	if err != nil {
-		return err
-	}
-	return a.updated(ctx, s, fmt.Sprintf("%d models, prices of %s", models, date), map[string]any{"models": models, "date": date, "file": path})
-}
-
-// updated tells what changed, and that a running server has to be told.
-func (a *app) updated(ctx context.Context, s *settings, text string, view map[string]any) error {
-	if v := a.lookAtDaemon(ctx, s); v.Running {
-		fmt.Fprintln(a.stderr, "aex: hint: the running server goes on with the old prices until: aex models reload")
-	}
-	if a.json {
-		return a.printJSON(view)
-	}
-	a.printf("%s", text)
-	return nil
-}
-
-// readCatalogue reads a file, or a URL over https (or from this machine).
-func readCatalogue(ctx context.Context, from string) ([]byte, error) {
-	u, err := url.Parse(from)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
-		f, err := os.Open(from)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close() // only read
-		return readBounded(f)
-	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, errors.New("prices over plain http could be anybody's; use https")
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("User-Agent", "aex/"+Version)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "Get "))
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s", u.Host, resp.Status)
-	}
-	return readBounded(resp.Body)
-}
-
-func readBounded(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxCatalogue+1))
-	if err == nil && len(data) > maxCatalogue {
-		err = fmt.Errorf("it is larger than %d MiB", maxCatalogue>>20)
-	}
-	return data, err
 }

@@ -24,7 +24,7 @@ func (u *usageFlags) add(fl *pflag.FlagSet) {
 	fl.Int64Var(&u.AudioIn, "audio-in", 0, "and this many audio tokens in")
 	fl.Int64Var(&u.AudioOut, "audio-out", 0, "and this many audio tokens out")
 	fl.Int64Var(&u.Searches, "searches", 0, "and this many web searches")
-	fl.StringVar(&u.tier, "tier", "", "in this service tier; one that is not known costs what the dearest does")
+	fl.StringVar(&u.tier, "tier", "", "in this service `TIER`; one that is not known costs what the dearest does")
 }
 
 // check finds what cannot be meant.

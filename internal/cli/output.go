@@ -58,12 +58,12 @@ func (a *app) printTable(columns []column, rows [][]string) {
 	style := table.StyleLight
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Box.PaddingLeft = ""
-	style.Format.Header = text.FormatUpper
+	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
 	var header table.Row
 	var configs []table.ColumnConfig
 	for i, c := range columns {
-		header = append(header, c.name)
+		header = append(header, heading(c.name))
 		if c.right {
 			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
 		}
@@ -80,6 +80,26 @@ func (a *app) printTable(columns []column, rows [][]string) {
 	for line := range strings.SplitSeq(t.Render(), "\n") {
 		fmt.Fprintln(a.stdout, strings.TrimRight(line, " "))
 	}
+}
+
+// heading is a column's name in capitals, but for the unit in parentheses.
+func heading(name string) string {
+	words, unit, has := strings.Cut(name, "(")
+	if !has {
+		return strings.ToUpper(name)
+	}
+	return strings.ToUpper(words) + "(" + unit
+}
+
+// instant is a point in time for people: local, with its zone.
+func instant(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+
+// zone is the zone that local times of a table are in.
+func (a *app) zone() string { return a.now().Local().Format("MST") }
+
+// cut tells that a list is not all there is.
+func (a *app) cut(n int, what, more string) {
+	fmt.Fprintf(a.stderr, "aex: only the %d %s are listed; %s\n", n, what, more)
 }
 
 // printf prints one line of a result.

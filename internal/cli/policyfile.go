@@ -194,7 +194,7 @@ func (a *app) policyCommand() *cobra.Command {
 }
 
 func (a *app) policyCheckCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
+	return a.arguments(a.jsonFlag(&cobra.Command{
 		Use: "check [FILE]", Short: "check a policy file and tell what it says",
 		Long: "check reads FILE, or the aex.yaml that a run from here would be under.",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -210,7 +210,7 @@ func (a *app) policyCheckCommand() *cobra.Command {
 			}
 			return a.checkPolicy(named)
 		},
-	})
+	}), false, takesFile)
 }
 
 func (a *app) checkPolicy(named string) error {

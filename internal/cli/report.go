@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ type reportFlags struct {
 	csv          bool // --csv: --format csv
 }
 
+// reportKeys are what --by takes.
+var reportKeys = []string{"agent", "model", "provider", "program", "run", "hour", "day", "month", "none"}
+
 // spendView is one line of the report.
 type spendView struct {
 	Bucket  *time.Time    `json:"from,omitempty"`
@@ -36,31 +40,38 @@ type spendView struct {
 func (a *app) reportCommand() *cobra.Command {
 	f := &reportFlags{}
 	cmd := a.jsonFlag(&cobra.Command{
-		Use: "report", Short: "sum up spending by agent, model, run and time",
+		Use: "report", Short: "sum up spending by agent, model, provider, program, run and time",
+		Long: `report sums up what calls did cost, from sums that are kept by the hour: the hours
+that --since and --until lie in count whole. Days and months are UTC, as an
+agent's daily, weekly and monthly budgets are.`,
 		Example: "  aex report --by model --since 30d\n  aex report --by day --since 30d\n  aex report --by agent --per month --format csv",
 		Args:    none,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.report(cmd.Context(), f) },
 	})
 	fl := cmd.Flags()
-	fl.StringVar(&f.by, "by", "agent", "agent, model, run, hour, day, month, none")
-	fl.StringVar(&f.per, "per", "none", "hour, day, month, none")
+	fl.StringVar(&f.by, "by", "agent", "what to sum up by: "+strings.Join(reportKeys, ", "))
+	fl.StringVar(&f.per, "per", "none", "steps of time beside it")
 	fl.StringVarP(&f.agent, "agent", "a", "", "only this agent")
 	fl.StringVar(&f.model, "model", "", "only this model")
 	fl.StringVar(&f.run, "run", "", "only this run")
 	fl.Var(&f.since, "since", "from this hour on: a date, or how long ago (24h, 30d)")
 	fl.Var(&f.until, "until", "up to this hour")
-	fl.StringVar(&f.format, "format", "table", "table, csv, json")
+	fl.StringVar(&f.format, "format", "table", "how to print it")
 	fl.BoolVar(&f.csv, "csv", false, "the same as --format csv")
+	a.takes(cmd, map[string]kind{
+		"by": {name: "KEY", complete: words(reportKeys...)}, "per": oneOfKind("hour", "day", "month", "none"), "format": oneOfKind("table", "csv", "json"),
+		"agent": takesAgent, "model": takesModel, "run": takesRun, "since": takesTime, "until": takesTime,
+	})
 	return cmd
 }
 
 // filter turns the flags into what the ledger sums.
 func (f *reportFlags) filter(now time.Time) (ledger.SpendFilter, error) {
 	filter := ledger.SpendFilter{Agent: f.agent, Model: f.model, Since: f.since.time(now), Until: f.until.time(now)}
-	if f.since.text != "" && f.until.text != "" && !filter.Since.Before(filter.Until) {
-		return filter, usageError("--until %s is not later than --since %s", f.until.text, f.since.text)
+	if err := sinceBeforeUntil(f.since, f.until, now); err != nil {
+		return filter, err
 	}
-	by, err := oneOf("--by", f.by, "agent", "model", "run", "hour", "day", "month", "none")
+	by, err := oneOf("--by", f.by, reportKeys...)
 	if err != nil {
 		return filter, err
 	}
@@ -112,6 +123,11 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
+	if len(sums) == 0 {
+		if err := a.unknownKey(ctx, l, f); err != nil {
+			return err
+		}
+	}
 	views := []spendView{}
 	for _, s := range sums {
 		v := spendView{Key: s.Key, Calls: s.Calls, Cost: s.Cost, Input: s.Input, Cached: s.Cached, Output: s.Output}
@@ -130,16 +146,56 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 	return a.printReport(views, filter, f)
 }
 
+// unknownKey is the error for an agent or a model that there never was; what
+// there is, and has spent nothing then, is none.
+func (a *app) unknownKey(ctx context.Context, l *ledger.Ledger, f *reportFlags) error {
+	for _, k := range []struct {
+		by   ledger.Grouping
+		name string
+	}{{ledger.ByAgent, f.agent}, {ledger.ByModel, f.model}} {
+		if k.name == "" {
+			continue
+		}
+		ever, err := l.Spend(ctx, ledger.SpendFilter{By: k.by})
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, s := range ever {
+			names = append(names, s.Key)
+		}
+		if slices.Contains(names, k.name) {
+			continue
+		}
+		if k.by == ledger.ByAgent {
+			if _, err := l.Agent(ctx, k.name); err != nil {
+				return a.agentError(ctx, l, k.name, err)
+			}
+			continue
+		}
+		hint := "see what was: aex report --by model"
+		if meant := closest(k.name, names); meant != "" {
+			hint = "did you mean: " + meant
+		}
+		return hinted(fmt.Errorf("nothing was ever spent on a model %q", k.name), "%s", hint)
+	}
+	return nil
+}
+
 func (a *app) printReport(views []spendView, filter ledger.SpendFilter, f *reportFlags) error {
 	layout := map[ledger.Grouping]string{ledger.ByHour: "2006-01-02 15:00", ledger.ByDay: "2006-01-02", ledger.ByMonth: "2006-01"}[filter.Per]
 	var columns []column
 	if filter.Per != "" {
-		columns = append(columns, left(f.per+" (UTC)"))
+		columns = append(columns, left(map[bool]string{true: f.per + "_utc", false: f.per + " (UTC)"}[f.csv]))
 	}
 	if filter.By != "" {
 		columns = append(columns, left(f.by))
 	}
-	columns = append(columns, right("calls"), right("input"), right("cached"), right("output"), right("average"), right("cost"))
+	if f.csv {
+		columns = append(columns, right("calls"), right("input_tokens"), right("cached_tokens"), right("output_tokens"), right("average_ms"), right("cost_usd"))
+	} else {
+		columns = append(columns, right("calls"), right("input"), right("cached"), right("output"), right("average"), right("cost"))
+	}
 	var rows [][]string
 	var calls, cost int64
 	for _, v := range views {
@@ -150,12 +206,11 @@ func (a *app) printReport(views []spendView, filter ledger.SpendFilter, f *repor
 		if filter.By != "" {
 			row = append(row, orText(v.Key, "(none)"))
 		}
-		price := v.Cost.String()
+		average, price := (time.Duration(v.Latency) * time.Millisecond).String(), v.Cost.String()
 		if f.csv {
-			price = perMillion((*int64)(&v.Cost))
+			average, price = count(v.Latency), perMillion((*int64)(&v.Cost))
 		}
-		rows = append(rows, append(row, count(v.Calls), count(v.Input), count(v.Cached), count(v.Output),
-			(time.Duration(v.Latency)*time.Millisecond).String(), price))
+		rows = append(rows, append(row, count(v.Calls), count(v.Input), count(v.Cached), count(v.Output), average, price))
 		calls, cost = calls+v.Calls, cost+int64(v.Cost)
 	}
 	if f.csv {

@@ -40,31 +40,41 @@ Flags after PROGRAM are the program's own.`,
   aex run --agent atlas python bot.py --verbose`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd, f, args) },
 	}
-	fl := cmd.Flags()
+	fl := cmd.Flags() // each has a variable, AEX_MAX_CALLS for --max-calls
 	fl.SetInterspersed(false)
-	fl.StringVarP(&f.agent, "agent", "a", "", "whose money it is (default AEX_AGENT, else default)")
+	fl.StringVarP(&f.agent, "agent", "a", "", "whose money it is (default: the agent of aex.yaml, else default)")
 	fl.VarP(&f.budget, "budget", "b", "most that this run may spend, in dollars, or none")
 	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
 	fl.StringArrayVar(&f.prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
 	fl.StringArrayVar(&f.pass, "pass-env", nil, "leave this variable to the program; the run may then go unmetered")
 	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
-	fl.StringVar(&f.adapter, "adapter", "", "treat the program as claude, codex, opencode, gemini, aider or pi; none for no adapter (default: by its name)")
-	fl.StringVar(&f.policy, "policy", "", "policy file (default AEX_POLICY, else the nearest aex.yaml)")
+	fl.StringVar(&f.adapter, "adapter", "", "treat the program as this agent, or as none (default: by its name)")
+	fl.StringVar(&f.policy, "policy", "", "policy file (default: the nearest aex.yaml)")
 	fl.StringVar(&f.report, "report", "", "write the report as JSON to this file")
-	fl.StringVar(&f.tty, "tty", "auto", "give the program a terminal of its own: auto, force, never")
-	fl.StringVar(&f.orphans, "orphans", "", "processes that outlive the program: kill, leave, warn (default: warn with a terminal, else kill)")
-	fl.StringVar(&f.loop, "loop-guard", "warn", "for a program that repeats itself: off, warn, kill[:N]")
+	fl.StringVar(&f.tty, "tty", "auto", "give the program a terminal of its own")
+	fl.StringVar(&f.orphans, "orphans", "", "for processes that outlive the program (default: warn with a terminal, else kill)")
+	fl.StringVar(&f.loop, "loop-guard", "warn", "for a program that repeats itself")
 	fl.StringVar(&f.exhausts, "on-exhausted", "kill", "when the budget is gone: kill the run, refuse its calls, or ask: hold them for a top-up")
 	fl.DurationVar(&f.ask, "ask-timeout", 5*time.Minute, "how long ask holds a call")
 	fl.BoolVar(&f.noClamp, "no-clamp", false, "refuse a call rather than lower its output cap to fit the budget")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell where settings come from and what is removed")
-	fl.StringVar(&f.die, "die-with-parent", "auto", "end when the process that started aex dies: auto (in CI), yes, no")
+	fl.StringVar(&f.die, "die-with-parent", "auto", "end when the process that started aex dies; auto: in CI")
 	fl.Int64Var(&f.maxCalls, "max-calls", 0, "end the run after this many calls")
 	fl.DurationVar(&f.grace, "grace", 5*time.Second, "for the program to end by itself when the budget is gone")
 	fl.DurationVar(&f.guard.Timeout, "timeout", 0, "end the run after this long")
 	fl.DurationVar(&f.guard.Idle, "idle-timeout", 0, "end the run after this long without a call")
 	fl.BoolVar(&f.guard.RequireMetered, "require-metered", false, "fail a run that made no metered call")
+	cmd.Annotations = map[string]string{withVariables: "yes"}
+	a.takes(cmd, fileFlags("env-file", "ca-file", "policy", "report"))
+	a.takes(cmd, map[string]kind{
+		"agent": takesAgent, "budget": takesUSD, "price": takesPrice, "pass-env": takesName,
+		"adapter": {name: "ADAPTER", complete: words(append(supervisor.Adapters(), supervisor.NoAdapter)...)},
+		"tty":     oneOfKind("auto", "force", "never"), "orphans": oneOfKind("kill", "leave", "warn"),
+		"loop-guard": {name: "off|warn|kill[:N]", complete: words("off", "warn", "kill")}, "on-exhausted": oneOfKind("kill", "refuse", "ask"),
+		"die-with-parent": oneOfKind("auto", "yes", "no"),
+	})
+	cmd.ValidArgsFunction = a.completion(takesFile) // the program and its arguments
 	return cmd
 }
 
@@ -112,7 +122,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil && a.exit.Code == 0 {
 		a.exit.Code = supervisor.ExitInternal
 	}
-	return a.runHint(err, args[0])
+	return a.runHint(err, args[0], spec.Agent)
 }
 
 // readSpec reads the policy file and the settings, makes a run of them and of
@@ -137,7 +147,7 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, args []string, outer *su
 		return none, err
 	}
 	s.addPolicy(file)
-	spec, err := a.runSpec(f, s, args, outer)
+	spec, err := a.runSpec(cmd, f, s, args, outer)
 	if err != nil {
 		return none, err
 	}
@@ -191,7 +201,7 @@ func (a *app) inCI() bool {
 }
 
 // runSpec turns the flags into a run.
-func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
+func (a *app) runSpec(cmd *cobra.Command, f *runFlags, s *settings, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
 	none := supervisor.Spec{}
 	registry, err := s.registry(f.prices)
 	if err != nil {
@@ -225,14 +235,15 @@ func (a *app) runSpec(f *runFlags, s *settings, args []string, outer *supervisor
 		agent = "default"
 	}
 	spec := supervisor.Spec{
-		Argv: args, Environ: a.environ, Dir: a.dir, Stderr: a.stderr,
+		Argv: args, Environ: withoutRunVariables(cmd, a.environ, f.pass), Dir: a.dir, Stderr: a.stderr,
 		Ledger: s.ledgerOptions(), Registry: registry, Key: s.key, KeysSet: s.keysInFiles(registry), KeyHint: a.keyHint, CAFile: f.caFile,
 		Agent: agent, Budget: f.budget.amount, NoBudget: f.budget.none,
 		Adapter: f.adapter, PassEnv: f.pass, NoClamp: f.noClamp, MaxCalls: f.maxCalls, Orphans: supervisor.Orphans(orphans),
 		Grace: f.grace, Guard: f.guard, OnExhausted: supervisor.OnExhausted(exhausts), AskTimeout: f.ask, Outer: outer,
 		Quiet: f.quiet, Verbose: f.verbose,
 	}
-	if f.budget.amount != nil || f.budget.none {
+	// Who has a name that no list could show is not made; who has one already is used.
+	if (f.budget.amount != nil || f.budget.none) && (agent == "" || checkName(agent) == nil) {
 		open, err := json.Marshal(policy.Open())
 		if err != nil {
 			return none, err
@@ -292,18 +303,21 @@ func (a *app) keyHint(p policy.Provider) string {
 }
 
 // runHint adds the next step to what ended a run before it began.
-func (a *app) runHint(err error, program string) error {
+func (a *app) runHint(err error, program, agent string) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, supervisor.ErrNoBudget):
 		return hinted(err, "give one: --budget 0.50 (or --budget none)")
 	case errors.Is(err, supervisor.ErrNoAgent):
-		return hinted(err, "give a --budget and it is made, or make it with: aex agent create NAME BUDGET RPM")
+		if bad := checkName(agent); bad != nil {
+			return bad
+		}
+		return hinted(err, "give a --budget and it is made, or make it with: aex agent create %s 5.00 none", quoteShell(agent))
 	case errors.Is(err, supervisor.ErrNoProviderKey):
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.Is(err, supervisor.ErrNoMoney):
-		return hinted(err, "give it more: aex topup NAME 0.50")
+		return hinted(err, "give it more: aex topup %s 0.50", quoteShell(printable(orText(agent, "AGENT"))))
 	case errors.Is(err, process.ErrNotFound):
 		return hinted(fmt.Errorf("%s: not found", program), "is it installed, and in PATH?")
 	case errors.Is(err, process.ErrNotExecutable):

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,23 +48,86 @@ func viewRun(r ledger.Run) runView {
 }
 
 func (a *app) runsCommand() *cobra.Command {
-	var f ledger.RunFilter
+	f := &runsFlags{}
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "runs", Short: "list runs, the newest first",
-		Example: "  aex runs --agent atlas\n  aex runs show 7f3a",
-		Args:    below,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.listRuns(cmd.Context(), f) },
+		Example: `  aex runs --agent atlas --since 7d
+  aex runs --sort spent --since 7d -n 1
+  aex runs --state budget -n 0
+  aex runs show 7f3a`,
+		Args: below,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.listRuns(cmd.Context(), f) },
 	})
-	cmd.Flags().StringVarP(&f.Agent, "agent", "a", "", "only this agent's")
-	cmd.Flags().BoolVar(&f.Open, "open", false, "only those that have not ended")
-	cmd.Flags().IntVarP(&f.Limit, "limit", "n", 50, "how many")
+	fl := cmd.Flags()
+	fl.StringVarP(&f.Agent, "agent", "a", "", "only this agent's")
+	fl.BoolVar(&f.Open, "open", false, "only those that have not ended")
+	fl.StringVar(&f.State, "state", "", "only those in this state, or that ended so: "+strings.Join(runStates, ", "))
+	fl.Var(&f.since, "since", "only those that started then or later: a date, or how long ago (24h, 7d)")
+	fl.Var(&f.until, "until", "only those that started before then")
+	fl.StringVar(&f.sort, "sort", "started", "order: the newest first, or the dearest first")
+	fl.IntVarP(&f.Limit, "limit", "n", 50, "how many; 0 for all")
+	a.takes(cmd, map[string]kind{
+		"agent": takesAgent, "state": {name: "STATE", complete: words(runStates...)}, "since": takesTime, "until": takesTime, "sort": oneOfKind("started", "spent"),
+	})
 	cmd.AddCommand(a.runsShowCommand(), a.runsStopCommand())
 	return cmd
 }
 
-func (a *app) listRuns(ctx context.Context, f ledger.RunFilter) error {
-	if f.Limit < 1 {
-		return usageError("--limit is 1 or more, not %d", f.Limit)
+// runsFlags are the flags of aex runs.
+type runsFlags struct {
+	ledger.RunFilter
+	since, until sinceFlag
+	sort         string
+}
+
+// runStates are what --state takes: the states of a run, and how one ends.
+var runStates = []string{"open", "exhausted", "paused", "ending", "ended",
+	"exited", "signalled", "budget", "guard", "timeout", "stopped", "interrupted", "lost", "unbooked"}
+
+// filter turns the flags into what the ledger lists: one more than is shown,
+// to know whether there are more.
+func (f *runsFlags) filter(now time.Time) (ledger.RunFilter, error) {
+	q := f.RunFilter
+	if f.Limit < 0 {
+		return q, usageError("--limit is 0 or more, not %d", f.Limit)
+	}
+	if f.State != "" {
+		if _, err := oneOf("--state", f.State, runStates...); err != nil {
+			return q, err
+		}
+	}
+	if _, err := oneOf("--sort", f.sort, "started", "spent"); err != nil {
+		return q, err
+	}
+	q.Since, q.Until = f.since.time(now), f.until.time(now)
+	if err := sinceBeforeUntil(f.since, f.until, now); err != nil {
+		return q, err
+	}
+	q.Limit = f.Limit + 1
+	if f.Limit == 0 || f.sort != "started" {
+		q.Limit = -1
+	}
+	return q, nil
+}
+
+// list reads the runs that are shown, and tells whether there are more.
+func (f *runsFlags) list(ctx context.Context, l *ledger.Ledger, q ledger.RunFilter) (runs []ledger.Run, more bool, err error) {
+	if runs, err = l.Runs(ctx, q); err != nil {
+		return nil, false, fmt.Errorf("listing runs: %w", err)
+	}
+	if f.sort == "spent" {
+		slices.SortStableFunc(runs, func(x, y ledger.Run) int { return cmp.Compare(y.Account.Charged(), x.Account.Charged()) })
+	}
+	if f.Limit > 0 && len(runs) > f.Limit {
+		runs, more = runs[:f.Limit], true
+	}
+	return runs, more, nil
+}
+
+func (a *app) listRuns(ctx context.Context, f *runsFlags) error {
+	filter, err := f.filter(a.now())
+	if err != nil {
+		return err
 	}
 	l, err := a.open(ctx)
 	if err != nil {
@@ -73,9 +139,12 @@ func (a *app) listRuns(ctx context.Context, f ledger.RunFilter) error {
 			return a.agentError(ctx, l, f.Agent, err)
 		}
 	}
-	runs, err := l.Runs(ctx, f)
+	runs, more, err := f.list(ctx, l, filter)
 	if err != nil {
-		return fmt.Errorf("listing runs: %w", err)
+		return err
+	}
+	if more {
+		defer a.cut(len(runs), map[string]string{"started": "newest", "spent": "dearest"}[f.sort]+" runs", "all of them with -n 0")
 	}
 	if a.json {
 		views := []runView{}
@@ -85,9 +154,22 @@ func (a *app) listRuns(ctx context.Context, f ledger.RunFilter) error {
 		return a.printJSON(views)
 	}
 	if len(runs) == 0 {
-		a.printf("no runs yet; start one with: aex run --budget 0.50 -- PROGRAM")
+		text := "no runs yet; start one with: aex run --budget 0.50 -- PROGRAM"
+		if f.RunFilter != (ledger.RunFilter{Limit: f.Limit}) || f.since.text+f.until.text != "" {
+			text = "no runs like that; all of them: aex runs -n 0"
+		}
+		a.printf("%s", text)
 		return nil
 	}
+	a.printRuns(runs)
+	stuck, err := waiting(ctx, l, f.Agent)
+	if err == nil {
+		a.hintWaiting(stuck)
+	}
+	return err
+}
+
+func (a *app) printRuns(runs []ledger.Run) {
 	var rows [][]string
 	for _, r := range runs {
 		rows = append(rows, []string{
@@ -97,7 +179,6 @@ func (a *app) listRuns(ctx context.Context, f ledger.RunFilter) error {
 	}
 	a.printTable([]column{left("run"), left("agent"), left("program"), left("state"), right("spent"), right("budget"),
 		right("calls"), right("refused"), left("started")}, rows)
-	return nil
 }
 
 // stateOf tells how a run is, or how it ended.
@@ -138,11 +219,12 @@ func runError(id string, err error) error {
 func (a *app) runsStopCommand() *cobra.Command {
 	wait := 30 * time.Second
 	cmd := a.jsonFlag(&cobra.Command{
-		Use: "stop RUN", Short: "end a run: its programs, then its gateway", Args: exactly("run"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.stopRun(cmd.Context(), args[0], wait) },
+		Use: "stop RUN", Short: "end a run: its programs, then its gateway", Args: exactly("RUN"),
+		Example: "  aex runs stop 7f3a",
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.stopRun(cmd.Context(), args[0], wait) },
 	})
 	cmd.Flags().DurationVar(&wait, "wait", wait, "how long to wait for its end")
-	return cmd
+	return a.arguments(cmd, false, takesRun)
 }
 
 // stopRun asks the run's own aex to end it, and waits until it has.

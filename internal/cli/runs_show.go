@@ -67,11 +67,12 @@ func viewCall(e ledger.Event) (c callView, ok bool) {
 func (a *app) runsShowCommand() *cobra.Command {
 	all := false
 	cmd := a.jsonFlag(&cobra.Command{
-		Use: "show RUN", Short: "tell where a run's money went, call by call", Args: exactly("run"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.showRun(cmd.Context(), args[0], all) },
+		Use: "show RUN", Short: "tell where a run's money went, call by call", Args: exactly("RUN"),
+		Example: "  aex runs show 7f3a",
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.showRun(cmd.Context(), args[0], all) },
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "list every call, not only the last 40")
-	return cmd
+	return a.arguments(cmd, false, takesRun)
 }
 
 func (a *app) showRun(ctx context.Context, id string, all bool) error {
@@ -112,7 +113,9 @@ func (a *app) showRun(ctx context.Context, id string, all bool) error {
 		calls = calls[len(calls)-last:]
 	}
 	a.printCalls(calls)
-	return nil
+	stuck, err := waiting(ctx, l, r.Agent)
+	a.hintWaiting(slices.DeleteFunc(stuck, func(w waitingRun) bool { return w.ID != string(r.ID) }))
+	return err
 }
 
 func (a *app) printRun(r ledger.Run) {
@@ -128,7 +131,7 @@ func (a *app) printRun(r ledger.Run) {
 	if !r.Ended.IsZero() {
 		a.printf("exit code %d", r.ExitCode)
 	}
-	a.printf("started   %s, %s", r.Started.Local().Format("2006-01-02 15:04:05"), took)
+	a.printf("started   %s, %s", instant(r.Started), took)
 	a.printf("spent     %s of %s", r.Account.Spent+r.Account.Overrun, dollars(r.Account.Budget))
 	if r.Account.Reserved > 0 {
 		a.printf("reserved  %s, for calls in flight", r.Account.Reserved)
@@ -209,7 +212,7 @@ func (a *app) printCalls(calls []callView) {
 		}
 		rows = append(rows, []string{c.Time.Local().Format("15:04:05.000"), c.model(), in, out, c.Cost.String(), latency, strings.Trim(note, ", ")})
 	}
-	a.printTable([]column{left("time"), left("model"), right("input"), right("output"), right("cost"), right("took"), left("ending")}, rows)
+	a.printTable([]column{left("time (" + a.zone() + ")"), left("model"), right("input"), right("output"), right("cost"), right("took"), left("ending")}, rows)
 }
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }

@@ -54,7 +54,8 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 		},
-		"call": callMain,
+		"call":       callMain,
+		"demo-agent": func() { os.Exit(Main(os.Args[1:]).Code) },
 	})
 }
 

@@ -37,10 +37,10 @@ type serveFlags struct {
 	readyFD int    // likewise: told when ready
 }
 
-func (f *serveFlags) register(cmd *cobra.Command) {
-	fl := cmd.Flags()
+func (f *serveFlags) register(a *app, cmd *cobra.Command) {
+	fl := cmd.Flags() // each has a variable, AEX_PORT for --port
 	fl.IntVarP(&f.port, "port", "p", defaultPort, "port; 0 picks a free one")
-	fl.StringVar(&f.listen, "listen", "127.0.0.1", "address; beyond loopback it needs TLS or --allow-plaintext")
+	fl.StringVar(&f.listen, "listen", "127.0.0.1", "address, with a port if you like: 0.0.0.0, 127.0.0.1:8080, :8080 (loopback); beyond loopback it needs TLS or --allow-plaintext")
 	fl.StringArrayVar(&f.hosts, "allow-host", nil, "host name by which clients may call it, beside loopback")
 	fl.StringVar(&f.cert, "tls-cert", "", "certificate, PEM `FILE`")
 	fl.StringVar(&f.key, "tls-key", "", "its key, PEM `FILE`")
@@ -51,6 +51,11 @@ func (f *serveFlags) register(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
 	fl.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls in flight may take at the end")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
+	cmd.Annotations = map[string]string{withVariables: "yes"}
+	a.takes(cmd, fileFlags("tls-cert", "tls-key", "ca-file", "env-file"))
+	a.takes(cmd, map[string]kind{
+		"allow-host": takesHost, "price": takesPrice, "listen": {name: "ADDRESS", complete: words("127.0.0.1", "0.0.0.0", ":9000")},
+	})
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -62,11 +67,11 @@ the tokens that aex agent create and aex agent token print.
 
 SIGHUP reads models.yaml and .env again; SIGTERM ends it when the calls in
 flight are booked, a second one at once.`,
-		Example: "  aex serve\n  aex serve --listen 0.0.0.0 --allow-host gate.example.com --tls-cert cert.pem --tls-key key.pem",
+		Example: "  aex serve\n  aex serve --listen :8080\n  aex serve --listen 0.0.0.0 --allow-host gate.example.com --tls-cert cert.pem --tls-key key.pem",
 		Args:    none,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), f) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd, f) },
 	}
-	f.register(cmd)
+	f.register(a, cmd)
 	cmd.Flags().StringVar(&f.logFile, "log-file", "", "")
 	cmd.Flags().IntVar(&f.readyFD, "ready-fd", 0, "")
 	for _, name := range []string{"log-file", "ready-fd"} {
@@ -93,9 +98,33 @@ func checkWait(wait time.Duration) error {
 	return nil
 }
 
+// splitListen takes the port out of --listen. A port alone stays on loopback:
+// what is reached from elsewhere is asked for by its address.
+func (f *serveFlags) splitListen(portTyped bool) error {
+	if f.listen == "" {
+		return usageError("--listen is an address of this machine, not \"\"")
+	}
+	ip := net.ParseIP(strings.Trim(f.listen, "[]"))
+	if ip != nil || !strings.Contains(f.listen, ":") {
+		return nil
+	}
+	host, text, err := net.SplitHostPort(f.listen)
+	port, portErr := strconv.Atoi(text)
+	switch {
+	case err != nil || portErr != nil || port < 0 || port > 65535:
+		return usageError("--listen is an address, HOST:PORT or :PORT with a port from 0 to 65535, not %q", f.listen)
+	case portTyped && port != f.port:
+		return usageError("--listen %s and --port %d exclude each other", f.listen, f.port)
+	case host == "":
+		host = "127.0.0.1"
+	}
+	f.listen, f.port = host, port
+	return nil
+}
+
 // check finds what cannot be meant.
-func (f *serveFlags) check() error {
-	if err := checkPort(f.port); err != nil {
+func (f *serveFlags) check(cmd *cobra.Command) error {
+	if err := errors.Join(checkPort(f.port), f.splitListen(cmd.Flags().Changed("port"))); err != nil {
 		return err
 	}
 	switch {
@@ -179,8 +208,9 @@ func (f *serveFlags) bind(ctx context.Context) (l net.Listener, url string, err 
 }
 
 // serve does aex serve.
-func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
-	if err := f.check(); err != nil {
+func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
+	ctx := cmd.Context()
+	if err := f.check(cmd); err != nil {
 		return err
 	}
 	log := &serverLog{file: a.stderr, path: f.logFile, now: a.now}

@@ -15,15 +15,17 @@ import (
 type statusView struct {
 	Home      string           `json:"home"`
 	Agents    int64            `json:"agents"`
-	Budget    ledger.Micros    `json:"budget_micro"`
+	Budget    *ledger.Micros   `json:"budget_micro"` // of the agents that have one; null: none has
 	Spent     ledger.Micros    `json:"spent_micro"`
 	Reserved  ledger.Micros    `json:"reserved_micro"`
 	Overrun   ledger.Micros    `json:"overrun_micro"`
-	Remaining ledger.Micros    `json:"remaining_micro"`
+	Unlimited int              `json:"agents_without_limit"`
+	Remaining *ledger.Micros   `json:"remaining_micro"` // likewise
 	Calls     int64            `json:"calls"`
 	Refused   int64            `json:"refused"`
 	ByCause   map[string]int64 `json:"refused_by_cause"`
 	OpenRuns  int64            `json:"open_runs"`
+	Waiting   []waitingRun     `json:"waiting_runs"` // for a top-up, or for their agent to be resumed
 	Daemon    daemonView       `json:"daemon"`
 }
 
@@ -53,13 +55,12 @@ func (a *app) status(ctx context.Context) error {
 		return fmt.Errorf("listing agents: %w", err)
 	}
 	v := statusView{
-		Home: s.home, Agents: t.Agents, Budget: t.Budget, Spent: t.Spent, Reserved: t.Reserved, Overrun: t.Overrun,
+		Home: s.home, Agents: t.Agents, Spent: t.Spent, Reserved: t.Reserved, Overrun: t.Overrun,
 		Calls: t.Calls, Refused: t.Refused, ByCause: t.ByCause, OpenRuns: t.OpenRuns, Daemon: a.lookAtDaemon(ctx, s),
 	}
-	for _, ag := range agents {
-		if left, limited := ag.Account.Left(); limited {
-			v.Remaining += left
-		}
+	v.Budget, v.Remaining, v.Unlimited = limits(agents)
+	if v.Waiting, err = waiting(ctx, l, ""); err != nil {
+		return err
 	}
 	if v.ByCause == nil {
 		v.ByCause = map[string]int64{}
@@ -73,10 +74,10 @@ func (a *app) status(ctx context.Context) error {
 
 func (a *app) printStatus(v statusView) {
 	a.printf("Agents:             %d", v.Agents)
-	a.printf("Total Budget:       %s", v.Budget)
+	a.printf("Total Budget:       %s", v.limitText(v.Budget))
 	a.printf("Total Spent:        %s", v.Spent+v.Overrun)
 	a.printf("Total Reserved:     %s", v.Reserved)
-	a.printf("Total Remaining:    %s", v.Remaining)
+	a.printf("Total Remaining:    %s", v.limitText(v.Remaining))
 	if v.Overrun > 0 {
 		a.printf("Overrun:            %s of the spent", v.Overrun)
 	}
@@ -91,4 +92,36 @@ func (a *app) printStatus(v statusView) {
 	a.printf("Active Runs:        %d", v.OpenRuns)
 	a.printf("")
 	a.printf("Daemon:             %s", v.Daemon.text())
+	a.hintWaiting(v.Waiting)
+}
+
+// limits are the sums of all budgets and of what is left of them, and how many
+// agents have none; nil where no agent has a budget.
+func limits(agents []ledger.Agent) (budget, remaining *ledger.Micros, unlimited int) {
+	var all, rest ledger.Micros
+	for _, ag := range agents {
+		left, limited := ag.Account.Left()
+		if !limited || ag.Budget == nil {
+			unlimited++
+			continue
+		}
+		all, rest = all+*ag.Budget, rest+left
+	}
+	if unlimited == len(agents) {
+		return nil, nil, unlimited
+	}
+	return &all, &rest, unlimited
+}
+
+// limitText is a sum of budgets for people.
+func (v statusView) limitText(sum *ledger.Micros) string {
+	switch {
+	case v.Agents == 0:
+		return "-"
+	case sum == nil:
+		return "no limit"
+	case v.Unlimited > 0:
+		return fmt.Sprintf("%s, and %d without a limit", *sum, v.Unlimited)
+	}
+	return sum.String()
 }

@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// synonyms are words that people try, and the command that does it.
+var synonyms = map[string]string{
+	"ps": "runs", "list": "runs", "ls": "runs", "history": "runs", "exec": "run",
+	"stop": "runs stop RUN", "kill": "runs stop RUN", "show": "runs show RUN",
+	"create": "agent create NAME BUDGET RPM", "new": "agent create NAME BUDGET RPM", "pause": "agent pause NAME", "resume": "agent resume NAME",
+	"spend": "report", "spending": "report", "cost": "report", "costs": "report", "usage": "report", "bill": "report",
+	"price": "models price MODEL", "prices": "models list", "pricing": "models list",
+	"log": "events", "logs": "events", "trail": "events", "verify": "audit", "check": "doctor",
+	"start": "daemon start", "server": "serve", "gateway": "serve", "proxy": "serve", "top": "metrics", "stats": "metrics",
+	"ui": "dashboard", "web": "dashboard", "backup": "ledger backup FILE", "prune": "ledger prune --before 180d",
+	"config": "init", "token": "agent token NAME", "top-up": "topup", "budget": "topup",
+}
+
+// unknownCommand suggests what may have been meant.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	hint := "see: " + cmd.CommandPath() + " --help"
+	if meant := closest(name, commandNames(cmd)); meant != "" {
+		hint = "did you mean: " + cmd.CommandPath() + " " + meant
+	} else if meant := synonyms[strings.ToLower(name)]; meant != "" && !cmd.HasParent() {
+		hint = "did you mean: aex " + meant
+	}
+	return &failure{err: fmt.Errorf("unknown command %q", name), hint: hint, code: exitUsage}
+}
+
+// commandNames are the names and aliases of the commands below one.
+func commandNames(cmd *cobra.Command) (names []string) {
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() || sub.Name() == "help" {
+			names = append(append(names, sub.Name()), sub.Aliases...)
+		}
+	}
+	return names
+}
+
+// closest is the name that a slip of the fingers would make into typed: one
+// that begins so, or one letter, or two letters of a long one, away. It is ""
+// where none is near, or where two are as near as each other.
+func closest(typed string, names []string) string {
+	typed = strings.ToLower(typed)
+	var begins []string
+	for _, n := range names {
+		if len(typed) > 1 && strings.HasPrefix(strings.ToLower(n), typed) {
+			begins = append(begins, n)
+		}
+	}
+	if len(begins) > 0 {
+		return slices.MinFunc(begins, func(a, b string) int { return len(a) - len(b) })
+	}
+	best, least := "", 3
+	for _, n := range names {
+		allowed := 1
+		if min(len(n), len(typed)) > 4 {
+			allowed = 2
+		}
+		switch d := slips(typed, strings.ToLower(n)); {
+		case d > allowed || len(typed) < 2:
+		case d < least:
+			best, least = n, d
+		case d == least:
+			best = ""
+		}
+	}
+	return best
+}
+
+// slips is the number of single slips between two words: a letter added, left
+// out, changed, or two that changed places.
+func slips(a, b string) int {
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		d[i][0] = i
+	}
+	for j := range d[0] {
+		d[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			change := d[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			d[i][j] = min(change, d[i-1][j]+1, d[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
+
+// flagError words what is wrong with a flag, and what is expected.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := "see: " + cmd.CommandPath() + " --help"
+	var unknown *pflag.NotExistError
+	var empty *pflag.ValueRequiredError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		err, hint = unknownShort(cmd, unknown)
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		err = fmt.Errorf("unknown flag: --%s", name)
+		if meant := closest(name, flagNames(cmd)); meant != "" {
+			hint = "did you mean: --" + meant
+		} else if cmd.Name() == "run" {
+			hint = "the program's own flags stand behind its name: " + cmd.CommandPath() + " -- PROGRAM --" + name
+		}
+	case errors.As(err, &empty):
+		f := empty.GetFlag()
+		kind, _ := pflag.UnquoteUsage(f)
+		err = fmt.Errorf("--%s needs a value: --%s %s", f.Name, f.Name, flagKind(f, kind))
+	}
+	return &failure{err: err, hint: hint, code: exitUsage}
+}
+
+// unknownShort words an unknown flag of one letter, and a negative number that
+// was taken for one.
+func unknownShort(cmd *cobra.Command, unknown *pflag.NotExistError) (err error, hint string) {
+	given := unknown.GetSpecifiedShortnames()
+	hint = "see: " + cmd.CommandPath() + " --help"
+	if example := firstExample(cmd); example != "" {
+		hint = "for example: " + example
+	}
+	if given[0] >= '0' && given[0] <= '9' || given[0] == '.' {
+		return fmt.Errorf("-%s is negative: %s takes amounts and numbers of 0 or more", given, cmd.CommandPath()), hint
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Shorthand != "" && !f.Hidden {
+			known = append(known, "-"+f.Shorthand+" (--"+f.Name+")")
+		}
+	})
+	name := "-" + string([]rune(unknown.GetSpecifiedName())[:1])
+	if "-"+given != name {
+		name += " in -" + given
+	}
+	return fmt.Errorf("unknown flag %s; %s has %s", name, cmd.CommandPath(), strings.Join(known, ", ")), hint
+}
+
+func flagNames(cmd *cobra.Command) (names []string) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
+// firstExample is the first line of a command's examples; "" for none.
+func firstExample(cmd *cobra.Command) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(cmd.Example), "\n")
+	return line
+}
+
+// exactly checks the number of arguments. Names are as they stand in the usage.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		hint := "see: " + cmd.CommandPath() + " --help"
+		if example := firstExample(cmd); example != "" {
+			hint = "for example: " + example
+		}
+		takes := strings.Join(names, " ")
+		switch {
+		case len(args) < len(names):
+			return &failure{err: fmt.Errorf("%s takes %s; %s missing", cmd.CommandPath(), takes, missing(names[len(args):])), hint: hint, code: exitUsage}
+		case len(args) > len(names):
+			return &failure{err: fmt.Errorf("%s takes %s; %q is one too many", cmd.CommandPath(), takes, args[len(names)]), hint: hint, code: exitUsage}
+		}
+		return nil
+	}
+}
+
+// missing is "RPM is", "BUDGET and RPM are".
+func missing(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " is"
+	}
+	return strings.Join(names, " and ") + " are"
+}
+
+// none is for commands without arguments.
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &failure{err: fmt.Errorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0]), hint: "see: " + cmd.CommandPath() + " --help", code: exitUsage}
+}
