@@ -45,8 +45,8 @@ func commandNames(cmd *cobra.Command) (names []string) {
 }
 
 // closest is the name that a slip of the fingers would make into typed: one
-// that begins so, or one letter, or two letters of a long one, away. It is ""
-// where none is near, or where two are as near as each other.
+// that begins so, or one letter, or two letters of a long one, away, and
+// rather one of the same length. It is "" where none is near, or two are.
 func closest(typed string, names []string) string {
 	typed = strings.ToLower(typed)
 	var begins []string
@@ -66,9 +66,9 @@ func closest(typed string, names []string) string {
 		}
 		switch d := slips(typed, strings.ToLower(n)); {
 		case d > allowed || len(typed) < 2:
-		case d < least:
+		case d < least || d == least && len(n) == len(typed) && len(best) != len(typed):
 			best, least = n, d
-		case d == least:
+		case d == least && (len(n) == len(typed)) == (len(best) == len(typed)):
 			best = ""
 		}
 	}
