@@ -11,8 +11,8 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
-// endTree ends whatever the program left or is, and keeps in the report how it
-// went. The accounts need not wait until the terminal is given back.
+// endTree ends whatever the program left or is, keeps in the report how it
+// went, and gives the terminal back.
 func (r *session) endTree() {
 	r.report.Child = childStatus(r.proc.Status())
 	r.decide()
@@ -25,21 +25,13 @@ func (r *session) endTree() {
 	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
 	r.report.Child = childStatus(r.proc.Status())
 	r.meterCheck()
-	close(r.closing)
 	if len(r.report.Orphans) > 0 {
-		// They leave the run's cgroup before the run has ended in the ledger: who sweeps goes by that.
+		// They leave the run's cgroup before the run has ended in the ledger: a later aex kills what it finds in the
+		// cgroup of a run that is over.
 		r.proc.Close()
 		return
 	}
-	go r.proc.Close() // awaitClosed waits for it, and tells of its error
-}
-
-// awaitClosed returns when the terminal is as it was.
-func (r *session) awaitClosed() error {
-	if !is(r.closing) {
-		return nil
-	}
-	return r.proc.Close()
+	r.proc.Release() // Run closes it when the accounts are
 }
 
 // meterCheck tells of a run that went past the gateway, and fails it where the

@@ -1,3 +1,7 @@
+// Package supervisor does one run: it opens the ledger and the run's private
+// gateway, starts the program below a monitor with the run's token for a key,
+// watches its clock and its calls, ends its tree when it has to, and settles and
+// reports. A run inside another leaves the money to the gateway around it.
 package supervisor
 
 import (
@@ -46,7 +50,6 @@ type session struct {
 	url     string
 	monitor *process.Launcher // waits for the program
 	proc    *process.Process
-	closing chan struct{} // closed when proc is being closed
 	guard   *guard
 	bypass  *bypass
 	report  *Report
@@ -74,14 +77,18 @@ type session struct {
 // also when an error comes with it.
 func Run(ctx context.Context, m *process.Launcher, s Spec) (rep *Report, err error) {
 	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
-	r := &session{Spec: s, monitor: m, report: rep, started: make(chan struct{}), closing: make(chan struct{}), exhausted: make(chan struct{})}
+	r := &session{Spec: s, monitor: m, report: rep, started: make(chan struct{}), exhausted: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	if err := m.Err(); err != nil {
 		return rep, err
 	}
 	defer r.monitor.Close()
-	defer func() { err = errors.Join(err, r.awaitClosed()) }()
+	defer func() {
+		if r.proc != nil { // the monitor goes meanwhile, which takes it 2.5 ms
+			err = errors.Join(err, r.proc.Close())
+		}
+	}()
 	if s.Outer != nil {
 		return rep, r.runInside(ctx)
 	}
@@ -285,10 +292,9 @@ func (r *session) say(format string, args ...any) {
 	line := "aex: " + fmt.Sprintf(format, args...)
 	switch {
 	case r.Quiet:
-	case is(r.started) && !is(r.closing):
+	case is(r.started):
 		r.proc.Notice(line)
 	default:
-		_ = r.awaitClosed() // Run tells of its error
 		fmt.Fprintln(r.Stderr, process.Printable(line))
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -40,16 +38,11 @@ func TestMain(m *testing.M) {
 // reuser is set where process numbers can be chosen.
 var reuser = func() int { return 125 }
 
-// preparedAex prepares a program, says so when its signals are caught, and launches the program once it is told to.
+// preparedAex prepares a program, says so, and launches the program once it is told to.
 func preparedAex(args []string) int {
 	l := Prepare(Command{Argv: args, Env: os.Environ()})
 	if l.Err() != nil {
 		return 125
-	}
-	for stacks := ""; !strings.Contains(stacks, ".(*signals).obey("); {
-		runtime.Gosched()
-		buf := make([]byte, 1<<20)
-		stacks = string(buf[:runtime.Stack(buf, true)])
 	}
 	fmt.Println("up")
 	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {

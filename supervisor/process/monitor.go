@@ -32,7 +32,7 @@ type monitor struct {
 // MonitorMain runs the monitor when this process was re-executed as one, and returns its exit code and true. Every
 // program that calls [Start] must call it first thing in main:
 //
-//	if code, ok := supervisor.MonitorMain(os.Args); ok {
+//	if code, ok := process.MonitorMain(os.Args); ok {
 //		os.Exit(code)
 //	}
 func MonitorMain(args []string) (code int, ok bool) {
@@ -175,6 +175,7 @@ func (m *monitor) watch(signals <-chan os.Signal) int {
 				return m.abandoned()
 			case o.Release:
 				m.takeTerminal()
+				unix.Close(m.base + fdTerminal) // who waits for its end need not wait for the monitor's
 				return 0
 			default:
 				m.obey(o)

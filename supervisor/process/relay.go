@@ -135,11 +135,11 @@ func (r *relay) takeInjection() string {
 	return b.String()
 }
 
-func (r *relay) notice(line string) {
+// queue keeps a line for the next flush.
+func (r *relay) queue(line string) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.notices, r.inject = append(r.notices, line), true
-	r.mu.Unlock()
-	r.flush()
 }
 
 func (r *relay) ring() {

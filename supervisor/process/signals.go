@@ -5,6 +5,7 @@ package process
 import (
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,14 +17,17 @@ type signals struct {
 	all       chan os.Signal
 	continued chan os.Signal
 	ignored   map[syscall.Signal]bool
+
+	child   chan struct{} // closed by handOver: there is a child for the signals
+	obeying sync.WaitGroup
 }
 
 // stopSignals ask aex to stop.
 var stopSignals = []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
 
-// catchSignals catches all but the stop of job control, which catchStop does.
+// catchSignals catches all but the stop of job control. Until handOver those that ask aex to stop do so.
 func catchSignals() *signals {
-	s := &signals{all: make(chan os.Signal, 64), continued: make(chan os.Signal, 1), ignored: ignored()}
+	s := &signals{all: make(chan os.Signal, 64), continued: make(chan os.Signal, 1), ignored: ignored(), child: make(chan struct{})}
 	for _, sig := range append([]syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCHLD}, stopSignals...) {
 		if !s.ignored[sig] {
 			signal.Notify(s.all, sig)
@@ -31,12 +35,13 @@ func catchSignals() *signals {
 	}
 	signal.Notify(s.continued, unix.SIGCONT)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a reader of aex's output that went away is no reason to die
+	s.obeying.Go(s.obey)
 	return s
 }
 
 // obey lets the signals that ask aex to stop do so, until there is a program to pass them on to. The others mean nothing
 // yet.
-func (s *signals) obey(until <-chan struct{}) {
+func (s *signals) obey() {
 	for {
 		select {
 		case sig := <-s.all:
@@ -45,9 +50,23 @@ func (s *signals) obey(until <-chan struct{}) {
 				os.Exit(128 + int(sig.(syscall.Signal))) // number 1 does not die of it
 			}
 		case <-s.continued:
-		case <-until:
+		case <-s.child:
 			return
 		}
+	}
+}
+
+// handOver makes the signals the child's from now on, with the stop of job control among them.
+func (s *signals) handOver() {
+	select {
+	case <-s.child:
+		return
+	default:
+	}
+	close(s.child)
+	s.obeying.Wait()
+	if catchesStops && !s.ignored[unix.SIGTSTP] {
+		signal.Notify(s.all, unix.SIGTSTP)
 	}
 }
 
@@ -62,12 +81,6 @@ func die(sig syscall.Signal) {
 		unix.Setrlimit(unix.RLIMIT_CORE, &none)
 	}
 	dieOf(sig)
-}
-
-func (s *signals) catchStop() {
-	if catchesStops && !s.ignored[unix.SIGTSTP] {
-		signal.Notify(s.all, unix.SIGTSTP)
-	}
 }
 
 // close lets the signals go that concern a child. Those that ask aex to stop stay caught, and now do nothing: aex is

@@ -8,58 +8,91 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 )
 
-// spawnMonitor starts the monitor, which then waits for the order to start the child.
-func (p *Process) spawnMonitor(slave *os.File) error {
+// monitorProcess is the monitor as aex sees it.
+type monitorProcess struct {
+	*link
+	process *os.Process
+	spawn   *spawn        // how it is to start the child
+	asked   bool          // it was told to, and has not answered
+	ended   chan struct{} // closed when it has ended and is reaped
+}
+
+// startMonitor starts the monitor, which then waits for the order to start the child.
+func startMonitor(c Command, t *terminals) (*monitorProcess, error) {
 	program, err := executable()
 	if err != nil {
-		return fmt.Errorf("finding aex's own program for the monitor: %w", err)
+		return nil, fmt.Errorf("finding aex's own program for the monitor: %w", err)
 	}
 	ours, theirs, err := socketpair()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.link = newLink(ours)
-	p.spawn = &spawn{Inherited: inheritedDescriptors()}
-	base := freeRun(p.spawn.Inherited, fdCount)
+	m := &monitorProcess{link: newLink(ours), spawn: &spawn{Inherited: inheritedDescriptors()}, ended: make(chan struct{})}
+	base := freeRun(m.spawn.Inherited, fdCount)
 	attr := &syscall.ProcAttr{
-		Env: []string{monitorEnv}, Files: p.monitorFiles(base, slave, theirs), Sys: monitorAttr(slave != nil, base+fdTerminal),
+		Env: []string{monitorEnv}, Files: m.files(c, t, base, theirs), Sys: monitorAttr(t.inner != nil, base+fdTerminal),
 	}
-	go p.forkMonitor(program, []string{"aex", monitorArg, strconv.Itoa(base)}, attr, theirs)
-	return nil
+	forked := make(chan error, 1)
+	go m.attend(forked, program, []string{"aex", monitorArg, strconv.Itoa(base)}, attr)
+	err = <-forked
+	theirs.Close() // else its death would not be seen
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("starting the monitor: %w", err)
+	}
+	t.link = m.link
+	return m, nil
 }
 
-// monitorFiles lays out the monitor's descriptors: the child's 0 to 2, what the caller passed on, and its own.
-func (p *Process) monitorFiles(base int, slave, control *os.File) []uintptr {
+// attend forks the monitor and waits for its end. Its thread lives as long as the monitor: the parent-death signal
+// follows the thread.
+func (m *monitorProcess) attend(forked chan<- error, program string, argv []string, attr *syscall.ProcAttr) {
+	runtime.LockOSThread()
+	pid, err := syscall.ForkExec(program, argv, attr)
+	if err == nil {
+		monitors.add(pid)
+		m.process, err = os.FindProcess(pid)
+	}
+	forked <- err
+	if err == nil {
+		m.process.Wait()
+		close(m.ended)
+	}
+}
+
+// files lays out the monitor's descriptors: the child's 0 to 2, what the caller passed on, and its own.
+func (m *monitorProcess) files(c Command, t *terminals, base int, control *os.File) []uintptr {
 	const none = ^uintptr(0)
-	s, inherited := p.spawn, p.spawn.Inherited
+	s := m.spawn
 	last := base + fdCount - 1
-	for _, fd := range inherited {
+	for _, fd := range s.Inherited {
 		last = max(last, fd)
 	}
 	files := make([]uintptr, last+1)
 	for i := range files {
 		files[i] = none
 	}
-	for i, f := range []*os.File{p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr} {
+	for i, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
 		files[i] = f.Fd()
-		if p.plan.slave[i] {
-			files[i] = slave.Fd()
+		if t.plan.slave[i] {
+			files[i] = t.inner.Fd()
 		}
 	}
-	for _, fd := range inherited {
+	for _, fd := range s.Inherited {
 		files[fd] = uintptr(fd)
 	}
 	files[base+fdControl] = control.Fd()
-	if user := p.plan.user; user != nil {
-		files[base+fdUser], s.User = uintptr(user.fd), true
-		if slave == nil {
-			files[base+fdTerminal], s.Terminal = uintptr(user.fd), true
+	if t.user != nil {
+		files[base+fdUser], s.User = uintptr(t.user.fd), true
+		if t.inner == nil {
+			files[base+fdTerminal], s.Terminal = uintptr(t.user.fd), true
 		}
 	}
-	if slave != nil {
-		files[base+fdTerminal], s.Terminal = slave.Fd(), true
+	if t.inner != nil {
+		files[base+fdTerminal], s.Terminal = t.inner.Fd(), true
 	}
 	return files
 }
@@ -81,21 +114,23 @@ func freeRun(taken []int, n int) int {
 	}
 }
 
-// forkMonitor forks, closes forked, and waits for the monitor's end. Its thread lives as long as the monitor: the
-// parent-death signal follows the thread.
-func (p *Process) forkMonitor(program string, argv []string, attr *syscall.ProcAttr, theirs *os.File) {
-	runtime.LockOSThread()
-	pid, err := syscall.ForkExec(program, argv, attr)
-	theirs.Close() // else its death would not be seen
-	if err == nil {
-		monitors.add(pid)
-		p.monitor, err = os.FindProcess(pid)
+// gone tells whether the monitor has ended and is reaped.
+func (m *monitorProcess) gone() bool {
+	select {
+	case <-m.ended:
+		return true
+	default:
+		return false
 	}
-	p.forkErr = err
-	close(p.forked)
-	ownCgroup() // soon to be asked for
-	if err == nil {
-		p.monitor.Wait()
-		close(p.monitorDone)
+}
+
+// awaitEnd waits for the monitor, which was told to go.
+func (m *monitorProcess) awaitEnd() {
+	const patience = 2 * time.Second
+	select {
+	case <-m.ended:
+	case <-time.After(patience):
+		m.process.Kill() // stopped by its own children, or worse
+		<-m.ended
 	}
 }

@@ -1,0 +1,81 @@
+//go:build linux || darwin
+
+package process
+
+import (
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// childStopped follows a child that stopped. A job control shell above aex is shown what it would have seen without
+// aex: the whole job stops.
+func (p *Process) childStopped(s syscall.Signal) {
+	t := p.terminals
+	asks := s == unix.SIGTTIN || s == unix.SIGTTOU
+	switch {
+	case p.tree.endings.Load() > 0:
+	case t.user == nil:
+		// No terminal, no job control: the kernel itself drops these in such a place. A SIGSTOP stays.
+		if s != unix.SIGSTOP {
+			p.monitor.send(order{Resume: &resume{Foreground: asks && t.relay != nil}})
+		}
+	case asks && t.user.foreground():
+		t.wants = true
+		p.resume(false)
+	default:
+		if asks {
+			t.wants = true
+		}
+		p.suspend(s)
+	}
+}
+
+// suspend gives the terminal back, stops the whole job, and goes on when it is continued. In an orphaned group the
+// kernel drops the stop: then nobody could continue the job either, and the child goes on at once.
+func (p *Process) suspend(s syscall.Signal) {
+	p.pauses.begin()
+	p.terminals.suspend()
+	select {
+	case <-p.signals.continued:
+	default:
+	}
+	with := s
+	if with == unix.SIGSTOP {
+		with = unix.SIGTSTP // SIGSTOP would stop aex also where nobody can continue it
+	}
+	stopped := p.stopJob(with)
+	p.pauses.end()
+	if stopped || s != unix.SIGSTOP {
+		p.resume(true)
+	}
+}
+
+// stopJob stops aex's own process group and reports, when it runs again, whether it was stopped at all.
+func (p *Process) stopJob(s syscall.Signal) (stopped bool) {
+	group := unix.Getpgrp()
+	if group <= 1 {
+		return false
+	}
+	withDefault(s, func() {
+		unix.Kill(-group, s)
+		// The stop is asynchronous: this runs on for a moment. What ends it is SIGCONT, or nothing.
+		for range 2 {
+			select {
+			case <-p.signals.continued:
+				stopped = true
+				return
+			case <-time.After(250 * time.Millisecond):
+			}
+		}
+	})
+	return stopped
+}
+
+// resume continues the child: as its terminal's foreground group if aex is in the foreground and the child wants that.
+func (p *Process) resume(redraw bool) {
+	resized := p.terminals.resume()
+	winch := redraw && p.terminals.relay != nil && !resized
+	p.monitor.send(order{Resume: &resume{Foreground: p.terminals.front, Winch: winch}})
+}

@@ -1,0 +1,102 @@
+//go:build linux || darwin
+
+package process
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tree is all that descends from one monitor: where it is to be looked for, and what was done to end it.
+type tree struct {
+	monitor   *monitorProcess
+	cgroup    *cgroup // nil: the run has none
+	strangers []Proc  // children that this process had before: a shell's, which then became aex
+
+	endings atomic.Int32 // ends under way: a stopped child is then no reason to suspend aex
+	once    sync.Mutex   // one polite end at a time
+
+	mu  sync.Mutex
+	sum Ended // what all of them did
+}
+
+// strangers lists the children that this process has already.
+func strangers() (list []Proc) {
+	var table processTable
+	for _, pid := range table.children(os.Getpid()) {
+		if s, err := table.lookup(pid); err == nil {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// forest is this run's part of the process table. While the monitor lives, all that the tree orphans is adopted by it;
+// when it has been killed, by aex.
+func (t *tree) forest() *forest {
+	roots := func() ([]int, map[int]bool) {
+		if !t.monitor.gone() {
+			return []int{t.monitor.process.Pid}, nil
+		}
+		spare := monitors.snapshot()
+		var table processTable
+		for _, s := range t.strangers {
+			if now, err := table.lookup(s.PID); err == nil && now.start == s.start {
+				spare[s.PID] = true
+			}
+		}
+		return []int{os.Getpid()}, spare
+	}
+	settle := func() {
+		if t.monitor.gone() {
+			reapAdopted()
+		}
+	}
+	return &forest{roots: roots, cgroup: t.cgroup, settle: settle}
+}
+
+// end ends it, and answers what all ends together did.
+func (t *tree) end(grace time.Duration) Ended {
+	t.endings.Add(1)
+	defer t.endings.Add(-1)
+	if grace > 0 {
+		t.once.Lock()
+		defer t.once.Unlock()
+	}
+	t.monitor.process.Signal(unix.SIGCONT) // the child may have stopped it
+	return t.addUp(t.forest().end(grace))
+}
+
+func (t *tree) addUp(did Ended) Ended {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known := map[identity]bool{}
+	for _, q := range t.sum.Ended {
+		known[identity{q.PID, q.start}] = true
+	}
+	for _, q := range did.Ended {
+		if !known[identity{q.PID, q.start}] {
+			t.sum.Ended = append(t.sum.Ended, q)
+		}
+	}
+	t.sum.Survivors = did.Survivors
+	return t.sum
+}
+
+// killed tells whether anything was ended by aex, so that the screen may need help.
+func (t *tree) killed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sum.Ended) > 0
+}
+
+// removeCgroup removes the run's cgroup. What cannot be removed is swept by the next aex.
+func (t *tree) removeCgroup() {
+	if t.cgroup != nil {
+		t.cgroup.remove()
+	}
+}
