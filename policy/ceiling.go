@@ -251,7 +251,7 @@ func (p Price) served(c Call, inputTokens int64) figures {
 		standard = standard.max(p.figures(inputTokens, TierFast))
 	}
 	switch c.Tier {
-	case "default", "standard", "standard_only":
+	case "default", "standard", "standard_only", "on_demand":
 		return standard
 	case "flex", "priority", TierFast: // each may be answered in the standard tier
 		return standard.max(p.figures(inputTokens, c.Tier))

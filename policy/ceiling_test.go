@@ -83,7 +83,10 @@ func TestCostNeverExceedsTheHold(t *testing.T) {
 		}
 		tier := rapid.SampledFrom(served).Draw(t, "served")
 		cost, err := Cost(p.InGeo(c.Geo), u, tier)
-		if errors.Is(err, ErrNoRate) {
+		if clear := Clear(p.InGeo(c.Geo), u, tier); err == nil && clear != cost || err != nil && clear > hold {
+			t.Fatalf("%+v in tier %q costs %d, %v, of which %d is clear; the hold is %d", u, tier, cost, err, clear, hold)
+		}
+		if errors.Is(err, ErrNoRate) || errors.Is(err, ErrTier) {
 			return // the hold is booked
 		}
 		if err != nil || cost > hold {

@@ -27,6 +27,7 @@ type Host struct {
 	Usage       []string // members of usage objects that are its own and change no price that is not known
 	OwnCost     string   // the member of usage that is its own bill: see OwnCost...
 	Stops       bool     // closing the connection of a stream ends the work, and the bill
+	GoesOn      bool     // it does not: a stream whose connection broke is made, and billed, to its end
 	StopsFor    []string // a router: Stops holds where the answer names one of these as who served it
 	Standard    string   // what service_tier says for the standard tier; "": there are no tiers, or none may be asked for
 	SearchFee   bool     // search models cost a fee a call, which the catalogue has as per_request

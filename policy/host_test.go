@@ -31,6 +31,9 @@ func TestHostsStateTheirSources(t *testing.T) {
 				t.Errorf("%s: the source of %s is no page: %q", h.Name, field, source)
 			}
 		}
+		if h.GoesOn && (h.Stops || len(h.StopsFor) > 0) {
+			t.Errorf("%s stops and goes on", h.Name)
+		}
 		for field := range left {
 			t.Errorf("%s: a source for %s, which is no fact", h.Name, field)
 		}

@@ -40,8 +40,9 @@ var hosts = []Host{{
 }, {
 	Name: google, Hosts: []string{"generativelanguage.googleapis.com", "googleapis.com"}, Type: typeGemini,
 	Base: "https://generativelanguage.googleapis.com", Keys: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"},
-	Cap: "max_tokens", Errors: []string{ErrorObject}, Standard: "standard", Pace: 2000, Count: "/v1beta/models/{model}:countTokens",
+	Cap: "max_tokens", Errors: []string{ErrorObject}, GoesOn: true, Standard: "standard", Pace: 2000, Count: "/v1beta/models/{model}:countTokens",
 	Sources: map[string]string{
+		"GoesOn":   cancelPage,
 		"Keys":     "https://ai.google.dev/gemini-api/docs/api-key",
 		"Cap":      "https://ai.google.dev/gemini-api/docs/openai",
 		"Errors":   "https://ai.google.dev/gemini-api/docs/troubleshooting",
@@ -51,8 +52,9 @@ var hosts = []Host{{
 	},
 }, {
 	Name: groqName, Hosts: []string{"api.groq.com"}, Type: typeOpenAI, Base: "https://api.groq.com/openai/v1", Keys: []string{"GROQ_API_KEY"},
-	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, Usage: []string{"queue_time", "prompt_time", "completion_time", "total_time"}, Standard: "on_demand",
+	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, GoesOn: true, Usage: []string{"queue_time", "prompt_time", "completion_time", "total_time"}, Standard: "on_demand",
 	Sources: map[string]string{
+		"GoesOn":   cancelPage,
 		"Keys":     "https://console.groq.com/docs/quickstart",
 		"Cap":      "https://console.groq.com/docs/api-reference#chat-create",
 		"Errors":   "https://console.groq.com/docs/errors",
@@ -61,8 +63,9 @@ var hosts = []Host{{
 	},
 }, {
 	Name: "mistral", Hosts: []string{"api.mistral.ai"}, Type: typeOpenAI, Base: "https://api.mistral.ai/v1", Keys: []string{"MISTRAL_API_KEY"},
-	Cap: "max_tokens", NoStreamOpt: true, Errors: []string{ErrorNamed, ErrorObject, ErrorDetail}, Usage: []string{"num_cached_tokens", "prompt_audio_seconds"},
+	Cap: "max_tokens", NoStreamOpt: true, Errors: []string{ErrorNamed, ErrorObject, ErrorDetail}, GoesOn: true, Usage: []string{"num_cached_tokens", "prompt_audio_seconds"},
 	Sources: map[string]string{
+		"GoesOn":      cancelPage,
 		"Keys":        "https://docs.mistral.ai/getting-started/quickstart",
 		"Cap":         "https://github.com/editor-code-assistant/eca/issues/231",
 		"NoStreamOpt": "https://github.com/openai/openai-agents-python/issues/442",
@@ -143,9 +146,10 @@ var hosts = []Host{{
 	},
 }, {
 	Name: "perplexity", Hosts: []string{"api.perplexity.ai"}, Type: typeOpenAI, Base: "https://api.perplexity.ai", Keys: []string{"PERPLEXITY_API_KEY", "PPLX_API_KEY"},
-	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorDetail}, OwnCost: CostTotal, SearchFee: true,
+	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorDetail}, GoesOn: true, OwnCost: CostTotal, SearchFee: true,
 	Usage: []string{"cost", "search_context_size", "citation_tokens", "num_search_queries", "reasoning_tokens"},
 	Sources: map[string]string{
+		"GoesOn":    cancelPage,
 		"Keys":      "https://docs.perplexity.ai/docs/getting-started/quickstart",
 		"Cap":       "https://docs.perplexity.ai/api-reference/chat-completions-post",
 		"Errors":    "https://docs.perplexity.ai/docs/sdk/error-handling",

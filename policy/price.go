@@ -17,6 +17,8 @@ const picoPerMicro = 1_000_000
 var (
 	// ErrNoRate means that a class of usage has no rate and no fallback.
 	ErrNoRate = errors.New("no rate for this usage")
+	// ErrTier means that the answer names a service tier which has no price.
+	ErrTier = errors.New("no price for this service tier")
 	// ErrAmount means that a count or a sum is negative or too large.
 	ErrAmount = errors.New("not an amount")
 )
@@ -40,6 +42,7 @@ type Price struct {
 	Source  string // where the figures are from: "catalogue 2026-11-20", "models.yaml", "--price"
 	Version string // short id of the rate as used, stored in events
 	Assumed bool   // the row of another host was used
+	AnyTier bool   // whatever the tier: it runs on this machine
 }
 
 // Band is a long-context band.
@@ -51,9 +54,7 @@ type Band struct {
 
 // Cost is the price of a usage in micro-US-dollars, summed exactly and rounded
 // up once. tier is the served service tier ("" and "default" and "standard":
-// the standard one); an unknown tier is billed at the dearest known one, class
-// by class. An error means that the usage cannot be priced; the hold must then
-// be booked.
+// the standard one). An error means that the usage cannot be priced: see Clear.
 //
 // The whole call is billed in the band of its input tokens, all input classes
 // together. Where a class in use has no rate:
@@ -63,27 +64,19 @@ type Band struct {
 //     less than a shorter write;
 //   - audio, output, input and searches have no fallback: ErrNoRate;
 //   - a call has no flat fee unless one is known.
+//
+// A tier without a price is ErrTier: it may be dearer than all that are known.
 func Cost(p Price, u Usage, tier string) (micros int64, err error) {
 	total, err := u.inputTokens()
 	if err != nil {
 		return 0, err
 	}
+	if !p.hasTier(tier) {
+		return 0, fmt.Errorf("%w: %q", ErrTier, tier)
+	}
 	f := p.figures(total, tier)
 	var sum sum
-	for _, line := range []struct {
-		class string
-		count int64
-		rate  figure
-	}{
-		{"input", u.Input, f.input},
-		{"cache read", u.CacheRead, f.cacheRead},
-		{"5 minute cache write", u.CacheWrite5m, f.cacheWrite5m},
-		{"1 hour cache write", u.CacheWrite1h, f.cacheWrite1h},
-		{"output", u.Output, f.output},
-		{"audio input", u.AudioIn, f.audioIn},
-		{"audio output", u.AudioOut, f.audioOut},
-		{"web search", u.Searches, f.perSearch},
-	} {
+	for _, line := range u.lines(f) {
 		switch {
 		case line.count < 0:
 			return 0, fmt.Errorf("%w: %s of %d", ErrAmount, line.class, line.count)
@@ -98,6 +91,55 @@ func Cost(p Price, u Usage, tier string) (micros int64, err error) {
 		sum.add(1, f.perRequest.pico)
 	}
 	return sum.micros()
+}
+
+// Clear is the price of what of a usage can be priced, in micro-US-dollars
+// rounded up: a tier without a price counts as the dearest known one, a class
+// without one not at all. Counts that are no amounts do not count either, and
+// a sum that does not fit is 0.
+func Clear(p Price, u Usage, tier string) int64 {
+	var total int64
+	for _, n := range []*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.AudioIn} {
+		if *n < 0 || *n > maxCap {
+			*n = 0
+		}
+		total += *n
+	}
+	f := p.figures(total, tier)
+	var sum sum
+	for _, line := range u.lines(f) {
+		if line.count > 0 && line.count <= maxCap && line.rate.known {
+			sum.add(line.count, line.rate.pico)
+		}
+	}
+	if f.perRequest.known {
+		sum.add(1, f.perRequest.pico)
+	}
+	micros, err := sum.micros()
+	if err != nil {
+		return 0
+	}
+	return micros
+}
+
+// line is a class of usage and its rate.
+type line struct {
+	class string
+	count int64
+	rate  figure
+}
+
+func (u Usage) lines(f figures) []line {
+	return []line{
+		{"input", u.Input, f.input},
+		{"cache read", u.CacheRead, f.cacheRead},
+		{"5 minute cache write", u.CacheWrite5m, f.cacheWrite5m},
+		{"1 hour cache write", u.CacheWrite1h, f.cacheWrite1h},
+		{"output", u.Output, f.output},
+		{"audio input", u.AudioIn, f.audioIn},
+		{"audio output", u.AudioOut, f.audioOut},
+		{"web search", u.Searches, f.perSearch},
+	}
 }
 
 // inputTokens is what the context band goes by.

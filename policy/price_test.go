@@ -173,11 +173,9 @@ func TestCost(t *testing.T) {
 		{"priority", banded, Usage{Input: 1_000, Output: 100}, "priority", 6_000},
 		{"fast is answered as priority", banded, Usage{Input: 1_000, Output: 100}, "fast", 6_000},
 		{"default", banded, Usage{Input: 1_000, Output: 100}, "default", 3_000},
-		{"an unknown tier is the dearest", banded, Usage{Input: 1_000, Output: 100}, "scale", 6_000},
 		{"a tier without rates of the band costs no less than the band", banded, Usage{Input: 300_000, Output: 1}, "flex", 1_200_015},
 		{"a tier has the standard fees", banded, Usage{Searches: 2}, "flex", 20_000},
 		{"fast mode", opus, Usage{Input: 1_000}, "fast", 30_000},
-		{"an unknown tier is never fast mode", opus, Usage{Input: 1_000}, "priority", 5_000},
 		{"a cache read without a price costs input", opus, Usage{CacheRead: 1_000}, "", 5_000},
 		{"a cache write without a price", opus, Usage{CacheWrite5m: 1_000, CacheWrite1h: 1_000}, "", 6_250 + 10_000},
 	} {
@@ -214,6 +212,53 @@ func TestCostRefuses(t *testing.T) {
 				t.Fatalf("got %d, %v; want %v", got, err, c.want)
 			}
 		})
+	}
+}
+
+// TestTierWithoutAPrice: it may be dearer than all that are known. What runs on
+// this machine has none.
+func TestTierWithoutAPrice(t *testing.T) {
+	flat := Price{Rates: Rates{Input: usd(t, "2"), Output: usd(t, "10")}}
+	tiered := flat
+	tiered.Tiers = map[string]Rates{"priority": {Input: usd(t, "4"), Output: usd(t, "20")}}
+	used := Usage{Input: 1_000, Output: 100}
+	for _, tier := range []string{"scale", "ultrafast", "flex", "provisioned_throughput"} {
+		if _, err := Cost(tiered, used, tier); !errors.Is(err, ErrTier) {
+			t.Errorf("%s: %v", tier, err)
+		}
+		if got := Clear(tiered, used, tier); got != 6_000 {
+			t.Errorf("%s: %d is clear", tier, got)
+		}
+	}
+	if _, err := Cost(flat, used, "priority"); !errors.Is(err, ErrTier) {
+		t.Error(err)
+	}
+	for _, tier := range []string{"", "default", "standard", "standard_only", "on_demand", "auto"} {
+		if got, err := Cost(flat, used, tier); got != 3_000 || err != nil {
+			t.Errorf("%q: %d, %v", tier, got, err)
+		}
+	}
+	if got, err := Cost(localPrice(), used, "whatever"); got != 0 || err != nil {
+		t.Error(got, err)
+	}
+}
+
+// TestClear leaves out what cannot be priced, and nothing else.
+func TestClear(t *testing.T) {
+	p := Price{Rates: Rates{Input: usd(t, "2"), Output: usd(t, "10"), PerRequest: pico(5_000_000_000)}}
+	for _, c := range []struct {
+		used Usage
+		want int64
+	}{
+		{Usage{Input: 1_000, Output: 100}, 8_000},
+		{Usage{Input: 1_000, AudioIn: 9, Searches: 7}, 7_000},
+		{Usage{Input: -1, Output: 100}, 6_000},
+		{Usage{Input: 1_000, Output: math.MaxInt64}, 7_000},
+		{Usage{}, 5_000},
+	} {
+		if got := Clear(p, c.used, ""); got != c.want {
+			t.Errorf("%+v: %d, want %d", c.used, got, c.want)
+		}
 	}
 }
 

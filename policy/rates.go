@@ -53,13 +53,36 @@ func (p Price) bandTiers(b Band) map[string]Rates {
 	return tiers
 }
 
+// standardTier knows the names of the standard tier: OpenAI's, Anthropic's,
+// Google's and Groq's. What answers with the auto that it was asked for says
+// nothing.
+func standardTier(tier string) bool {
+	switch tier {
+	case "", "default", "standard", "standard_only", "on_demand":
+		return true
+	}
+	return false
+}
+
+// hasTier reports whether a served tier has a price.
+func (p Price) hasTier(tier string) bool {
+	if standardTier(tier) || tier == "auto" || p.AnyTier {
+		return true
+	}
+	if _, known := p.Tiers[tier]; known {
+		return true
+	}
+	_, known := p.Tiers["priority"]
+	return tier == TierFast && known // as pick has it
+}
+
 // pick resolves a tier's name. fees are where fees come from that a tier does
 // not name itself.
 func pick(standard Rates, tiers map[string]Rates, tier string, fees Rates) figures {
-	switch tier {
-	case "", "default", "standard", "on_demand":
+	switch {
+	case standardTier(tier):
 		return standard.figures(fees)
-	case TierFast: // OpenAI answers "fast" as "priority", and bills it so
+	case tier == TierFast: // OpenAI answers "fast" as "priority", and bills it so
 		if _, own := tiers[TierFast]; !own {
 			tier = "priority"
 		}

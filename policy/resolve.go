@@ -155,7 +155,7 @@ func (r *Registry) row(p Provider, sent string) (found *row, assumed bool) {
 // localPrice is what a model costs that runs on this machine: nothing, in
 // every class. It is known to be nothing.
 func localPrice() Price {
-	p := Price{Source: "local"}
+	p := Price{Source: "local", AnyTier: true}
 	p.each(func(_ string, rate **Pico) { *rate = new(Pico) })
 	p.Version = p.version()
 	return p
