@@ -1,0 +1,306 @@
+// Package tunnel is the way out of a sandbox to hosts that were allowed: CONNECT for TLS, and plain HTTP. Names are looked
+// up here, outside; the addresses that are dialled are those that were checked; and what a program then says to whom it
+// wants to talk has to be what it asked for, because one front serves many hosts, model providers among them.
+package tunnel
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are what a Tunnel works with. Only Provider is required.
+type Options struct {
+	Rules []Rule
+	// Provider tells whether a host (a name or an address) and port are a model provider's: never let through.
+	Provider func(host string, port uint16) bool
+	// Resolve looks up a name; nil: the system's way.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial connects; nil: the system's way.
+	Dial func(ctx context.Context, at netip.AddrPort) (net.Conn, error)
+	// Parent is the proxy through which a host is reached, nil for none; nil itself: none.
+	Parent func(host string, port uint16) (*url.URL, error)
+	// Watch is told of each connection when it ends, and of each refusal. It must not block. Nil: nobody is.
+	Watch func(Notice)
+}
+
+// Notice tells of a connection that has ended or was refused.
+type Notice struct {
+	Host           string
+	Port           uint16
+	Refused        string // the code of a refusal; "" for a connection
+	Sent, Received int64  // bytes, from the program's side
+}
+
+// Limits of what a program may keep waiting.
+const (
+	dialLimit  = 15 * time.Second
+	firstLimit = 30 * time.Second // for the first bytes in a tunnel
+)
+
+// Tunnel lets programs out. Its zero value is of no use: New makes one.
+type Tunnel struct {
+	o   Options
+	ctx context.Context
+	end context.CancelFunc
+
+	mu      sync.Mutex
+	closing bool
+	open    map[io.Closer]bool
+	served  sync.WaitGroup
+	pool    *http.Transport
+}
+
+// New makes a Tunnel. Close ends it.
+func New(o Options) *Tunnel {
+	if o.Resolve == nil {
+		o.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if o.Dial == nil {
+		o.Dial = func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", at.String())
+		}
+	}
+	if o.Parent == nil {
+		o.Parent = func(string, uint16) (*url.URL, error) { return nil, nil }
+	}
+	if o.Watch == nil {
+		o.Watch = func(Notice) {}
+	}
+	t := &Tunnel{o: o, open: map[io.Closer]bool{}}
+	t.ctx, t.end = context.WithCancel(context.Background())
+	t.pool = t.transport(nil)
+	return t
+}
+
+// Wants tells whether a request asks for another host, as a proxy is asked.
+func Wants(r *http.Request) bool { return r.Method == http.MethodConnect || r.URL.IsAbs() }
+
+// ServeHTTP answers a request that Wants tells of.
+func (t *Tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !t.enter() {
+		http.Error(w, "aex: the run is ending", http.StatusServiceUnavailable)
+		return
+	}
+	defer t.served.Done()
+	if r.Method == http.MethodConnect {
+		t.connect(w, r)
+		return
+	}
+	t.forward(w, r)
+}
+
+func (t *Tunnel) enter() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closing {
+		return false
+	}
+	t.served.Add(1)
+	return true
+}
+
+// hold makes Close close c too; done lets it go.
+func (t *Tunnel) hold(c io.Closer) (done func()) {
+	t.mu.Lock()
+	if t.open[c] = true; t.closing {
+		defer c.Close()
+	}
+	t.mu.Unlock()
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.open, c)
+	}
+}
+
+// Close cuts every connection and returns when all of them were told to Watch.
+func (t *Tunnel) Close() {
+	t.mu.Lock()
+	t.closing = true
+	open := slices.Collect(maps.Keys(t.open))
+	t.mu.Unlock()
+	for _, c := range open {
+		c.Close()
+	}
+	t.end()
+	t.pool.CloseIdleConnections()
+	t.served.Wait()
+	t.pool.CloseIdleConnections()
+}
+
+// refuse answers with a refusal or a failure, before anything was let through.
+func (t *Tunnel) refuse(w http.ResponseWriter, to target, err error) {
+	var no *Refusal
+	if !errors.As(err, &no) {
+		w.Header().Set("X-Aex-Code", "host_unreachable")
+		http.Error(w, fmt.Sprintf("aex: %s cannot be reached: %v", to, err), http.StatusBadGateway)
+		return
+	}
+	t.tell(to, no)
+	w.Header().Set("X-Aex-Code", no.Code)
+	status := http.StatusForbidden
+	if no.Code == "malformed" {
+		status = http.StatusBadRequest
+	}
+	http.Error(w, "aex: "+no.Reason, status)
+}
+
+func (t *Tunnel) tell(to target, no *Refusal) {
+	t.o.Watch(Notice{Host: to.name(), Port: to.port, Refused: no.Code})
+}
+
+// connect makes a tunnel: refuse, or connect; then look at what the program says first.
+func (t *Tunnel) connect(w http.ResponseWriter, r *http.Request) {
+	to, err := parseTarget(r.Host, 0)
+	if err == nil && (r.URL.Path != "" || r.ContentLength != 0 || len(r.TransferEncoding) > 0) {
+		err = refusal("malformed", "CONNECT has a host and a port, and no body")
+	}
+	var rule Rule
+	if err == nil {
+		rule, err = t.allowed(to)
+	}
+	var server net.Conn
+	if err == nil {
+		server, err = t.dial(r.Context(), to)
+	}
+	if err != nil {
+		t.refuse(w, to, err)
+		return
+	}
+	counted := &counter{Conn: server}
+	defer counted.Close()
+	defer t.hold(counted)()
+	raw, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "aex: this connection cannot become a tunnel", http.StatusHTTPVersionNotSupported)
+		return
+	}
+	defer raw.Close()
+	defer t.hold(raw)()
+	if _, err := io.WriteString(raw, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
+	client := &replayed{Conn: raw, first: buffered.Reader}
+	if err := t.pass(client, counted, to, rule); err != nil {
+		var no *Refusal
+		if errors.As(err, &no) {
+			t.tell(to, no)
+			return
+		}
+	}
+	t.o.Watch(Notice{Host: to.name(), Port: to.port, Sent: counted.out.Load(), Received: counted.in.Load()})
+}
+
+// accessDenied is the alert by which TLS refuses (RFC 8446, section 6).
+var accessDenied = []byte{21, 3, 3, 0, 2, 2, 49}
+
+// handshake is the kind of the first record of TLS.
+const handshake = 22
+
+// pass lets through what may pass, until both sides have ended.
+func (t *Tunnel) pass(client *replayed, server *counter, to target, rule Rule) error {
+	if rule.raw {
+		return splice(client, server, nil)
+	}
+	client.SetReadDeadline(time.Now().Add(firstLimit))
+	in := bufio.NewReader(client)
+	first, err := in.Peek(1)
+	client.SetReadDeadline(time.Time{})
+	switch {
+	case err != nil:
+		return nil // it said nothing: so does the tunnel
+	case first[0] >= 'A' && first[0] <= 'Z':
+		t.passPlain(client, in, server, to)
+		return nil
+	}
+	client.SetReadDeadline(time.Now().Add(firstLimit))
+	h, err := hello{}, errNoHello
+	if first[0] == handshake {
+		h, err = readHello(in)
+	}
+	client.SetReadDeadline(time.Time{})
+	if err != nil {
+		err = refusal("not_tls", "what was said to %s is no TLS greeting", to)
+	} else {
+		err = t.checkHello(h, to, rule)
+	}
+	if err != nil {
+		_, _ = client.Write(accessDenied) // who does not understand it sees the end
+		return err
+	}
+	rest, _ := in.Peek(in.Buffered())
+	return splice(client, server, append(h.bytes, rest...))
+}
+
+// splice copies both ways. An end of file on one side is passed on; the other goes on until its own.
+func splice(client *replayed, server *counter, first []byte) error {
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(client.Conn, server)
+		_ = client.CloseWrite()
+	})
+	var err error
+	if len(first) > 0 {
+		_, err = server.Write(first)
+	}
+	if err == nil {
+		_, err = io.Copy(server, client)
+	}
+	if err != nil {
+		server.Close()
+	} else {
+		_ = server.CloseWrite()
+	}
+	back.Wait()
+	return nil
+}
+
+// counter counts what goes through a connection to the outside.
+type counter struct {
+	net.Conn
+	in, out atomic.Int64
+	closed  sync.Once
+	onClose func()
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.in.Add(int64(n))
+	return n, err
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.out.Add(int64(n))
+	return n, err
+}
+
+func (c *counter) Close() error {
+	err := c.Conn.Close()
+	if c.onClose != nil {
+		c.closed.Do(c.onClose)
+	}
+	return err
+}
+
+func (c *counter) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
