@@ -5,11 +5,15 @@ import (
 	"os"
 
 	"github.com/Auro-rium/aex/v3/internal/cli"
+	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 func main() {
 	if code, ok := process.MonitorMain(os.Args); ok {
+		os.Exit(code)
+	}
+	if code, ok := adapter.LauncherMain(os.Args); ok {
 		os.Exit(code)
 	}
 	exit := cli.Main(os.Args[1:])

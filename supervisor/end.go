@@ -25,6 +25,7 @@ func (r *session) endTree() {
 	r.report.Ended, r.report.Survivors = ended.Ended, ended.Survivors
 	r.report.Child = childStatus(r.proc.Status())
 	r.meterCheck()
+	r.agentsCheck()
 	if len(r.report.Orphans) > 0 {
 		// They leave the run's cgroup before the run has ended in the ledger: a later aex kills what it finds in the
 		// cgroup of a run that is over.

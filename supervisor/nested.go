@@ -165,6 +165,7 @@ func (r *session) watchInside() {
 	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.callsInside) })
 	r.bypass = newBypass(r.proc)
 	r.owners.Go(func() { r.bypass.watch(r.ctx) })
+	r.owners.Go(func() { r.seeAgents(r.ctx) })
 	r.owners.Go(r.attend)
 }
 

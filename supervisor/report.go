@@ -30,6 +30,7 @@ type Report struct {
 	Agent     string         `json:"agent"`
 	Program   string         `json:"program"`
 	Adapter   string         `json:"adapter,omitempty"` // that the program was adapted by
+	Agents    []string       `json:"agents,omitempty"`  // known agents that ran
 	Outcome   string         `json:"outcome"`           // exited, signalled, budget, guard, timeout, stopped, interrupted, lost, unbooked, not_started
 	Reason    string         `json:"reason,omitempty"`
 	ExitCode  int            `json:"exit_code"` // of aex

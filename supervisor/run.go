@@ -18,6 +18,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
@@ -53,7 +54,7 @@ type session struct {
 	guard   *guard
 	bypass  *bypass
 	report  *Report
-	adapted string // directory of an adapter's files
+	folder  *adapter.Folder // of what leads agents; nil: none
 
 	// stop ends the run; its first cause is the reason.
 	ctx  context.Context
@@ -166,7 +167,7 @@ func (r *session) start() error {
 	if len(child.Lost) > 0 {
 		r.say("not passed on, as aex does not meter what is spent by it: %s (--pass-env NAME keeps it, and the run is then not metered)", strings.Join(child.Lost, ", "))
 	}
-	env, err := r.adaptProgram(child.Env)
+	env, err := r.adapt(child, to)
 	if err != nil {
 		return err
 	}
@@ -229,6 +230,7 @@ func (r *session) watch() {
 	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.gateway.Open) })
 	r.bypass = newBypass(r.proc)
 	r.owners.Go(func() { r.bypass.watch(r.ctx) })
+	r.owners.Go(func() { r.seeAgents(r.ctx) })
 	r.owners.Go(r.sweep)
 	r.owners.Go(func() {
 		tick := time.NewTicker(tokenLife / 3)

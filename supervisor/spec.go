@@ -29,7 +29,7 @@ type Spec struct {
 	NoBudget bool             // no budget anywhere is what the user wants
 	Policy   json.RawMessage  // capabilities that this run adds to the agent's
 
-	Adapter  string // of a known program; "": by its command line; NoAdapter
+	Adapter  string // of a known program; "": by its command line; adapter.None
 	PassEnv  []string
 	NoClamp  bool
 	MaxCalls int64

@@ -15,6 +15,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor"
+	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
@@ -69,7 +70,7 @@ Flags after PROGRAM are the program's own.`,
 	a.takes(cmd, fileFlags("env-file", "ca-file", "policy", "report"))
 	a.takes(cmd, map[string]kind{
 		"agent": takesAgent, "budget": takesUSD, "price": takesPrice, "pass-env": takesName,
-		"adapter": {name: "ADAPTER", complete: words(append(supervisor.Adapters(), supervisor.NoAdapter)...)},
+		"adapter": {name: "ADAPTER", complete: words(append(adapter.Names(), adapter.None)...)},
 		"tty":     oneOfKind("auto", "force", "never"), "orphans": oneOfKind("kill", "leave", "warn"),
 		"loop-guard": {name: "off|warn|kill[:N]", complete: words("off", "warn", "kill")}, "on-exhausted": oneOfKind("kill", "refuse", "ask"),
 		"die-with-parent": oneOfKind("auto", "yes", "no"),
@@ -110,8 +111,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		for _, line := range rep.Lines() {
 			fmt.Fprintln(a.stderr, printable(line))
 		}
-		if rep.Adapter != "" && rep.Calls == 0 && rep.Refused == 0 {
-			fmt.Fprintf(a.stderr, "aex: no call of %s came to aex: what it did was not metered\n", rep.Adapter)
+		if who := rep.Unmetered(); who != "" {
+			fmt.Fprintf(a.stderr, "aex: no call of %s came to aex: what it did was not metered\n", printable(who))
 		}
 	}
 	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
@@ -314,7 +315,7 @@ func (a *app) runHint(err error, program, agent string) error {
 			return bad
 		}
 		return hinted(err, "give a --budget and it is made, or make it with: aex agent create %s 5.00 none", quoteShell(agent))
-	case errors.Is(err, supervisor.ErrNoProviderKey):
+	case errors.Is(err, adapter.ErrNoKey):
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.Is(err, supervisor.ErrNoMoney):
 		return hinted(err, "give it more: aex topup %s 0.50", quoteShell(printable(orText(agent, "AGENT"))))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/supervisor"
+	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 )
 
 // runFlags are the flags of aex run, as typed.
@@ -87,7 +88,7 @@ func (f *runFlags) check() error {
 		}
 	}
 	if f.adapter != "" {
-		_, err := oneOf("--adapter", f.adapter, append(supervisor.Adapters(), supervisor.NoAdapter)...)
+		_, err := oneOf("--adapter", f.adapter, append(adapter.Names(), adapter.None)...)
 		return err
 	}
 	return nil

@@ -31,6 +31,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -38,6 +39,9 @@ import (
 // of their own, out of this test binary.
 func TestMain(m *testing.M) {
 	if code, ok := process.MonitorMain(os.Args); ok {
+		os.Exit(code)
+	}
+	if code, ok := adapter.LauncherMain(os.Args); ok {
 		os.Exit(code)
 	}
 	testscript.Main(m, map[string]func(){

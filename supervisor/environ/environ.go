@@ -27,8 +27,9 @@ type Caller struct {
 // Child is a program's environment.
 type Child struct {
 	Env     []string
-	Removed []string // names whose value the program does not get, sorted
-	Lost    []string // those of them that are keys with no token in their place
+	Set     [][2]string // what leads to the gateway: names and values, all in Env
+	Removed []string    // names whose value the program does not get, sorted
+	Lost    []string    // those of them that are keys with no token in their place
 }
 
 // Names are the variables of a provider's keys; the first is the one that most
@@ -127,9 +128,9 @@ func (g Gateway) Lead(c Caller) Child {
 			child.Env = append(child.Env, entry)
 		}
 	}
-	set := g.settings(has, c.Keys)
-	for _, s := range set {
+	for _, s := range g.settings(has, c.Keys) {
 		if !slices.Contains(c.Pass, s[0]) {
+			child.Set = append(child.Set, s)
 			child.Env = append(child.Env, s[0]+"="+s[1])
 		}
 	}
@@ -143,7 +144,7 @@ func (g Gateway) Lead(c Caller) Child {
 	}
 	slices.Sort(child.Removed)
 	for _, name := range slices.Compact(slices.Clone(child.Removed)) {
-		replaced := slices.ContainsFunc(set, func(s [2]string) bool { return s[0] == name })
+		replaced := slices.ContainsFunc(child.Set, func(s [2]string) bool { return s[0] == name })
 		if isKey(name) && !replaced && slices.Contains(has, name) {
 			child.Lost = append(child.Lost, name)
 		}

@@ -1,4 +1,4 @@
-package supervisor
+package adapter
 
 import (
 	"errors"
@@ -29,22 +29,22 @@ func TestKnownProgramsAreRecognised(t *testing.T) {
 		{[]string{"bash", "-c", "claude"}, "", 0},
 		{[]string{"claude-wrapper"}, "", 0},
 	} {
-		a, at, err := findAdapter("", c.argv)
+		a, at, err := Find("", c.argv)
 		got := ""
 		if a != nil {
-			got = a.name
+			got = a.Name
 		}
 		if err != nil || got != c.want || a != nil && at != c.at {
 			t.Errorf("%q is %q at %d (%v), want %q at %d", c.argv, got, at, err, c.want, c.at)
 		}
 	}
-	if a, at, err := findAdapter("codex", []string{"wrapper", "exec"}); err != nil || a.name != "codex" || at != 1 {
+	if a, at, err := Find("codex", []string{"wrapper", "exec"}); err != nil || a.Name != "codex" || at != 1 {
 		t.Errorf("a named adapter: %v at %d, %v", a, at, err)
 	}
-	if a, _, err := findAdapter(NoAdapter, []string{"codex"}); err != nil || a != nil {
+	if a, _, err := Find(None, []string{"codex"}); err != nil || a != nil {
 		t.Errorf("none: %v, %v", a, err)
 	}
-	if _, _, err := findAdapter("vim", []string{"codex"}); !errors.Is(err, ErrNoAdapter) {
+	if _, _, err := Find("vim", []string{"codex"}); !errors.Is(err, ErrUnknown) {
 		t.Errorf("an unknown one: %v", err)
 	}
 }
