@@ -51,7 +51,7 @@ supervise: cc $(TOOLS) ## the supervision cases, 20 times in a row
 	CGO_ENABLED=1 $(GO) test -race -run 'TestCase' -count=20 -timeout 120m ./supervisor/process
 
 big: ## every page of the dashboard over ten million calls, with its time; some gigabytes, some minutes
-	AEX_BENCH_EVENTS=1e7 $(GO) test -count=1 -run TestPagesOfALongHistory -timeout 60m -v ./proxy
+	AEX_BENCH_EVENTS=1e7 $(GO) test -count=1 -run TestPagesOfALongHistory -timeout 60m -v ./proxy/dashboard
 
 SOAK ?= 60
 soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that operators do
@@ -59,7 +59,7 @@ soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that
 
 FUZZTIME ?= 20s
 fuzz: ## each fuzz target for FUZZTIME
-	@for pkg in ledger policy proxy; do \
+	@for pkg in ledger policy proxy proxy/wire; do \
 	  for f in $$($(GO) test -list '^Fuzz' ./$$pkg | grep '^Fuzz'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; done; done
 

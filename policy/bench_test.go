@@ -21,7 +21,7 @@ func BenchmarkCall(b *testing.B) {
 	caps := Open()
 	caps.AllowedModels = []string{"gpt-*"}
 	for b.Loop() {
-		m, err := r.Resolve(Chat, "gpt-5-2025-08-07", false)
+		m, err := r.Resolve(dialect(Chat), "gpt-5-2025-08-07", false)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -37,4 +37,16 @@ func BenchmarkCall(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// dialect is a wire's, as its provider's SDK speaks it.
+func dialect(wire string) Dialect {
+	d := Dialect{Name: wire, Type: TypeOpenAI, Provider: openAI, PerRequest: 128, PerMessage: 8, PerTool: 32}
+	switch wire {
+	case Messages:
+		d.Type, d.Provider = TypeAnthropic, anthropic
+	case Gemini:
+		d.Type, d.Provider = TypeGemini, google
+	}
+	return d
 }

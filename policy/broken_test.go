@@ -12,7 +12,7 @@ import (
 func TestBrokenOutput(t *testing.T) {
 	r := registry(t, Sources{})
 	model := func(wire, name string) Model {
-		m, err := r.Resolve(wire, name, false)
+		m, err := r.Resolve(dialect(wire), name, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,19 @@ const (
 	Gemini      = "gemini"      // POST /v1beta/models/M:generateContent
 )
 
+// Dialect is what the policies know of a wire.
+type Dialect struct {
+	Name     string // Chat, Responses ...
+	Type     string // the type of provider that speaks it
+	Provider string // where a call goes whose model nobody has named
+
+	// Tokens that providers add to a prompt, not written in the request: chat
+	// templates, default system lines, the wrapping of messages and tools. They
+	// are above what has been measured (gpt-oss has the longest default system
+	// message, some 80 tokens).
+	PerRequest, PerMessage, PerTool int64
+}
+
 // Call is what the gateway knows of a request before it decides: facts that a
 // wire has read from it. It holds no content.
 type Call struct {

@@ -101,9 +101,9 @@ func (h *Host) path() string {
 // usual is what holds for a host that nobody has described, by the wires that
 // it speaks.
 var usual = map[string]*Host{
-	typeOpenAI:    {Type: typeOpenAI, Cap: "max_tokens", Errors: []string{ErrorObject, ErrorNamed}},
-	typeAnthropic: {Type: typeAnthropic, Errors: []string{ErrorObject}},
-	typeGemini:    {Type: typeGemini, Errors: []string{ErrorObject}},
+	TypeOpenAI:    {Type: TypeOpenAI, Cap: "max_tokens", Errors: []string{ErrorObject, ErrorNamed}},
+	TypeAnthropic: {Type: TypeAnthropic, Errors: []string{ErrorObject}},
+	TypeGemini:    {Type: TypeGemini, Errors: []string{ErrorObject}},
 }
 
 // HostOf is the row of the host that a base URL leads to; nil where there is
@@ -149,5 +149,5 @@ func (p Provider) Host() *Host {
 	if h := usual[p.Type]; h != nil {
 		return h
 	}
-	return usual[typeOpenAI]
+	return usual[TypeOpenAI]
 }

@@ -137,7 +137,7 @@ func TestReasoning(t *testing.T) {
 		{Gemini, "gemini-2.0-flash", Call{}, false},
 		{Gemini, "gemini-exp-1206", Call{}, true}, // nobody states it
 	} {
-		m, err := r.Resolve(c.wire, c.model, false)
+		m, err := r.Resolve(dialect(c.wire), c.model, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ func TestReasoning(t *testing.T) {
 func TestNearest(t *testing.T) {
 	r := registry(t, Sources{})
 	for asked, want := range map[string]string{"gpt-5-2-mini": "gpt-5-mini", "gpt-4p": "gpt-4", "zzzzzzzzzz": ""} {
-		_, err := r.Resolve(Chat, asked, false)
+		_, err := r.Resolve(dialect(Chat), asked, false)
 		if err == nil || !strings.Contains(err.Error(), "aex models update") || want != "" && !strings.Contains(err.Error(), "the nearest that is known is "+want+",") {
 			t.Errorf("%s: %v", asked, err)
 		}

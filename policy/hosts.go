@@ -12,7 +12,7 @@ const (
 // The first of a name is the built-in provider. To add one, add a row: see
 // CONTRIBUTING.md.
 var hosts = []Host{{
-	Name: openAI, Hosts: []string{"api.openai.com"}, Type: typeOpenAI, Base: "https://api.openai.com/v1", Keys: []string{"OPENAI_API_KEY"},
+	Name: openAI, Hosts: []string{"api.openai.com"}, Type: TypeOpenAI, Base: "https://api.openai.com/v1", Keys: []string{"OPENAI_API_KEY"},
 	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, Stops: true, Standard: "default", SearchFee: true, Pace: 2000,
 	Count: "/v1/responses/input_tokens", Later: LaterResponse,
 	Sources: map[string]string{
@@ -27,7 +27,7 @@ var hosts = []Host{{
 		"Later":     "https://developers.openai.com/api/reference/resources/responses/methods/retrieve",
 	},
 }, {
-	Name: anthropic, Hosts: []string{"api.anthropic.com"}, Type: typeAnthropic, Base: "https://api.anthropic.com", Keys: []string{"ANTHROPIC_API_KEY"},
+	Name: anthropic, Hosts: []string{"api.anthropic.com"}, Type: TypeAnthropic, Base: "https://api.anthropic.com", Keys: []string{"ANTHROPIC_API_KEY"},
 	Errors: []string{ErrorObject}, Stops: true, Standard: "standard_only", Pace: 1000, Count: "/v1/messages/count_tokens",
 	Sources: map[string]string{
 		"Keys":     "https://platform.claude.com/docs/en/api/overview",
@@ -38,7 +38,7 @@ var hosts = []Host{{
 		"Count":    "https://platform.claude.com/docs/en/build-with-claude/token-counting",
 	},
 }, {
-	Name: google, Hosts: []string{"generativelanguage.googleapis.com", "googleapis.com"}, Type: typeGemini,
+	Name: google, Hosts: []string{"generativelanguage.googleapis.com", "googleapis.com"}, Type: TypeGemini,
 	Base: "https://generativelanguage.googleapis.com", Keys: []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject}, GoesOn: true, Standard: "standard", Pace: 2000, Count: "/v1beta/models/{model}:countTokens",
 	Sources: map[string]string{
@@ -51,7 +51,7 @@ var hosts = []Host{{
 		"Count":    "https://ai.google.dev/gemini-api/docs/tokens",
 	},
 }, {
-	Name: groqName, Hosts: []string{"api.groq.com"}, Type: typeOpenAI, Base: "https://api.groq.com/openai/v1", Keys: []string{"GROQ_API_KEY"},
+	Name: groqName, Hosts: []string{"api.groq.com"}, Type: TypeOpenAI, Base: "https://api.groq.com/openai/v1", Keys: []string{"GROQ_API_KEY"},
 	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, GoesOn: true, Usage: []string{"queue_time", "prompt_time", "completion_time", "total_time"}, Standard: "on_demand",
 	Sources: map[string]string{
 		"GoesOn":   cancelPage,
@@ -62,7 +62,7 @@ var hosts = []Host{{
 		"Standard": "https://console.groq.com/docs/service-tiers",
 	},
 }, {
-	Name: "mistral", Hosts: []string{"api.mistral.ai"}, Type: typeOpenAI, Base: "https://api.mistral.ai/v1", Keys: []string{"MISTRAL_API_KEY"},
+	Name: "mistral", Hosts: []string{"api.mistral.ai"}, Type: TypeOpenAI, Base: "https://api.mistral.ai/v1", Keys: []string{"MISTRAL_API_KEY"},
 	Cap: "max_tokens", NoStreamOpt: true, Errors: []string{ErrorNamed, ErrorObject, ErrorDetail}, GoesOn: true, Usage: []string{"num_cached_tokens", "prompt_audio_seconds"},
 	Sources: map[string]string{
 		"GoesOn":      cancelPage,
@@ -73,7 +73,7 @@ var hosts = []Host{{
 		"Usage":       "https://docs.mistral.ai/api/endpoint/chat",
 	},
 }, {
-	Name: "deepseek", Hosts: []string{"api.deepseek.com"}, Type: typeOpenAI, Base: "https://api.deepseek.com/v1", Keys: []string{"DEEPSEEK_API_KEY"},
+	Name: "deepseek", Hosts: []string{"api.deepseek.com"}, Type: TypeOpenAI, Base: "https://api.deepseek.com/v1", Keys: []string{"DEEPSEEK_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject}, Usage: []string{"prompt_cache_hit_tokens", "prompt_cache_miss_tokens"}, Stops: true, Pace: 1000,
 	Sources: map[string]string{
 		"Keys":   "https://api-docs.deepseek.com/",
@@ -84,7 +84,7 @@ var hosts = []Host{{
 		"Pace":   speedPage,
 	},
 }, {
-	Name: "xai", Hosts: []string{"api.x.ai"}, Type: typeOpenAI, Base: "https://api.x.ai/v1", Keys: []string{"XAI_API_KEY"},
+	Name: "xai", Hosts: []string{"api.x.ai"}, Type: TypeOpenAI, Base: "https://api.x.ai/v1", Keys: []string{"XAI_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorText}, Usage: []string{"num_sources_used", "num_server_side_tools_used", "server_side_tool_usage_details"},
 	OwnCost: CostTicks, Stops: true, Pace: 2000,
 	Sources: map[string]string{
@@ -97,7 +97,7 @@ var hosts = []Host{{
 		"Pace":    speedPage,
 	},
 }, {
-	Name: "together", Hosts: []string{"api.together.xyz", "api.together.ai"}, Type: typeOpenAI, Base: "https://api.together.xyz/v1", Keys: []string{"TOGETHER_API_KEY"},
+	Name: "together", Hosts: []string{"api.together.xyz", "api.together.ai"}, Type: TypeOpenAI, Base: "https://api.together.xyz/v1", Keys: []string{"TOGETHER_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject}, Usage: []string{"cached_tokens"}, Stops: true, Pace: 2000,
 	Sources: map[string]string{
 		"Keys":   "https://docs.together.ai/docs/quickstart",
@@ -108,7 +108,7 @@ var hosts = []Host{{
 		"Pace":   speedPage,
 	},
 }, {
-	Name: "fireworks", Hosts: []string{"api.fireworks.ai"}, Type: typeOpenAI, Base: "https://api.fireworks.ai/inference/v1", Keys: []string{"FIREWORKS_API_KEY"},
+	Name: "fireworks", Hosts: []string{"api.fireworks.ai"}, Type: TypeOpenAI, Base: "https://api.fireworks.ai/inference/v1", Keys: []string{"FIREWORKS_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject}, Stops: true, Pace: 2000,
 	Sources: map[string]string{
 		"Keys":   "https://docs.fireworks.ai/getting-started/quickstart",
@@ -118,7 +118,7 @@ var hosts = []Host{{
 		"Pace":   speedPage, // 683, gpt-oss-120b
 	},
 }, {
-	Name: "cerebras", Hosts: []string{"api.cerebras.ai"}, Type: typeOpenAI, Base: "https://api.cerebras.ai/v1", Keys: []string{"CEREBRAS_API_KEY"},
+	Name: "cerebras", Hosts: []string{"api.cerebras.ai"}, Type: TypeOpenAI, Base: "https://api.cerebras.ai/v1", Keys: []string{"CEREBRAS_API_KEY"},
 	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, Usage: []string{"queue_time", "prompt_time", "completion_time", "total_time"},
 	Sources: map[string]string{
 		"Keys":   "https://inference-docs.cerebras.ai/quickstart",
@@ -127,7 +127,7 @@ var hosts = []Host{{
 		"Usage":  "https://inference-docs.cerebras.ai/api-reference/chat-completions",
 	},
 }, {
-	Name: "openrouter", Hosts: []string{"openrouter.ai"}, Type: typeOpenAI, Base: "https://openrouter.ai/api/v1", Keys: []string{"OPENROUTER_API_KEY"}, Bearer: true,
+	Name: "openrouter", Hosts: []string{"openrouter.ai"}, Type: TypeOpenAI, Base: "https://openrouter.ai/api/v1", Keys: []string{"OPENROUTER_API_KEY"}, Bearer: true,
 	Cap: "max_tokens", Errors: []string{ErrorObject}, Usage: []string{"cost", "cost_details", "is_byok", "server_tool_use", "server_tool_use_details"}, OwnCost: CostDollars,
 	StopsFor: []string{
 		"OpenAI", "Azure", "Anthropic", "Fireworks", "Mancer", "Mancer 2", "Recursal", "Novita", "NovitaAI", "DeepInfra", "Together", "Cohere", "Hyperbolic",
@@ -145,7 +145,7 @@ var hosts = []Host{{
 		"Later":    "https://openrouter.ai/docs/api-reference/get-a-generation",
 	},
 }, {
-	Name: "perplexity", Hosts: []string{"api.perplexity.ai"}, Type: typeOpenAI, Base: "https://api.perplexity.ai", Keys: []string{"PERPLEXITY_API_KEY", "PPLX_API_KEY"},
+	Name: "perplexity", Hosts: []string{"api.perplexity.ai"}, Type: TypeOpenAI, Base: "https://api.perplexity.ai", Keys: []string{"PERPLEXITY_API_KEY", "PPLX_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorDetail}, GoesOn: true, OwnCost: CostTotal, SearchFee: true,
 	Usage: []string{"cost", "search_context_size", "citation_tokens", "num_search_queries", "reasoning_tokens"},
 	Sources: map[string]string{
@@ -158,7 +158,7 @@ var hosts = []Host{{
 		"Usage":     "https://docs.perplexity.ai/api-reference/chat-completions-post",
 	},
 }, {
-	Name: "moonshot", Hosts: []string{"api.moonshot.ai", "api.moonshot.cn"}, Type: typeOpenAI, Base: "https://api.moonshot.ai/v1", Keys: []string{"MOONSHOT_API_KEY"},
+	Name: "moonshot", Hosts: []string{"api.moonshot.ai", "api.moonshot.cn"}, Type: TypeOpenAI, Base: "https://api.moonshot.ai/v1", Keys: []string{"MOONSHOT_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject}, Usage: []string{"cached_tokens"}, Count: "/v1/tokenizers/estimate-token-count",
 	Sources: map[string]string{
 		"Keys":   "https://platform.kimi.ai/docs/guide/start-using-kimi-api",
@@ -168,7 +168,7 @@ var hosts = []Host{{
 		"Count":  "https://platform.kimi.ai/docs/api/estimate",
 	},
 }, {
-	Name: "zai", Hosts: []string{"api.z.ai", "open.bigmodel.cn"}, Type: typeOpenAI, Base: "https://api.z.ai/api/paas/v4", Keys: []string{"ZAI_API_KEY", "Z_AI_API_KEY", "ZHIPUAI_API_KEY"},
+	Name: "zai", Hosts: []string{"api.z.ai", "open.bigmodel.cn"}, Type: TypeOpenAI, Base: "https://api.z.ai/api/paas/v4", Keys: []string{"ZAI_API_KEY", "Z_AI_API_KEY", "ZHIPUAI_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject},
 	Sources: map[string]string{
 		"Keys":   "https://docs.z.ai/guides/overview/quick-start",
@@ -176,7 +176,7 @@ var hosts = []Host{{
 		"Errors": "https://docs.z.ai/api-reference/api-code",
 	},
 }, {
-	Name: azure, Path: "/openai/v1", Hosts: []string{"openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"}, Type: typeOpenAI,
+	Name: azure, Path: "/openai/v1", Hosts: []string{"openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"}, Type: TypeOpenAI,
 	Keys: []string{"AZURE_OPENAI_API_KEY"}, KeyHeader: "api-key",
 	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, Stops: true, Standard: "default", Pace: 2000, Later: LaterResponse,
 	Sources: map[string]string{
@@ -191,7 +191,7 @@ var hosts = []Host{{
 		"Later":     azurePage,
 	},
 }, {
-	Name: "ollama", Port: "11434", Hosts: []string{"ollama.com"}, Type: typeOpenAI, Keys: []string{"OLLAMA_API_KEY"},
+	Name: "ollama", Port: "11434", Hosts: []string{"ollama.com"}, Type: TypeOpenAI, Keys: []string{"OLLAMA_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorText},
 	Sources: map[string]string{
 		"Keys":   "https://docs.ollama.com/api/authentication",
@@ -199,7 +199,7 @@ var hosts = []Host{{
 		"Errors": "https://docs.ollama.com/api/errors",
 	},
 }, {
-	Name: "vllm", Port: "8000", Type: typeOpenAI, Keys: []string{"VLLM_API_KEY"},
+	Name: "vllm", Port: "8000", Type: TypeOpenAI, Keys: []string{"VLLM_API_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorNamed}, Count: "/tokenize",
 	Sources: map[string]string{
 		"Keys":   "https://docs.vllm.ai/en/latest/serving/openai_compatible_server/",
@@ -208,7 +208,7 @@ var hosts = []Host{{
 		"Count":  "https://docs.vllm.ai/en/latest/serving/openai_compatible_server/#tokenizer-api",
 	},
 }, {
-	Name: "lmstudio", Port: "1234", Type: typeOpenAI, Keys: []string{"LM_API_TOKEN"},
+	Name: "lmstudio", Port: "1234", Type: TypeOpenAI, Keys: []string{"LM_API_TOKEN"},
 	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorText},
 	Sources: map[string]string{
 		"Keys":   "https://lmstudio.ai/docs/developer/core/authentication",
@@ -216,7 +216,7 @@ var hosts = []Host{{
 		"Errors": "https://lmstudio.ai/docs/developer/openai-compat",
 	},
 }, {
-	Name: "litellm", Port: "4000", Type: typeOpenAI, Keys: []string{"LITELLM_API_KEY", "LITELLM_MASTER_KEY"},
+	Name: "litellm", Port: "4000", Type: TypeOpenAI, Keys: []string{"LITELLM_API_KEY", "LITELLM_MASTER_KEY"},
 	Cap: "max_tokens", Errors: []string{ErrorObject, ErrorDetail}, Usage: []string{"cache_read_input_tokens", "cache_creation_input_tokens"},
 	Sources: map[string]string{
 		"Keys":   "https://docs.litellm.ai/docs/proxy/virtual_keys",

@@ -40,14 +40,14 @@ func imageTokens(i Image, wire string, m Model) int64 {
 	sized := i.Width > 0 && i.Height > 0 && i.Width <= 1<<16 && i.Height <= 1<<16
 	w, h := int64(i.Width), int64(i.Height)
 	switch {
-	case wire == Messages || m.Provider.Type == typeAnthropic:
+	case wire == Messages || m.Provider.Type == TypeAnthropic:
 		// (width x height) / 750 after scaling to at most 2,576 pixels on the
 		// longer side; 4,784 is the most that Anthropic publishes.
 		if sized {
 			return min(w*h/750+128, 4784+128)
 		}
 		return 4784 + 128
-	case wire == Gemini || m.Provider.Type == typeGemini:
+	case wire == Gemini || m.Provider.Type == TypeGemini:
 		// 258 a tile; a tile's side is the shorter side / 1.5, between 256 and
 		// 768 pixels. Newer models use 2,240 at most.
 		if sized {

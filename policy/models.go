@@ -299,7 +299,7 @@ func (r *Registry) Models() []Model {
 		}
 	}
 	for name := range r.prices {
-		if m, err := r.Resolve(Chat, name, false); err == nil {
+		if m, err := r.Resolve(Dialect{Name: Chat, Type: TypeOpenAI, Provider: openAI}, name, false); err == nil {
 			all[name] = m
 		}
 	}

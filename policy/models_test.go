@@ -109,7 +109,7 @@ func TestNames(t *testing.T) {
 		{Gemini, "gemini-2.0-flash-001", "gemini-2.0-flash"},
 		{Gemini, "gemini-2.5-pro-preview-tts-9", ""},
 	} {
-		m, err := r.Resolve(c.wire, c.asked, false)
+		m, err := r.Resolve(dialect(c.wire), c.asked, false)
 		if c.row == "" {
 			if !errors.Is(err, ErrUnpriced) {
 				t.Errorf("%s: got %s, %v; want no price", c.asked, m.Price, err)
@@ -152,7 +152,7 @@ func TestResolveByWire(t *testing.T) {
 		{"groq's base URL", Sources{BaseURLs: map[string]string{"groq": "https://api.groq.com"}}, Chat, true, "llama-3.1-8b-instant", "groq", "https://api.groq.com/openai/v1", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := registry(t, c.sources).Resolve(c.wire, c.model, c.groq)
+			m, err := registry(t, c.sources).Resolve(dialect(c.wire), c.model, c.groq)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,12 +170,12 @@ func TestResolveByWire(t *testing.T) {
 }
 
 func TestUnpricedSaysWhatToAdd(t *testing.T) {
-	_, err := registry(t, Sources{}).Resolve(Chat, "my-model", false)
+	_, err := registry(t, Sources{}).Resolve(dialect(Chat), "my-model", false)
 	const want = "add --price my-model=IN/OUT (dollars per million tokens), for example --price my-model=0.60/2.40"
 	if !errors.Is(err, ErrUnpriced) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
-	if _, err = registry(t, Sources{}).Resolve(Chat, "", false); !errors.Is(err, ErrUnknownModel) {
+	if _, err = registry(t, Sources{}).Resolve(dialect(Chat), "", false); !errors.Is(err, ErrUnknownModel) {
 		t.Errorf("no model: got %v", err)
 	}
 	if _, err = NewRegistry(Sources{BaseURLs: map[string]string{"openai": "localhost:80"}}); err == nil {
@@ -248,7 +248,7 @@ func TestSeedModelsFile(t *testing.T) {
 		t.Errorf("warnings: %q", r.Warnings)
 	}
 	for _, asked := range []string{"", "gpt-oss-20b"} {
-		m, err := r.Resolve(Chat, asked, false)
+		m, err := r.Resolve(dialect(Chat), asked, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,10 +259,10 @@ func TestSeedModelsFile(t *testing.T) {
 			t.Errorf("10 tokens in and out cost %d, %v", cost, err)
 		}
 	}
-	if m, err := r.Resolve(Chat, "llama-3.3-70b-versatile", false); err != nil || m.Provider.Name != "groq" {
+	if m, err := r.Resolve(dialect(Chat), "llama-3.3-70b-versatile", false); err != nil || m.Provider.Name != "groq" {
 		t.Errorf("a model that nobody named: %+v, %v", m, err)
 	}
-	if _, err := r.Resolve(Messages, "gpt-oss-20b", false); !errors.Is(err, ErrUnknownModel) {
+	if _, err := r.Resolve(dialect(Messages), "gpt-oss-20b", false); !errors.Is(err, ErrUnknownModel) {
 		t.Errorf("on another provider's wire: %v", err)
 	}
 }
@@ -272,23 +272,23 @@ func TestModelsFile(t *testing.T) {
 	if len(r.Warnings) != 0 {
 		t.Errorf("warnings: %q", r.Warnings)
 	}
-	house, err := r.Resolve(Chat, "house", false)
+	house, err := r.Resolve(dialect(Chat), "house", false)
 	if p := house.Provider; err != nil || p.BaseURL != "https://llm.corp.example/gateway" || p.KeyEnv != "CORP_KEY" || p.Headers["X-Cost-Center"] != "42" ||
 		p.Proxy == "" || p.CAFile == "" || !p.NoStreamUsage || house.Price.Assumed || *house.Price.Output != 10_000_000 || house.Context != 400_000 {
 		t.Errorf("house: %+v, %v", house, err)
 	}
-	dear, err := r.Resolve(Chat, "dear", false)
+	dear, err := r.Resolve(dialect(Chat), "dear", false)
 	if err != nil || *dear.Price.CacheWrite5m != 187_500 || *dear.Price.Output != 600_000 || *dear.Price.PerRequest != 1_000_000_000 ||
 		dear.MinOutput != 256 || dear.Context != 32_768 || dear.MaxOutput != 4_096 || dear.Aliased {
 		t.Errorf("dear: %+v, %v", dear, err)
 	}
-	if m, err := r.Resolve(Chat, "llama", false); err != nil || !m.Provider.Local || m.Provider.BaseURL != "http://localhost:11434/v1" {
+	if m, err := r.Resolve(dialect(Chat), "llama", false); err != nil || !m.Provider.Local || m.Provider.BaseURL != "http://localhost:11434/v1" {
 		t.Errorf("llama: %+v, %v", m, err)
 	}
-	if m, err := r.Resolve(Messages, "opus", false); err != nil || m.Provider.BaseURL != "https://api.anthropic.com" || *m.Price.Input != 5_000_000 {
+	if m, err := r.Resolve(dialect(Messages), "opus", false); err != nil || m.Provider.BaseURL != "https://api.anthropic.com" || *m.Price.Input != 5_000_000 {
 		t.Errorf("opus: %+v, %v", m, err)
 	}
-	if m, err := r.Resolve(Gemini, "models/flash", false); err != nil || m.Sent != "gemini-2.5-flash" {
+	if m, err := r.Resolve(dialect(Gemini), "models/flash", false); err != nil || m.Sent != "gemini-2.5-flash" {
 		t.Errorf("flash: %+v, %v", m, err)
 	}
 	for path, want := range map[string]int64{"POST /v1/files": 0, "GET /v1/files/f-1/content": 0, "POST /v1/images/generations": 40_000, "GET /v1/files": -1, "GET /v1/files/": -1, "POST /v1/files/x": -1, "DELETE /v1/files": -1} {
@@ -324,7 +324,7 @@ func TestBustedModelsFiles(t *testing.T) {
 
 func TestServed(t *testing.T) {
 	r := registry(t, Sources{Prices: []string{"deployment=1/2"}})
-	mini, err := r.Resolve(Chat, "gpt-5-mini", false)
+	mini, err := r.Resolve(dialect(Chat), "gpt-5-mini", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,14 +338,14 @@ func TestServed(t *testing.T) {
 		}
 	}
 	cheap := registry(t, Sources{Prices: []string{"gpt-5=0.50/5"}})
-	deal, err := cheap.Resolve(Chat, "gpt-5", false)
+	deal, err := cheap.Resolve(dialect(Chat), "gpt-5", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := cheap.Served(deal, "gpt-5-2025-08-07").inOut(); got != "$0.5/$5" {
 		t.Errorf("a price of one's own is lost to the date in the answer: %s", got)
 	}
-	own, err := r.Resolve(Chat, "deployment", false)
+	own, err := r.Resolve(dialect(Chat), "deployment", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +392,7 @@ func TestDocumentedFile(t *testing.T) {
 	}
 	r := registry(t, Sources{ModelsFile: path})
 	for _, name := range []string{"", "small", "house"} {
-		if _, err := r.Resolve(Chat, name, false); err != nil {
+		if _, err := r.Resolve(dialect(Chat), name, false); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

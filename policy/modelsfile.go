@@ -103,7 +103,7 @@ func (m *modelsFile) readProviders(f yamlFile, n *yaml.Node) error {
 }
 
 func (m *modelsFile) readProvider(f yamlFile, key, n *yaml.Node) (Provider, error) {
-	p := Provider{Name: key.Value, Type: typeOpenAI, KeyEnv: keyVariable(key.Value)}
+	p := Provider{Name: key.Value, Type: TypeOpenAI, KeyEnv: keyVariable(key.Value)}
 	if b, known := builtinNamed(key.Value); known {
 		p = b
 	}
@@ -112,7 +112,7 @@ func (m *modelsFile) readProvider(f yamlFile, key, n *yaml.Node) (Provider, erro
 	var raw, proxy string
 	err := f.fields(n, "provider "+key.Value, fieldSet{
 		"base_url":     func(v *yaml.Node) error { base = v; return f.text(&raw)(v) },
-		"type":         f.oneOf(&p.Type, typeOpenAI, typeAnthropic, typeGemini),
+		"type":         f.oneOf(&p.Type, TypeOpenAI, TypeAnthropic, TypeGemini),
 		"key_env":      f.text(&p.KeyEnv),
 		"keyless":      f.boolean(&p.Keyless),
 		"headers":      func(v *yaml.Node) error { return readHeaders(f, &p, v) },

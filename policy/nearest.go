@@ -10,7 +10,7 @@ import (
 func (r *Registry) hint(p Provider, sent string) string {
 	shelf := p.PriceAs
 	if shelf == "" {
-		shelf = map[string]string{typeOpenAI: openAI, typeAnthropic: anthropic, typeGemini: google}[p.Type]
+		shelf = map[string]string{TypeOpenAI: openAI, TypeAnthropic: anthropic, TypeGemini: google}[p.Type]
 	}
 	near := r.catalogue().nearest(shelf, sent)
 	if near == "" {

@@ -9,9 +9,9 @@ import (
 
 // The types of providers.
 const (
-	typeOpenAI    = "openai_compatible"
-	typeAnthropic = "anthropic"
-	typeGemini    = "gemini"
+	TypeOpenAI    = "openai_compatible"
+	TypeAnthropic = "anthropic"
+	TypeGemini    = "gemini"
 )
 
 // The providers that a call goes to by its wire.
@@ -92,9 +92,9 @@ func normalBase(name, kind, raw string) (string, error) {
 	path := strings.TrimRight(u.Path, "/")
 	host := HostOf(raw)
 	switch {
-	case kind == typeAnthropic:
+	case kind == TypeAnthropic:
 		path = strings.TrimSuffix(path, "/v1")
-	case kind == typeGemini:
+	case kind == TypeGemini:
 		path = strings.TrimSuffix(strings.TrimSuffix(path, "/v1beta"), "/v1")
 	case (name == groqName || host != nil && host.Name == groqName) && (path == "" || path == "/openai"):
 		path = "/openai/v1" // the Groq SDK's base URL ends before its /openai

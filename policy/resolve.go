@@ -5,34 +5,24 @@ import (
 	"net/url"
 )
 
-// Tokens that providers add to a prompt, not written in the request: chat
-// templates, default system lines, the wrapping of messages and tools. They
-// are above what has been measured (gpt-oss's default system message is the
-// longest, some 80).
-const (
-	hiddenPerRequest = 128
-	hiddenPerMessage = 8
-	hiddenPerTool    = 32
-)
-
-// Resolve finds the model a call on this wire, with this name, goes to. groq
+// Resolve finds the model a call in this dialect, with this name, goes to. groq
 // is set for the /openai/v1 routes of the Groq SDK. An empty name is the
 // default model. Errors wrap ErrUnknownModel or ErrUnpriced, and say what line
 // to add.
-func (r *Registry) Resolve(wire, name string, groq bool) (Model, error) {
-	q := asked{wire, name, groq}
+func (r *Registry) Resolve(d Dialect, name string, groq bool) (Model, error) {
+	q := asked{d.Name, name, groq}
 	if m, known := r.resolved.find(q); known {
 		return m, nil
 	}
-	m, err := r.resolve(wire, name, groq)
+	m, err := r.resolve(d, name, groq)
 	if err == nil {
 		r.resolved.keep(q, m)
 	}
 	return m, err
 }
 
-func (r *Registry) resolve(wire, name string, groq bool) (Model, error) {
-	if wire == Gemini {
+func (r *Registry) resolve(d Dialect, name string, groq bool) (Model, error) {
+	if d.Name == Gemini {
 		name = trimGemini(name)
 	}
 	if name == "" {
@@ -42,35 +32,28 @@ func (r *Registry) resolve(wire, name string, groq bool) (Model, error) {
 	}
 	if entry, named := r.models[name]; named {
 		m, err := r.resolveNamed(entry)
-		if err == nil && wireType(wire) != m.Provider.Type {
+		m.addHidden(d)
+		if err == nil && d.Type != m.Provider.Type {
 			err = fmt.Errorf("%w: %q is served by %s, which is of type %s and does not speak %s; use its own API, or give it another provider in models.yaml",
-				ErrUnknownModel, name, m.Provider.Name, m.Provider.Type, wire)
+				ErrUnknownModel, name, m.Provider.Name, m.Provider.Type, d.Name)
 		}
 		return m, err
 	}
-	m := Model{Name: name, Sent: name, Provider: r.providers[r.wireProvider(wire, groq)]}
+	m := Model{Name: name, Sent: name, Provider: r.providers[r.home(d, groq)]}
+	m.addHidden(d)
 	return m, r.fill(&m, nil)
 }
 
-// wireType is the type of provider that speaks a wire.
-func wireType(wire string) string {
-	switch wire {
-	case Messages:
-		return typeAnthropic
-	case Gemini:
-		return typeGemini
-	}
-	return typeOpenAI
+// addHidden notes what the provider adds to a prompt of the dialect.
+func (m *Model) addHidden(d Dialect) {
+	m.PerRequest, m.PerMessage, m.PerTool = d.PerRequest, d.PerMessage, d.PerTool
 }
 
-// wireProvider is where a call goes whose model nobody has named. Who has only
-// a key for Groq means Groq.
-func (r *Registry) wireProvider(wire string, groq bool) string {
-	switch wire {
-	case Messages:
-		return anthropic
-	case Gemini:
-		return google
+// home is where a call goes whose model nobody has named. Who has only a key
+// for Groq means Groq.
+func (r *Registry) home(d Dialect, groq bool) string {
+	if d.Provider != openAI {
+		return d.Provider
 	}
 	onlyGroq := r.keyed(r.providers[groqName]) && !r.keyed(r.providers[openAI]) && !r.moved[openAI]
 	if groq || onlyGroq {
@@ -92,7 +75,6 @@ func (r *Registry) resolveNamed(entry *namedModel) (Model, error) {
 // fill adds price and limits to a model that has a provider: from --price, from
 // models.yaml (given), $0 for a local one, else from the catalogue.
 func (r *Registry) fill(m *Model, given *Price) error {
-	m.PerRequest, m.PerMessage, m.PerTool = hiddenPerRequest, hiddenPerMessage, hiddenPerTool
 	if m.MinOutput == 0 {
 		m.MinOutput = leastTokens
 	}
@@ -145,7 +127,7 @@ func (r *Registry) row(p Provider, sent string) (found *row, assumed bool) {
 		}
 		return found, false
 	}
-	own := map[string]string{typeOpenAI: openAI, typeAnthropic: anthropic, typeGemini: google}[p.Type]
+	own := map[string]string{TypeOpenAI: openAI, TypeAnthropic: anthropic, TypeGemini: google}[p.Type]
 	if found = r.catalogue().find(own, sent); found == nil {
 		found = r.catalogue().dearest(sent)
 	}

@@ -65,7 +65,7 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if pages {
-		if !a.Gateway.ours(r.Host) {
+		if !a.Gateway.hosts.Ours(r.Host) {
 			detail(w, http.StatusForbidden, "requests for this host are refused; allow it with --allow-host")
 			return
 		}
@@ -73,7 +73,7 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := a.Gateway.local(r); err != nil {
-		detail(w, http.StatusForbidden, asFault(err).message)
+		detail(w, http.StatusForbidden, asRefusal(err).Message)
 		return
 	}
 	a.route(w, r)

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // admit takes the hold. When it returns nil the hold is on disk.
@@ -37,7 +38,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 		Tokens: c.ceiling.Tokens,
 		Wait:   c.g.o.Wait,
 		Call: ledger.CallInfo{
-			Wire: c.asked.Wire, ModelAsked: cleanText(c.asked.Model, storedMax), ModelSent: cleanText(c.model.Sent, storedMax),
+			Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), ModelSent: plain.Stored(c.model.Sent),
 			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
 		},
 	}
@@ -47,7 +48,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 	}
 	switch {
 	case refused != nil:
-		f := ledgerFault(refused)
+		f := ledgerRefusal(refused)
 		f.ends, f.owner = refused.RunEnds, c.owner(ctx, refused)
 		return f
 	case errors.Is(err, ledger.ErrInvalid):
@@ -90,28 +91,22 @@ func (c *call) admitSoon(ctx context.Context, a ledger.Admission) (ledger.Hold, 
 // plan settles what is changed in the request, now that the hold says how much
 // output it pays for.
 func (c *call) plan() {
-	e := edit{provider: c.model.Provider, call: c.asked}
+	e := wire.Edit{Provider: c.model.Provider, Call: c.asked}
 	if c.model.Sent != c.asked.Model {
-		e.model = c.model.Sent
+		e.Model = c.model.Sent
 	}
 	if c.model.Aliased && c.asked.Model != "" {
-		e.masked = c.asked.Model
+		e.Masked = c.asked.Model
 	}
 	paid := c.ceiling.Asked
 	if c.hold.Limited {
 		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
 	}
 	if paid < c.ceiling.Asked {
-		c.clamped, e.cap = paid, paid
+		c.clamped, e.Cap = paid, paid
 	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap > c.outCap) {
-		e.cap = c.outCap
+		e.Cap = c.outCap
 	}
-	e.usage = c.asked.Stream && (c.asked.Wire == policy.Chat || c.asked.Wire == policy.Completions) && !c.model.Provider.NoStreamUsage && !c.askedForUsage()
+	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
 	c.edit = e
-}
-
-// askedForUsage tells whether the client itself wants usage in the stream.
-func (c *call) askedForUsage() bool {
-	options := c.body.get("stream_options")
-	return options.kind() == '{' && options.object(new(error)).get("include_usage").truth()
 }

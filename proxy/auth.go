@@ -3,10 +3,10 @@ package proxy
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
@@ -46,22 +46,11 @@ func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (ledger.Ide
 	return id, hash, nil
 }
 
-// ours tells whether a Host header names this gateway: loopback, or a name
-// that was allowed. Any other comes from DNS rebinding.
-func (g *Gateway) ours(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.Trim(host, "[]")
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback() || g.hosts[strings.ToLower(host)]
-}
-
 // local refuses what a web page could send: a Host that is not ours and any
 // browser Origin.
 func (g *Gateway) local(r *http.Request) error {
-	if !g.ours(r.Host) {
-		return refusef("host_refused", "requests for the host %q are refused; allow it with --allow-host", clip(r.Host, 80))
+	if !g.hosts.Ours(r.Host) {
+		return refusef("host_refused", "requests for the host %q are refused; allow it with --allow-host", plain.Clip(r.Host, 80))
 	}
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Mode") == "no-cors" {
 		return refusef("origin_refused", "requests from web pages are refused")

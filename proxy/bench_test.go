@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // BenchmarkBody reads requests: the time for a byte is the same for a body of
@@ -19,11 +20,11 @@ func BenchmarkBody(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				doc, err := parse(body)
+				doc, err := wire.Parse(body)
 				if err != nil {
 					b.Fatal(err)
 				}
-				c, err := chat{}.read(nil, doc.object(new(error)), "")
+				c, err := wire.Chat.Read(nil, doc.Object(new(error)), "")
 				if err != nil || c.Messages < size/1000 {
 					b.Fatal(c.Messages, err)
 				}
@@ -41,16 +42,16 @@ func BenchmarkStream(b *testing.B) {
 		policy.Messages:  "event: content_block_delta\ndata: " + `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"word "}}`,
 		policy.Gemini:    `data: {"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"word "}]}}],"modelVersion":"gemini-2.5-flash","usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":7,"totalTokenCount":14}}`,
 	}
-	for _, wire := range []string{policy.Chat, policy.Responses, policy.Messages, policy.Gemini} {
+	for _, name := range []string{policy.Chat, policy.Responses, policy.Messages, policy.Gemini} {
 		for _, chunks := range []int{20_000, 200_000} {
-			b.Run(fmt.Sprintf("%s/%d", wire, chunks), func(b *testing.B) {
-				stream := bytes.Repeat([]byte(events[wire]+"\n\n"), chunks)
+			b.Run(fmt.Sprintf("%s/%d", name, chunks), func(b *testing.B) {
+				stream := bytes.Repeat([]byte(events[name]+"\n\n"), chunks)
 				b.SetBytes(int64(len(stream)))
 				b.ReportAllocs()
 				for b.Loop() {
-					rl, _ := relayed(edit{usage: wire == policy.Chat, call: policy.Call{Outputs: 1}}, wires[wire], stream, func() int { return 4096 })
-					if rl.read.deltas != int64(chunks) {
-						b.Fatalf("%d of %d chunks were read", rl.read.deltas, chunks)
+					rl, _ := relayed(wire.Edit{Usage: name == policy.Chat, Call: policy.Call{Outputs: 1}}, wire.Named(name), stream, func() int { return 4096 })
+					if rl.read.Deltas != int64(chunks) {
+						b.Fatalf("%d of %d chunks were read", rl.read.Deltas, chunks)
 					}
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunks), "ns/chunk")

@@ -15,6 +15,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // packed is a body in an encoding.
@@ -82,7 +83,7 @@ func TestBodiesOutOfBounds(t *testing.T) {
 		{"brotli", "br", strings.NewReader(hello), true, 415, "unsupported_encoding"},
 		{"packed twice", "gzip, gzip", strings.NewReader(hello), true, 415, "unsupported_encoding"},
 		{"deflate", "deflate", strings.NewReader(hello), true, 415, "unsupported_encoding"},
-		{"too deep", "", strings.NewReader(`{"model":"gpt-4o-mini","messages":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`), true, 400, "invalid_request"},
+		{"too deep", "", strings.NewReader(`{"model":"gpt-4o-mini","messages":` + strings.Repeat("[", wire.MaxDepth) + strings.Repeat("]", wire.MaxDepth) + `}`), true, 400, "invalid_request"},
 		{"very deep", "", strings.NewReader(`{"messages":` + strings.Repeat("[", 1<<20)), true, 400, "invalid_request"},
 		{"nothing", "", strings.NewReader(""), true, 400, "invalid_request"},
 		{"two values", "", strings.NewReader(hello + hello), true, 400, "invalid_request"},
@@ -127,7 +128,7 @@ func (zeros) Read(p []byte) (int, error) {
 func TestBodiesWithinBounds(t *testing.T) {
 	w := newWorld(t, setup{prices: []string{"gpt-4o-mini=0/0.60"}})
 	start := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"`
-	deep := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"metadata":` + strings.Repeat("[", maxDepth-1) + strings.Repeat("]", maxDepth-1) + `}`
+	deep := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"metadata":` + strings.Repeat("[", wire.MaxDepth-1) + strings.Repeat("]", wire.MaxDepth-1) + `}`
 	for _, body := range []string{start + strings.Repeat("x", maxBody-len(start)-len(`"}]}`)) + `"}]}`, deep} {
 		status, _, answer, err := w.post("/v1/chat/completions", body)
 		must(t, err)
@@ -147,7 +148,7 @@ func TestLargeEvents(t *testing.T) {
 	for _, tt := range []struct {
 		bytes int
 		how   ledger.How
-	}{{maxEvent - 4096, ledger.Settled}, {maxEvent + 100_000, ledger.Estimated}, {3 * maxEvent, ledger.Estimated}} {
+	}{{wire.MaxEvent - 4096, ledger.Settled}, {wire.MaxEvent + 100_000, ledger.Estimated}, {3 * wire.MaxEvent, ledger.Estimated}} {
 		for _, d := range dialects {
 			if d.wire == policy.Embeddings {
 				continue

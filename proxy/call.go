@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // call is one request on its way through the gateway.
@@ -23,7 +25,7 @@ type call struct {
 	hash  ledger.TokenHash
 	inner *innerRun // the caller, where it is a run inside this gateway's
 
-	body    object
+	body    wire.Object
 	asked   policy.Call
 	caps    []policy.Capabilities // all must allow what is done
 	model   policy.Model
@@ -31,13 +33,13 @@ type call struct {
 	ceiling policy.Ceiling
 	outCap  int64 // the cap that the agent's policy imposes; 0: none
 	hold    ledger.Hold
-	edit    edit
+	edit    wire.Edit
 	clamped int64
 
-	read       reading
+	read       wire.Reading
 	progress   progress
 	firstToken time.Duration
-	answered   *fault
+	answered   *refusal
 }
 
 func (c *call) serve(ctx context.Context) (err error) {
@@ -81,27 +83,27 @@ func (c *call) serve(ctx context.Context) (err error) {
 // find looks the route up in the allow-list.
 func (c *call) find() error {
 	var ok bool
-	if c.route, ok = find(c.r.Method, c.r.URL.Path); !ok && !c.findOpened() {
+	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); !ok && !c.findOpened() {
 		return refusef("endpoint_not_governed", "%s %s is not metered, so it is not passed on; models.yaml can open it under routes:",
-			c.r.Method, clip(c.r.URL.Path, 200))
+			c.r.Method, plain.Clip(c.r.URL.Path, 200))
 	}
 	return nil
 }
 
 // dialect is the wire whose shape the answers to this call have.
-func (c *call) dialect() wire {
+func (c *call) dialect() *wire.Wire {
 	if c.route.wire != nil {
 		return c.route.wire
 	}
-	return dialectOf(c.r.URL.Path)
+	return c.g.dialectOf(c.r.URL.Path)
 }
 
 // tell informs the watcher of how the call went, and the ledger's trail of a
 // refusal that the ledger did not decide itself.
 func (c *call) tell() {
-	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.code, Ends: c.answered.ends, Owner: c.answered.owner}
-	if c.body.doc != nil {
-		n.Body = sha256.Sum256(c.body.doc)
+	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.Code, Ends: c.answered.ends, Owner: c.answered.owner}
+	if c.body.Doc != nil {
+		n.Body = sha256.Sum256(c.body.Doc)
 	}
 	if !c.answered.booked {
 		c.trail(c.answered)
@@ -110,13 +112,13 @@ func (c *call) tell() {
 }
 
 // trail books a refusal for the operator to see.
-func (c *call) trail(f *fault) {
+func (c *call) trail(f *refusal) {
 	if c.id.AgentID == "" {
 		return
 	}
 	err := c.g.ledger.Refused(context.WithoutCancel(c.r.Context()), ledger.RefusedCall{
-		AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: f.code, Reason: cleanText(f.message, 300),
-		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: cleanText(c.asked.Model, storedMax), Stream: c.asked.Stream},
+		AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: f.Code, Reason: plain.Text(f.Message, 300),
+		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), Stream: c.asked.Stream},
 	})
 	if err != nil {
 		c.g.o.Logf("booking a refusal: %v", err)

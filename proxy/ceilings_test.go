@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // TestEveryFieldIsDocumented: docs/ceilings.md has an answer for each
@@ -16,24 +16,21 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	told := map[string]string{} // rows by wire
 	for line := range strings.Lines(string(doc)) {
 		if cells := strings.Split(line, "|"); len(cells) > 3 {
-			for wire := range wires {
-				if strings.Contains(cells[1], wire) {
-					told[wire] += line
+			for _, w := range wire.All() {
+				if strings.Contains(cells[1], w.Name) {
+					told[w.Name] += line
 				}
 			}
 		}
 	}
-	for wire, fields := range map[string]map[string]bool{
-		policy.Chat: chatFields, policy.Responses: responsesFields, policy.Completions: completionsFields,
-		policy.Embeddings: embeddingsFields, policy.Messages: messagesFields, policy.Gemini: geminiFields,
-	} {
-		row := strings.ReplaceAll(told[wire], "prompt_cache_*", "")
-		if wire == policy.Gemini {
-			row = snake(row)
+	for _, w := range wire.All() {
+		row := strings.ReplaceAll(told[w.Name], "prompt_cache_*", "")
+		if w == wire.Gemini {
+			row = wire.Snake(row)
 		}
-		for field := range fields {
+		for field := range w.Fields {
 			if !strings.Contains(row, "`"+field+"`") && !strings.Contains(row, "`"+field+":") && !strings.Contains(row, "`"+field+".") {
-				t.Errorf("docs/ceilings.md does not tell of %s's %s", wire, field)
+				t.Errorf("docs/ceilings.md does not tell of %s's %s", w.Name, field)
 			}
 		}
 	}

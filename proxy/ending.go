@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 )
@@ -35,11 +36,11 @@ func (rl *relay) ended(resp *http.Response, err error) ending {
 		e.row, e.abort = "cut", true
 	case resp.StatusCode >= 300:
 		e.row = "refused"
-	case rl.read.known:
+	case rl.read.Known:
 		e.row = "complete"
-	case rl.read.failed:
+	case rl.read.Failed:
 		e.row = "error_event"
-	case !rl.read.finished:
+	case !rl.read.Finished:
 		e.row = "early_end"
 	default:
 		e.row = "no_usage"
@@ -57,13 +58,13 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	switch {
 	case e.row == "not_sent":
 		return ledger.Cancelled, 0
-	case c.read.known && c.read.unclear == "":
-		if micros, err := policy.Cost(c.price(), c.read.usage, c.tier()); err == nil {
+	case c.read.Known && c.read.Unclear == "":
+		if micros, err := policy.Cost(c.price(), c.read.Usage, c.tier()); err == nil {
 			return ledger.Settled, ledger.Micros(micros)
 		}
 	case e.row == "refused" && c.freeRefusal(status):
 		return ledger.Cancelled, 0
-	case c.visible() && c.read.unclear == "" && status == http.StatusOK && (c.read.seen > 0 || c.read.input != nil):
+	case c.visible() && c.read.Unclear == "" && status == http.StatusOK && (c.read.Seen > 0 || c.read.Input != nil):
 		if e.row == "over_cap" { // what goes beyond the hold is an overrun
 			return ledger.Estimated, max(c.estimate(), c.hold.Amount)
 		}
@@ -75,10 +76,10 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 // tier is the service tier to bill: the one served, and where the answer names
 // none the dearer one that was asked for.
 func (c *call) tier() string {
-	if c.read.tier == "" && c.asked.Tier == "priority" {
+	if c.read.Tier == "" && c.asked.Tier == "priority" {
 		return c.asked.Tier
 	}
-	return c.read.tier
+	return c.read.Tier
 }
 
 // freeRefusal tells whether a complete answer that carries no usage proves
@@ -91,7 +92,7 @@ func (c *call) freeRefusal(status int) bool {
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
 		return false // of something between: the provider may be at work, and charge
 	}
-	return c.read.refused || status < 500
+	return c.read.Refused || status < 500
 }
 
 // shown tells whether the answer should be a stream that shows all the output
@@ -103,25 +104,25 @@ func (c *call) shown() bool {
 
 // visible tells whether the answer did show it all, so that what passed bounds
 // what was made.
-func (c *call) visible() bool { return c.shown() && !c.read.hidden }
+func (c *call) visible() bool { return c.shown() && !c.read.Hidden }
 
 // price is that of the model served, where it was served.
 func (c *call) price() policy.Price {
-	return c.g.registry.Load().Served(c.model, c.read.model).InGeo(cmp.Or(c.read.geo, c.asked.Geo))
+	return c.g.registry.Load().Served(c.model, c.read.Model).InGeo(cmp.Or(c.read.Geo, c.asked.Geo))
 }
 
 // estimate bounds a visible stream that broke: the input as the provider
 // reported it, else its bound; a token for each byte of output that passed,
 // which no tokenizer exceeds; and what may have been on its way.
 func (c *call) estimate() ledger.Micros {
-	output := max(c.read.outputs, c.read.seen) + lagTokens*max(c.asked.Outputs, 1)
-	if c.read.input == nil {
+	output := max(c.read.Outputs, c.read.Seen) + lagTokens*max(c.asked.Outputs, 1)
+	if c.read.Input == nil {
 		if micros, err := c.ceiling.Estimate(output, c.asked.Outputs); err == nil {
 			return ledger.Micros(micros)
 		}
 		return c.hold.Amount
 	}
-	u := c.read.usage
+	u := c.read.Usage
 	u.Output = output
 	micros, err := policy.Cost(c.price(), u, c.tier())
 	if err != nil {
@@ -160,14 +161,14 @@ func (c *call) forwardAndSettle() {
 func (c *call) settle(e ending) (booked func()) {
 	how, cost := c.cost(e)
 	s := ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.read.usage), ModelServed: cleanText(c.read.model, storedMax), Tier: cleanText(c.tier(), 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.read.Usage), ModelServed: plain.Stored(c.read.Model), Tier: plain.Text(c.tier(), 40),
 		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
 	}
 	if e.resp != nil {
 		s.Status = e.resp.StatusCode
-		s.RequestID = cleanText(requestID(e.resp.Header), storedMax)
+		s.RequestID = plain.Stored(requestID(e.resp.Header))
 	}
-	if how != ledger.Settled && c.read.input == nil {
+	if how != ledger.Settled && c.read.Input == nil {
 		s.Usage = ledger.Usage{}
 	}
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
@@ -194,15 +195,15 @@ func (c *call) settle(e ending) (booked func()) {
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	n := Notice{
 		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped,
-		Body: sha256.Sum256(c.body.doc), Local: c.model.Provider.Local, Tools: c.read.tools,
+		Body: sha256.Sum256(c.body.Doc), Local: c.model.Provider.Local, Tools: c.read.Tools,
 	}
 	// What has no text in its answer cannot come to nothing by having none.
-	silent := c.opened != nil || c.asked.Wire == policy.Embeddings
+	silent := c.route.wire.Silent
 	if e.resp != nil && e.resp.StatusCode < 300 {
-		n.Fruitless = !c.read.finished || !silent && c.read.seen == 0 && len(c.read.tools) == 0
+		n.Fruitless = !c.read.Finished || !silent && c.read.Seen == 0 && len(c.read.Tools) == 0
 	}
 	if c.answered != nil {
-		n.Code = c.answered.code
+		n.Code = c.answered.Code
 	}
 	switch {
 	case n.Ends:

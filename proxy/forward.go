@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // upstreams keeps one transport for each way out: proxy and CA.
@@ -165,24 +166,19 @@ func (c *call) authorize(h http.Header) {
 	if c.key == "" {
 		return
 	}
-	switch c.model.Provider.Type {
-	case "anthropic":
-		h.Set("X-Api-Key", c.key)
-		if h.Get("Anthropic-Version") == "" {
-			h.Set("Anthropic-Version", "2023-06-01")
+	for _, w := range c.g.wires {
+		if w.Type == c.model.Provider.Type {
+			w.Authorize(h, c.key)
+			return
 		}
-	case "gemini":
-		h.Set("X-Goog-Api-Key", c.key)
-	default:
-		h.Set("Authorization", "Bearer "+c.key)
 	}
 }
 
 // send makes the one request of this hold. sent is false where nothing can
 // have reached the provider. The response's body ends when ctx does.
 func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err error) {
-	body := apply(c.body.doc, c.route.wire.edit(c.body, c.edit))
-	req, err := c.request(ctx, c.route.wire.path(c.model, c.route.rest), body)
+	body := wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
+	req, err := c.request(ctx, c.route.wire.Path(c.model, c.route.rest), body)
 	if err != nil {
 		return nil, false, err
 	}
@@ -198,7 +194,7 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 }
 
 // unreachable says what stood between aex and the provider.
-func (c *call) unreachable(err error) *fault {
+func (c *call) unreachable(err error) *refusal {
 	p := c.model.Provider
 	way := ""
 	if p.Proxy != "" {

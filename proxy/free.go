@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // serveFree answers what costs nothing.
@@ -51,7 +53,7 @@ func (c *call) serveModels() error {
 				return c.answer(m)
 			}
 		}
-		return refusef("model_not_allowed", "agent %s has no model %q", c.id.Agent, clip(c.route.rest, 100))
+		return refusef("model_not_allowed", "agent %s has no model %q", c.id.Agent, plain.Clip(c.route.rest, 100))
 	case "gemini_models":
 		type gemini struct {
 			Name string `json:"name"`
@@ -103,30 +105,26 @@ func (c *call) serveCount(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	doc, err := parse(body)
+	doc, err := wire.Parse(body)
 	if err != nil {
 		return err
 	}
-	c.body = doc.object(new(error))
-	name := c.body.get("model").text()
-	if c.asked, err = c.route.wire.read(c.r, c.body, c.route.rest); err == nil {
+	c.body = doc.Object(new(error))
+	name := c.body.Get("model").Text()
+	if c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest); err == nil {
 		name = c.asked.Model
 	}
-	if c.model, err = c.g.registry.Load().Resolve(c.route.wire.name(), name, false); err != nil {
+	if c.model, err = c.g.registry.Load().Resolve(c.route.wire.Dialect, name, false); err != nil {
 		return refusef("model_not_priced", "%v", err)
 	}
 	caps, err := capabilities(c.id)
 	if err != nil || !allowed(caps, c.model) {
-		return refusef("model_not_allowed", "agent %s may not use model %q", c.id.Agent, clip(name, 100))
+		return refusef("model_not_allowed", "agent %s may not use model %q", c.id.Agent, plain.Clip(name, 100))
 	}
 	if err := c.providerKey(caps); err != nil {
 		return err
 	}
-	path := c.route.wire.path(c.model, c.route.rest)
-	if c.route.wire.name() == policy.Messages {
-		path += "/count_tokens"
-	}
-	return c.relayTo(ctx, path, apply(body, c.route.wire.edit(c.body, edit{model: c.model.Sent})))
+	return c.relayTo(ctx, c.route.wire.Path(c.model, c.route.rest), wire.Apply(body, c.route.wire.Edit(c.body, wire.Edit{Model: c.model.Sent})))
 }
 
 // answer sends v as JSON.

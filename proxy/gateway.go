@@ -15,6 +15,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // Options are what a gateway works with. Ledger and Registry are required.
@@ -54,6 +55,9 @@ type Options struct {
 	// is ended; 0: a minute.
 	Patience time.Duration
 
+	// Wires are the dialects that it speaks. Nil: wire.All().
+	Wires []*wire.Wire
+
 	Now func() time.Time // nil: time.Now
 
 	sweepEvery time.Duration // how often the ledger is asked for holds that no call owns; 0: 1 min
@@ -83,8 +87,9 @@ type Gateway struct {
 	o        Options
 	ledger   *ledger.Ledger
 	registry atomic.Pointer[policy.Registry]
+	wires    []*wire.Wire
 	upstream *upstreams
-	hosts    map[string]bool
+	hosts    Hosts
 
 	// Calls run below ctx, not below their client's connection: what was sent
 	// has to be read and booked also when nobody listens.
@@ -120,13 +125,13 @@ func New(o Options) *Gateway {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Wires == nil {
+		o.Wires = wire.All()
+	}
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	g := &Gateway{o: o, ledger: o.Ledger, upstream: newUpstreams(o.CAFile), hosts: map[string]bool{}}
-	for _, h := range o.Hosts {
-		g.hosts[h] = true
-	}
+	g := &Gateway{o: o, ledger: o.Ledger, wires: o.Wires, upstream: newUpstreams(o.CAFile), hosts: NewHosts(o.Hosts)}
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.sweeper.Go(g.sweep)
@@ -242,7 +247,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	defer context.AfterFunc(g.ctx, cancel)()
 	if err := c.serve(ctx); err != nil {
-		c.refuse(asFault(err))
+		c.refuse(asRefusal(err))
 		c.tell()
 	}
 }

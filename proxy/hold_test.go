@@ -16,6 +16,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // TestCostIsWithinTheHold: a provider that honours its cap never bills more
@@ -72,9 +73,9 @@ func TestCostIsWithinTheHold(t *testing.T) {
 			t.Fatalf("overrun %s, reserved %s", run.Account.Overrun, run.Account.Reserved)
 		}
 	}
-	for wire := range wires {
-		if tried[wire] < 25 {
-			t.Errorf("%s was tried %d times", wire, tried[wire])
+	for _, w := range wire.All() {
+		if tried[w.Name] < 25 {
+			t.Errorf("%s was tried %d times", w.Name, tried[w.Name])
 		}
 	}
 	if tried["refused"] < 20 || clamped < 20 {
@@ -311,7 +312,7 @@ func (d *draw) text() string {
 	if d.chance(150) {
 		n = 60_000
 	}
-	return quote(strings.Repeat(d.pick("", "a", "ü", "你", "😀", "\"", "\x01", "the cat "), n))
+	return wire.Quote(strings.Repeat(d.pick("", "a", "ü", "你", "😀", "\"", "\x01", "the cat "), n))
 }
 
 // picture is base64 text of the beginning of a PNG, which holds its size.

@@ -130,7 +130,7 @@ func (c *call) below() context.Context {
 
 // runOver refuses a call of a run that is ending.
 func (c *call) runOver() error {
-	return ledgerFault(&ledger.Refusal{Cause: ledger.CauseRunEnded, Account: ledger.RunAccount, Name: string(c.id.Run)})
+	return ledgerRefusal(&ledger.Refusal{Cause: ledger.CauseRunEnded, Account: ledger.RunAccount, Name: string(c.id.Run)})
 }
 
 func (in *innerRun) attend(by int) {

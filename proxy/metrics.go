@@ -9,8 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // ledgerMetrics are the ledger's sums as Prometheus reads them. They are not
@@ -127,18 +128,14 @@ func addShapes(to map[shapeKey]ledger.Spend, shapes []ledger.Spend) {
 }
 
 // operation is gen_ai.operation.name for a wire.
-func operation(wire string) string {
-	switch wire {
-	case policy.Completions:
-		return "text_completion"
-	case policy.Embeddings:
-		return "embeddings"
-	case policy.Gemini:
-		return "generate_content"
-	case "":
+func operation(name string) string {
+	if name == "" {
 		return "unknown"
 	}
-	return "chat"
+	if w := wire.Named(name); w != nil {
+		return w.Operation
+	}
+	return wire.Chat.Operation
 }
 
 // labelText is a name as a label: valid UTF-8 on one line, of bearable length.
@@ -146,7 +143,7 @@ func labelText(s string) string {
 	if s == "" {
 		return "unknown"
 	}
-	return cleanName(s)
+	return plain.Name(s)
 }
 
 func (m *ledgerMetrics) calls(ctx context.Context, ch chan<- prometheus.Metric) error {

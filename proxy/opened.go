@@ -8,38 +8,8 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
-
-// opaque is a route that models.yaml opens: nothing in it is read. A call of it
-// costs what models.yaml says, or nothing.
-type opaque struct {
-	chat // errors are phrased as OpenAI's
-	at   string
-}
-
-func (opaque) name() string                       { return "opened" }
-func (o opaque) path(policy.Model, string) string { return o.at }
-func (opaque) edit(object, edit) []splice         { return nil }
-func (opaque) meter(edit) meter                   { return opaqueMeter{} }
-func (opaque) read(*http.Request, object, string) (policy.Call, error) {
-	return policy.Call{Wire: "opened", Outputs: 1}, nil
-}
-
-// opaqueMeter knows the price beforehand: a whole answer is all it waits for.
-type opaqueMeter struct{}
-
-func (opaqueMeter) whole(status int, body []byte, r *reading) []splice {
-	if r.finished = true; status < 400 {
-		r.known = true
-		return nil
-	}
-	if doc, err := parse(body); err == nil {
-		r.refused = openAIRefused(doc.object(new(error)))
-	}
-	return nil
-}
-func (opaqueMeter) event(event, *reading) (bool, []splice) { return false, nil }
-func (opaqueMeter) cut(*reading) []byte                    { return nil }
 
 // findOpened looks the route up in models.yaml. A path that is not in its
 // simplest form could lead elsewhere than it reads.
@@ -57,7 +27,7 @@ func (c *call) findOpened() bool {
 	if opened.Provider.Type == "openai_compatible" {
 		at = strings.TrimPrefix(at, "/v1") // its base URL has the version
 	}
-	c.route = route{wire: opaque{at: at}}
+	c.route = route{wire: wire.Opened(at)}
 	price := policy.Pico(opened.Micros * 1_000_000)
 	c.model = policy.Model{Name: p, Sent: p, Provider: opened.Provider}
 	c.model.Price.PerRequest = &price
@@ -71,8 +41,8 @@ func (c *call) serveOpened(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.body = object{span: span{doc: append([]byte{}, body...)}}
-	c.asked, _ = opaque{}.read(nil, c.body, "")
+	c.body = wire.Object{Span: wire.Span{Doc: append([]byte{}, body...)}}
+	c.asked, _ = c.route.wire.Read(nil, c.body, "")
 	c.asked.Model = c.opened.Path
 	caps, err := capabilities(c.id)
 	if err != nil {
@@ -87,7 +57,7 @@ func (c *call) serveOpened(ctx context.Context) error {
 		return err
 	}
 	if c.opened.Micros == 0 {
-		return c.relayTo(ctx, c.route.wire.path(c.model, c.route.rest), c.body.doc)
+		return c.relayTo(ctx, c.route.wire.Path(c.model, c.route.rest), c.body.Doc)
 	}
 	c.ceiling = policy.Ceiling{Input: *c.model.Price.PerRequest}
 	if err := c.admit(ctx); err != nil {

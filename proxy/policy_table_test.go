@@ -86,7 +86,7 @@ func (c *court) try(t *testing.T, wire policyWire, path, body string, want verdi
 		}
 		return &bill[0]
 	}
-	if status != faults[want.code].status || h.Get("X-Aex-Code") != want.code || !strings.Contains(answer, want.rule) {
+	if status != refusals[want.code].status || h.Get("X-Aex-Code") != want.code || !strings.Contains(answer, want.rule) {
 		t.Errorf("%s\n%s\nshould be refused as %s by %q: %d %s %.300s", path, body, want.code, want.rule, status, h.Get("X-Aex-Code"), answer)
 	}
 	if !wire.refusal.MatchString(strings.TrimSpace(answer)) {
@@ -131,7 +131,7 @@ func TestPolicyOnEveryWire(t *testing.T) {
 		rule.change(&caps)
 		c.as(ledger.Execution, caps)
 		for _, wire := range policyWires {
-			for _, a := range append([]ask{{trait: plain}}, wire.asks...) {
+			for _, a := range append([]ask{{trait: plainAsk}}, wire.asks...) {
 				t.Run(strings.Join([]string{rule.name, wire.name, a.trait, a.label}, "/"), func(t *testing.T) {
 					path, body := wire.request(wire.model, a)
 					if by, denied := rule.denies[a.trait]; denied {

@@ -8,16 +8,16 @@ import (
 
 // What a request can hold that a policy may say no to.
 const (
-	plain   = "plain"
-	tool    = "tool"    // a function tool named "lookup"
-	other   = "other"   // one named "delete_all"
-	unnamed = "unnamed" // a tool whose name cannot be checked, run by the client
-	choice  = "choice"  // the answer must call a tool
-	hosted  = "hosted"  // a tool that the provider runs
-	media   = "media"   // a picture, sound or file, in the request
-	remote  = "remote"  // one by address or id
-	hidden  = "hidden"  // text that the gateway does not see
-	unknown = "unknown" // a top-level field of no meaning
+	plainAsk = "plain"
+	tool     = "tool"    // a function tool named "lookup"
+	other    = "other"   // one named "delete_all"
+	unnamed  = "unnamed" // a tool whose name cannot be checked, run by the client
+	choice   = "choice"  // the answer must call a tool
+	hosted   = "hosted"  // a tool that the provider runs
+	media    = "media"   // a picture, sound or file, in the request
+	remote   = "remote"  // one by address or id
+	hidden   = "hidden"  // text that the gateway does not see
+	unknown  = "unknown" // a top-level field of no meaning
 )
 
 // ask is one thing that a request holds: a part of its content, top-level

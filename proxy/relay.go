@@ -15,7 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // maxAnswer bounds the part of an answer that is kept for its usage. What is
@@ -32,7 +34,7 @@ var (
 // relay is one answer on its way to the client.
 type relay struct {
 	*call
-	meter   meter
+	meter   wire.Meter
 	held    bool        // events are held until they are whole, because some change
 	gone    atomic.Bool // the client left; what comes is read for its usage only
 	watched bool        // the policy denies some tool calls, in answers too
@@ -40,7 +42,7 @@ type relay struct {
 	linger  *time.Timer // how long an answer that nobody listens to is read on
 	cancel  context.CancelCauseFunc
 	out     bytes.Buffer // what the meter lets through of one read
-	split   splitter
+	split   wire.Splitter
 }
 
 // forward sends the call and relays its answer. It returns how that ended,
@@ -48,11 +50,11 @@ type relay struct {
 func (c *call) forward() ending {
 	ctx, cancel := context.WithCancelCause(c.below())
 	defer cancel(nil)
-	rl := &relay{call: c, meter: c.route.wire.meter(c.edit), cancel: cancel}
+	rl := &relay{call: c, meter: c.route.wire.Meter(c.edit), cancel: cancel}
 	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {
 		return !policy.AllowsToolCall(cp, "") // some name is not allowed
 	})
-	rl.held = c.edit.usage || c.edit.masked != "" || rl.watched
+	rl.held = c.edit.Usage || c.edit.Masked != "" || rl.watched
 	// The upstream request outlives the client's connection by choice.
 	defer rl.listen()()
 
@@ -163,7 +165,7 @@ func (rl *relay) copyHeader(resp *http.Response) {
 // read to its end first.
 func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	var kept bytes.Buffer
-	edits := (rl.edit.masked != "" || rl.watched) && resp.StatusCode < 400
+	edits := (rl.edit.Masked != "" || rl.watched) && resp.StatusCode < 400
 	if !edits {
 		if resp.ContentLength >= 0 {
 			rl.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
@@ -184,15 +186,15 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	if err != nil && !edits {
 		rl.flush() // what came, before the connection is aborted
 	}
-	var changes []splice
+	var changes []wire.Splice
 	complete := err == nil && kept.Len() <= maxAnswer
 	if complete {
-		changes = rl.meter.whole(resp.StatusCode, kept.Bytes(), &rl.read)
+		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.read)
 	}
 	if tool := rl.forbidden(); tool != "" && edits && err == nil {
 		rl.deny(tool)
 	} else if edits {
-		answer := apply(kept.Bytes(), changes)
+		answer := wire.Apply(kept.Bytes(), changes)
 		if err == nil {
 			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 		}
@@ -210,9 +212,9 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	err := read(body, func(p []byte) bool {
 		rl.sawBytes()
 		rl.out.Reset()
-		rl.split.write(p, rl.event)
-		rl.progress.seen.Store(rl.read.seen)
-		rl.progress.outputs.Store(rl.read.outputs)
+		rl.split.Write(p, rl.event)
+		rl.progress.seen.Store(rl.read.Seen)
+		rl.progress.outputs.Store(rl.read.Outputs)
 		if tool := rl.forbidden(); tool != "" {
 			denied = tool
 			return false
@@ -227,21 +229,21 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	if over {
 		// The provider did not end where it was told to: end the stream for it,
 		// as it should have, so that the client neither repeats nor waits.
-		rl.write(rl.meter.cut(&rl.read))
+		rl.write(rl.meter.Cut(&rl.read))
 		rl.cancel(errOverCap)
 		return ending{row: "over_cap", resp: resp, err: errOverCap}
 	}
 	if denied != "" {
 		rl.cancel(errDenied)
-		rl.trail(refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, clip(denied, 80)))
+		rl.trail(refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(denied, 80)))
 		return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true}
 	}
 	rl.out.Reset()
 	if rl.held && err != nil {
-		rl.out.Write(rl.split.pending())
+		rl.out.Write(rl.split.Pending())
 	}
 	if err == nil {
-		rl.split.end(rl.event)
+		rl.split.End(rl.event)
 	}
 	if rl.held {
 		rl.write(rl.out.Bytes())
@@ -250,17 +252,17 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 }
 
 // event meters one event, and keeps in out what of it the client gets.
-func (rl *relay) event(e event) {
-	drop, edits := rl.meter.event(e, &rl.read)
+func (rl *relay) event(e wire.Event) {
+	drop, edits := rl.meter.Event(e, &rl.read)
 	switch {
 	case !rl.held || drop:
-	case len(edits) > 0 && bytes.Count(e.raw, e.data) == 1:
-		before, after, _ := bytes.Cut(e.raw, e.data)
+	case len(edits) > 0 && bytes.Count(e.Raw, e.Data) == 1:
+		before, after, _ := bytes.Cut(e.Raw, e.Data)
 		rl.out.Write(before)
-		rl.out.Write(apply(e.data, edits))
+		rl.out.Write(wire.Apply(e.Data, edits))
 		rl.out.Write(after)
 	default:
-		rl.out.Write(e.raw)
+		rl.out.Write(e.Raw)
 	}
 }
 
@@ -270,14 +272,14 @@ func (rl *relay) forbidden() string {
 	if !rl.watched {
 		return ""
 	}
-	for _, name := range rl.read.tools[rl.judged:] {
+	for _, name := range rl.read.Tools[rl.judged:] {
 		for _, cp := range rl.caps {
 			if !policy.AllowsToolCall(cp, name) {
 				return cmp.Or(name, "(unnamed)")
 			}
 		}
 	}
-	rl.judged = len(rl.read.tools)
+	rl.judged = len(rl.read.Tools)
 	return ""
 }
 
@@ -286,7 +288,7 @@ func (rl *relay) deny(tool string) {
 	for name := range rl.w.Header() {
 		rl.w.Header().Del(name)
 	}
-	f := refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, clip(tool, 80))
+	f := refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(tool, 80))
 	rl.trail(f)
 	rl.refuse(f)
 }
@@ -295,18 +297,18 @@ func (rl *relay) deny(tool string) {
 // event with output carries at least one token, but a few providers split one
 // over several: hence the margin.
 func (rl *relay) overCap() bool {
-	limit := rl.edit.cap
+	limit := rl.edit.Cap
 	if limit == 0 && rl.asked.OutputCap != nil {
 		limit = *rl.asked.OutputCap
 	}
 	if limit == 0 {
 		limit = rl.ceiling.Asked
 	}
-	if limit == 0 || rl.read.finished || !rl.hold.Limited {
+	if limit == 0 || rl.read.Finished || !rl.hold.Limited {
 		return false
 	}
 	limit *= max(rl.asked.Outputs, 1)
-	return rl.read.deltas > limit+limit/4+64 || rl.read.outputs > limit+64
+	return rl.read.Deltas > limit+limit/4+64 || rl.read.Outputs > limit+64
 }
 
 // read calls f with what comes until the end, an error, or f's no.

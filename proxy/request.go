@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -85,16 +86,16 @@ func (c *call) readCall() error {
 	if err != nil {
 		return err
 	}
-	doc, err := parse(body)
+	doc, err := wire.Parse(body)
 	if err != nil {
 		return err
 	}
 	var first error
-	c.body = doc.object(&first)
-	if c.body.kind() != '{' {
+	c.body = doc.Object(&first)
+	if c.body.Kind() != '{' {
 		return errors.New("the body is not a JSON object")
 	}
-	c.asked, err = c.route.wire.read(c.r, c.body, c.route.rest)
+	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
 	c.asked.BodyBytes = int64(len(body))
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
@@ -114,13 +115,13 @@ func (c *call) serveRuns(ctx context.Context) error {
 	in := c.g.inner.find(ledger.RunID(id))
 	switch {
 	case in == nil || in.parent != c.id.Run:
-		return refusef("run_not_found", "there is no run %q inside this one", clip(id, 40))
+		return refusef("run_not_found", "there is no run %q inside this one", plain.Clip(id, 40))
 	case end && post:
 		return c.endInner(in)
 	case !end && c.r.Method == http.MethodGet:
 		return c.tellInner(ctx, in)
 	}
-	return refusef("method_not_allowed", "%s does not fit %s", c.r.Method, clip(c.r.URL.Path, 200))
+	return refusef("method_not_allowed", "%s does not fit %s", c.r.Method, plain.Clip(c.r.URL.Path, 200))
 }
 
 // readInner reads a small body of JSON into v.
@@ -174,7 +175,7 @@ func (c *call) openInner(ctx context.Context) error {
 		asks: time.Duration(min(max(ask.AskMilli, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond, extended: time.Now(),
 	}
 	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: cleanText(ask.Program, storedMax), Token: in.token,
+		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: plain.Stored(ask.Program), Token: in.token,
 		Expires: in.extended.Add(innerTokenLife), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses,
 	})
 	if err != nil {
@@ -284,7 +285,7 @@ func (c *call) endInner(in *innerRun) error {
 		return err
 	}
 	if !slices.Contains(outcomes, how.Outcome) || how.ExitCode < 0 || how.ExitCode > 255 {
-		return refusef("invalid_request", "a run does not end as %q with %d", clip(how.Outcome, 40), how.ExitCode)
+		return refusef("invalid_request", "a run does not end as %q with %d", plain.Clip(how.Outcome, 40), how.ExitCode)
 	}
 	s, err := c.g.end(in, ledger.RunEnd{Outcome: how.Outcome, ExitCode: how.ExitCode})
 	if err != nil {

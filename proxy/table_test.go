@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -312,12 +313,10 @@ func (d dialect) path(model string, stream bool) string {
 	case d.wire == policy.Gemini:
 		return "/v1beta/models/" + model + d.models + ":generateContent"
 	}
-	for path, name := range metered {
-		if name == d.wire {
-			return "/v1" + path
-		}
-	}
-	return ""
+	return map[string]string{
+		policy.Chat: "/v1/chat/completions", policy.Responses: "/v1/responses", policy.Completions: "/v1/completions",
+		policy.Embeddings: "/v1/embeddings", policy.Messages: "/v1/messages",
+	}[d.wire]
 }
 
 // request is the body of a call. extra is members that replace or join others:
@@ -326,7 +325,10 @@ func (d dialect) request(model string, stream bool, extra string) string {
 	body := strings.ReplaceAll(d.body, "MODEL", model+d.models)
 	if name, _, ok := strings.Cut(extra, ":"); ok {
 		if i := strings.Index(body, name+":"); i >= 0 {
-			end := skip([]byte(body), i+len(name)+1)
+			from := i + len(name) + 1
+			value := json.NewDecoder(strings.NewReader(body[from:]))
+			_ = value.Decode(new(json.RawMessage))
+			end := from + int(value.InputOffset())
 			body = body[:i] + extra + body[end:]
 		} else {
 			body = body[:len(body)-1] + "," + extra + "}"

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // TestMetersReadTheBill: what each wire reads in an answer is what a provider
@@ -71,7 +73,7 @@ func TestMetersReadTheBill(t *testing.T) {
 					if stream && name != policy.Gemini {
 						extra += `,"stream":true`
 					}
-					billed(t, wires[name], fmt.Sprintf(request, extra), stream, c.how)
+					billed(t, wire.Named(name), fmt.Sprintf(request, extra), stream, c.how)
 				})
 			}
 		}
@@ -86,26 +88,29 @@ func with(b fakeprovider.Behaviour, change func(*fakeprovider.Behaviour)) fakepr
 
 // billed makes one call of a provider and compares what the wire reads in the
 // answer with the provider's bill.
-func billed(t *testing.T, w wire, request string, stream bool, how fakeprovider.Behaviour) {
+func billed(t *testing.T, w *wire.Wire, request string, stream bool, how fakeprovider.Behaviour) {
 	provider := fakeprovider.New(fakeprovider.Options{Behaviour: how})
 	rest, query := "models/gemini-2.5-flash:generateContent", ""
-	if stream {
+	switch {
+	case w != wire.Gemini:
+		rest = ""
+	case stream:
 		rest, query = "models/gemini-2.5-flash:streamGenerateContent", "?alt=sse"
 	}
-	doc, err := parse([]byte(request))
+	doc, err := wire.Parse([]byte(request))
 	must(t, err)
-	body := doc.object(new(error))
-	asked, err := w.read(nil, body, rest)
+	body := doc.Object(new(error))
+	asked, err := w.Read(nil, body, rest)
 	must(t, err)
 	if asked.Stream != stream {
 		t.Fatalf("a stream: %t", asked.Stream)
 	}
-	e := edit{call: asked, usage: stream && (w.name() == policy.Chat || w.name() == policy.Completions)}
-	path := w.path(policy.Model{Sent: firstOf(asked.Model, "gemini-2.5-flash")}, rest)
+	e := wire.Edit{Call: asked, Usage: stream && (w.Name == policy.Chat || w.Name == policy.Completions)}
+	path := w.Path(policy.Model{Sent: cmp.Or(asked.Model, "gemini-2.5-flash")}, rest)
 	if !strings.HasPrefix(path, "/v1") {
 		path = "/v1" + path
 	}
-	req := httptest.NewRequest("POST", path+query, bytes.NewReader(apply(doc.doc, w.edit(body, e))))
+	req := httptest.NewRequest("POST", path+query, bytes.NewReader(wire.Apply(doc.Doc, w.Edit(body, e))))
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Anthropic-Version", "2023-06-01")
 	answer := httptest.NewRecorder()
@@ -113,18 +118,18 @@ func billed(t *testing.T, w wire, request string, stream bool, how fakeprovider.
 	if answer.Code != 200 {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
-	var got reading
+	var got wire.Reading
 	if stream {
 		rl, _ := relayed(e, w, answer.Body.Bytes(), func() int { return 4096 })
 		got = rl.read
 	} else {
-		w.meter(e).whole(200, answer.Body.Bytes(), &got)
+		w.Meter(e).Whole(200, answer.Body.Bytes(), &got)
 	}
 	entry := provider.Bill()[0]
-	if want := policy.Usage(entry.Usage); got.usage != want || !got.known || !got.finished {
+	if want := policy.Usage(entry.Usage); got.Usage != want || !got.Known || !got.Finished {
 		t.Errorf("read\n%swanted %+v of\n%.2000s", facts(got), want, answer.Body)
 	}
-	if got.model != entry.Model {
-		t.Errorf("served by %q, want %q", got.model, entry.Model)
+	if got.Model != entry.Model {
+		t.Errorf("served by %q, want %q", got.Model, entry.Model)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/dashboard"
 )
 
 const benchOperator = "bench-operator-bench-operator-32"
@@ -157,7 +158,7 @@ func serveGateway(ctx context.Context, upstream, home string) error {
 		Broken: func(err error) { fmt.Fprintln(os.Stderr, "bench: the ledger broke:", err) },
 	})
 	defer g.Shutdown(context.WithoutCancel(ctx))
-	pages, err := proxy.NewDashboard(proxy.DashboardOptions{Ledger: l, Token: benchOperator, Live: g.Live})
+	pages, err := dashboard.New(dashboard.Options{Ledger: l, Token: benchOperator, Live: g.Live})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/dashboard"
 )
 
 func (a *app) dashboardCommand() *cobra.Command {
@@ -97,7 +98,7 @@ func (a *app) serveDashboard(ctx context.Context, s *settings, open bool, port i
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	logf := (&serverLog{file: a.stderr, now: a.now}).printf
-	pages, err := proxy.NewDashboard(proxy.DashboardOptions{
+	pages, err := dashboard.New(dashboard.Options{
 		Ledger: l, Token: rand.Text() + rand.Text(), ReadOnly: true, Version: Version, Now: a.now,
 		Logf: logf,
 	})

@@ -18,6 +18,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/dashboard"
 )
 
 // enemy is an agent's name that is a formula, a script, a quote, and turns the
@@ -111,7 +112,7 @@ func output(t *testing.T, home string, args ...string) string {
 // fetch gets a page as the operator.
 func fetch(t *testing.T, home string, l *ledger.Ledger, path string) string {
 	t.Helper()
-	pages, err := proxy.NewDashboard(proxy.DashboardOptions{Ledger: l, Token: "operator", Logf: t.Logf})
+	pages, err := dashboard.New(dashboard.Options{Ledger: l, Token: "operator", Logf: t.Logf})
 	noError(t, err)
 	defer pages.Close()
 	r := httptest.NewRequest("GET", "http://localhost"+path, nil)

@@ -14,6 +14,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // What doctor finds strange.
@@ -111,8 +112,11 @@ func (c *checkup) prices() {
 	if c.registry == nil {
 		return
 	}
-	for _, probe := range [][2]string{{policy.Chat, "gpt-4o-mini"}, {policy.Messages, "claude-haiku-4-5"}} {
-		m, err := c.registry.Resolve(probe[0], probe[1], false)
+	for _, probe := range []struct {
+		dialect policy.Dialect
+		model   string
+	}{{wire.Chat.Dialect, "gpt-4o-mini"}, {wire.Messages.Dialect, "claude-haiku-4-5"}} {
+		m, err := c.registry.Resolve(probe.dialect, probe.model, false)
 		if err != nil {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // modelView is a model as --json prints it. Rates are micro-dollars per
@@ -210,20 +211,21 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 
 // resolveOn finds a model on a wire, or on the first wire that knows it. The
 // error is that of the first.
-func resolveOn(r *policy.Registry, wire, name string) (policy.Model, error) {
-	if wire != "" {
-		return r.Resolve(wire, name, false)
+func resolveOn(r *policy.Registry, name, model string) (policy.Model, error) {
+	if w := wire.Named(name); w != nil {
+		return r.Resolve(w.Dialect, model, false)
 	}
-	m, first := r.Resolve(policy.Chat, name, false)
-	if first == nil {
-		return m, nil
-	}
-	for _, wire := range []string{policy.Messages, policy.Gemini, policy.Embeddings, policy.Completions} {
-		if m, err := r.Resolve(wire, name, false); err == nil {
+	var first error
+	for _, w := range wire.All() {
+		m, err := r.Resolve(w.Dialect, model, false)
+		if err == nil {
 			return m, nil
 		}
+		if first == nil {
+			first = err
+		}
 	}
-	return m, first
+	return policy.Model{}, first
 }
 
 func (a *app) modelsReloadCommand() *cobra.Command {

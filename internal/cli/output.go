@@ -7,11 +7,11 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
@@ -110,14 +110,7 @@ func (a *app) printf(format string, args ...any) {
 // printable replaces what could move a cursor, colour a terminal or reorder a
 // line, so that a hostile name is only an ugly one. An end of line is among
 // it: what forges none in a list forges no row.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) {
-			return r
-		}
-		return '�'
-	}, s)
-}
+func printable(s string) string { return plain.Line(s) }
 
 // printableLines is the same for a text that may have several lines.
 func printableLines(s string) []string {

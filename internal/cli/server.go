@@ -22,6 +22,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/dashboard"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -36,7 +37,7 @@ type server struct {
 	listener net.Listener
 	ledger   *ledger.Ledger
 	gateway  *proxy.Gateway
-	pages    *proxy.Dashboard
+	pages    *dashboard.Dashboard
 	settings atomic.Pointer[settings] // keys are looked up here, on every call
 
 	reloading sync.Mutex
@@ -140,7 +141,7 @@ func (s *server) start(token string, registry *policy.Registry) (err error) {
 		Broken: func(err error) { s.stop(fmt.Errorf("a call could not be booked: %w", err)) },
 		Logf:   s.log.printf,
 	})
-	s.pages, err = proxy.NewDashboard(proxy.DashboardOptions{
+	s.pages, err = dashboard.New(dashboard.Options{
 		Ledger: s.ledger, Token: token, Live: s.gateway.Live, Hosts: s.flags.lowerHosts(), Version: Version, Logf: s.log.printf, Now: s.app.now,
 	})
 	if err != nil {

@@ -1,0 +1,343 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Chat is OpenAI's Chat Completions API, and that of everybody who speaks it.
+// Fields as in https://platform.openai.com/docs/api-reference/chat.
+var Chat = &Wire{
+	Dialect:   policy.Dialect{Name: policy.Chat, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 128, PerMessage: 8, PerTool: 32},
+	Operation: "chat",
+	Find:      posts("/chat/completions"),
+	Path:      always("/chat/completions"),
+	AsksUsage: asksUsage,
+	Fields:    chatFields,
+	Authorize: bearer,
+	Read:      readChat,
+	Edit:      editChat,
+	Meter:     meterChat,
+	Refuse:    openAIError,
+}
+
+// chatFields are the top-level fields whose meaning for the price is known.
+var chatFields = fieldSet(`audio frequency_penalty function_call functions logit_bias logprobs
+	max_completion_tokens max_tokens messages metadata modalities model moderation n parallel_tool_calls
+	prediction presence_penalty prompt_cache_key prompt_cache_options
+	prompt_cache_retention reasoning_effort reasoning
+	response_format safety_identifier seed service_tier stop store stream stream_options temperature
+	tool_choice tools top_logprobs top_p top_k min_p user verbosity web_search_options`)
+
+func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
+	c := policy.Call{
+		Wire:    policy.Chat,
+		Model:   body.Get("model").Text(),
+		Stream:  body.Get("stream").Truth(),
+		Outputs: 1,
+		Tier:    body.Get("service_tier").Text(),
+		Unknown: body.unknown(chatFields),
+	}
+	// Two caps: the greater one is what the call may cost, whichever the
+	// provider takes.
+	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
+		if n := body.count(name, 0); n != nil && (c.OutputCap == nil || *n > *c.OutputCap) {
+			c.OutputCap = n
+		}
+	}
+	if n := body.count("n", 1); n != nil {
+		c.Outputs = *n
+	}
+	if body.Get("messages").Kind() != '[' {
+		body.fault("messages is not a list")
+	}
+	body.each("messages", func(m Object) {
+		c.Messages++
+		chatContent(m, &c)
+	})
+	openAITools(body, &c)
+	c.CacheWrite1h = body.child("prompt_cache_options").Get("ttl").Text() == "12h"
+	body.Get("modalities").elements(func(s Span) { c.AudioOut = c.AudioOut || s.Text() == "audio" })
+	// A router's fallbacks and plugins change the model and the price unseen.
+	for _, name := range []string{"models", "plugins"} {
+		if !body.Get(name).isNull() {
+			c.Hosted = append(c.Hosted, policy.HostedTool{Type: name})
+		}
+	}
+	if p := body.Get("prediction"); !p.isNull() {
+		c.Prediction = int64(p.end - p.start)
+	}
+	if !body.Get("web_search_options").isNull() {
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
+	}
+	return c, *body.err
+}
+
+// chatContent counts the parts of one message that are not text.
+func chatContent(m Object, c *policy.Call) {
+	m.each("content", func(part Object) {
+		switch t := part.Get("type").Text(); t {
+		case "image_url":
+			url := part.child("image_url")
+			c.Images = append(c.Images, imageOf(url.Get("url"), url.Get("detail").Text()))
+		case "input_audio":
+			audio := part.child("input_audio")
+			c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.Get("format").Text()})
+		case "file":
+			file := part.child("file")
+			c.Files = append(c.Files, fileOf(file.Get("file_data")))
+		case "text", "refusal", "thinking", "":
+		default:
+			c.Files = append(c.Files, policy.Media{Type: t, Remote: true})
+		}
+	})
+	// An earlier audio answer is referred to by id: its tokens are input again.
+	if !m.Get("audio").isNull() {
+		c.Audio = append(c.Audio, policy.Media{Remote: true})
+	}
+}
+
+// openAITools reads tools, functions and what asks for a call of them.
+func openAITools(body Object, c *policy.Call) {
+	body.each("tools", func(t Object) {
+		c.Tools++
+		name := t.child("function").Get("name").Text()
+		if t.Get("type").Text() == "custom" {
+			name = t.child("custom").Get("name").Text()
+		}
+		c.AddTool(name)
+	})
+	body.each("functions", func(f Object) {
+		c.Tools++
+		c.AddTool(f.Get("name").Text())
+	})
+	for _, name := range []string{"tool_choice", "function_call"} {
+		if v := body.Get(name); !v.isNull() && v.Text() != "none" && v.Text() != "auto" {
+			c.ToolChoice = true
+		}
+	}
+}
+
+func editChat(body Object, e Edit) []Splice {
+	var edits []Splice
+	if e.Model != "" {
+		edits = append(edits, body.set("model", Quote(e.Model)))
+	}
+	if e.Cap > 0 {
+		edits = append(edits, capEdits(body, e)...)
+	}
+	if e.Usage {
+		edits = append(edits, includeUsage(body))
+	}
+	return edits
+}
+
+// includeUsage asks for usage in the stream, and leaves the other options.
+func includeUsage(body Object) Splice {
+	if options := body.child("stream_options"); options.Kind() == '{' {
+		return options.set("include_usage", "true")
+	}
+	return body.set("stream_options", `{"include_usage":true}`)
+}
+
+// capEdits lowers the caps that the client sent, or adds the one that the
+// provider knows: OpenAI's reasoning models refuse max_tokens, the others'
+// servers may not know max_completion_tokens.
+func capEdits(body Object, e Edit) (edits []Splice) {
+	value := strconv.FormatInt(e.Cap, 10)
+	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
+		if n := body.count(name, 0); n != nil && *n > e.Cap {
+			edits = append(edits, body.set(name, value))
+		}
+	}
+	if e.Call.OutputCap == nil {
+		name := "max_tokens"
+		if e.Provider.Name == "openai" {
+			name = "max_completion_tokens"
+		}
+		edits = append(edits, body.set(name, value))
+	}
+	return edits
+}
+
+func meterChat(e Edit) Meter {
+	return &chatMeter{Edit: e, object: "chat.completion.chunk", rest: `"delta":{}`, output: func(c Object, r *Reading) {
+		chatOutput(c.child("message"), r)
+		chatOutput(c.child("delta"), r)
+	}}
+}
+
+// chatMeter reads chat completions, and legacy completions, which differ in
+// what a choice is. The chunk that carries usage because aex asked for it does
+// not reach the client, nor does the "usage":null that the request brings into
+// all the others.
+type chatMeter struct {
+	Edit
+	object  string                          // what the API calls a chunk
+	rest    string                          // what a choice that only ends has beside its end
+	output  func(choice Object, r *Reading) // counts what a choice shows
+	choices choices
+	id      string
+	counted bool // usage has been read
+}
+
+func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
+	doc, err := Parse(body)
+	if err != nil {
+		return nil
+	}
+	o := doc.Object(new(error))
+	usage := o.Get("usage")
+	if status >= 400 {
+		if usage.isNull() {
+			r.Refused = openAIRefused(o)
+			return nil
+		}
+	}
+	m.common(o, r)
+	r.Finished = true
+	r.Known = chatUsage.Read(usage, m.Call, r)
+	o.each("choices", func(c Object) { m.output(c, r) })
+	return mask(o, "model", m.Masked)
+}
+
+func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
+	if e.Data == nil {
+		return false, nil
+	}
+	if bytes.Equal(bytes.TrimSpace(e.Data), []byte("[DONE]")) {
+		r.Finished, r.Known = true, m.counted
+		return false, nil
+	}
+	doc, err := Parse(e.Data)
+	if err != nil {
+		return false, nil
+	}
+	o := doc.Object(new(error))
+	if !o.Get("error").isNull() {
+		r.Failed = true
+	}
+	m.common(o, r)
+	count := 0
+	o.each("choices", func(c Object) {
+		count++
+		before := r.Seen
+		m.output(c, r)
+		if r.Seen > before {
+			r.Deltas++
+		}
+		index, _ := c.Get("index").integer()
+		m.choices.saw(index, !c.Get("finish_reason").isNull())
+	})
+	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
+	usage := o.Get("usage")
+	if usage.isNull() {
+		usage = o.child("x_groq").Get("usage") // where Groq puts it unasked
+	}
+	read := chatUsage.Read(usage, m.Call, r)
+	m.counted = m.counted || read
+	// Some send it with every chunk, cumulative: it is the final word only at
+	// the end, or in the chunk of its own.
+	r.Known = m.counted && (r.Known || r.Finished || read && count == 0)
+	if m.Usage && usage.Kind() == '{' && count == 0 && !r.Failed {
+		return true, nil
+	}
+	edits = mask(o, "model", m.Masked)
+	if m.Usage && o.Get("usage").Kind() == 'n' {
+		edits = append(edits, o.drop("usage"))
+	}
+	return false, edits
+}
+
+// common reads what every answer and chunk carries.
+func (m *chatMeter) common(o Object, r *Reading) {
+	if s := o.Get("id").Text(); s != "" {
+		m.id = plain.Clip(s, 200)
+	}
+	if s := o.Get("model").Text(); s != "" {
+		r.Model = s
+	}
+	if s := o.Get("service_tier").Text(); s != "" {
+		r.Tier = s
+	}
+}
+
+// cut ends every choice that is open, then the stream, as a provider does that
+// reached its cap.
+func (m *chatMeter) Cut(r *Reading) []byte {
+	var b bytes.Buffer
+	for _, index := range m.choices.open() {
+		fmt.Fprintf(&b, `data: {"id":%s,"object":%q,"created":0,"model":%s,"choices":[{"index":%d,%s,"finish_reason":"length"}]}`+"\n\n",
+			Quote(m.id), m.object, Quote(shown(m.Masked, r.Model)), index, m.rest)
+	}
+	b.WriteString("data: [DONE]\n\n")
+	return b.Bytes()
+}
+
+// chatOutput counts what one message or delta shows.
+func chatOutput(o Object, r *Reading) {
+	for _, name := range []string{"content", "refusal", "reasoning_content", "reasoning"} {
+		r.Seen += int64(o.Get(name).textLen())
+	}
+	o.each("tool_calls", func(t Object) { toolOutput(t.child("function"), r) })
+	if f := o.Get("function_call"); f.Kind() == '{' {
+		toolOutput(f.Object(o.err), r)
+	}
+	if a := o.Get("audio"); a.Kind() == '{' {
+		r.Seen += int64(a.end - a.start)
+	}
+}
+
+func toolOutput(f Object, r *Reading) {
+	if name := f.Get("name").Text(); name != "" {
+		r.Tools = append(r.Tools, name)
+	}
+	r.Seen += int64(f.Get("name").textLen() + f.Get("arguments").textLen())
+}
+
+// openAIRefused tells whether an error body has the shape of the OpenAI API's
+// own: an error object with a message.
+func openAIRefused(o Object) bool {
+	e := o.Get("error")
+	if e.Kind() == '"' {
+		return true // some compatible servers
+	}
+	return e.Kind() == '{' && e.Object(new(error)).Get("message").Kind() == '"'
+}
+
+// mask shows the name the client knows in place of the provider's.
+func mask(o Object, field, name string) []Splice {
+	if name == "" || o.Get(field).Kind() != '"' {
+		return nil
+	}
+	return []Splice{o.set(field, Quote(name))}
+}
+
+// shown is the model's name as the client is to see it.
+func shown(masked, served string) string {
+	if masked != "" {
+		return masked
+	}
+	return served
+}
+
+func value(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+func fieldSet(names string) map[string]bool {
+	set := map[string]bool{}
+	for _, n := range strings.Fields(names) {
+		set[n] = true
+	}
+	return set
+}

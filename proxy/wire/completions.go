@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Completions is OpenAI's legacy Completions API, which local servers speak
+// too. Fields as in openai-python types/completion_create_params.py and
+// types/completion.py.
+var Completions = &Wire{
+	Dialect:   policy.Dialect{Name: policy.Completions, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 128, PerMessage: 8, PerTool: 32},
+	Operation: "text_completion",
+	Find:      posts("/completions"),
+	Path:      always("/completions"),
+	AsksUsage: asksUsage,
+	Fields:    completionsFields,
+	Authorize: bearer,
+	Read:      readCompletions,
+	Edit:      editCompletions,
+	Meter:     meterCompletions,
+	Refuse:    openAIError,
+}
+
+// completionsFields are the top-level fields whose meaning for the price is known.
+var completionsFields = fieldSet(`best_of echo frequency_penalty logit_bias logprobs max_tokens model n
+	presence_penalty prompt seed stop stream stream_options suffix temperature top_p top_k min_p user`)
+
+// readCompletions takes an absent max_tokens for no cap: OpenAI's default is 16, but the
+// other servers go on to the model's end, and a hold must cover either.
+func readCompletions(_ *http.Request, body Object, _ string) (policy.Call, error) {
+	c := policy.Call{
+		Wire:      policy.Completions,
+		Model:     body.Get("model").Text(),
+		Stream:    body.Get("stream").Truth(),
+		OutputCap: body.count("max_tokens", 0),
+		Outputs:   1,
+		Unknown:   body.unknown(completionsFields),
+	}
+	// best_of outputs are made, and billed, for n that are shown.
+	for _, name := range []string{"n", "best_of"} {
+		if n := body.count(name, 0); n != nil {
+			c.Outputs = max(c.Outputs, min(*n, 1<<20))
+		}
+	}
+	prompts := texts(body.Get("prompt"), &c)
+	c.Messages = int(prompts)
+	c.Outputs *= max(prompts, 1)
+	return c, *body.err
+}
+
+// texts counts the texts in a prompt or an embedding's input: one as text or as
+// tokens, or a list of either. A token takes two bytes at least, so the body's
+// bytes bound them too.
+func texts(v Span, c *policy.Call) (n int64) {
+	tokens := false
+	v.elements(func(e Span) {
+		switch e.Kind() {
+		case '"', '[':
+			n++
+		case '{', 't', 'f', 'n': // nothing that OpenAI's schema knows
+			n++
+			c.Files = append(c.Files, policy.Media{Remote: true})
+		default:
+			tokens = true
+		}
+	})
+	if v.Kind() == '"' || tokens {
+		n++
+	}
+	return n
+}
+
+func editCompletions(body Object, e Edit) []Splice {
+	var edits []Splice
+	if e.Model != "" {
+		edits = append(edits, body.set("model", Quote(e.Model)))
+	}
+	if e.Cap > 0 {
+		if n := body.count("max_tokens", 0); n == nil || *n > e.Cap {
+			edits = append(edits, body.set("max_tokens", strconv.FormatInt(e.Cap, 10)))
+		}
+	}
+	if e.Usage {
+		edits = append(edits, includeUsage(body))
+	}
+	return edits
+}
+
+// meterCompletions reads them as chat: only a choice is another.
+func meterCompletions(e Edit) Meter {
+	return &chatMeter{Edit: e, object: "text_completion", rest: `"text":"","logprobs":null`, output: func(c Object, r *Reading) {
+		r.Seen += int64(c.Get("text").textLen())
+	}}
+}

@@ -1,0 +1,351 @@
+package wire
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Gemini is Google's generateContent. Fields as in python-genai
+// google/genai/types.py (GenerateContentConfig, Part, Tool). The API takes
+// every name in camelCase and in snake_case.
+var Gemini = &Wire{
+	Dialect:   policy.Dialect{Name: policy.Gemini, Type: policy.TypeGemini, Provider: "google", PerRequest: 128, PerMessage: 8, PerTool: 32},
+	Operation: "generate_content",
+	Find:      findGemini,
+	Owns:      ownsGemini,
+	Path:      geminiPath,
+	Fields:    geminiFields,
+	Authorize: geminiKey,
+	Read:      readGemini,
+	Edit:      editGemini,
+	Meter:     meterGemini,
+	Refuse:    geminiError,
+}
+
+// findGemini splits models/M:method below either version of the API.
+func findGemini(method, path string) (Route, bool) {
+	rest, beta := strings.CutPrefix(path, "/v1beta/")
+	version := ""
+	if !beta {
+		stable := false
+		if rest, stable = strings.CutPrefix(path, stableGemini); !stable {
+			return Route{}, false
+		}
+		version = stableGemini
+	}
+	if beta && method == http.MethodGet && rest == "models" {
+		return Route{Free: "gemini_models"}, true
+	}
+	model, action, ok := strings.Cut(rest, ":")
+	if !ok || method != http.MethodPost || !strings.HasPrefix(model, "models/") {
+		return Route{}, false
+	}
+	switch action {
+	case "generateContent", "streamGenerateContent":
+		return Route{Rest: version + rest}, true
+	case "countTokens":
+		return Route{Free: CountTokens, Rest: version + rest}, true
+	}
+	return Route{}, false
+}
+
+func ownsGemini(path string) bool {
+	return strings.HasPrefix(path, "/v1beta") || strings.HasPrefix(path, "/v1/models/") && strings.Contains(path, ":")
+}
+
+func geminiKey(h http.Header, key string) { h.Set("X-Goog-Api-Key", key) }
+
+// geminiPath puts the model's name where the client had it.
+func geminiPath(m policy.Model, rest string) string {
+	_, action := geminiRest(rest)
+	name, version := strings.TrimPrefix(m.Sent, "models/"), "/v1beta/"
+	if strings.HasPrefix(rest, stableGemini) {
+		version = stableGemini
+	}
+	if strings.Contains(name, "/") { // tunedModels/x
+		return version + (&url.URL{Path: name}).EscapedPath() + ":" + action
+	}
+	return version + "models/" + url.PathEscape(name) + ":" + action
+}
+
+// stableGemini is the other version of Google's API, which its SDK for Python
+// asks for. A call goes up to the version that it came by.
+const stableGemini = "/v1/"
+
+// geminiRest splits models/M:action.
+func geminiRest(rest string) (model, action string) {
+	model, action, _ = strings.Cut(strings.TrimPrefix(rest, stableGemini), ":")
+	return strings.TrimPrefix(model, "models/"), action
+}
+
+// geminiError has the shape of google.rpc.Status.
+func geminiError(f Refusal) []byte {
+	return []byte(`{"error":{"code":` + strconv.Itoa(f.Status) + `,"message":` + Quote(f.Message) + `,"status":` + Quote(geminiWords[f.Kind]) + `}}`)
+}
+
+// geminiWords are google.rpc.Code's names for each kind of refusal.
+var geminiWords = map[Kind]string{
+	Invalid: "INVALID_ARGUMENT", Unauthenticated: "UNAUTHENTICATED", Forbidden: "PERMISSION_DENIED", NoModel: "PERMISSION_DENIED",
+	NoMoney: "FAILED_PRECONDITION", TooFast: "RESOURCE_EXHAUSTED", NotFound: "NOT_FOUND", TooLarge: "INVALID_ARGUMENT",
+	Unreachable: "UNAVAILABLE", Unavailable: "UNAVAILABLE",
+}
+
+// geminiFields are the top-level fields whose meaning for the price is known.
+var geminiFields = fieldSet(`cached_content contents generation_config generate_content_request labels model
+	safety_settings service_tier store system_instruction tool_config tools`)
+
+func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) {
+	model, action := geminiRest(rest)
+	config := body.protoChild("generation_config")
+	c := policy.Call{
+		Wire:      policy.Gemini,
+		Model:     model,
+		Stream:    action == "streamGenerateContent",
+		OutputCap: config.protoCount("max_output_tokens", 0),
+		Outputs:   max(1, value(config.protoCount("candidate_count", 0))),
+		Tier:      strings.ToLower(body.proto("service_tier").Text()),
+	}
+	if c.Tier == "unspecified" {
+		c.Tier = ""
+	}
+	for _, m := range body.members {
+		if !geminiFields[Snake(m.name)] {
+			c.Unknown = append(c.Unknown, m.name)
+		}
+	}
+	if n := config.protoChild("thinking_config").protoCount("thinking_budget", -1); n != nil {
+		c.ThinkingCap = max(0, *n)
+	}
+	config.proto("response_modalities").elements(func(s Span) {
+		switch strings.ToUpper(s.Text()) {
+		case "AUDIO":
+			c.AudioOut = true
+		case "IMAGE", "VIDEO": // at prices of their own
+			c.Hosted = append(c.Hosted, policy.HostedTool{Type: "image_output"})
+		}
+	})
+	if !body.proto("system_instruction").isNull() {
+		c.Messages++
+		geminiContent(body.protoChild("system_instruction"), &c)
+	}
+	// The API takes one content for a list of one.
+	if one := body.child("contents"); one.Kind() == '{' {
+		c.Messages++
+		geminiContent(one, &c)
+	}
+	body.each("contents", func(o Object) {
+		c.Messages++
+		geminiContent(o, &c)
+	})
+	if !empty(body.proto("cached_content")) {
+		c.Hidden = append(c.Hidden, "cached_content")
+	}
+	geminiTools(body, &c)
+	mode := body.protoChild("tool_config").protoChild("function_calling_config").Get("mode").Text()
+	c.ToolChoice = strings.EqualFold(mode, "ANY")
+	return c, *body.err
+}
+
+// geminiParts are the members of a part that hold all their content, or none.
+var geminiParts = fieldSet(`text thought thought_signature function_call executable_code code_execution_result
+	tool_call tool_response video_metadata media_resolution part_metadata audio_transcription speech_metadata
+	document_metadata spreadsheet_metadata audio_metadata media_processing`)
+
+func geminiContent(content Object, c *policy.Call) {
+	if one := content.child("parts"); one.Kind() == '{' {
+		geminiPart(one, c, 0)
+	}
+	content.each("parts", func(p Object) { geminiPart(p, c, 0) })
+}
+
+// geminiPart reads a part; a function's response may hold some of its own.
+func geminiPart(p Object, c *policy.Call, depth int) {
+	for _, m := range p.members {
+		switch name := Snake(m.name); {
+		case geminiParts[name]:
+		case name == "inline_data":
+			geminiMedia(p.protoChild("inline_data"), false, c)
+		case name == "file_data":
+			geminiMedia(p.protoChild("file_data"), true, c)
+		case name == "function_response" && depth == 0:
+			p.protoChild("function_response").each("parts", func(q Object) { geminiPart(q, c, 1) })
+		default:
+			c.Hidden = append(c.Hidden, plain.Clip(m.name, 40))
+		}
+	}
+}
+
+func geminiMedia(blob Object, remote bool, c *policy.Call) {
+	kind := blob.proto("mime_type").Text()
+	data := blob.Get("data")
+	remote = remote || data.Kind() != '"'
+	media := policy.Media{Type: plain.Clip(kind, 80), Remote: remote}
+	if !remote {
+		media.Bytes = base64Len(data)
+	}
+	switch {
+	case strings.HasPrefix(kind, "image/") && remote:
+		c.Images = append(c.Images, policy.Image{Remote: true})
+	case strings.HasPrefix(kind, "image/"):
+		c.Images = append(c.Images, storedImage(data))
+	case strings.HasPrefix(kind, "audio/"):
+		c.Audio = append(c.Audio, media)
+	default:
+		c.Files = append(c.Files, media)
+	}
+}
+
+// geminiTools reads the tools. What is no function runs at Google, without a
+// bound that the request could set; a computer is the client's own.
+func geminiTools(body Object, c *policy.Call) {
+	read := func(t Object) {
+		for _, m := range t.members {
+			switch name := Snake(m.name); name {
+			case "function_declarations":
+				t.protoEach("function_declarations", func(f Object) {
+					c.Tools++
+					c.AddTool(f.Get("name").Text())
+				})
+			case "computer_use":
+				c.Tools++
+				c.AddTool("")
+			default:
+				if m.value.isNull() {
+					continue
+				}
+				c.Tools++
+				c.AddTool("")
+				c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(name, 60)})
+			}
+		}
+	}
+	if one := body.child("tools"); one.Kind() == '{' {
+		read(one)
+	}
+	body.each("tools", read)
+}
+
+// editGemini changes the cap; the model stands in the path, but a count may repeat it.
+func editGemini(body Object, e Edit) []Splice {
+	var edits []Splice
+	if request := body.protoChild("generate_content_request"); e.Model != "" && request.Get("model").Kind() == '"' {
+		edits = append(edits, request.set("model", Quote("models/"+e.Model)))
+	}
+	if e.Cap == 0 {
+		return edits
+	}
+	config := body.protoChild("generation_config")
+	value := strconv.FormatInt(e.Cap, 10)
+	switch n := config.protoCount("max_output_tokens", 0); {
+	case config.Kind() != '{':
+		return append(edits, body.set(body.protoName("generation_config"), `{"maxOutputTokens":`+value+`}`))
+	case n == nil || *n > e.Cap:
+		return append(edits, config.set(config.protoName("max_output_tokens"), value))
+	}
+	return edits
+}
+
+func meterGemini(e Edit) Meter { return &geminiMeter{Edit: e} }
+
+// geminiMeter reads answers and chunks, which look the same. Usage is
+// cumulative and comes with every chunk: it is whole when the answer ended.
+type geminiMeter struct {
+	Edit
+	usage   geminiUsage
+	choices choices
+	last    string // usageMetadata as last told, JSON text
+}
+
+// whole reads one answer, or the list of chunks that a stream is without alt=sse.
+func (m *geminiMeter) Whole(status int, body []byte, r *Reading) []Splice {
+	doc, err := Parse(body)
+	if err != nil {
+		return nil
+	}
+	var edits []Splice
+	if doc.Kind() == '[' {
+		doc.elements(func(s Span) { edits = append(edits, m.answer(status, s.Object(new(error)), r)...) })
+	} else {
+		edits = m.answer(status, doc.Object(new(error)), r)
+		r.Finished = status < 400
+		r.Known = r.Finished && m.usage.counted(r)
+	}
+	return edits
+}
+
+func (m *geminiMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
+	if e.Data == nil {
+		return false, nil
+	}
+	doc, err := Parse(e.Data)
+	if err != nil {
+		return false, nil
+	}
+	return false, m.answer(http.StatusOK, doc.Object(new(error)), r)
+}
+
+func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
+	if e := o.child("error"); e.Kind() == '{' {
+		r.Failed = status < 400
+		r.Refused = status >= 400 && e.Get("message").Kind() == '"' && o.proto("usage_metadata").isNull()
+	}
+	r.Model = firstOf(o.proto("model_version").Text(), r.Model)
+	o.each("candidates", func(c Object) { m.candidate(c, r) })
+	// A prompt that was blocked has no candidates.
+	blocked := !o.protoChild("prompt_feedback").proto("block_reason").isNull()
+	r.Finished = r.Finished || blocked || m.choices.over(m.Call.Outputs)
+	if usage := o.proto("usage_metadata"); usage.Kind() == '{' {
+		m.last = plain.Clip(string(usage.raw()), 4096)
+		m.usage.Read(usage)
+		m.usage.tell(m.Call, r)
+	}
+	r.Known = r.Finished && m.usage.counted(r)
+	return mask(o, o.protoName("model_version"), m.Masked)
+}
+
+func (m *geminiMeter) candidate(c Object, r *Reading) {
+	before := r.Seen
+	c.child("content").each("parts", func(p Object) {
+		if p.Get("thought").Truth() {
+			r.Hidden = true // a summary of what is billed
+		}
+		r.Seen += int64(p.Get("text").textLen())
+		for _, name := range []string{"function_call", "executable_code", "inline_data"} {
+			part := p.proto(name)
+			r.Seen += int64(part.end - part.start)
+		}
+		if f := p.protoChild("function_call"); f.Kind() == '{' {
+			r.Tools = append(r.Tools, f.Get("name").Text())
+		}
+	})
+	if r.Seen > before {
+		r.Deltas++
+	}
+	index, _ := c.Get("index").integer()
+	m.choices.saw(index, !c.proto("finish_reason").isNull())
+	r.Usage.Searches = max(r.Usage.Searches, groundings(c.protoChild("grounding_metadata"), r.Model))
+}
+
+// cut is the last chunk of an answer that reached its cap.
+func (m *geminiMeter) Cut(r *Reading) []byte {
+	var b bytes.Buffer
+	b.WriteString(`data: {"candidates":[`)
+	for i, index := range m.choices.open() {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"MAX_TOKENS","index":` + strconv.FormatInt(index, 10) + `}`)
+	}
+	usage := m.last
+	if _, err := Parse([]byte(usage)); err != nil {
+		usage = `{"candidatesTokenCount":` + strconv.FormatInt(max(r.Outputs, r.Deltas), 10) + `}`
+	}
+	b.WriteString(`],"usageMetadata":` + usage + `,"modelVersion":` + Quote(shown(m.Masked, r.Model)) + "}\r\n\r\n")
+	return b.Bytes()
+}

@@ -1,0 +1,353 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Messages is Anthropic's Messages API. Fields as in anthropic-sdk-python
+// types/beta/message_create_params.py, beta_tool_union_param.py,
+// beta_content_block_param.py and beta_usage.py.
+var Messages = &Wire{
+	Dialect:   policy.Dialect{Name: policy.Messages, Type: policy.TypeAnthropic, Provider: "anthropic", PerRequest: 128, PerMessage: 8, PerTool: 32},
+	Operation: "chat",
+	Find:      findMessages,
+	Owns:      func(path string) bool { return strings.Contains(path, "/messages") },
+	Path:      func(_ policy.Model, rest string) string { return "/v1/messages" + rest },
+	Fields:    messagesFields,
+	Authorize: anthropicKey,
+	Read:      readMessages,
+	Edit:      editMessages,
+	Meter:     meterMessages,
+	Refuse:    anthropicError,
+}
+
+// findMessages serves calls, and counts of their tokens.
+func findMessages(method, path string) (Route, bool) {
+	rest, ok := strings.CutPrefix(Unversioned(path), "/messages")
+	switch {
+	case !ok || method != http.MethodPost:
+	case rest == "":
+		return Route{}, true
+	case rest == "/count_tokens":
+		return Route{Free: CountTokens, Rest: rest}, true
+	}
+	return Route{}, false
+}
+
+// anthropicKey also names the version of the API, which it does not answer
+// without.
+func anthropicKey(h http.Header, key string) {
+	h.Set("X-Api-Key", key)
+	if h.Get("Anthropic-Version") == "" {
+		h.Set("Anthropic-Version", "2023-06-01")
+	}
+}
+
+// anthropicError has the shape of types/beta_error_response.py.
+func anthropicError(f Refusal) []byte {
+	return []byte(`{"type":"error","error":{"type":` + Quote(anthropicWords[f.Kind]) +
+		`,"message":` + Quote(f.Message) + `},"request_id":null}`)
+}
+
+// anthropicWords are Anthropic's for each kind of refusal.
+var anthropicWords = map[Kind]string{
+	Invalid: "invalid_request_error", Unauthenticated: "authentication_error", Forbidden: "permission_error", NoModel: "permission_error",
+	NoMoney: "billing_error", TooFast: "rate_limit_error", NotFound: "not_found_error", TooLarge: "request_too_large",
+	Unreachable: "api_error", Unavailable: "api_error",
+}
+
+// messagesFields are the top-level fields whose meaning for the price is known.
+var messagesFields = fieldSet(`billing_policy cache_control compaction container context_management
+	diagnostics fallback_credit_token fallbacks inference_geo max_tokens mcp_servers messages metadata
+	model output_config output_format service_tier speed stop_sequences stream system temperature
+	thinking thread tool_choice tools top_k top_p user_profile_id`)
+
+func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
+	c := policy.Call{
+		Wire:      policy.Messages,
+		Model:     body.Get("model").Text(),
+		Stream:    body.Get("stream").Truth(),
+		OutputCap: body.count("max_tokens", 0),
+		Outputs:   1,
+		Tier:      body.Get("service_tier").Text(),
+		Geo:       body.Get("inference_geo").Text(),
+		Fast:      body.Get("speed").Text() == "fast",
+		Unknown:   body.unknown(messagesFields),
+	}
+	if body.Get("messages").Kind() != '[' {
+		body.fault("messages is not a list")
+	}
+	if !body.Get("system").isNull() {
+		c.Messages++
+		contentBlocks(body, "system", &c, 0)
+	}
+	body.each("messages", func(m Object) {
+		c.Messages++
+		contentBlocks(m, "content", &c, 0)
+	})
+	cacheControl(body, "cache_control", &c)
+	messagesTools(body, &c)
+	messagesHidden(body, &c)
+	if thinking := body.child("thinking"); thinking.Get("type").Text() == "enabled" {
+		c.ThinkingCap = value(thinking.count("budget_tokens", 0))
+	}
+	switch body.child("tool_choice").Get("type").Text() {
+	case "any", "tool":
+		c.ToolChoice = true
+	}
+	return c, *body.err
+}
+
+// messagesHidden reads what brings in content, or other models, from elsewhere.
+func messagesHidden(body Object, c *policy.Call) {
+	for _, name := range []string{"container", "thread"} {
+		if !empty(body.Get(name)) {
+			c.Hidden = append(c.Hidden, name)
+		}
+	}
+	// A substitute model may be a dearer one, and a declined try is billed too.
+	if !empty(body.Get("fallbacks")) {
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "fallbacks"})
+	}
+	body.child("context_management").each("edits", func(e Object) {
+		// The other edits only take content away. Compacting reads it all once more.
+		if !strings.HasPrefix(e.Get("type").Text(), "clear_") {
+			c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
+		}
+	})
+	if !empty(body.Get("compaction")) {
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
+	}
+}
+
+// cacheControl notes a cache write that the request asks for.
+func cacheControl(o Object, name string, c *policy.Call) {
+	control := o.child(name)
+	switch {
+	case control.Kind() != '{':
+	case control.Get("ttl").Text() == "1h":
+		c.CacheWrite1h = true
+	default:
+		c.CacheWrite5m = true
+	}
+}
+
+// maxBlocks bounds how deep content holds content: a message, a tool's result,
+// a fetched page, its document, that document's blocks.
+const maxBlocks = 8
+
+// contentBlocks reads the blocks under name, and those within them.
+func contentBlocks(o Object, name string, c *policy.Call, depth int) {
+	if depth > maxBlocks {
+		o.fault("%s nests too deep", name)
+		return
+	}
+	if v := o.child(name); v.Kind() == '{' {
+		contentBlock(v, c, depth)
+		return
+	}
+	o.each(name, func(b Object) { contentBlock(b, c, depth) })
+}
+
+func contentBlock(b Object, c *policy.Call, depth int) {
+	cacheControl(b, "cache_control", c)
+	t := b.Get("type").Text()
+	switch t {
+	case "text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use", "compaction",
+		"fallback", "tool_reference", "tool_removal":
+	case "image":
+		source := b.child("source")
+		if source.Get("type").Text() == "base64" {
+			c.Images = append(c.Images, storedImage(source.Get("data")))
+		} else {
+			c.Images = append(c.Images, policy.Image{Remote: true})
+		}
+	case "document":
+		source := b.child("source")
+		switch source.Get("type").Text() {
+		case "base64", "text":
+			media := policy.Media{Bytes: base64Len(source.Get("data")), Type: source.Get("media_type").Text()}
+			c.Files = append(c.Files, media)
+		case "content":
+			contentBlocks(source, "content", c, depth+1)
+		default:
+			c.Files = append(c.Files, policy.Media{Remote: true})
+		}
+	case "container_upload":
+		c.Files = append(c.Files, policy.Media{Remote: true})
+	case "tool_addition":
+		addTool(b.child("tool").child("definition"), c)
+	case "search_result", "tool_result", "mcp_tool_result", "mcp_tool_listing", "web_search_result", "web_fetch_result":
+		contentBlocks(b, "content", c, depth+1)
+	default:
+		// What the provider's own tools gave: their text is in the request,
+		// their files and pictures may not be.
+		if !strings.HasSuffix(t, "_tool_result") && !strings.HasSuffix(t, "_result") && !strings.HasSuffix(t, "_error") && t != "browser_state" {
+			c.Files = append(c.Files, policy.Media{Type: plain.Clip(t, 40), Remote: true})
+			return
+		}
+		contentBlocks(b, "content", c, depth+1)
+	}
+}
+
+// clientTools are the beginnings of the types of tools that Anthropic defines
+// and the client runs: they cost like tools that the client defines.
+var clientTools = []string{"bash_", "text_editor_", "computer_", "memory_", "browser_toolset_"}
+
+// messagesTools reads the tools.
+func messagesTools(body Object, c *policy.Call) {
+	servers := 0
+	body.each("mcp_servers", func(Object) {
+		servers++
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "mcp"})
+		c.AddTool("")
+	})
+	body.each("tools", func(t Object) {
+		if servers > 0 && t.Get("type").Text() == "mcp_toolset" {
+			cacheControl(t, "cache_control", c)
+			return // counted with its server
+		}
+		addTool(t, c)
+	})
+}
+
+func addTool(t Object, c *policy.Call) {
+	c.Tools++
+	c.AddTool(t.Get("name").Text())
+	cacheControl(t, "cache_control", c)
+	kind := t.Get("type").Text()
+	if kind == "" || kind == "custom" {
+		return
+	}
+	for _, prefix := range clientTools {
+		if strings.HasPrefix(kind, prefix) {
+			return
+		}
+	}
+	c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), MaxUses: value(t.count("max_uses", 1))})
+}
+
+func editMessages(body Object, e Edit) []Splice {
+	var edits []Splice
+	if e.Model != "" {
+		edits = append(edits, body.set("model", Quote(e.Model)))
+	}
+	if e.Cap > 0 {
+		if n := body.count("max_tokens", 0); n == nil || *n > e.Cap {
+			edits = append(edits, body.set("max_tokens", strconv.FormatInt(e.Cap, 10)))
+		}
+	}
+	return edits
+}
+
+func meterMessages(e Edit) Meter { return &messagesMeter{Edit: e, open: -1} }
+
+// messagesMeter reads messages. Usage comes in two halves, message_start and
+// message_delta, which is cumulative; it is whole when the second half came.
+type messagesMeter struct {
+	Edit
+	usage   messagesUsage
+	counted bool  // the output has been counted to the end
+	open    int64 // the content block being written; -1: none
+}
+
+func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
+	doc, err := Parse(body)
+	if err != nil {
+		return nil
+	}
+	o := doc.Object(new(error))
+	if status >= 400 {
+		if o.Get("usage").isNull() {
+			r.Refused = o.Get("type").Text() == "error" && o.child("error").Get("message").Kind() == '"'
+			return nil
+		}
+	}
+	r.Model = o.Get("model").Text()
+	r.Finished = true
+	o.each("content", func(b Object) { m.block(b, r) })
+	m.usage.Read(o.child("usage"))
+	r.Known = m.usage.input != nil && m.usage.output != nil
+	m.usage.tell(m.Call, r)
+	return mask(o, "model", m.Masked)
+}
+
+func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
+	if e.Data == nil {
+		return false, nil
+	}
+	doc, err := Parse(e.Data)
+	if err != nil {
+		return false, nil
+	}
+	o := doc.Object(new(error))
+	switch o.Get("type").Text() {
+	case "message_start":
+		message := o.child("message")
+		r.Model = message.Get("model").Text()
+		m.usage.Read(message.child("usage"))
+		m.usage.tell(m.Call, r)
+		edits = mask(message, "model", m.Masked)
+	case "content_block_start":
+		m.open, _ = o.Get("index").integer()
+		m.block(o.child("content_block"), r)
+	case "content_block_delta":
+		m.delta(o.child("delta"), r)
+	case "content_block_stop":
+		m.open = -1
+	case "message_delta":
+		usage := o.child("usage")
+		m.usage.Read(usage)
+		m.counted = m.counted || !usage.Get("output_tokens").isNull()
+		r.Finished = r.Finished || !o.child("delta").Get("stop_reason").isNull()
+		m.usage.tell(m.Call, r)
+	case "message_stop":
+		r.Finished = true
+	case "error":
+		r.Failed = true
+	}
+	r.Known = m.counted && m.usage.input != nil && r.Finished
+	return false, edits
+}
+
+// block counts what a content block shows. Thinking that passes may be a
+// summary of more, and redacted thinking does not pass at all.
+func (m *messagesMeter) block(b Object, r *Reading) {
+	switch b.Get("type").Text() {
+	case "thinking", "redacted_thinking", "compaction":
+		r.Hidden = true
+	case "tool_use", "server_tool_use", "mcp_tool_use":
+		r.Tools = append(r.Tools, b.Get("name").Text())
+		if input := b.Get("input"); !empty(input) {
+			r.Seen += int64(input.end - input.start)
+		}
+	}
+	r.Seen += int64(b.Get("text").textLen() + b.Get("thinking").textLen())
+}
+
+func (m *messagesMeter) delta(d Object, r *Reading) {
+	before := r.Seen
+	for _, name := range []string{"text", "partial_json", "thinking", "content"} {
+		r.Seen += int64(d.Get(name).textLen())
+	}
+	if r.Seen > before {
+		r.Deltas++
+	}
+}
+
+// cut ends the block that is open and the message.
+func (m *messagesMeter) Cut(r *Reading) []byte {
+	var b strings.Builder
+	if m.open >= 0 {
+		b.WriteString("event: content_block_stop\ndata: " + `{"type":"content_block_stop","index":` + strconv.FormatInt(m.open, 10) + "}\n\n")
+	}
+	b.WriteString("event: message_delta\ndata: " +
+		`{"type":"message_delta","delta":{"stop_reason":"max_tokens","stop_sequence":null},"usage":{"output_tokens":` +
+		strconv.FormatInt(max(r.Outputs, r.Deltas), 10) + "}}\n\nevent: message_stop\ndata: " + `{"type":"message_stop"}` + "\n\n")
+	return []byte(b.String())
+}

@@ -1,0 +1,190 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Responses is OpenAI's Responses API. Fields as in openai-python
+// types/responses (response_create_params.py, response_input_item_param.py,
+// tool_param.py, response.py, response_usage.py).
+var Responses = &Wire{
+	Dialect:   policy.Dialect{Name: policy.Responses, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 128, PerMessage: 8, PerTool: 32},
+	Operation: "chat",
+	Find:      findResponses,
+	Path:      always("/responses"),
+	Fields:    responsesFields,
+	Authorize: bearer,
+	Read:      readResponses,
+	Edit:      editResponses,
+	Meter:     meterResponses,
+	Refuse:    openAIError,
+}
+
+// findResponses serves calls. Who asks for a WebSocket is told that there is
+// none.
+func findResponses(method, path string) (Route, bool) {
+	switch {
+	case Unversioned(path) != "/responses":
+	case method == http.MethodPost:
+		return Route{}, true
+	case method == http.MethodGet:
+		return Route{Free: "websocket"}, true
+	}
+	return Route{}, false
+}
+
+// responsesFields are the top-level fields whose meaning for the price is known.
+var responsesFields = fieldSet(`access_programs background background_options client_metadata
+	context_management conversation image include input instructions max_output_tokens max_tool_calls
+	metadata model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key
+	prompt_cache_options prompt_cache_retention reasoning safety_identifier service_tier store stream
+	stream_options temperature text tool_choice tools top_logprobs top_p truncation user`)
+
+func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) {
+	c := policy.Call{
+		Wire:       policy.Responses,
+		Model:      body.Get("model").Text(),
+		Stream:     body.Get("stream").Truth(),
+		OutputCap:  body.count("max_output_tokens", 0),
+		Outputs:    1,
+		Tier:       body.Get("service_tier").Text(),
+		Background: body.Get("background").Truth(),
+		Unknown:    body.unknown(responsesFields),
+	}
+	if n := body.Get("instructions"); !n.isNull() {
+		c.Messages++
+	}
+	switch input := body.Get("input"); input.Kind() {
+	case '[':
+		body.each("input", func(item Object) { responsesItem(item, &c) })
+	case '"':
+		c.Messages++
+	case 0, 'n': // a prompt template may stand for it
+	default:
+		body.fault("input is neither text nor a list")
+	}
+	responsesTools(body, &c)
+	choice := body.Get("tool_choice")
+	c.ToolChoice = !choice.isNull() && choice.Text() != "none" && choice.Text() != "auto"
+	c.CacheWrite1h = body.child("prompt_cache_options").Get("ttl").Text() == "12h"
+	for _, name := range []string{"previous_response_id", "conversation", "prompt", "background_options"} {
+		if !empty(body.Get(name)) {
+			c.Hidden = append(c.Hidden, name)
+		}
+	}
+	// Compacting reads the context once more before it goes on.
+	if !empty(body.Get("context_management")) {
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
+	}
+	// One bound for all the provider's own tools together.
+	if n := body.count("max_tool_calls", 0); n != nil {
+		for i := range c.Hosted {
+			if c.Hosted[i].MaxUses == 0 {
+				c.Hosted[i].MaxUses = max(*n, 1)
+			}
+		}
+	}
+	return c, *body.err
+}
+
+// responsesItems are the kinds of input that hold all their content.
+var responsesItems = fieldSet(`function_call custom_tool_call web_search_call file_search_call
+	computer_call reasoning compaction local_shell_call local_shell_call_output shell_call
+	shell_call_output apply_patch_call apply_patch_call_output mcp_list_tools mcp_approval_request
+	mcp_approval_response mcp_call tool_search_call configuration_update program program_output`)
+
+// responsesItem reads one input item.
+func responsesItem(item Object, c *policy.Call) {
+	c.Messages++
+	t := item.Get("type").Text()
+	if t == "" && !item.Get("role").isNull() {
+		t = "message"
+	}
+	switch t {
+	case "message":
+		item.each("content", func(p Object) { responsesPart(p, c) })
+	case "function_call_output", "custom_tool_call_output":
+		item.each("output", func(p Object) { responsesPart(p, c) })
+	case "computer_call_output":
+		responsesPart(item.child("output"), c)
+	case "additional_tools", "tool_search_output":
+		responsesTools(item, c)
+	case "image_generation_call":
+		c.Images = append(c.Images, storedImage(item.Get("result")))
+	case "code_interpreter_call":
+		c.Hidden = append(c.Hidden, t) // its output may be images by URL
+	default:
+		if !responsesItems[t] {
+			c.Hidden = append(c.Hidden, firstOf(plain.Clip(t, 40), "item_reference"))
+		}
+	}
+}
+
+// responsesPart reads one part of a message or of a tool's output.
+func responsesPart(part Object, c *policy.Call) {
+	switch t := part.Get("type").Text(); t {
+	case "input_text", "output_text", "text", "summary_text", "reasoning_text", "refusal":
+	case "input_image", "computer_screenshot":
+		c.Images = append(c.Images, imageOf(part.Get("image_url"), part.Get("detail").Text()))
+	case "input_audio":
+		audio := part.child("input_audio")
+		c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.Get("format").Text()})
+	case "input_file":
+		c.Files = append(c.Files, fileOf(part.Get("file_data")))
+	default:
+		c.Files = append(c.Files, policy.Media{Type: plain.Clip(t, 40), Remote: true})
+	}
+}
+
+// responsesTools reads the tools of a request, or of an item that adds some.
+// What the client runs itself (local shell, patches, a computer) costs like a
+// function; what the provider runs is hosted.
+func responsesTools(o Object, c *policy.Call) {
+	o.each("tools", func(t Object) {
+		c.Tools++
+		kind := t.Get("type").Text()
+		switch kind {
+		case "function", "custom":
+			c.AddTool(t.Get("name").Text())
+			return
+		case "namespace":
+			c.Tools--
+			responsesTools(t, c)
+			return
+		}
+		c.AddTool("")
+		switch kind {
+		case "local_shell", "apply_patch", "computer", "computer_use_preview":
+			return
+		case "shell":
+			if env := t.child("environment"); env.Get("type").Text() == "local" {
+				return
+			}
+		case "tool_search":
+			if t.Get("execution").Text() == "client" {
+				return
+			}
+		}
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60)})
+	})
+}
+
+func editResponses(body Object, e Edit) []Splice {
+	var edits []Splice
+	if e.Model != "" {
+		edits = append(edits, body.set("model", Quote(e.Model)))
+	}
+	if e.Cap > 0 {
+		if n := body.count("max_output_tokens", 0); n == nil || *n > e.Cap {
+			// Smaller ones are refused by the API.
+			edits = append(edits, body.set("max_output_tokens", strconv.FormatInt(max(e.Cap, 16), 10)))
+		}
+	}
+	return edits
+}
+
+func meterResponses(e Edit) Meter { return &responsesMeter{Edit: e} }

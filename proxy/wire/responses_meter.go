@@ -1,0 +1,208 @@
+package wire
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+)
+
+// responsesMeter reads responses. Usage comes with the terminal event alone,
+// whichever its name: its presence is what counts.
+type responsesMeter struct {
+	Edit
+	id       string
+	created  string // JSON text
+	sequence int64
+	items    []byte // the output items that are done, as JSON text
+	text     []byte // of the item being written, as JSON text without quotes
+	item     string // its id
+	part     int64  // bytes of the part being written that have been counted
+	unseen   bool   // hidden before the reasoning item being written began
+	called   string // tool of the call being written: it is counted already
+}
+
+func (m *responsesMeter) Whole(status int, body []byte, r *Reading) []Splice {
+	doc, err := Parse(body)
+	if err != nil {
+		return nil
+	}
+	o := doc.Object(new(error))
+	if status >= 400 {
+		if o.Get("usage").isNull() {
+			r.Refused = openAIRefused(o)
+			return nil
+		}
+	}
+	m.response(o, r)
+	state := o.Get("status").Text()
+	r.Finished = state != "queued" && state != "in_progress"
+	o.each("output", func(item Object) {
+		responsesCalls(item, r)
+		item.each("content", func(p Object) { r.Seen += int64(p.Get("text").textLen() + p.Get("refusal").textLen()) })
+		r.Seen += int64(item.Get("arguments").textLen() + item.Get("input").textLen())
+	})
+	return mask(o, "model", m.Masked)
+}
+
+func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
+	if e.Data == nil {
+		return false, nil
+	}
+	doc, err := Parse(e.Data)
+	if err != nil {
+		return false, nil
+	}
+	o := doc.Object(new(error))
+	if n, err := o.Get("sequence_number").integer(); err == nil {
+		m.sequence = n
+	}
+	kind := firstOf(o.Get("type").Text(), e.Name)
+	switch {
+	case kind == "error" || !o.Get("error").isNull():
+		r.Failed = true
+	case kind == "response.output_item.added":
+		m.added(o.child("item"), r)
+	case kind == "response.output_item.done":
+		m.done(o.child("item"), r)
+	case strings.HasSuffix(kind, ".delta"):
+		m.delta(kind, o.Get("delta"), r)
+	case strings.HasSuffix(kind, ".done"):
+		// Some send a part only when it is complete.
+		for _, name := range []string{"text", "refusal", "arguments", "input", "code"} {
+			r.Seen += max(0, int64(o.Get(name).textLen())-m.part)
+		}
+		m.part = 0
+	}
+	response := o.child("response")
+	if response.Kind() != '{' {
+		return false, nil
+	}
+	m.response(response, r)
+	switch kind {
+	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
+		r.Finished = true
+		r.Failed = r.Failed || kind == "response.failed" && !r.Known
+	}
+	return false, mask(response, "model", m.Masked)
+}
+
+// response reads the object that the whole answer is, and some events carry.
+func (m *responsesMeter) response(o Object, r *Reading) {
+	m.id = firstOf(plain.Clip(o.Get("id").Text(), 200), m.id)
+	if at := o.Get("created_at"); !at.isNull() {
+		m.created = plain.Clip(string(at.raw()), 40)
+	}
+	r.Model = firstOf(o.Get("model").Text(), r.Model)
+	r.Tier = firstOf(o.Get("service_tier").Text(), r.Tier)
+	r.Known = responsesUsage.Read(o.Get("usage"), m.Call, r) || r.Known
+	m.tools(o, r)
+}
+
+// tools counts what the provider's own tools cost beside tokens: as it says
+// itself (tool_usage), else by the calls among the output. Opening a page and
+// finding in it cost nothing.
+func (m *responsesMeter) tools(o Object, r *Reading) {
+	var searches, files int64
+	o.each("output", func(item Object) {
+		switch item.Get("type").Text() {
+		case "web_search_call":
+			if action := item.child("action").Get("type").Text(); action == "" || action == "search" {
+				searches++
+			}
+		case "file_search_call":
+			files++
+		case "code_interpreter_call", "image_generation_call":
+			r.Unclear = "a hosted tool whose fee no usage tells"
+		}
+	})
+	usage := o.child("tool_usage")
+	if n := usage.child("web_search").count("num_requests", 0); n != nil {
+		searches = *n
+	}
+	r.Usage.Searches = max(r.Usage.Searches, searches+files)
+	if s := strange(usage, fieldSet("web_search")); s != "" {
+		r.Unclear = "tool_usage has " + plain.Clip(s, 60)
+	}
+}
+
+// added begins an output item. What a reasoning item thinks does not pass
+// unless its own text comes.
+func (m *responsesMeter) added(item Object, r *Reading) {
+	m.unseen, m.part, m.text = r.Hidden, 0, m.text[:0]
+	m.item = ""
+	// A denied call must be known before its arguments are through.
+	if m.called = item.Get("name").Text(); m.called != "" {
+		responsesCalls(item, r)
+	}
+	switch item.Get("type").Text() {
+	case "reasoning", "compaction":
+		r.Hidden = true
+	case "message":
+		m.item = firstOf(plain.Clip(item.Get("id").Text(), 200), "msg_aex")
+	}
+}
+
+func (m *responsesMeter) delta(kind string, delta Span, r *Reading) {
+	n := int64(delta.textLen())
+	if n == 0 {
+		return
+	}
+	r.Seen += n
+	m.part += n
+	switch kind {
+	case "response.reasoning_summary_text.delta":
+		return // told by another model, after the tokens that are billed
+	case "response.reasoning_text.delta":
+		r.Hidden = m.unseen
+	case "response.output_text.delta":
+		if raw := delta.raw(); len(m.items)+len(m.text)+len(raw) <= maxKept {
+			m.text = append(m.text, raw[1:len(raw)-1]...)
+		}
+	}
+	r.Deltas++
+}
+
+// done ends an output item.
+func (m *responsesMeter) done(item Object, r *Reading) {
+	if name := item.Get("name").Text(); name == "" || name != m.called {
+		responsesCalls(item, r)
+	}
+	m.called = ""
+	m.text, m.item, m.part = m.text[:0], "", 0
+	if raw := item.raw(); item.Kind() == '{' && len(m.items)+len(raw) <= maxKept {
+		if len(m.items) > 0 {
+			m.items = append(m.items, ',')
+		}
+		m.items = append(m.items, raw...)
+	}
+}
+
+// responsesCalls notes a call of a tool.
+func responsesCalls(item Object, r *Reading) {
+	switch item.Get("type").Text() {
+	case "function_call", "custom_tool_call", "mcp_call":
+		r.Tools = append(r.Tools, item.Get("name").Text())
+	}
+}
+
+// maxKept bounds the output that is kept to tell, in cut, what came.
+const maxKept = 256 << 10
+
+// cut is the terminal event of an answer that reached its cap, with what came.
+func (m *responsesMeter) Cut(r *Reading) []byte {
+	items := string(m.items)
+	if m.item != "" {
+		if items != "" {
+			items += ","
+		}
+		items += `{"id":` + Quote(m.item) + `,"type":"message","role":"assistant","status":"incomplete","content":[` +
+			`{"type":"output_text","annotations":[],"logprobs":[],"text":"` + string(m.text) + `"}]}`
+	}
+	return []byte("event: response.incomplete\ndata: " +
+		`{"type":"response.incomplete","sequence_number":` + strconv.FormatInt(m.sequence+1, 10) +
+		`,"response":{"id":` + Quote(m.id) + `,"object":"response","created_at":` + firstOf(m.created, "0") +
+		`,"status":"incomplete","error":null,"incomplete_details":{"reason":"max_output_tokens"},"instructions":null` +
+		`,"metadata":{},"model":` + Quote(shown(m.Masked, r.Model)) + `,"output":[` + items +
+		`],"parallel_tool_calls":true,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"usage":null}}` + "\n\n")
+}

@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// The members of Anthropic's usage whose meaning for the price is known.
+// fallback_credit can only lower the price. Fields:
+// anthropic-sdk-python types/beta/beta_usage.py, beta_message_delta_usage.py,
+// beta_iterations_usage.py.
+var (
+	messagesUsageFields = fieldSet(`input_tokens output_tokens output_tokens_details cache_creation
+		cache_creation_input_tokens cache_read_input_tokens server_tool_use service_tier speed inference_geo
+		iterations fallback_credit type model`)  // the last two name an iteration
+	messagesWriteFields = fieldSet(`ephemeral_5m_input_tokens ephemeral_1h_input_tokens`)
+	messagesToolFields  = fieldSet(`web_search_requests web_fetch_requests`) // a fetch costs its tokens only
+)
+
+// messagesUsage is Anthropic's usage, merged over message_start and every
+// message_delta. Input classes keep their greatest value, since a later 0 does
+// not mean that nothing was read; of the output the last one stands.
+type messagesUsage struct {
+	input, read1, write, write5m, write1h *int64
+	output, searches                      *int64
+	tier, geo                             string
+	turns                                 Span // iterations as last told
+	fault                                 string
+}
+
+// read merges one usage object.
+func (u *messagesUsage) Read(o Object) {
+	var err error
+	o = o.Span.Object(&err)
+	greatest(&u.input, o.count("input_tokens", 0))
+	greatest(&u.read1, o.count("cache_read_input_tokens", 0))
+	greatest(&u.write, o.count("cache_creation_input_tokens", 0))
+	split := o.child("cache_creation")
+	greatest(&u.write5m, split.count("ephemeral_5m_input_tokens", 0))
+	greatest(&u.write1h, split.count("ephemeral_1h_input_tokens", 0))
+	if n := o.count("output_tokens", 0); n != nil {
+		u.output = n
+	}
+	tools := o.child("server_tool_use")
+	greatest(&u.searches, tools.count("web_search_requests", 0))
+	u.tier = firstOf(o.Get("service_tier").Text(), u.tier)
+	if o.Get("speed").Text() == "fast" {
+		u.tier = "fast"
+	}
+	u.geo = firstOf(o.Get("inference_geo").Text(), u.geo)
+	if turns := o.Get("iterations"); turns.Kind() == '[' {
+		u.turns = turns.clone()
+	}
+	switch name := firstOf(strange(o, messagesUsageFields), strange(split, messagesWriteFields), strange(tools, messagesToolFields)); {
+	case err != nil:
+		u.fault = fmt.Sprintf("usage: %v", err)
+	case name != "":
+		u.fault = fmt.Sprintf("usage has %s, which is not known", plain.Clip(name, 60))
+	}
+}
+
+// greatest keeps the greater of two counts; nil is none.
+func greatest(kept **int64, n *int64) {
+	if n != nil && (*kept == nil || *n > **kept) {
+		*kept = n
+	}
+}
+
+// tell writes down what is known so far.
+func (u *messagesUsage) tell(asked policy.Call, r *Reading) {
+	r.Usage = policy.Usage{
+		Input: value(u.input), CacheRead: value(u.read1), CacheWrite5m: value(u.write5m), CacheWrite1h: value(u.write1h),
+		Output: value(u.output), Searches: value(u.searches),
+	}
+	r.Tier, r.Geo, r.Unclear = u.tier, u.geo, u.fault
+	rest := value(u.write) - value(u.write5m) - value(u.write1h)
+	switch {
+	case rest < 0 && value(u.write) > 0:
+		r.Unclear = "usage whose parts exceed their sum"
+	case rest > 0 && asked.CacheWrite1h:
+		r.Usage.CacheWrite1h += rest // what is not split, or came later: the dearest that was asked for
+	case rest > 0:
+		r.Usage.CacheWrite5m += rest
+	}
+	u.addTurns(asked, r)
+	r.Outputs = max(r.Outputs, r.Usage.Output)
+	if r.Input = nil; u.input != nil && r.Unclear == "" {
+		all := r.Usage.Input + r.Usage.CacheRead + r.Usage.CacheWrite5m + r.Usage.CacheWrite1h
+		r.Input = &all
+	}
+}
+
+// addTurns reads the turns that a message took. Those of the model itself are
+// in the totals; a compaction is not, and has to be added. A turn of another
+// model (an advisor, a fallback) has another price.
+func (u *messagesUsage) addTurns(asked policy.Call, r *Reading) {
+	u.turns.elements(func(s Span) {
+		t := s.Object(new(error))
+		kind, model := t.Get("type").Text(), t.Get("model").Text()
+		if kind != "message" && kind != "compaction" || model != "" && model != r.Model {
+			r.Unclear = fmt.Sprintf("usage of an iteration of another kind or model: %s %s", plain.Clip(kind, 40), plain.Clip(model, 60))
+			return
+		}
+		var turn messagesUsage
+		var told Reading
+		turn.Read(t)
+		turn.tell(asked, &told)
+		r.Unclear = firstOf(told.Unclear, r.Unclear)
+		if kind == "compaction" {
+			r.Usage.Input += told.Usage.Input
+			r.Usage.CacheRead += told.Usage.CacheRead
+			r.Usage.CacheWrite5m += told.Usage.CacheWrite5m
+			r.Usage.CacheWrite1h += told.Usage.CacheWrite1h
+			r.Usage.Output += told.Usage.Output
+		}
+	})
+}

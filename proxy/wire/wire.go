@@ -1,0 +1,130 @@
+// Package wire is the dialects of the providers' APIs. A Wire reads a request,
+// edits it in place, meters the answer as it passes, and phrases a refusal. It
+// knows nothing of the ledger, of processes or of HTTP connections.
+package wire
+
+import (
+	"net/http"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Wire is one provider API. Adding an API is adding a file with one of these,
+// and its name in All.
+type Wire struct {
+	// Dialect is what the policies know of the wire: its name, which type of
+	// provider speaks it, and the constants of its hidden costs.
+	policy.Dialect
+
+	// Operation is gen_ai.operation.name in metrics.
+	Operation string
+
+	// Find looks a request up among the wire's own routes.
+	Find func(method, path string) (Route, bool)
+	// Owns tells whether a caller of an unknown path expects this wire's
+	// refusals. Nil: never.
+	Owns func(path string) bool
+
+	// Fields are the top-level fields whose meaning for the price is known.
+	Fields map[string]bool
+
+	// Authorize adds the real key as the provider wants it.
+	Authorize func(h http.Header, key string)
+	// Path is the upstream path, below the provider's base URL, of a call to
+	// the model. rest is the route's.
+	Path func(m policy.Model, rest string) string
+	// Read tells what the request asks for. An error is the caller's doing and
+	// names the field. rest is the route's.
+	Read func(r *http.Request, body Object, rest string) (policy.Call, error)
+	// Edit lists the changes to the body: model, cap, usage request.
+	Edit func(body Object, e Edit) []Splice
+	// Meter follows one answer. It is given the edit so that it can undo, in
+	// the answer, what that brought about.
+	Meter func(e Edit) Meter
+	// Refuse is the body of an error answer.
+	Refuse func(r Refusal) []byte
+
+	// AsksUsage tells whether the client itself asked for usage in its stream.
+	// Nil: the wire has usage in every stream.
+	AsksUsage func(body Object) bool
+	// Silent: an answer that has no text is none that came to nothing.
+	Silent bool
+}
+
+// Route is what a wire serves at a path.
+type Route struct {
+	Free string // the name of a free answer; "" for a call that is metered
+	Rest string // what stands after the fixed part of the path
+}
+
+// CountTokens is the free route that is relayed to the provider: no provider
+// charges for a count.
+const CountTokens = "count_tokens"
+
+// All are the wires that aex speaks.
+func All() []*Wire { return []*Wire{Chat, Responses, Completions, Embeddings, Messages, Gemini} }
+
+// Named is the wire of that name; nil when there is none.
+func Named(name string) *Wire {
+	for _, w := range All() {
+		if w.Name == name {
+			return w
+		}
+	}
+	return nil
+}
+
+// posts finds the one route of a wire that has no more.
+func posts(fixed string) func(method, path string) (Route, bool) {
+	return func(method, path string) (Route, bool) {
+		return Route{}, method == http.MethodPost && Unversioned(path) == fixed
+	}
+}
+
+// always is the path of a wire that names its models in the body.
+func always(path string) func(policy.Model, string) string {
+	return func(policy.Model, string) string { return path }
+}
+
+// Edit is what aex changes in a call: as little as it can.
+type Edit struct {
+	Model    string // the name to send, "" to leave the client's
+	Cap      int64  // the output cap to send, 0 to leave the client's
+	Usage    bool   // ask for usage in the stream
+	Masked   string // the name to show in answers in place of the provider's, "" for none
+	Provider policy.Provider
+	Call     policy.Call
+}
+
+// Meter reads an answer as it passes. It never changes what it is given; what
+// the client must see changed it returns.
+type Meter interface {
+	// Whole reads an answer that is not a stream, with any status.
+	Whole(status int, body []byte, r *Reading) []Splice
+	// Event reads one event of a stream. drop keeps it from the client; edits
+	// change its data, and hold only when the data stands in one line.
+	Event(e Event, r *Reading) (drop bool, edits []Splice)
+	// Cut is what ends the stream, in the dialect and as if the cap had been
+	// reached, when aex stops a provider that went on beyond it.
+	Cut(r *Reading) []byte
+}
+
+// Reading is what a meter has learnt of an answer.
+type Reading struct {
+	Usage    policy.Usage
+	Known    bool   // usage is the provider's final word for the whole answer
+	Input    *int64 // input tokens as reported before the end, where only they are known
+	Model    string // as served
+	Tier     string // service tier as served
+	Geo      string // region as served, where that has a price (inference_geo)
+	Finished bool   // the answer's own end was seen
+	Refused  bool   // an error in the provider's own shape, without usage
+	Failed   bool   // an error event within a stream
+
+	Seen    int64    // bytes of output that passed: text, tool arguments, visible reasoning
+	Deltas  int64    // events that carried output
+	Hidden  bool     // output is being made that does not pass
+	Outputs int64    // the most output tokens the provider has reported so far
+	Tools   []string // names of the tools the answer calls
+	Unclear string   // why usage cannot be priced: a field that is not known and changes the price
+}
