@@ -53,7 +53,7 @@ func (g *Gateway) Front(o AdminOptions) {
 
 func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
-	if path == "/" && a.Pages != nil && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && a.Gateway.ours(r.Host) {
+	if path == "/" && a.Pages != nil && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && a.Gateway.hosts.Ours(r.Host) {
 		http.Redirect(w, r, "/dashboard", http.StatusSeeOther) // a browser; nothing else is at /
 		return
 	}
