@@ -62,7 +62,7 @@ func TestBrokenIsNeverBelow(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(list).Draw(t, "model")
-		m, err := r.Resolve(names[name], name, false)
+		m, err := r.Resolve(dialect(names[name]), name, false)
 		if err != nil {
 			t.Fatal(err)
 		}
