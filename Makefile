@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: build test race check vuln demo bench big crash supervise soak fuzz sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
+.PHONY: build test race check vuln demo bench big crash supervise soak fuzz guards sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -62,6 +62,9 @@ fuzz: ## each fuzz target for FUZZTIME
 	@for pkg in ledger policy proxy proxy/wire; do \
 	  for f in $$($(GO) test -list '^Fuzz' ./$$pkg | grep '^Fuzz'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; done; done
+
+guards: tools ## take each guard away and see its test fail (clients/guards)
+	./clients/guards/run
 
 sdk: build ## the real SDKs, with and without aex (installs Python and Node packages)
 	./clients/compat/run

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -310,25 +309,4 @@ func TestSweepSettlesOrphans(t *testing.T) {
 		t.Fatalf("settled twice: %v", err)
 	}
 	audited(t, l)
-}
-
-// TestOwnerFileComesBack: a living owner whose file was removed makes it again
-// and is still taken for alive.
-func TestOwnerFileComesBack(t *testing.T) {
-	l, _ := openInside(t)
-	if err := removeUnlocked(l.owner.path); err != nil {
-		t.Fatal(err)
-	}
-	if _, dead, err := l.dead(l.owner.id); dead || err != nil {
-		t.Fatalf("a locked file was removed: %v %v", dead, err)
-	}
-	if err := os.Remove(l.owner.path); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.owner.keep(); err != nil {
-		t.Fatal(err)
-	}
-	if _, dead, err := l.dead(l.owner.id); dead || err != nil {
-		t.Fatalf("taken for dead: %v %v", dead, err)
-	}
 }

@@ -112,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err := l.openForWriting(ctx); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
-	l.running.Go(l.lookForTheDead)
+	l.running.Go(l.watchOwners)
 	return l, nil
 }
 

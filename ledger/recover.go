@@ -33,9 +33,9 @@ func (w *writer) others(ctx context.Context) (is bool, err error) {
 	return is, err
 }
 
-// lookForTheDead is the goroutine that looks from time to time, so that what a
-// process held when it died does not stay reserved for as long as others live.
-func (l *Ledger) lookForTheDead() {
+// watchOwners checks owners from time to time, so that what a process held when
+// it died does not stay reserved for as long as others live.
+func (l *Ledger) watchOwners() {
 	tick := time.NewTicker(recoverEvery)
 	defer tick.Stop()
 	for {
@@ -43,16 +43,21 @@ func (l *Ledger) lookForTheDead() {
 		case <-l.done:
 			return
 		case <-tick.C:
+			l.checkOwners()
 		}
-		// Errors stay for the writer to find: what it cannot read it cannot
-		// commit either, and then it breaks.
-		_ = l.owner.keep()
-		var others int
-		err := l.read.QueryRowContext(context.Background(), `SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
-			+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id)).Scan(&others)
-		if err == nil && others > 0 {
-			_ = l.recoverDead(context.Background())
-		}
+	}
+}
+
+// checkOwners keeps this process's own lock file, and recovers what dead owners
+// left. Errors stay for the writer to find: what it cannot read it cannot
+// commit either, and then it breaks.
+func (l *Ledger) checkOwners() {
+	_ = l.owner.keep()
+	var others int
+	err := l.read.QueryRowContext(context.Background(), `SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
+		+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id)).Scan(&others)
+	if err == nil && others > 0 {
+		_ = l.recoverDead(context.Background())
 	}
 }
 
