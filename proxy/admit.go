@@ -7,7 +7,6 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // admit takes the hold. When it returns nil the hold is on disk.
@@ -86,27 +85,4 @@ func (c *call) admitSoon(ctx context.Context, a ledger.Admission) (ledger.Hold, 
 			return hold, refused, err
 		}
 	}
-}
-
-// plan settles what is changed in the request, now that the hold says how much
-// output it pays for.
-func (c *call) plan() {
-	e := wire.Edit{Provider: c.model.Provider, Call: c.asked}
-	if c.model.Sent != c.asked.Model {
-		e.Model = c.model.Sent
-	}
-	if c.model.Aliased && c.asked.Model != "" {
-		e.Masked = c.asked.Model
-	}
-	paid := c.ceiling.Asked
-	if c.hold.Limited {
-		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
-	}
-	if paid < c.ceiling.Asked {
-		c.clamped, e.Cap = paid, paid
-	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap > c.outCap) {
-		e.Cap = c.outCap
-	}
-	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
-	c.edit = e
 }

@@ -50,8 +50,8 @@ func BenchmarkStream(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					rl, _ := relayed(wire.Edit{Usage: name == policy.Chat, Call: policy.Call{Outputs: 1}}, wire.Named(name), stream, func() int { return 4096 })
-					if rl.read.Deltas != int64(chunks) {
-						b.Fatalf("%d of %d chunks were read", rl.read.Deltas, chunks)
+					if rl.reading.Deltas != int64(chunks) {
+						b.Fatalf("%d of %d chunks were read", rl.reading.Deltas, chunks)
 					}
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunks), "ns/chunk")

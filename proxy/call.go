@@ -36,38 +36,26 @@ type call struct {
 	edit    wire.Edit
 	clamped int64
 
-	read       wire.Reading
+	reading    wire.Reading
 	progress   progress
 	firstToken time.Duration
+	ended      ending // how forwarding went; until it has, that it panicked
 	answered   *refusal
 }
 
-func (c *call) serve(ctx context.Context) (err error) {
-	if err := c.g.local(c.r); err != nil {
+// serve is the way of a call, in six steps. What costs nothing, and what is
+// not read, leaves it after the first.
+func (c *call) serve(ctx context.Context) error {
+	if err := c.authenticate(ctx); err != nil {
 		return err
 	}
-	if err := c.find(); err != nil {
-		return err
-	}
-	if c.route.free == "hello" {
-		c.w.WriteHeader(http.StatusOK)
-		return nil
-	}
-	if c.id, c.hash, err = c.g.authenticate(ctx, c.r); err != nil {
-		return err
-	}
-	c.inner = c.g.inner.find(c.id.Run)
 	switch {
-	case c.route.free != "" && c.route.free != "count_tokens" && c.route.free != "runs":
-		return c.serveFree(ctx)
-	case c.id.Scope == ledger.ReadOnly: // a count costs nothing, but it calls a model
-		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
 	case c.route.free != "":
 		return c.serveFree(ctx)
 	case c.opened != nil:
 		return c.serveOpened(ctx)
 	}
-	if err := c.readCall(); err != nil {
+	if err := c.read(); err != nil {
 		return err
 	}
 	if err := c.decide(); err != nil {
@@ -76,17 +64,8 @@ func (c *call) serve(ctx context.Context) (err error) {
 	if err := c.admit(ctx); err != nil {
 		return err
 	}
-	c.forwardAndSettle()
-	return nil
-}
-
-// find looks the route up in the allow-list.
-func (c *call) find() error {
-	var ok bool
-	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); !ok && !c.findOpened() {
-		return refusef("endpoint_not_governed", "%s %s is not metered, so it is not passed on; models.yaml can open it under routes:",
-			c.r.Method, plain.Clip(c.r.URL.Path, 200))
-	}
+	defer c.settle()
+	c.forward()
 	return nil
 }
 

@@ -171,10 +171,10 @@ func TestFixtures(t *testing.T) {
 			if _, ok := f.file("stream"); ok {
 				stream := f.stream()
 				rl, got := relayed(e, f.wire, stream, whole)
-				f.check(t, "read", facts(rl.read), "")
+				f.check(t, "read", facts(rl.reading), "")
 				f.check(t, "relayed", string(got), string(stream))
 				if _, ok := f.file("cut"); ok {
-					f.check(t, "cut", string(rl.meter.Cut(&rl.read)), "")
+					f.check(t, "cut", string(rl.meter.Cut(&rl.reading)), "")
 				}
 			}
 			f.write(t)
@@ -256,8 +256,8 @@ func TestAnyChunking(t *testing.T) {
 		want, sent := relayed(e, f.wire, stream, whole)
 		for size := 1; size < min(len(stream), 70); size++ {
 			rl, got := relayed(e, f.wire, stream, func() int { return size })
-			if facts(rl.read) != facts(want.read) || !bytes.Equal(got, sent) {
-				t.Fatalf("%s in pieces of %d: read\n%s, not\n%s; relayed %q, not %q", f.path, size, facts(rl.read), facts(want.read), got, sent)
+			if facts(rl.reading) != facts(want.reading) || !bytes.Equal(got, sent) {
+				t.Fatalf("%s in pieces of %d: read\n%s, not\n%s; relayed %q, not %q", f.path, size, facts(rl.reading), facts(want.reading), got, sent)
 			}
 		}
 	}

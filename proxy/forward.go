@@ -4,120 +4,100 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// upstreams keeps one transport for each way out: proxy and CA.
-type upstreams struct {
-	caFile string // for providers without one of their own
-	mu     sync.Mutex
-	way    map[[2]string]*http.Transport
-	dear   atomic.Int32 // calls too dear for an aex upstream, since one was not
+// forward makes the call, and leaves in c.ended how that went.
+func (c *call) forward() {
+	c.progress.call = c
+	c.g.live.add(&c.progress)
+	c.plan()
+	c.ended = c.exchange()
 }
 
-func newUpstreams(caFile string) *upstreams {
-	return &upstreams{caFile: caFile, way: map[[2]string]*http.Transport{}}
+// plan settles what is changed in the request, now that the hold says how much
+// output it pays for.
+func (c *call) plan() {
+	e := wire.Edit{Provider: c.model.Provider, Call: c.asked}
+	if c.model.Sent != c.asked.Model {
+		e.Model = c.model.Sent
+	}
+	if c.model.Aliased && c.asked.Model != "" {
+		e.Masked = c.asked.Model
+	}
+	paid := c.ceiling.Asked
+	if c.hold.Limited {
+		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
+	}
+	if paid < c.ceiling.Asked {
+		c.clamped, e.Cap = paid, paid
+	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap > c.outCap) {
+		e.Cap = c.outCap
+	}
+	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
+	c.edit = e
 }
 
-// to is the transport for a provider.
-func (u *upstreams) to(p policy.Provider) (*http.Transport, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	way := [2]string{p.Proxy, p.CAFile}
-	if t := u.way[way]; t != nil {
-		return t, nil
-	}
-	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: (&net.Dialer{
-			Timeout: 30 * time.Second, KeepAlive: 30 * time.Second,
-		}).DialContext,
-		ForceAttemptHTTP2:   true,
-		DisableCompression:  true, // a compressed answer cannot be metered as it passes
-		MaxIdleConnsPerHost: 256,
-		TLSHandshakeTimeout: 30 * time.Second,
-		// Shorter than any provider's own: a request written to a connection
-		// that the provider is closing has to be booked as if it had been read.
-		IdleConnTimeout: 20 * time.Second,
-	}
-	if p.Proxy != "" {
-		proxy, err := url.Parse(p.Proxy)
-		if err != nil {
-			return nil, fmt.Errorf("the proxy of provider %s: %w", p.Name, err)
-		}
-		t.Proxy = http.ProxyURL(proxy)
-	}
-	if file := cmp.Or(p.CAFile, u.caFile); file != "" {
-		roots, err := withCA(file)
-		if err != nil {
-			return nil, fmt.Errorf("the certificates for provider %s: %w", p.Name, err)
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: roots}
-	}
-	u.way[way] = t
-	return t, nil
-}
+// exchange sends the call and relays its answer. It returns how that ended,
+// whatever happened, and never an error beside it.
+func (c *call) exchange() ending {
+	ctx, cancel := context.WithCancelCause(c.below())
+	defer cancel(nil)
+	rl := &relay{call: c, meter: c.route.wire.Meter(c.edit), cancel: cancel}
+	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {
+		return !policy.AllowsToolCall(cp, "") // some name is not allowed
+	})
+	rl.held = c.edit.Usage || c.edit.Masked != "" || rl.watched
+	// The upstream request outlives the client's connection by choice.
+	defer rl.listen()()
 
-// withCA is the system's roots and those of a file.
-func withCA(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	resp, sent, err := c.send(ctx)
 	if err != nil {
-		return nil, err
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
-	}
-	return roots, nil
-}
-
-func (u *upstreams) close() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, t := range u.way {
-		t.CloseIdleConnections()
-	}
-}
-
-// forwarded are the request headers that reach a provider, by name or, ending
-// in -, by their beginning.
-var forwarded = []string{
-	"Content-Type", "Accept", "Accept-Language", "User-Agent", "Idempotency-Key", "Originator", "Session-Id", "Thread-Id",
-	"Http-Referer", "Referer", "X-Title", "X-App", "X-Request-Id", "X-Client-Request-Id", "X-Session-Id", "Conversation-Id",
-	"Version", "Openai-", "Anthropic-", "X-Stainless-", "X-Claude-Code-", "X-Codex-", "X-Goog-Api-Client", "X-Goog-User-Project",
-}
-
-func forwards(name string) bool {
-	for _, f := range forwarded {
-		if name == f || strings.HasSuffix(f, "-") && strings.HasPrefix(name, f) {
-			return true
+		if !rl.gone.Load() {
+			c.refuse(c.unreachable(err))
 		}
+		if !sent {
+			return ending{row: "not_sent"}
+		}
+		return ending{row: "no_answer", err: err}
 	}
-	return false
+	defer resp.Body.Close()
+	body := decoded(resp)
+	rl.copyHeader(resp)
+	if isStream(resp) {
+		return rl.stream(resp, body)
+	}
+	return rl.whole(resp, body)
 }
 
-// query are the URL parameters that reach a provider. A key in the URL is the
-// run's token: it ends here.
-var query = []string{"beta", "alt", "api-version"}
+// send makes the one request of this hold. sent is false where nothing can
+// have reached the provider. The response's body ends when ctx does.
+func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err error) {
+	body := wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
+	req, err := c.request(ctx, c.route.wire.Path(c.model, c.route.rest), body)
+	if err != nil {
+		return nil, false, err
+	}
+	transport, err := c.g.upstream.to(c.model.Provider)
+	if err != nil {
+		return nil, false, err
+	}
+	// Nothing is written before there is a connection, proxy and TLS included.
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	resp, err = transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	return resp, connected.Load(), err
+}
 
 // request builds what goes upstream to path, which is escaped, with body.
 func (c *call) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
@@ -159,38 +139,6 @@ func (c *call) request(ctx context.Context, path string, body []byte) (*http.Req
 	}
 	c.authorize(req.Header)
 	return req, nil
-}
-
-// authorize adds the real key as the provider wants it.
-func (c *call) authorize(h http.Header) {
-	if c.key == "" {
-		return
-	}
-	for _, w := range c.g.wires {
-		if w.Type == c.model.Provider.Type {
-			w.Authorize(h, c.key)
-			return
-		}
-	}
-}
-
-// send makes the one request of this hold. sent is false where nothing can
-// have reached the provider. The response's body ends when ctx does.
-func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err error) {
-	body := wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
-	req, err := c.request(ctx, c.route.wire.Path(c.model, c.route.rest), body)
-	if err != nil {
-		return nil, false, err
-	}
-	transport, err := c.g.upstream.to(c.model.Provider)
-	if err != nil {
-		return nil, false, err
-	}
-	// Nothing is written before there is a connection, proxy and TLS included.
-	var connected atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	resp, err = transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
-	return resp, connected.Load(), err
 }
 
 // unreachable says what stood between aex and the provider.

@@ -14,6 +14,9 @@ import (
 // serveFree answers what costs nothing.
 func (c *call) serveFree(ctx context.Context) error {
 	switch c.route.free {
+	case freeHello:
+		c.w.WriteHeader(http.StatusOK)
+		return nil
 	case "models", "model", "gemini_models":
 		return c.serveModels()
 	case "budget":

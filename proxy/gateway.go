@@ -237,7 +237,7 @@ func (g *Gateway) Open() int { return int(g.open.Load()) }
 // and meter, settle. Whatever fails on the way is refused in the caller's
 // dialect.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{g: g, w: w, r: r, began: g.o.Now()}
+	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}}
 	if !g.enter() {
 		c.refuse(refusef("shutting_down", "the gateway is closing; no further call is made"))
 		return

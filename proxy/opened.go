@@ -63,7 +63,8 @@ func (c *call) serveOpened(ctx context.Context) error {
 	if err := c.admit(ctx); err != nil {
 		return err
 	}
-	c.forwardAndSettle()
+	defer c.settle()
+	c.forward()
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -43,38 +42,6 @@ type relay struct {
 	cancel  context.CancelCauseFunc
 	out     bytes.Buffer // what the meter lets through of one read
 	split   wire.Splitter
-}
-
-// forward sends the call and relays its answer. It returns how that ended,
-// whatever happened, and never an error beside it.
-func (c *call) forward() ending {
-	ctx, cancel := context.WithCancelCause(c.below())
-	defer cancel(nil)
-	rl := &relay{call: c, meter: c.route.wire.Meter(c.edit), cancel: cancel}
-	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {
-		return !policy.AllowsToolCall(cp, "") // some name is not allowed
-	})
-	rl.held = c.edit.Usage || c.edit.Masked != "" || rl.watched
-	// The upstream request outlives the client's connection by choice.
-	defer rl.listen()()
-
-	resp, sent, err := c.send(ctx)
-	if err != nil {
-		if !rl.gone.Load() {
-			c.refuse(c.unreachable(err))
-		}
-		if !sent {
-			return ending{row: "not_sent"}
-		}
-		return ending{row: "no_answer", err: err}
-	}
-	defer resp.Body.Close()
-	body := decoded(resp)
-	rl.copyHeader(resp)
-	if isStream(resp) {
-		return rl.stream(resp, body)
-	}
-	return rl.whole(resp, body)
 }
 
 // clientLeft decides what becomes of an answer nobody listens to. A visible
@@ -135,32 +102,6 @@ func isStream(resp *http.Response) bool {
 	return kind == "text/event-stream"
 }
 
-// withheld are the answer's headers that stay here: those of the one
-// connection they came by, and credentials.
-var withheld = map[string]bool{
-	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
-	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Alt-Svc": true, "Strict-Transport-Security": true,
-	"Set-Cookie": true, "Content-Length": true,
-}
-
-func (rl *relay) copyHeader(resp *http.Response) {
-	h := rl.w.Header()
-	for name, values := range resp.Header {
-		if !withheld[name] {
-			h[name] = values
-		}
-	}
-	for _, field := range resp.Header.Values("Connection") {
-		for name := range strings.SplitSeq(field, ",") {
-			h.Del(strings.TrimSpace(name))
-		}
-	}
-	h.Set("X-Aex-Call", string(rl.hold.ID))
-	if rl.clamped > 0 {
-		h.Set("X-Aex-Clamped-Max-Tokens", strconv.FormatInt(rl.clamped, 10))
-	}
-}
-
 // whole relays an answer that is no stream. Where it has to be edited it is
 // read to its end first.
 func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
@@ -189,7 +130,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	var changes []wire.Splice
 	complete := err == nil && kept.Len() <= maxAnswer
 	if complete {
-		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.read)
+		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
 	}
 	if tool := rl.forbidden(); tool != "" && edits && err == nil {
 		rl.deny(tool)
@@ -213,8 +154,8 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		rl.sawBytes()
 		rl.out.Reset()
 		rl.split.Write(p, rl.event)
-		rl.progress.seen.Store(rl.read.Seen)
-		rl.progress.outputs.Store(rl.read.Outputs)
+		rl.progress.seen.Store(rl.reading.Seen)
+		rl.progress.outputs.Store(rl.reading.Outputs)
 		if tool := rl.forbidden(); tool != "" {
 			denied = tool
 			return false
@@ -229,7 +170,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	if over {
 		// The provider did not end where it was told to: end the stream for it,
 		// as it should have, so that the client neither repeats nor waits.
-		rl.write(rl.meter.Cut(&rl.read))
+		rl.write(rl.meter.Cut(&rl.reading))
 		rl.cancel(errOverCap)
 		return ending{row: "over_cap", resp: resp, err: errOverCap}
 	}
@@ -253,7 +194,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 
 // event meters one event, and keeps in out what of it the client gets.
 func (rl *relay) event(e wire.Event) {
-	drop, edits := rl.meter.Event(e, &rl.read)
+	drop, edits := rl.meter.Event(e, &rl.reading)
 	switch {
 	case !rl.held || drop:
 	case len(edits) > 0 && bytes.Count(e.Raw, e.Data) == 1:
@@ -272,14 +213,14 @@ func (rl *relay) forbidden() string {
 	if !rl.watched {
 		return ""
 	}
-	for _, name := range rl.read.Tools[rl.judged:] {
+	for _, name := range rl.reading.Tools[rl.judged:] {
 		for _, cp := range rl.caps {
 			if !policy.AllowsToolCall(cp, name) {
 				return cmp.Or(name, "(unnamed)")
 			}
 		}
 	}
-	rl.judged = len(rl.read.Tools)
+	rl.judged = len(rl.reading.Tools)
 	return ""
 }
 
@@ -304,11 +245,11 @@ func (rl *relay) overCap() bool {
 	if limit == 0 {
 		limit = rl.ceiling.Asked
 	}
-	if limit == 0 || rl.read.Finished || !rl.hold.Limited {
+	if limit == 0 || rl.reading.Finished || !rl.hold.Limited {
 		return false
 	}
 	limit *= max(rl.asked.Outputs, 1)
-	return rl.read.Deltas > limit+limit/4+64 || rl.read.Outputs > limit+64
+	return rl.reading.Deltas > limit+limit/4+64 || rl.reading.Outputs > limit+64
 }
 
 // read calls f with what comes until the end, an error, or f's no.
@@ -353,4 +294,26 @@ func (rl *relay) sawBytes() {
 	if rl.firstToken == 0 {
 		rl.firstToken = rl.g.o.Now().Sub(rl.began)
 	}
+}
+
+// ended names how an answer that had begun went.
+func (rl *relay) ended(resp *http.Response, err error) ending {
+	e := ending{resp: resp, err: err}
+	switch {
+	case err != nil && rl.gone.Load():
+		e.row = "client_gone"
+	case err != nil:
+		e.row, e.abort = "cut", true
+	case resp.StatusCode >= 300:
+		e.row = "refused"
+	case rl.reading.Known:
+		e.row = "complete"
+	case rl.reading.Failed:
+		e.row = "error_event"
+	case !rl.reading.Finished:
+		e.row = "early_end"
+	default:
+		e.row = "no_usage"
+	}
+	return e
 }

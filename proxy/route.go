@@ -3,6 +3,7 @@ package proxy
 import (
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -12,6 +13,16 @@ type route struct {
 	free string // name of the free answer; "" for a metered call
 	rest string // what stands after the fixed part of the path
 	groq bool   // below /openai/v1, as the Groq SDK asks
+}
+
+// freeHello is the route by which a client finds out whether anybody is there.
+// Alone of all it needs no token.
+const freeHello = "hello"
+
+// reads tells whether a token that may only read may ask for this. A count
+// costs nothing, but it calls a model.
+func (rt route) reads() bool {
+	return rt.free != "" && rt.free != wire.CountTokens && rt.free != "runs"
 }
 
 // find looks a request up in the allow-list: what is not in it is refused,
@@ -30,7 +41,7 @@ func (g *Gateway) find(method, path string) (route, bool) {
 	path = wire.Unversioned(path)
 	switch {
 	case method == "HEAD" && (path == "/" || path == "/api/hello"):
-		rt.free = "hello"
+		rt.free = freeHello
 	case method == "GET" && path == "/models":
 		rt.free = "models"
 	case method == "GET" && strings.HasPrefix(path, "/models/"):
@@ -43,6 +54,16 @@ func (g *Gateway) find(method, path string) (route, bool) {
 		return rt, false
 	}
 	return rt, true
+}
+
+// find looks the route up in the allow-list.
+func (c *call) find() error {
+	var ok bool
+	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); !ok && !c.findOpened() {
+		return refusef("endpoint_not_governed", "%s %s is not metered, so it is not passed on; models.yaml can open it under routes:",
+			c.r.Method, plain.Clip(c.r.URL.Path, 200))
+	}
+	return nil
 }
 
 // dialectOf is the wire whose refusals a caller on an unknown path expects.

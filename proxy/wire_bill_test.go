@@ -121,7 +121,7 @@ func billed(t *testing.T, w *wire.Wire, request string, stream bool, how fakepro
 	var got wire.Reading
 	if stream {
 		rl, _ := relayed(e, w, answer.Body.Bytes(), func() int { return 4096 })
-		got = rl.read
+		got = rl.reading
 	} else {
 		w.Meter(e).Whole(200, answer.Body.Bytes(), &got)
 	}

@@ -87,13 +87,13 @@ func FuzzChunking(f *testing.F) {
 				i++
 				return int(sizes[i%len(sizes)])
 			})
-			if facts(got.read) != facts(want.read) || !bytes.Equal(gotSent, sent) {
-				t.Fatalf("%s reads\n%s, not\n%s", w.Name, facts(got.read), facts(want.read))
+			if facts(got.reading) != facts(want.reading) || !bytes.Equal(gotSent, sent) {
+				t.Fatalf("%s reads\n%s, not\n%s", w.Name, facts(got.reading), facts(want.reading))
 			}
 			if !edits && !bytes.Equal(sent, stream) {
 				t.Fatalf("%s changes what it has no edits for", w.Name)
 			}
-			if u := got.read.Usage; min(u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.AudioIn, u.AudioOut, u.Searches) < 0 && got.read.Unclear == "" {
+			if u := got.reading.Usage; min(u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.AudioIn, u.AudioOut, u.Searches) < 0 && got.reading.Unclear == "" {
 				t.Fatalf("%s takes %+v for a usage", w.Name, u)
 			}
 			cut := relayedCut(w, got)
@@ -122,7 +122,7 @@ func relayedCut(w *wire.Wire, rl *relay) (data []string) {
 			data = append(data, string(e.Data))
 		}
 	}
-	s.Write(rl.meter.Cut(&rl.read), take)
+	s.Write(rl.meter.Cut(&rl.reading), take)
 	s.End(take)
 	return data
 }

@@ -23,9 +23,28 @@ func token(r *http.Request) string {
 	return r.URL.Query().Get("key")
 }
 
-// authenticate finds who is calling. The ledger compares hashes and checks
+// authenticate is the first step: the request is one that this gateway serves,
+// and its token lets the caller ask for it.
+func (c *call) authenticate(ctx context.Context) (err error) {
+	if err := c.g.local(c.r); err != nil {
+		return err
+	}
+	if err := c.find(); err != nil || c.route.free == freeHello {
+		return err
+	}
+	if c.id, c.hash, err = c.g.identify(ctx, c.r); err != nil {
+		return err
+	}
+	c.inner = c.g.inner.find(c.id.Run)
+	if c.id.Scope == ledger.ReadOnly && !c.route.reads() {
+		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
+	}
+	return nil
+}
+
+// identify finds who is calling. The ledger compares hashes and checks
 // again when it admits.
-func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (ledger.Identity, ledger.TokenHash, error) {
+func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identity, ledger.TokenHash, error) {
 	t := token(r)
 	if t == "" {
 		return ledger.Identity{}, ledger.TokenHash{}, refusef("invalid_token", "no token: send the one in AEX_AGENT_TOKEN as the API key")

@@ -80,8 +80,8 @@ func (c closeAtEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readCall reads what the request asks for.
-func (c *call) readCall() error {
+// read is the second step: what the request asks for.
+func (c *call) read() error {
 	body, err := readBody(c.r)
 	if err != nil {
 		return err

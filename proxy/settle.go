@@ -14,6 +14,9 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
+// panicked is the row of a call that did not come to its end.
+const panicked = "panic"
+
 // ending is how a call that was admitted went.
 type ending struct {
 	row   string // of the table in cost
@@ -26,28 +29,6 @@ type ending struct {
 // when a stream broke.
 const lagTokens = 256
 
-// ended names how an answer that had begun went.
-func (rl *relay) ended(resp *http.Response, err error) ending {
-	e := ending{resp: resp, err: err}
-	switch {
-	case err != nil && rl.gone.Load():
-		e.row = "client_gone"
-	case err != nil:
-		e.row, e.abort = "cut", true
-	case resp.StatusCode >= 300:
-		e.row = "refused"
-	case rl.read.Known:
-		e.row = "complete"
-	case rl.read.Failed:
-		e.row = "error_event"
-	case !rl.read.Finished:
-		e.row = "early_end"
-	default:
-		e.row = "no_usage"
-	}
-	return e
-}
-
 // cost is the table of endings: what a call that ended so costs, and how sure
 // that is. Unknown is not zero: what no rule makes cheaper costs the hold.
 func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
@@ -58,13 +39,13 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	switch {
 	case e.row == "not_sent":
 		return ledger.Cancelled, 0
-	case c.read.Known && c.read.Unclear == "":
-		if micros, err := policy.Cost(c.price(), c.read.Usage, c.tier()); err == nil {
+	case c.reading.Known && c.reading.Unclear == "":
+		if micros, err := policy.Cost(c.price(), c.reading.Usage, c.tier()); err == nil {
 			return ledger.Settled, ledger.Micros(micros)
 		}
 	case e.row == "refused" && c.freeRefusal(status):
 		return ledger.Cancelled, 0
-	case c.visible() && c.read.Unclear == "" && status == http.StatusOK && (c.read.Seen > 0 || c.read.Input != nil):
+	case c.visible() && c.reading.Unclear == "" && status == http.StatusOK && (c.reading.Seen > 0 || c.reading.Input != nil):
 		if e.row == "over_cap" { // what goes beyond the hold is an overrun
 			return ledger.Estimated, max(c.estimate(), c.hold.Amount)
 		}
@@ -76,10 +57,10 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 // tier is the service tier to bill: the one served, and where the answer names
 // none the dearer one that was asked for.
 func (c *call) tier() string {
-	if c.read.Tier == "" && c.asked.Tier == "priority" {
+	if c.reading.Tier == "" && c.asked.Tier == "priority" {
 		return c.asked.Tier
 	}
-	return c.read.Tier
+	return c.reading.Tier
 }
 
 // freeRefusal tells whether a complete answer that carries no usage proves
@@ -92,7 +73,7 @@ func (c *call) freeRefusal(status int) bool {
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
 		return false // of something between: the provider may be at work, and charge
 	}
-	return c.read.Refused || status < 500
+	return c.reading.Refused || status < 500
 }
 
 // shown tells whether the answer should be a stream that shows all the output
@@ -104,25 +85,25 @@ func (c *call) shown() bool {
 
 // visible tells whether the answer did show it all, so that what passed bounds
 // what was made.
-func (c *call) visible() bool { return c.shown() && !c.read.Hidden }
+func (c *call) visible() bool { return c.shown() && !c.reading.Hidden }
 
 // price is that of the model served, where it was served.
 func (c *call) price() policy.Price {
-	return c.g.registry.Load().Served(c.model, c.read.Model).InGeo(cmp.Or(c.read.Geo, c.asked.Geo))
+	return c.g.registry.Load().Served(c.model, c.reading.Model).InGeo(cmp.Or(c.reading.Geo, c.asked.Geo))
 }
 
 // estimate bounds a visible stream that broke: the input as the provider
 // reported it, else its bound; a token for each byte of output that passed,
 // which no tokenizer exceeds; and what may have been on its way.
 func (c *call) estimate() ledger.Micros {
-	output := max(c.read.Outputs, c.read.Seen) + lagTokens*max(c.asked.Outputs, 1)
-	if c.read.Input == nil {
+	output := max(c.reading.Outputs, c.reading.Seen) + lagTokens*max(c.asked.Outputs, 1)
+	if c.reading.Input == nil {
 		if micros, err := c.ceiling.Estimate(output, c.asked.Outputs); err == nil {
 			return ledger.Micros(micros)
 		}
 		return c.hold.Amount
 	}
-	u := c.read.Usage
+	u := c.reading.Usage
 	u.Output = output
 	micros, err := policy.Cost(c.price(), u, c.tier())
 	if err != nil {
@@ -131,44 +112,37 @@ func (c *call) estimate() ledger.Micros {
 	return ledger.Micros(micros)
 }
 
-// forwardAndSettle relays the call and books it. The booking is in order before
-// the connection takes another request, but does not hold it up: the hold covers
-// the call until its settlement is on disk, and the gateway closes only after
-// that. A panic, and the abort of a broken answer, go on only after the booking.
-func (c *call) forwardAndSettle() {
-	end := ending{row: "panic"}
-	c.progress.call = c
-	c.g.live.add(&c.progress)
-	relayed := false
-	defer func() {
-		booked := c.settle(end)
-		if relayed {
-			c.g.calls.Go(booked)
-		} else {
-			booked()
-		}
-	}()
-	c.plan()
-	end = c.forward()
-	if end.abort {
+// settle books the call. It is deferred before the call is made, so that what
+// is held is booked also when forward panics. The booking is in order before the
+// connection takes another request, but does not hold it up: the hold covers the
+// call until its settlement is on disk, and the gateway closes only after that.
+// A panic, and the abort of a broken answer, go on only after the booking.
+func (c *call) settle() {
+	booked := c.book(c.ended)
+	switch {
+	case c.ended.abort:
+		booked()
 		panic(http.ErrAbortHandler)
+	case c.ended.row == panicked:
+		booked()
+	default:
+		c.g.calls.Go(booked)
 	}
-	relayed = true
 }
 
-// settle ends the hold, and returns what waits until that is on disk and tells
+// book ends the hold, and returns what waits until that is on disk and tells
 // of it. The effect has happened: nothing cancels this.
-func (c *call) settle(e ending) (booked func()) {
+func (c *call) book(e ending) (booked func()) {
 	how, cost := c.cost(e)
 	s := ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.read.Usage), ModelServed: plain.Stored(c.read.Model), Tier: plain.Text(c.tier(), 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.reading.Model), Tier: plain.Text(c.tier(), 40),
 		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
 	}
 	if e.resp != nil {
 		s.Status = e.resp.StatusCode
 		s.RequestID = plain.Stored(requestID(e.resp.Header))
 	}
-	if how != ledger.Settled && c.read.Input == nil {
+	if how != ledger.Settled && c.reading.Input == nil {
 		s.Usage = ledger.Usage{}
 	}
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
@@ -195,12 +169,12 @@ func (c *call) settle(e ending) (booked func()) {
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	n := Notice{
 		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped,
-		Body: sha256.Sum256(c.body.Doc), Local: c.model.Provider.Local, Tools: c.read.Tools,
+		Body: sha256.Sum256(c.body.Doc), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
 	// What has no text in its answer cannot come to nothing by having none.
 	silent := c.route.wire.Silent
 	if e.resp != nil && e.resp.StatusCode < 300 {
-		n.Fruitless = !c.read.Finished || !silent && c.read.Seen == 0 && len(c.read.Tools) == 0
+		n.Fruitless = !c.reading.Finished || !silent && c.reading.Seen == 0 && len(c.reading.Tools) == 0
 	}
 	if c.answered != nil {
 		n.Code = c.answered.Code

@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// upstreams keeps one transport for each way out: proxy and CA.
+type upstreams struct {
+	caFile string // for providers without one of their own
+	mu     sync.Mutex
+	way    map[[2]string]*http.Transport
+	dear   atomic.Int32 // calls too dear for an aex upstream, since one was not
+}
+
+func newUpstreams(caFile string) *upstreams {
+	return &upstreams{caFile: caFile, way: map[[2]string]*http.Transport{}}
+}
+
+// to is the transport for a provider.
+func (u *upstreams) to(p policy.Provider) (*http.Transport, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	way := [2]string{p.Proxy, p.CAFile}
+	if t := u.way[way]; t != nil {
+		return t, nil
+	}
+	t := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: (&net.Dialer{
+			Timeout: 30 * time.Second, KeepAlive: 30 * time.Second,
+		}).DialContext,
+		ForceAttemptHTTP2:   true,
+		DisableCompression:  true, // a compressed answer cannot be metered as it passes
+		MaxIdleConnsPerHost: 256,
+		TLSHandshakeTimeout: 30 * time.Second,
+		// Shorter than any provider's own: a request written to a connection
+		// that the provider is closing has to be booked as if it had been read.
+		IdleConnTimeout: 20 * time.Second,
+	}
+	if p.Proxy != "" {
+		proxy, err := url.Parse(p.Proxy)
+		if err != nil {
+			return nil, fmt.Errorf("the proxy of provider %s: %w", p.Name, err)
+		}
+		t.Proxy = http.ProxyURL(proxy)
+	}
+	if file := cmp.Or(p.CAFile, u.caFile); file != "" {
+		roots, err := withCA(file)
+		if err != nil {
+			return nil, fmt.Errorf("the certificates for provider %s: %w", p.Name, err)
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	u.way[way] = t
+	return t, nil
+}
+
+// withCA is the system's roots and those of a file.
+func withCA(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
+	}
+	return roots, nil
+}
+
+func (u *upstreams) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, t := range u.way {
+		t.CloseIdleConnections()
+	}
+}
