@@ -48,7 +48,10 @@ type Sources struct {
 	Catalogue  string            // a downloaded catalogue that replaces the built-in one; "" or missing: built in
 	Prices     []string          // --price MODEL=IN/OUT, dollars per million tokens
 	BaseURLs   map[string]string // provider name -> base URL from the environment
-	HasKey     map[string]bool   // provider name, or variable name (MY_API_KEY) -> a key is known for it
+	// LocalPrices says whether calls of an upstream on this machine that needs no
+	// key cost what the catalogue says: LocalAuto (also ""), LocalOn, LocalOff.
+	LocalPrices string
+	HasKey      map[string]bool // provider name, or variable name (MY_API_KEY) -> a key is known for it
 }
 
 // Registry knows providers, models and prices. It is immutable; a reload makes
@@ -66,6 +69,7 @@ type Registry struct {
 	routes       []Route
 	prices       map[string]Price // --price
 	given        *catalogue       // the file's; nil: the built-in one, read when a price is asked for
+	localPrices  string           // Sources.LocalPrices
 	resolved     resolved
 }
 
@@ -76,7 +80,11 @@ func NewRegistry(s Sources) (*Registry, error) {
 		providers: map[string]Provider{}, declared: map[string]Provider{}, moved: map[string]bool{},
 		hasKey: maps.Clone(s.HasKey), models: map[string]*namedModel{}, prices: map[string]Price{},
 	}
-	var err error
+	err := checkLocalPrices(s.LocalPrices)
+	if err != nil {
+		return nil, err
+	}
+	r.localPrices = s.LocalPrices
 	if r.given, err = loadCatalogue(s.Catalogue); err != nil {
 		return nil, err
 	}

@@ -78,7 +78,13 @@ func (r *Registry) fill(m *Model, given *Price) error {
 	if m.MinOutput == 0 {
 		m.MinOutput = leastTokens
 	}
-	row, assumed := r.row(m.Provider, m.Sent)
+	looked, priced := m.Sent, false
+	if m.Provider.Local {
+		if looked, priced = r.localPriced(m.Sent); !priced {
+			looked = m.Sent
+		}
+	}
+	row, assumed := r.row(m.Provider, looked)
 	m.Thinks = reasoningOf(row, m.Reasoning)
 	if row != nil && m.Context == 0 {
 		m.Context = row.Context
@@ -101,19 +107,22 @@ func (r *Registry) fill(m *Model, given *Price) error {
 		m.Price = flag
 	case given != nil:
 		m.Price = *given
-	case m.Provider.Local:
+	case m.Provider.Local && !priced:
 		m.Price = localPrice()
 	case row != nil:
 		m.Price = row.price
 		m.Price.Assumed = assumed
 		m.Price.Version = m.Price.version()
+	case priced:
+		return fmt.Errorf("%w: %q at %s is taken for a hosted vendor's model%s; if it runs on this machine, use --local-prices=off, else add --price %s=IN/OUT (dollars per million tokens)",
+			ErrUnpriced, m.Name, hostOf(m.Provider.BaseURL), r.hint(m.Provider, looked), m.Name)
 	default:
 		return fmt.Errorf("%w: %q at %s (%s)%s; add --price %s=IN/OUT (dollars per million tokens), for example --price %s=0.60/2.40",
 			ErrUnpriced, m.Name, hostOf(m.Provider.BaseURL), m.Provider.Name, r.hint(m.Provider, m.Sent), m.Name, m.Name)
 	}
 	if m.Provider.Local {
 		// What has a price is not free, though it needs no key.
-		m.Provider.Local, m.Provider.Keyless = !flagged && given == nil, true
+		m.Provider.Local, m.Provider.Keyless = !flagged && given == nil && !priced, true
 	}
 	return nil
 }
@@ -149,15 +158,22 @@ func localPrice() Price {
 // whatever name the answer gives.
 func (r *Registry) Served(m Model, served string) Price {
 	served = trimGemini(served)
-	if served == "" || served == m.Sent || served == m.Name || m.Provider.Local {
+	if served == "" || served == m.Sent || served == m.Name {
 		return m.Price
+	}
+	if m.Provider.Local { // a router on this machine may have sent it to a vendor
+		if name, priced := r.localPriced(served); priced && r.localPrices != LocalOn {
+			served = name
+		} else {
+			return m.Price
+		}
 	}
 	asked, _ := r.row(m.Provider, m.Sent)
 	other, assumed := r.row(m.Provider, served)
 	if price, flagged := r.prices[served]; flagged && dearerPrice(price, m.Price) {
 		return price
 	}
-	if asked == nil || other == nil || other == asked || !dearerPrice(other.price, m.Price) {
+	if asked == nil && !m.Provider.Local || other == nil || other == asked || !dearerPrice(other.price, m.Price) {
 		return m.Price
 	}
 	p := other.price

@@ -50,7 +50,7 @@ func (r *session) meterCheck() {
 func (r *session) callCheck() {
 	if r.Guard.RequireMetered && !r.unmetered && r.guard.calls() == 0 {
 		r.unmetered = true
-		r.say("traffic not metered: the program made no call")
+		r.say("traffic not metered: the program made no call that costs money")
 	}
 }
 

@@ -57,6 +57,7 @@ type guard struct {
 	refused int         // since final
 	noes    []time.Time // of refusals since the last answer, within loopWindow
 	metered atomic.Int64
+	free    atomic.Int64 // of those that somebody else counted, the calls of local models, which cost nothing
 }
 
 func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any)) *guard {
@@ -71,7 +72,10 @@ func (g *guard) noticed(n proxy.Notice) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.active = time.Now()
-	if n.Code == "" {
+	switch {
+	case n.Code != "":
+	case n.Local: // nothing holds what it does
+	default:
 		g.metered.Add(1)
 	}
 	switch {
@@ -164,9 +168,9 @@ func (g *guard) caughtUp(calls int64) (fresh int) {
 	return int(calls - g.metered.Swap(calls))
 }
 
-// calls is the number of calls that a provider answered.
+// calls is the number of calls that a provider answered for money.
 func (g *guard) calls() int64 {
-	return g.metered.Load()
+	return g.metered.Load() - g.free.Load()
 }
 
 // idle is how long there has been no call.

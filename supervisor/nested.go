@@ -221,6 +221,7 @@ func (r *session) callsInside() int {
 	if err := r.Outer.call(ctx, http.MethodGet, r.innerPath(), nil, &s); err != nil {
 		return 0 // attend tells when it stays so
 	}
+	r.guard.free.Store(s.Local)
 	return r.guard.caughtUp(s.Calls) + int(s.Open)
 }
 

@@ -189,7 +189,7 @@ func (a *app) completeModels(context.Context, string) (names []string) {
 	if err != nil {
 		return nil
 	}
-	r, err := s.registry(nil)
+	r, err := s.registry(nil, "")
 	if err != nil {
 		return nil
 	}

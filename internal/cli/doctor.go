@@ -161,7 +161,7 @@ func (c *checkup) ledger(ctx context.Context) {
 }
 
 func (c *checkup) config() {
-	r, err := c.settings.registry(nil)
+	r, err := c.settings.registry(nil, "")
 	if err != nil {
 		c.add("broken", "models.yaml", err.Error(), "correct it; docs/models.md tells what it may say")
 		return

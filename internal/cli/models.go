@@ -61,7 +61,7 @@ func (a *app) loadModels(prices []string) (*settings, *policy.Registry, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := s.registry(prices)
+	r, err := s.registry(prices, "")
 	if err != nil {
 		return nil, nil, hinted(err, "correct it; docs/models.md tells what models.yaml may say")
 	}

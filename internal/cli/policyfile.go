@@ -106,6 +106,9 @@ func (f *runFlags) checkLocked(cmd *cobra.Command, env map[string]string, file *
 			return loosens("--" + flag)
 		}
 	}
+	if f.localPrices == policy.LocalOff {
+		return loosens("--local-prices off")
+	}
 	if file.OnExhausted != "" && fl.Changed("on-exhausted") && f.exhausts != file.OnExhausted && f.exhausts != "kill" {
 		return loosens("--on-exhausted " + f.exhausts)
 	}

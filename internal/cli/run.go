@@ -47,6 +47,7 @@ Flags after PROGRAM are the program's own.`,
 	fl.VarP(&f.budget, "budget", "b", "most that this run may spend, in dollars, or none")
 	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
 	fl.StringArrayVar(&f.prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
+	fl.StringVar(&f.localPrices, "local-prices", policy.LocalAuto, localPricesUsage)
 	fl.StringArrayVar(&f.pass, "pass-env", nil, "leave this variable to the program; the run may then go unmetered")
 	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
 	fl.StringVar(&f.adapter, "adapter", "", "treat the program as this agent, or as none (default: by its name)")
@@ -73,7 +74,7 @@ Flags after PROGRAM are the program's own.`,
 		"adapter": {name: "ADAPTER", complete: words(append(adapter.Names(), adapter.None)...)},
 		"tty":     oneOfKind("auto", "force", "never"), "orphans": oneOfKind("kill", "leave", "warn"),
 		"loop-guard": {name: "off|warn|kill[:N]", complete: words("off", "warn", "kill")}, "on-exhausted": oneOfKind("kill", "refuse", "ask"),
-		"die-with-parent": oneOfKind("auto", "yes", "no"),
+		"die-with-parent": oneOfKind("auto", "yes", "no"), "local-prices": localPricesKind,
 	})
 	cmd.ValidArgsFunction = a.completion(takesFile) // the program and its arguments
 	return cmd
@@ -204,7 +205,7 @@ func (a *app) inCI() bool {
 // runSpec turns the flags into a run.
 func (a *app) runSpec(cmd *cobra.Command, f *runFlags, s *settings, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
 	none := supervisor.Spec{}
-	registry, err := s.registry(f.prices)
+	registry, err := s.registry(f.prices, f.localPrices)
 	if err != nil {
 		return none, err
 	}
@@ -265,6 +266,9 @@ func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
 	}
 	any := false
 	for _, p := range r.Providers() {
+		if p.Local && f.budget.amount != nil {
+			a.tellLocal(p, f.localPrices)
+		}
 		_, name, from := s.lookup(environ.KeyNames(p)...)
 		if name != "" || p.Local || p.Keyless {
 			any = true

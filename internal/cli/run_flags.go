@@ -23,23 +23,25 @@ type runFlags struct {
 	budget   budgetFlag
 	envFiles []string
 	prices   []string
-	pass     []string
-	caFile   string
-	report   string
-	policy   string
-	adapter  string
-	tty      string
-	orphans  string
-	loop     string
-	exhausts string
-	ask      time.Duration
-	noClamp  bool
-	quiet    bool
-	verbose  bool
-	die      string
-	maxCalls int64
-	grace    time.Duration
-	guard    supervisor.GuardSpec
+
+	localPrices string
+	pass        []string
+	caFile      string
+	report      string
+	policy      string
+	adapter     string
+	tty         string
+	orphans     string
+	loop        string
+	exhausts    string
+	ask         time.Duration
+	noClamp     bool
+	quiet       bool
+	verbose     bool
+	die         string
+	maxCalls    int64
+	grace       time.Duration
+	guard       supervisor.GuardSpec
 }
 
 // budgetFlag is a budget, or none.
@@ -96,7 +98,7 @@ func (f *runFlags) check() error {
 
 // insideFlags are decided by the gateway around, which prices, sends and looks
 // at the calls of a run inside.
-var insideFlags = []string{"price", "env-file", "ca-file", "no-clamp", "loop-guard"}
+var insideFlags = []string{"price", "local-prices", "env-file", "ca-file", "no-clamp", "loop-guard"}
 
 // checkInside tells of flags that have no effect inside another run. A guard
 // that would not guard is refused.

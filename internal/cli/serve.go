@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // defaultPort is where v1.2 listened.
@@ -29,9 +31,11 @@ type serveFlags struct {
 	noClamp   bool
 	caFile    string
 	prices    []string
-	envFiles  []string
-	drain     time.Duration
-	verbose   bool
+
+	localPrices string
+	envFiles    []string
+	drain       time.Duration
+	verbose     bool
 
 	logFile string // of a daemon: hidden
 	readyFD int    // likewise: told when ready
@@ -48,13 +52,14 @@ func (f *serveFlags) register(a *app, cmd *cobra.Command) {
 	fl.BoolVar(&f.noClamp, "no-clamp", false, "refuse a call rather than lower its output cap to fit the budget")
 	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
 	fl.StringArrayVar(&f.prices, "price", nil, "price of a model: `MODEL=IN/OUT` in dollars per million tokens")
+	fl.StringVar(&f.localPrices, "local-prices", policy.LocalAuto, localPricesUsage)
 	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
 	fl.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls in flight may take at the end")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
 	cmd.Annotations = map[string]string{withVariables: "yes"}
 	a.takes(cmd, fileFlags("tls-cert", "tls-key", "ca-file", "env-file"))
 	a.takes(cmd, map[string]kind{
-		"allow-host": takesHost, "price": takesPrice, "listen": {name: "ADDRESS", complete: words("127.0.0.1", "0.0.0.0", ":9000")},
+		"allow-host": takesHost, "price": takesPrice, "local-prices": localPricesKind, "listen": {name: "ADDRESS", complete: words("127.0.0.1", "0.0.0.0", ":9000")},
 	})
 }
 

@@ -111,7 +111,7 @@ func (s *server) load(ctx context.Context) (*policy.Registry, error) {
 	for _, name := range dropped {
 		s.log.printf("%s leads to this server itself, so it is not used for a provider", name)
 	}
-	registry, err := set.registry(s.flags.prices)
+	registry, err := set.registry(s.flags.prices, s.flags.localPrices)
 	if err != nil {
 		return nil, err
 	}

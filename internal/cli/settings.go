@@ -156,11 +156,11 @@ func (s *settings) keysInFiles(r *policy.Registry) (names []string) {
 	return names
 }
 
-// registry loads prices and models.
-func (s *settings) registry(prices []string) (*policy.Registry, error) {
+// registry loads prices and models. local is --local-prices, "" for its default.
+func (s *settings) registry(prices []string, local string) (*policy.Registry, error) {
 	sources := policy.Sources{
 		ModelsFile: s.modelsFile, Catalogue: filepath.Join(s.home, "prices.json"), Prices: prices,
-		BaseURLs: map[string]string{}, HasKey: map[string]bool{},
+		BaseURLs: map[string]string{}, HasKey: map[string]bool{}, LocalPrices: local,
 	}
 	for provider, names := range environ.Bases() {
 		if v, _, _ := s.lookup(names...); v != "" {
@@ -168,11 +168,12 @@ func (s *settings) registry(prices []string) (*policy.Registry, error) {
 		}
 	}
 	for _, p := range policy.BuiltinProviders() {
-		sources.HasKey[p.Name] = s.key(p) != ""
+		key := s.key(p)
+		sources.HasKey[p.Name] = key != "" && !policy.PlaceholderKey(key)
 	}
 	for _, src := range s.sources { // providers of models.yaml are known by their variables
 		for name, value := range src.vars {
-			if value != "" && strings.ToUpper(name) == name {
+			if value != "" && strings.ToUpper(name) == name && !policy.PlaceholderKey(value) {
 				sources.HasKey[name] = true
 			}
 		}
