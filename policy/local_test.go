@@ -23,8 +23,10 @@ func TestPlaceholderKey(t *testing.T) {
 // but for what only hosted vendors have.
 func TestLocalPrices(t *testing.T) {
 	for _, c := range []struct {
-		mode, wire, model string
-		input             Pico // -1: refused
+		mode  string
+		wire  string
+		model string
+		input Pico // -1: refused
 	}{
 		{"", Chat, "llama3.2", 0},
 		{"", Chat, "gpt-oss:20b", 0},
@@ -45,7 +47,7 @@ func TestLocalPrices(t *testing.T) {
 		{"on", Chat, "gpt-4o", 2_500_000},
 	} {
 		bases := map[string]string{"openai": "http://127.0.0.1:4000", "anthropic": "http://127.0.0.1:4000", "google": "http://127.0.0.1:4000"}
-		m, err := registry(t, Sources{BaseURLs: bases, LocalPrices: c.mode}).Resolve(c.wire, c.model, false)
+		m, err := registry(t, Sources{BaseURLs: bases, LocalPrices: c.mode}).Resolve(dialect(c.wire), c.model, false)
 		switch {
 		case c.input < 0:
 			if !errors.Is(err, ErrUnpriced) {
@@ -68,7 +70,7 @@ func TestLocalPrices(t *testing.T) {
 func TestLocalAlias(t *testing.T) {
 	for mode, want := range map[string]Pico{"auto": 2_500_000, "off": 0} {
 		r := registry(t, Sources{BaseURLs: map[string]string{"openai": "http://127.0.0.1:4000"}, LocalPrices: mode})
-		m, err := r.Resolve(Chat, "fast", false)
+		m, err := r.Resolve(dialect(Chat), "fast", false)
 		if err != nil || !m.Provider.Local {
 			t.Fatal(m, err)
 		}
