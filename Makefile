@@ -116,8 +116,9 @@ cc:
 	  $$( [ "$$(id -u)" = 0 ] || echo sudo ) sh -c 'apt-get update -qq && apt-get install -y -qq gcc libc6-dev'; }
 
 tools: ## what some tests call; without it they are skipped, and in CI they fail
-	@missing=; for t in strace:strace unshare:util-linux setpriv:util-linux bash:bash; do \
+	@missing=; for t in strace:strace unshare:util-linux setpriv:util-linux bash:bash zsh:zsh fish:fish; do \
 	  command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
+	[ -e /usr/share/bash-completion/bash_completion ] || missing="$$missing bash-completion"; \
 	[ -z "$$missing" ] || { echo "installing$$missing for the tests"; \
 	  $$( [ "$$(id -u)" = 0 ] || echo sudo ) sh -c "apt-get update -qq && apt-get install -y -qq $$missing"; }
 

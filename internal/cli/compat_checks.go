@@ -21,8 +21,8 @@ func with(o object, name string, value any) object {
 	return o
 }
 
-// need reports the first member that is missing.
-func need(o object, names ...string) error {
+// lacking reports the first member that is missing.
+func lacking(o object, names ...string) error {
 	for _, n := range names {
 		if _, ok := o[n]; !ok {
 			return fmt.Errorf("the answer has no %q", n)
@@ -66,7 +66,7 @@ func (r *compatRun) basicChat(ctx context.Context) error {
 	case got.Usage == nil:
 		return errors.New("no usage")
 	}
-	return need(*got.Usage, "prompt_tokens", "completion_tokens", "total_tokens")
+	return lacking(*got.Usage, "prompt_tokens", "completion_tokens", "total_tokens")
 }
 
 func (r *compatRun) streaming(ctx context.Context) error {
@@ -158,7 +158,7 @@ func (r *compatRun) responses(ctx context.Context) error {
 	if err := r.call(ctx, "POST", "/v1/responses", object{"model": r.chat, "input": "Say hello.", "max_output_tokens": 32}, &got); err != nil {
 		return err
 	}
-	return need(got, "id", "output", "usage", "status")
+	return lacking(got, "id", "output", "usage", "status")
 }
 
 func (r *compatRun) completions(ctx context.Context) error {
@@ -170,7 +170,7 @@ func (r *compatRun) completions(ctx context.Context) error {
 	if err := r.call(ctx, "POST", "/v1/completions", object{"model": model, "prompt": "Hello", "max_tokens": 16}, &got); err != nil {
 		return err
 	}
-	return need(got, "id", "choices", "usage")
+	return lacking(got, "id", "choices", "usage")
 }
 
 func (r *compatRun) embeddings(ctx context.Context) error {
@@ -182,7 +182,7 @@ func (r *compatRun) embeddings(ctx context.Context) error {
 	if err := r.call(ctx, "POST", "/v1/embeddings", object{"model": model, "input": "Hello"}, &got); err != nil {
 		return err
 	}
-	return need(got, "data", "usage")
+	return lacking(got, "data", "usage")
 }
 
 func (r *compatRun) messages(ctx context.Context) error {
@@ -194,7 +194,7 @@ func (r *compatRun) messages(ctx context.Context) error {
 	if err := r.call(ctx, "POST", "/v1/messages", hello(model), &got); err != nil {
 		return err
 	}
-	return need(got, "id", "content", "usage", "stop_reason")
+	return lacking(got, "id", "content", "usage", "stop_reason")
 }
 
 func (r *compatRun) gemini(ctx context.Context) error {
@@ -207,7 +207,7 @@ func (r *compatRun) gemini(ctx context.Context) error {
 	if err := r.call(ctx, "POST", "/v1beta/models/"+model+":generateContent", ask, &got); err != nil {
 		return err
 	}
-	return need(got, "candidates", "usageMetadata")
+	return lacking(got, "candidates", "usageMetadata")
 }
 
 func (r *compatRun) listModels(ctx context.Context) error {
@@ -230,5 +230,5 @@ func (r *compatRun) balance(ctx context.Context) error {
 	if err := r.call(ctx, "GET", "/v1/aex/budget", nil, &got); err != nil {
 		return err
 	}
-	return need(got, "agent", "accounts")
+	return lacking(got, "agent", "accounts")
 }
