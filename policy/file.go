@@ -106,14 +106,14 @@ var onlyNamed = []string{"env", "env_file", "models_file", "providers", "routes"
 // ParseFile reads the text of a policy file strictly; errors name file, line
 // and column.
 func ParseFile(path string, data []byte, named bool) (*File, error) {
-	f := yamlFile{path}
+	f := yamlFile{path, data, fileKeySet}
 	file := &File{Path: path, Named: named, Capabilities: Open()}
 	root, err := f.parse(data)
 	if err != nil {
 		return nil, err
 	}
 	if root == nil {
-		return nil, fmt.Errorf("%s:1:1: the file is empty; write version: 1", path)
+		return nil, f.at(1, 1, "the file is empty; write version: 1")
 	}
 	var version int64
 	set := file.fields(f)
@@ -129,7 +129,7 @@ func ParseFile(path string, data []byte, named bool) (*File, error) {
 		return nil, err
 	}
 	if version == 0 {
-		return nil, f.errorf(root, "there is no version; write version: 1")
+		return nil, f.errorf(root, "there is no version; write version: 1 as the first line")
 	}
 	return file, nil
 }

@@ -106,7 +106,7 @@ func NewRegistry(s Sources) (*Registry, error) {
 	r.defaultModel = file.defaultModel
 	for _, entry := range file.byLine() {
 		r.models[entry.name] = entry
-		if err := r.compare(yamlFile{s.ModelsFile}, entry); err != nil {
+		if err := r.compare(yamlFile{name: s.ModelsFile}, entry); err != nil {
 			return nil, err
 		}
 	}

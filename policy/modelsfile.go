@@ -2,7 +2,6 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -40,14 +39,14 @@ const maxTokensLimit = 1_000_000_000
 
 // parseModelsFile reads models.yaml strictly.
 func parseModelsFile(name string, data []byte) (*modelsFile, error) {
-	f := yamlFile{name}
+	f := yamlFile{name, data, modelsKeySet}
 	m := &modelsFile{providers: map[string]Provider{}, models: map[string]*namedModel{}}
 	root, err := f.parse(data)
 	if err != nil {
 		return nil, err
 	}
 	if root == nil {
-		return nil, fmt.Errorf("%s:1:1: the file is empty; write version: 1", name)
+		return nil, f.at(1, 1, "the file is empty; write version: 1")
 	}
 	var version int64
 	var routes, defaultModel *yaml.Node
@@ -62,7 +61,7 @@ func parseModelsFile(name string, data []byte) (*modelsFile, error) {
 		return nil, err
 	}
 	if version == 0 {
-		return nil, f.errorf(root, "there is no version; write version: 1")
+		return nil, f.errorf(root, "there is no version; write version: 1 as the first line")
 	}
 	for _, entry := range m.byLine() {
 		if _, declared := m.providers[entry.provider]; declared {

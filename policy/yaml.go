@@ -3,7 +3,6 @@ package policy
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -15,7 +14,11 @@ import (
 
 // yamlFile reads a YAML file strictly: every key must be known, every value of
 // its type. Errors carry file, line and column.
-type yamlFile struct{ name string }
+type yamlFile struct {
+	name string
+	data []byte
+	keys keySet
+}
 
 // fieldSet maps the keys of a mapping to what reads their values.
 type fieldSet map[string]func(*yaml.Node) error
@@ -29,14 +32,14 @@ func (f yamlFile) parse(data []byte) (*yaml.Node, error) {
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, nil
 	} else if err != nil {
-		line := "1"
+		line := 1
 		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
-			line = m[1]
+			line, _ = strconv.Atoi(m[1]) // digits
 		}
-		return nil, fmt.Errorf("%s:%s:1: not YAML: %s; check the indentation and the quotes", f.name, line, yamlLine.ReplaceAllString(err.Error(), ""))
+		return nil, f.at(line, 1, "not YAML: %s; check the indentation and the quotes", yamlLine.ReplaceAllString(err.Error(), ""))
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s:1:1: more than one document; keep one and remove the --- lines", f.name)
+		return nil, f.at(1, 1, "more than one document; keep one and remove the --- lines")
 	}
 	if len(doc.Content) != 1 {
 		return nil, nil
@@ -45,12 +48,15 @@ func (f yamlFile) parse(data []byte) (*yaml.Node, error) {
 }
 
 func (f yamlFile) errorf(n *yaml.Node, format string, args ...any) error {
-	return fmt.Errorf("%s:%d:%d: %s", f.name, n.Line, n.Column, fmt.Sprintf(format, args...))
+	return f.at(n.Line, n.Column, format, args...)
 }
 
 // pairs visits the keys and values of a mapping, in order, each key once.
 func (f yamlFile) pairs(n *yaml.Node, what string, visit func(key, value *yaml.Node) error) error {
 	if n.Kind != yaml.MappingNode {
+		if form := f.form(what); form != "" {
+			return f.errorf(n, "%s is %s; write %s", what, kindOf(n), form)
+		}
 		return f.errorf(n, "%s is %s; write it as a mapping of keys and values", what, kindOf(n))
 	}
 	seen := map[string]int{}
@@ -82,8 +88,7 @@ func (f yamlFile) fields(n *yaml.Node, what string, set fieldSet) error {
 			for k := range set {
 				keys = append(keys, k)
 			}
-			slices.Sort(keys)
-			return f.errorf(key, "unknown key %q in %s; known are %s", key.Value, what, strings.Join(keys, ", "))
+			return f.errorf(key, "%s", f.unknownKey(key.Value, what, keys))
 		}
 		return read(value)
 	})

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
@@ -123,6 +124,10 @@ func Commands() *cobra.Command {
 func (a *app) complain(err error, hint string) {
 	for _, line := range printableLines(err.Error()) {
 		fmt.Fprintln(a.stderr, "aex: "+strings.TrimPrefix(line, "aex: "))
+	}
+	var fault *policy.FileError
+	if errors.As(err, &fault) && fault.Source != "" {
+		fmt.Fprintf(a.stderr, "aex: %5d | %s\n", fault.Line, printable(fault.Source))
 	}
 	if hint != "" {
 		fmt.Fprintln(a.stderr, "aex: hint: "+printable(hint))

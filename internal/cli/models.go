@@ -52,7 +52,7 @@ func viewModel(m policy.Model) modelView {
 
 func (a *app) modelsCommand() *cobra.Command {
 	return group("models", "look at models and their prices",
-		a.modelsListCommand(), a.modelsPriceCommand(), a.modelsReloadCommand(), a.modelsUpdateCommand())
+		a.modelsListCommand(), a.modelsPriceCommand(), a.initFileCommand(writtenModels), a.schemaCommand(writtenModels), a.modelsReloadCommand(), a.modelsUpdateCommand())
 }
 
 // loadModels reads prices and models as a run from here would.
@@ -63,7 +63,7 @@ func (a *app) loadModels(prices []string) (*settings, *policy.Registry, error) {
 	}
 	r, err := s.registry(prices, "")
 	if err != nil {
-		return nil, nil, hinted(err, "correct it; docs/models.md tells what models.yaml may say")
+		return nil, nil, hinted(err, "correct it; every key is in: aex models init -")
 	}
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.stderr, "aex: warning: "+printable(w))

@@ -193,19 +193,14 @@ func checkPace(ctx context.Context, spec *supervisor.Spec, file *policy.File, li
 }
 
 func (a *app) policyCommand() *cobra.Command {
-	return group("policy", "look at policy files", a.policyCheckCommand())
+	return group("policy", "write and check policy files", a.initFileCommand(writtenPolicy), a.policyCheckCommand(), a.schemaCommand(writtenPolicy))
 }
 
 func (a *app) policyCheckCommand() *cobra.Command {
 	return a.arguments(a.jsonFlag(&cobra.Command{
 		Use: "check [FILE]", Short: "check a policy file and tell what it says",
 		Long: "check reads FILE, or the aex.yaml that a run from here would be under.",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError("%s takes one FILE or none, not %d arguments", cmd.CommandPath(), len(args))
-			}
-			return nil
-		},
+		Args: atMostOne("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			named := ""
 			if len(args) == 1 {
@@ -221,11 +216,11 @@ func (a *app) checkPolicy(named string) error {
 	var f *failure
 	switch {
 	case errors.As(err, &f) && named != "":
-		return hinted(f.err, "docs/commands.md tells what a policy file may say")
+		return hinted(f.err, "every key is in: aex policy init -")
 	case err != nil:
 		return err
 	case file == nil:
-		return hinted(fmt.Errorf("there is no %s from %s up to the root of its repository", policy.FileName, a.dir), "make one, or name a file: aex policy check FILE")
+		return hinted(fmt.Errorf("there is no %s from %s up to the root of its repository", policy.FileName, a.dir), "make one with: aex policy init; or name a file: aex policy check FILE")
 	}
 	if a.json {
 		return a.printJSON(map[string]any{
