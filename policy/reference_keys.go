@@ -54,7 +54,7 @@ func ModelsKeys() []Key {
 		{Path: "providers", Takes: TakesKeys, Text: "providers beside the built-in ones, or built-in ones that are to be different"},
 		{Path: "providers.NAME", Takes: TakesKeys, Text: "a provider's name, of your choice"},
 		{Path: "providers.NAME.base_url", Takes: TakesText, Example: "https://llm.corp.example/v1", Text: "where it is; needed unless the name is built in"},
-		{Path: "providers.NAME.type", Takes: TakesWord, Words: []string{typeOpenAI, typeAnthropic, typeGemini}, Example: typeOpenAI, Text: "the API that it speaks"},
+		{Path: "providers.NAME.type", Takes: TakesWord, Words: []string{TypeOpenAI, TypeAnthropic, TypeGemini}, Example: TypeOpenAI, Text: "the API that it speaks"},
 		{Path: "providers.NAME.key_env", Takes: TakesText, Example: "CORP_LLM_KEY", Text: "the variable that its key is in; NAME_API_KEY without it"},
 		{Path: "providers.NAME.keyless", Takes: TakesSwitch, Example: "false", Text: "no key is sent"},
 		{Path: "providers.NAME.headers", Takes: TakesFree, Example: "{X-Team: research}", Text: "headers for each of its requests"},
