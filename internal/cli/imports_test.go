@@ -10,12 +10,14 @@ import (
 // mayImport is the shape of aex: what each package may import of the others. Everything points one way, from the command
 // line to the two that import nothing of aex's: ledger and policy, neither of which knows the other.
 var mayImport = map[string]string{
-	"main":               "internal/cli supervisor/process",
-	"internal/cli":       "internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard supervisor supervisor/environ supervisor/process supervisor/sandbox",
-	"supervisor":         "internal/plain ledger policy proxy supervisor/environ supervisor/process supervisor/sandbox",
+	"main":               "internal/cli supervisor/adapter supervisor/process",
+	"internal/cli":       "internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
+	"supervisor":         "internal/plain ledger policy proxy proxy/tunnel supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor/process": "internal/plain supervisor/sandbox",
 	"supervisor/sandbox": "internal/plain",
+	"supervisor/adapter": "policy supervisor/environ",
 	"supervisor/environ": "policy",
+	"proxy/tunnel":       "",
 	"proxy/dashboard":    "internal/plain ledger policy proxy",
 	"proxy":              "internal/plain ledger policy proxy/wire",
 	"proxy/wire":         "internal/plain policy",
