@@ -65,7 +65,7 @@ const (
 	CauseConcurrency Cause = "concurrency_limited" // calls at the same time
 	CauseCalls       Cause = "call_limit"          // calls a run
 	CauseBusy        Cause = "budget_busy"         // calls in flight hold the money
-	CauseTooDear     Cause = "call_exceeds_budget" // this call does not fit; a smaller one may
+	CauseTooLarge    Cause = "call_exceeds_budget" // this call does not fit; a smaller one may
 	CauseExhausted   Cause = "budget_exceeded"     // the budget is used up
 )
 
@@ -97,8 +97,8 @@ type Refusal struct {
 // waits ends the wait; a hold that was committed is never lost: if ctx ended
 // meanwhile the hold is still returned.
 //
-// Money that does not fit what is unspent: CauseTooDear while at least a tenth
-// of that budget is unspent, else CauseExhausted. Three CauseTooDear of a run
+// Money that does not fit what is unspent: CauseTooLarge while at least a tenth
+// of that budget is unspent, else CauseExhausted. Three CauseTooLarge of a run
 // with nothing admitted between become CauseExhausted. CauseExhausted of a run
 // marks it exhausted.
 func (l *Ledger) Admit(ctx context.Context, a Admission) (Hold, *Refusal, error) {
@@ -160,7 +160,7 @@ func (g *group) admit(o *op) error {
 		return nil
 	}
 	if slow := g.tooFast(c, a); slow != nil {
-		if slow.Cause == CauseConcurrency && g.lookForTheDead() {
+		if slow.Cause == CauseConcurrency && g.recoverDead() {
 			return g.admit(o)
 		}
 		g.deny(c, a, slow)
@@ -170,7 +170,7 @@ func (g *group) admit(o *op) error {
 		no = g.behindOthers(c, a)
 	}
 	if no != nil {
-		if g.lookForTheDead() {
+		if g.recoverDead() {
 			return g.admit(o)
 		}
 		if time.Now().Before(a.deadline) {
@@ -273,7 +273,7 @@ func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
 	out := Hold{ID: h.key.id(), Amount: amount, Agent: c.agent.name, At: g.now}
 	if c.run != nil {
 		h.run, out.Run = c.run.no, c.run.id
-		g.dear[c.run.no] = 0
+		g.tooLarge[c.run.no] = 0
 	}
 	for _, acc := range c.path {
 		acc.reserve(amount, g.at)

@@ -50,8 +50,8 @@ func (g *group) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
 		return 0, no, nil
 	}
 	cause := CauseExhausted
-	if rest > 0 && rest >= (tight.budget+9)/10 && !g.thirdTooDear(c) {
-		cause = CauseTooDear
+	if rest > 0 && rest >= (tight.budget+9)/10 && !g.thirdTooLarge(c) {
+		cause = CauseTooLarge
 	}
 	return 0, g.refuseMoney(cause, tight, a.Least), nil
 }
@@ -83,17 +83,19 @@ func (a *admitting) share(room Micros) (amount Micros, err error) {
 	return amount, nil
 }
 
-// thirdTooDear counts calls of a run that were too dear in a row.
-func (g *group) thirdTooDear(c *caller) bool {
-	return c.run != nil && g.tooDear(c.run.no) >= 2
+// thirdTooLarge tells whether the run's two calls before this one were too large
+// for its budget, too.
+func (g *group) thirdTooLarge(c *caller) bool {
+	return c.run != nil && g.countTooLarge(c.run.no) >= 2
 }
 
-// tooDear is how many calls of the run were too dear since one was admitted.
-func (g *group) tooDear(run int64) int {
-	if n, ok := g.dear[run]; ok {
+// countTooLarge is how many calls of the run were too large for its budget since
+// one was admitted.
+func (g *group) countTooLarge(run int64) int {
+	if n, ok := g.tooLarge[run]; ok {
 		return n
 	}
-	return g.w.dear[run]
+	return g.w.tooLarge[run]
 }
 
 // behindOthers makes a call wait whose money an earlier one waits for.
@@ -121,14 +123,14 @@ func (g *group) block(c *caller, a *admitting) {
 }
 
 // exhaust marks the run of a call that found its budget used up, and counts
-// the calls that were too dear.
+// the calls that were too large for it.
 func (g *group) exhaust(c *caller, no *Refusal) {
 	if c.run == nil {
 		return
 	}
 	switch {
-	case no.Cause == CauseTooDear:
-		g.dear[c.run.no] = g.tooDear(c.run.no) + 1
+	case no.Cause == CauseTooLarge:
+		g.tooLarge[c.run.no] = g.countTooLarge(c.run.no) + 1
 	case no.Cause == CauseExhausted && c.run.state == RunOpen:
 		g.setRunState(c.run, RunExhausted)
 		no.RunEnds = true

@@ -82,14 +82,14 @@ func (g *group) createAgent(n NewAgent) (*agent, *account) {
 	}
 	g.event("agent.create", ag, "", func(e *line) {
 		e.budget(acc)
-		ag.tell(e)
+		ag.describe(e)
 		e.raw("capabilities", n.Capabilities)
 	})
 	return ag, acc
 }
 
-// tell adds what an agent is allowed.
-func (ag *agent) tell(e *line) {
+// describe adds what an agent is allowed to an event.
+func (ag *agent) describe(e *line) {
 	e.text("window", string(ag.window))
 	if ag.budget != nil && ag.window != Total {
 		e.number("window_budget_micro", int64(*ag.budget))
@@ -150,11 +150,7 @@ func (g *group) openWindow(ag *agent) *account {
 
 // Agent finds a living agent by its name.
 func (l *Ledger) Agent(ctx context.Context, name string) (Agent, error) {
-	var agents []Agent
-	err := l.glance(ctx, func(db rowQuerier) (err error) {
-		agents, err = l.agents(ctx, db, `AND a.name = ?`, name)
-		return err
-	})
+	agents, err := l.agents(ctx, `AND a.name = ?`, name)
 	switch {
 	case err != nil:
 		return Agent{}, fmt.Errorf("agent %q: %w", name, err)
@@ -166,17 +162,17 @@ func (l *Ledger) Agent(ctx context.Context, name string) (Agent, error) {
 
 // Agents lists the living agents by name.
 func (l *Ledger) Agents(ctx context.Context) ([]Agent, error) {
-	agents, err := l.agents(ctx, l.read, ``)
+	agents, err := l.agents(ctx, ``)
 	if err != nil {
 		return nil, fmt.Errorf("listing agents: %w", err)
 	}
 	return agents, nil
 }
 
-func (l *Ledger) agents(ctx context.Context, db rowQuerier, where string, args ...any) ([]Agent, error) {
+func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent, error) {
 	now := l.now().UTC()
 	starts := []any{Daily.start(now).UnixMilli(), Weekly.start(now).UnixMilli(), Monthly.start(now).UnixMilli()}
-	rs, err := db.QueryContext(ctx, `SELECT a.id, a.name, a.budget_micro, a."window", a.rpm_limit, a.tpm_limit, a.concurrency_limit,
+	rs, err := l.read.QueryContext(ctx, `SELECT a.id, a.name, a.budget_micro, a."window", a.rpm_limit, a.tpm_limit, a.concurrency_limit,
 			a.capabilities, a.paused, a.created_at, coalesce(t.last_at, 0),
 			coalesce(c.id, 0), coalesce(c.parent, 0), c.budget_micro, coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0)
 		FROM agent a JOIN account t ON t.agent_id = a.id AND t.kind = 'agent'

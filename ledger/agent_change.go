@@ -73,7 +73,7 @@ func (g *group) setAgent(ag *agent, c AgentChange) {
 		if acc != nil {
 			e.budget(acc)
 		}
-		ag.tell(e)
+		ag.describe(e)
 		e.raw("capabilities", c.Capabilities)
 	})
 	if !wasPaced && ag.limits.paced() {

@@ -37,19 +37,7 @@ func TestTokens(t *testing.T) {
 	if no := call(t, other, ledger.Admission{Token: run}, 0); no == nil || no.Cause != ledger.CauseToken {
 		t.Fatalf("%+v", no)
 	}
-	c.step(time.Minute)
-	if _, err := l.Authenticate(ctx, run); !errors.Is(err, ledger.ErrExpired) {
-		t.Fatal(err)
-	}
-	if no := call(t, l, ledger.Admission{Token: run}, 0); no == nil || no.Cause != ledger.CauseToken {
-		t.Fatalf("%+v", no)
-	}
-	if err := l.ExtendToken(ctx, run, c.now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if id, err := l.Authenticate(ctx, run); err != nil || id.RunState != ledger.RunOpen {
-		t.Fatalf("%+v %v", id, err)
-	}
+	expireAndExtend(t, l, c, run)
 	fresh := ledger.HashToken("fresh")
 	if err := other.RotateToken(ctx, ledger.NewToken{Hash: fresh, Agent: "x", Scope: ledger.Execution}); err != nil {
 		t.Fatal(err)
@@ -77,6 +65,25 @@ func TestTokens(t *testing.T) {
 		t.Fatalf("%+v", no)
 	}
 	if id, err := l.Authenticate(ctx, run); err != nil || id.RunState != ledger.RunEnding {
+		t.Fatalf("%+v %v", id, err)
+	}
+}
+
+// expireAndExtend lets a run's token expire, and has it extended.
+func expireAndExtend(t *testing.T, l *ledger.Ledger, c *clock, run ledger.TokenHash) {
+	t.Helper()
+	ctx := t.Context()
+	c.step(time.Minute)
+	if _, err := l.Authenticate(ctx, run); !errors.Is(err, ledger.ErrExpired) {
+		t.Fatal(err)
+	}
+	if no := call(t, l, ledger.Admission{Token: run}, 0); no == nil || no.Cause != ledger.CauseToken {
+		t.Fatalf("%+v", no)
+	}
+	if err := l.ExtendToken(ctx, run, c.now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := l.Authenticate(ctx, run); err != nil || id.RunState != ledger.RunOpen {
 		t.Fatalf("%+v %v", id, err)
 	}
 }

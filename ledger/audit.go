@@ -39,7 +39,7 @@ type audit struct {
 	l      *Ledger
 	tx     *sql.Tx
 	heads  headLines
-	story  story
+	replay replay
 	result Audit
 }
 
@@ -55,7 +55,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 		return Audit{}, fmt.Errorf("auditing: %w", l.explain(err))
 	}
 	defer tx.Rollback() // it has only read
-	a := &audit{l: l, tx: tx, heads: heads, story: newStory()}
+	a := &audit{l: l, tx: tx, heads: heads, replay: newReplay()}
 	for _, c := range []struct {
 		name  string
 		check func(context.Context) (string, error)
@@ -150,7 +150,7 @@ func (a *audit) beginning(ctx context.Context, first int64) (mark, string, error
 	if err != nil {
 		return mark{}, "", err
 	}
-	var line storyLine
+	var line replayedEvent
 	if err := json.Unmarshal(body, &line); err != nil || line.Folded == nil || line.Folded.Through != first-1 {
 		return mark{}, fmt.Sprintf("events before %d are missing, and no checkpoint tells of them", first), nil
 	}
@@ -158,11 +158,11 @@ func (a *audit) beginning(ctx context.Context, first int64) (mark, string, error
 	if err != nil || len(hash) != len(chainHash{}) {
 		return mark{}, "the checkpoint's hash is not one", nil
 	}
-	a.story.startFrom(line.Folded)
+	a.replay.startFrom(line.Folded)
 	return mark{first - 1, chainHash(hash)}, "", nil
 }
 
-// link checks one event against the one before and adds it to the story.
+// link checks one event against the one before and adds it to what the trail says.
 func (a *audit) link(prev *mark, seq int64, body, hash []byte) string {
 	if seq != prev.seq+1 {
 		return fmt.Sprintf("event %d is missing", prev.seq+1)
@@ -172,14 +172,14 @@ func (a *audit) link(prev *mark, seq int64, body, hash []byte) string {
 		return fmt.Sprintf("event %d is not the one that was written: its hash does not fit", seq)
 	}
 	*prev = next
-	var e storyLine
+	var e replayedEvent
 	if err := json.Unmarshal(body, &e); err != nil {
 		return fmt.Sprintf("event %d cannot be read: %v", seq, err)
 	}
 	if e.Seq != seq || e.Ledger != a.l.id || e.Chain != a.l.chain {
 		return fmt.Sprintf("event %d says that it is event %d of ledger %s", seq, e.Seq, e.Ledger)
 	}
-	a.story.add(e)
+	a.replay.add(e)
 	return ""
 }
 
@@ -195,13 +195,13 @@ func (a *audit) head(ctx context.Context) (string, error) {
 // sums checks promise 4 and, with the budgets, promise 1.
 func (a *audit) sums(ctx context.Context) (string, error) {
 	return a.eachAccount(ctx, func(acc *account) string {
-		if told := a.story.costs[acc.id]; told != acc.spent+acc.overrun {
+		if told := a.replay.costs[acc.id]; told != acc.spent+acc.overrun {
 			return fmt.Sprintf("account %d has spent %d and overrun %d, its events say %d", acc.id, acc.spent, acc.overrun, told)
 		}
-		delete(a.story.costs, acc.id)
+		delete(a.replay.costs, acc.id)
 		return ""
 	}, func() string {
-		for id := range a.story.costs {
+		for id := range a.replay.costs {
 			return fmt.Sprintf("account %d is gone, its events are not", id)
 		}
 		return ""
@@ -210,7 +210,7 @@ func (a *audit) sums(ctx context.Context) (string, error) {
 
 func (a *audit) budgets(ctx context.Context) (string, error) {
 	return a.eachAccount(ctx, func(acc *account) string {
-		was, told := a.story.budgets[acc.id]
+		was, told := a.replay.budgets[acc.id]
 		target := was.Target
 		switch {
 		case !told:
@@ -296,7 +296,7 @@ func (a *audit) calls(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return a.eachAccount(ctx, func(acc *account) string {
-		if told := a.story.calls[acc.id]; acc.calls != told+open[acc.id] {
+		if told := a.replay.calls[acc.id]; acc.calls != told+open[acc.id] {
 			return fmt.Sprintf("account %d let %d calls through, its events and open holds say %d", acc.id, acc.calls, told+open[acc.id])
 		}
 		return ""

@@ -14,10 +14,10 @@ func (a *audit) tally(ctx context.Context) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case billed != a.story.billed:
-		return fmt.Sprintf("the hourly sums say %d, the events %d", billed, a.story.billed), nil
-	case denied != a.story.denied:
-		return fmt.Sprintf("the hourly sums say %d refusals, the events %d", denied, a.story.denied), nil
+	case billed != a.replay.billed:
+		return fmt.Sprintf("the hourly sums say %d, the events %d", billed, a.replay.billed), nil
+	case denied != a.replay.denied:
+		return fmt.Sprintf("the hourly sums say %d refusals, the events %d", denied, a.replay.denied), nil
 	}
 	// To the account of a run that has others inside, theirs is charged too.
 	return a.first(ctx, `SELECT 'run ' || r.id || ' has spent ' || (c.spent_micro + c.overrun_micro) || ', its hourly sums say ' || coalesce(t.cost, 0)

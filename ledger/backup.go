@@ -75,15 +75,15 @@ func (l *Ledger) prune(ctx context.Context, before time.Time) (Pruned, error) {
 }
 
 // foldable reads the trail up to the first event that is not before t, and
-// returns the place and the story there. It refuses a trail that is damaged.
-func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, story, error) {
-	none := newStory()
+// returns the place and what the trail says there. It refuses a trail that is damaged.
+func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, replay, error) {
+	none := newReplay()
 	tx, err := l.read.BeginTx(ctx, nil)
 	if err != nil {
 		return mark{}, none, l.explain(err)
 	}
 	defer tx.Rollback() // it has only read
-	a := &audit{l: l, tx: tx, story: none}
+	a := &audit{l: l, tx: tx, replay: none}
 	var first, last int64
 	if err := tx.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event_log`).Scan(&first, &last); err != nil {
 		return mark{}, none, l.explain(err)
@@ -116,7 +116,7 @@ func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, story, error)
 	if prev.seq == start {
 		return mark{}, none, l.explain(rs.Err())
 	}
-	return prev, a.story, l.explain(rs.Err())
+	return prev, a.replay, l.explain(rs.Err())
 }
 
 func damaged(why string) error {

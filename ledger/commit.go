@@ -25,7 +25,7 @@ func (w *writer) commitGroup(ops []*op, wait bool, lockErr error) (*group, []*op
 		failed := err
 		var there bool
 		g.release()
-		if there, err = w.reopenAndLook(g); err != nil {
+		if there, err = w.reopenAndCheck(g); err != nil {
 			return nil, ops, w.breakWith(errors.Join(failed, err))
 		}
 		if there {
@@ -48,7 +48,7 @@ func (w *writer) breakWith(err error) error {
 }
 
 // attempt runs the operations in one transaction and commits it. With wait it
-// writes them and then waits for company, which is to find that work done.
+// writes them, and then waits for an operation to share the commit with.
 func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 	if id, err := identify(w.l.path); err != nil {
 		return nil, ops, err
@@ -70,10 +70,10 @@ func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 		if err := g.flush(); err != nil {
 			return g, ops, err
 		}
-		came := inOrder(w.queued(w.company(nil)))
+		came := inOrder(w.queued(w.awaitAnother(nil)))
 		ops = append(ops, came...)
 		began = time.Now()
-		g.look()
+		g.readClock()
 		if err := g.decide(came); err != nil {
 			return g, ops, err
 		}
@@ -103,11 +103,11 @@ func (w *writer) published(g *group) {
 		w.l.identities.forget()
 	}
 	for _, c := range g.runChanges {
-		w.l.watchers.tell(c.id, c.state)
+		w.l.watchers.wake(c.id)
 	}
-	for run, n := range g.dear {
-		if w.dear[run] = n; n == 0 {
-			delete(w.dear, run)
+	for run, n := range g.tooLarge {
+		if w.tooLarge[run] = n; n == 0 {
+			delete(w.tooLarge, run)
 		}
 	}
 	for _, h := range g.ended {

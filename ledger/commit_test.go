@@ -140,21 +140,11 @@ func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
 			commits := 0
 			failing(l, func(try int, exec func(string) error) error { commits = try; return c.commit(try, exec) })
 			conn := func() (c *sql.Conn) {
-				_ = l.commitOne(t.Context(), func(g *group) error { g.w.patience, c = time.Minute, g.w.conn; return nil })
+				_ = l.commitOne(t.Context(), func(g *group) error { g.w.lazyWait, c = time.Minute, g.w.conn; return nil })
 				return c
 			}
 			before := conn()
-			begun := make(chan bool, 1)
-			_ = l.commitOne(t.Context(), func(*group) error {
-				l.now = func() time.Time {
-					select {
-					case begun <- true:
-					default:
-					}
-					return time.Now()
-				}
-				return nil
-			})
+			begun := nextTransaction(t, l)
 			settled := l.SettleLater(t.Context(), h.ID, Settlement{How: Settled, Cost: 7})
 			<-begun // without the hold
 			next := admit()
@@ -173,6 +163,22 @@ func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
 			audited(t, l)
 		})
 	}
+}
+
+// nextTransaction tells when the writer has begun one.
+func nextTransaction(t *testing.T, l *Ledger) <-chan bool {
+	begun := make(chan bool, 1)
+	_ = l.commitOne(t.Context(), func(*group) error {
+		l.now = func() time.Time {
+			select {
+			case begun <- true:
+			default:
+			}
+			return time.Now()
+		}
+		return nil
+	})
+	return begun
 }
 
 // TestRefusalsAreCountedOnce, also when the commit of their group failed and
@@ -272,7 +278,7 @@ func TestOneRefusalHurtsNobodyElse(t *testing.T) {
 	}
 	close(hold)
 	wg.Wait()
-	if !errors.Is(settleErr, ErrHoldEnded) || !errors.Is(createErr, ErrExists) || no == nil || no.Cause != CauseTooDear || got.Amount != 5 {
+	if !errors.Is(settleErr, ErrHoldEnded) || !errors.Is(createErr, ErrExists) || no == nil || no.Cause != CauseTooLarge || got.Amount != 5 {
 		t.Fatalf("%v, %v, %+v, %+v", settleErr, createErr, no, got)
 	}
 	audited(t, l)

@@ -81,9 +81,9 @@ func (w *writer) disconnect() error {
 	return errors.Join(errs...)
 }
 
-// reopenAndLook tells whether a group whose commit failed is in the file
+// reopenAndCheck tells whether a group whose commit failed is in the file
 // nevertheless. Closing the connection rolls back what was not committed.
-func (w *writer) reopenAndLook(g *group) (there bool, err error) {
+func (w *writer) reopenAndCheck(g *group) (there bool, err error) {
 	w.rows = newRows()
 	closeErr := w.disconnect()
 	if _, err := w.connect(context.Background()); err != nil {
@@ -108,16 +108,6 @@ func (w *writer) run1(query string, args ...any) (sql.Result, error) {
 		return nil, err
 	}
 	return s.ExecContext(context.Background(), args...)
-}
-
-// QueryContext is that of sql.Conn, but that nobody's context interrupts the
-// writer's connection.
-func (w *writer) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := w.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.Query(args...)
 }
 
 func (w *writer) prepare(query string) (*sql.Stmt, error) {

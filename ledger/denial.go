@@ -17,16 +17,16 @@ type denialKey struct {
 // denial counts refusals that have not been told yet. The first one is told at
 // once, those of the following second together.
 type denial struct {
-	since time.Time // by the process's own clock
-	count int64
-	agent *agent
-	run   *run
-	tell  func(e *line)
+	since   time.Time // by the process's own clock
+	count   int64
+	agent   *agent
+	run     *run
+	members func(e *line)
 }
 
 func denialAction(c Cause) string {
 	switch c {
-	case CauseBusy, CauseTooDear, CauseExhausted:
+	case CauseBusy, CauseTooLarge, CauseExhausted:
 		return "budget.deny"
 	case CauseRequests, CauseTokens, CauseConcurrency:
 		return "rate.deny"
@@ -59,7 +59,7 @@ func (g *group) deny(c *caller, a *admitting, no *Refusal) {
 	})
 }
 
-func (g *group) count(ag *agent, r *run, code string, tell func(e *line)) {
+func (g *group) count(ag *agent, r *run, code string, members func(e *line)) {
 	key := denialKey{agent: ag.id, code: code}
 	if r != nil {
 		key.run = r.no
@@ -71,7 +71,7 @@ func (g *group) count(ag *agent, r *run, code string, tell func(e *line)) {
 	}
 	d.count++
 	g.counted = append(g.counted, d)
-	d.agent, d.run, d.tell = ag, r, tell
+	d.agent, d.run, d.members = ag, r, members
 }
 
 // uncount takes back what a group counted that is not in the file: its
@@ -82,6 +82,16 @@ func (g *group) uncount() {
 	}
 	for _, d := range g.counted {
 		d.count--
+	}
+}
+
+// tellDenialsOf has this group tell of the refusals that a run has had, not
+// after their second is over.
+func (g *group) tellDenialsOf(r *run) {
+	for key, d := range g.w.denied {
+		if key.run == r.no {
+			d.since = time.Time{}
+		}
 	}
 }
 
@@ -110,7 +120,7 @@ func (g *group) flushDenials() {
 			g.event(denialAction(Cause(key.code)), d.agent, d.run.name(), func(e *line) {
 				e.text("cause", key.code)
 				e.number("count", d.count)
-				d.tell(e)
+				d.members(e)
 			})
 			g.tallyRow(tallyKey{run: key.run, agent: key.agent, cause: key.code}).calls += d.count
 			if key.run != 0 {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"runtime"
+	"time"
 )
 
 // What the benchmarks run beside the ledger.
@@ -20,3 +21,12 @@ func WaitForWaiting(l *Ledger, n int) {
 		})
 	}
 }
+
+// ShareCommits turns on or off what sharing.go says it buys: that a settlement
+// waits for the next hold.
+func ShareCommits(l *Ledger, wait time.Duration) {
+	_ = l.commitOne(context.Background(), func(g *group) error { g.w.lazyWait = wait; return nil })
+}
+
+// LazyWait is how long it waits.
+const LazyWait = lazyWait

@@ -31,12 +31,12 @@ type group struct {
 	identity   bool // what tokens may do is changed here
 	stale      bool // another process has written
 	committing bool
-	looked     bool           // for the dead
+	ownersSeen bool           // dead owners were looked for
 	blocked    map[int64]bool // accounts that an earlier call waits for
-	dear       map[int64]int  // run -> calls too dear in a row, where it changed
+	tooLarge   map[int64]int  // as the writer's, where it changed
 	runChanges []runChange
 	recovered  []Recovered
-	graves     []*os.File       // locked files of the dead
+	deadOwners []*os.File       // their files, locked until the commit
 	suspects   map[holdKey]bool // holds that Sweep was told nobody owns
 	counted    []*denial        // one for each refusal of this group
 	told       []denialKey      // refusals that this group tells of
@@ -54,8 +54,8 @@ type runChange struct {
 }
 
 func (w *writer) begin() (*group, error) {
-	g := &group{w: w, blocked: make(map[int64]bool), dear: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
-	g.look()
+	g := &group{w: w, blocked: make(map[int64]bool), tooLarge: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
+	g.readClock()
 	var version int64
 	g.rows = w.rows
 	g.query(`PRAGMA data_version`, nil, &version)
@@ -68,8 +68,8 @@ func (w *writer) begin() (*group, error) {
 	return g, g.err
 }
 
-// look reads the clock for what is decided next.
-func (g *group) look() {
+// readClock sets the time of what is decided next.
+func (g *group) readClock() {
 	g.now = g.w.l.now().UTC()
 	g.at = g.now.UnixMilli()
 }
@@ -132,8 +132,8 @@ func (g *group) last() mark {
 	return g.rows.last
 }
 
-// event adds one to the trail. tell adds its members; it must not add events.
-func (g *group) event(action string, ag *agent, r RunID, tell func(e *line)) (seq int64) {
+// event adds one to the trail. members adds its members; it must not add events.
+func (g *group) event(action string, ag *agent, r RunID, members func(e *line)) (seq int64) {
 	prev := g.last()
 	e := line{b: make([]byte, 0, 768)}
 	e.b = append(e.b, '{')
@@ -151,8 +151,8 @@ func (g *group) event(action string, ag *agent, r RunID, tell func(e *line)) (se
 		e.text("agent_id", publicID(ag.id))
 	}
 	e.text("run", string(r))
-	if tell != nil {
-		tell(&e)
+	if members != nil {
+		members(&e)
 	}
 	e.b = append(e.b, '}')
 	g.append(e.b, seq)
@@ -280,21 +280,21 @@ type rowsQuery struct {
 	n      int
 }
 
-// isThere looks in the reopened file for a group whose commit failed. The
+// isThere searches the reopened file for a group whose commit failed. The
 // group holds the writers' lock, so nobody else can have written meanwhile: its
 // last event, its last hold or the absence of what it ended says it all.
 func (g *group) isThere() (bool, error) {
-	look := &group{w: g.w, rows: g.w.rows}
+	file := &group{w: g.w, rows: g.w.rows}
 	var n int
 	switch {
 	case len(g.events) > 0:
-		look.query(`SELECT count(*) FROM event_log WHERE seq = ? AND hash = ?`, []any{g.lastEvent.seq, g.lastEvent.hash[:]}, &n)
+		file.query(`SELECT count(*) FROM event_log WHERE seq = ? AND hash = ?`, []any{g.lastEvent.seq, g.lastEvent.hash[:]}, &n)
 	case len(g.newHolds) > 0:
 		k := g.newHolds[len(g.newHolds)-1].key
-		look.query(`SELECT count(*) FROM hold WHERE owner = ? AND n = ?`, []any{int64(k.owner), k.n}, &n)
+		file.query(`SELECT count(*) FROM hold WHERE owner = ? AND n = ?`, []any{int64(k.owner), k.n}, &n)
 	case len(g.ended) > 0:
 		k := g.ended[0].key
-		look.query(`SELECT 1 - count(*) FROM hold WHERE owner = ? AND n = ?`, []any{int64(k.owner), k.n}, &n)
+		file.query(`SELECT 1 - count(*) FROM hold WHERE owner = ? AND n = ?`, []any{int64(k.owner), k.n}, &n)
 	}
-	return n == 1, look.err
+	return n == 1, file.err
 }

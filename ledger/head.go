@@ -34,7 +34,7 @@ type headLine struct {
 	path  string
 }
 
-// headLines are those of a home, by path: a copy has a line of its own.
+// headLines are the lines of a home, by path: a copy of a ledger has its own.
 type headLines map[string]headLine
 
 // headFile keeps a headLine of every ledger outside the database. It may lag
@@ -86,13 +86,12 @@ func (h *headFile) follow() {
 			return
 		case <-pause.C:
 		}
-		_ = h.store()
+		_ = h.store(h.l.read)
 	}
 }
 
-// close takes a last look at the ledger. The write that it returns is the
-// slower half, and may come when the ledger is closed.
-func (h *headFile) close() (write func() error) {
+// close ends follow and writes the line of this ledger for the last time.
+func (h *headFile) close() error {
 	select {
 	case <-h.l.done:
 	default: // Open failed half-way; nothing else will end follow.
@@ -100,41 +99,40 @@ func (h *headFile) close() (write func() error) {
 	}
 	<-h.ended
 	if h.l.write != nil && h.l.write.conn != nil {
-		return h.look(h.l.write.conn) // the writer has stopped
+		return h.store(h.l.write.conn) // the writer has stopped
 	}
-	return h.look(h.l.read)
+	return h.store(h.l.read)
 }
 
-// store writes the line of this ledger.
-func (h *headFile) store() error { return h.look(h.l.read)() }
-
-// look finds where the ledger is, to be written. It looks after it has the
-// lock, so that no process puts back what another has written; the write that
-// it returns frees that, and must be called.
-func (h *headFile) look(db querier) (write func() error) {
+// store writes the line of this ledger, if anything was committed since it was
+// last written.
+func (h *headFile) store(db querier) error {
 	if !h.moved.Swap(false) {
-		return func() error { return nil }
-	}
-	lock, err := os.OpenFile(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
-		err = lockFile(lock)
-	}
-	var now headLine
-	if err == nil {
-		now, err = h.l.place(context.Background(), db)
-		err = h.l.explain(err)
-	}
-	return func() error {
-		defer lock.Close() // frees the lock; nothing was written to it
-		if err == nil {
-			err = h.write(now)
-		}
-		if err != nil {
-			h.moved.Store(true)
-			return fmt.Errorf("writing the head: %w", err)
-		}
 		return nil
 	}
+	if err := h.readAndWrite(db); err != nil {
+		h.moved.Store(true)
+		return fmt.Errorf("writing the head: %w", err)
+	}
+	return nil
+}
+
+// readAndWrite reads where the ledger is when it has the lock, so that no
+// process puts back what another has written.
+func (h *headFile) readAndWrite(db querier) error {
+	lock, err := os.OpenFile(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // frees the lock; nothing was written to it
+	if err := lockFile(lock); err != nil {
+		return err
+	}
+	now, err := h.l.place(context.Background(), db)
+	if err != nil {
+		return h.l.explain(err)
+	}
+	return h.write(now)
 }
 
 // write puts the line of this ledger among those of the others, unless a newer
@@ -190,7 +188,8 @@ func (lines headLines) moved(path, id string) bool {
 }
 
 // of is where a ledger is known to have been: at its path, or where it was
-// before it moved. What is a copy of one that is still elsewhere is not known.
+// before it moved. A copy of a ledger that is still where it was is not known:
+// it may be older.
 func (lines headLines) of(path, id string) (was headLine, known bool) {
 	if was, known = lines[path]; known && was.id == id {
 		return was, true

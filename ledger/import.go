@@ -149,7 +149,7 @@ func (g *group) importAgent(o oldAgent) (*agent, *account) {
 		t.Expires = oldTime(o.expires.String, time.UnixMilli(1))
 	}
 	if g.err == nil && (o.token.String != "" || o.tokenHash.String != "") {
-		g.event("token.add", ag, "", t.tell)
+		g.event("token.add", ag, "", t.describe)
 		g.insertToken(t, ag.id, 0)
 	}
 	return ag, acc

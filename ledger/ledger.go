@@ -34,7 +34,7 @@
 // All writes go through one goroutine, the writer (writer.go), which commits
 // the operations that wait for it together. They decide on rows kept in memory
 // (rows.go), which the writer trusts only while no other process has written.
-// Reads use connections of their own, but for glances (readers.go).
+// Reads use connections of their own (readers.go).
 package ledger
 
 import (
@@ -152,16 +152,13 @@ func (l *Ledger) Close() error {
 
 // release closes what has been opened. The writer's connection is the last to
 // close: only it can move the write-ahead log into the file.
-func (l *Ledger) release() (err error) {
+func (l *Ledger) release() error {
 	var errs []error
 	if l.write != nil {
 		l.write.stop()
 	}
 	if l.head != nil {
-		written := make(chan error, 1)
-		write := l.head.close()
-		go func() { written <- write() }()
-		defer func() { err = errors.Join(err, <-written) }()
+		errs = append(errs, l.head.close())
 	}
 	if l.read != nil {
 		errs = append(errs, l.read.Close())
@@ -179,7 +176,8 @@ func (l *Ledger) release() (err error) {
 // on every Admit and Settle answers ErrBroken. A run must end.
 func (l *Ledger) Broken() <-chan struct{} { return l.broken }
 
-// Recovered is what Open, the periodic look and Sweep settled in full.
+// Recovered is what was settled in full, by Open, from time to time, and by
+// Sweep.
 func (l *Ledger) Recovered() []Recovered {
 	l.recoveredMu.Lock()
 	defer l.recoveredMu.Unlock()

@@ -144,7 +144,7 @@ func TestRefusalUsesUpNothing(t *testing.T) {
 	l := openAt(t, t.TempDir(), newClock())
 	token := agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(1000), Limits: ledger.Limits{RequestsPerMinute: 1, Concurrency: 1}})
 	for range 3 {
-		if no := call(t, l, ledger.Admission{Token: token, Least: 2000, Most: 2000}, 0); no == nil || no.Cause != ledger.CauseTooDear {
+		if no := call(t, l, ledger.Admission{Token: token, Least: 2000, Most: 2000}, 0); no == nil || no.Cause != ledger.CauseTooLarge {
 			t.Fatalf("%+v", no)
 		}
 	}

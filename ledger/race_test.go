@@ -104,43 +104,11 @@ func TestProcessesRaceForTheLast(t *testing.T) {
 			l := open(t, dir)
 			c.agent.Name = "shared"
 			agent(t, l, c.agent)
-			stay, done, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
+			p := part{Dir: dir, Token: "token of shared", Callers: 32, Amount: amount, Settle: c.settle, Share: c.share, Wait: time.Minute}
+			if !c.settle {
+				p.Wait = 100 * time.Millisecond // nobody will make room
 			}
-			defer stay.Close()
-			var children []*process
-			for range 8 {
-				p := part{Dir: dir, Token: "token of shared", Callers: 32, Amount: amount, Settle: c.settle, Share: c.share, Wait: time.Minute}
-				if !c.settle {
-					p.Wait = 100 * time.Millisecond // nobody will make room
-				}
-				children = append(children, startProcess(t, "race", p, nil, stay))
-			}
-			for _, p := range children {
-				p.line(t)
-			}
-			for _, p := range children {
-				p.in.Close()
-			}
-			total, shares, longest := 0, []int{}, time.Duration(0)
-			for _, p := range children {
-				var r raced
-				if err := json.Unmarshal([]byte(p.line(t)), &r); err != nil {
-					t.Fatal(err)
-				}
-				if len(r.Causes) != 1 || r.Causes[c.cause] != 32 {
-					t.Errorf("refusals %v, want all %s", r.Causes, c.cause)
-				}
-				total, shares, longest = total+r.Admitted, append(shares, r.Admitted), max(longest, r.Longest)
-			}
-			verify(t, l)
-			done.Close()
-			for _, p := range children {
-				if err := p.Wait(); err != nil {
-					t.Error(err)
-				}
-			}
+			total, shares, longest := raceOfEight(t, l, p, c.cause)
 			t.Logf("%d calls; shares %v; longest wait %v", total, shares, longest)
 			if c.want >= 0 && total != c.want {
 				t.Errorf("%d calls were admitted, want %d", total, c.want)
@@ -151,4 +119,44 @@ func TestProcessesRaceForTheLast(t *testing.T) {
 			}
 		})
 	}
+}
+
+// raceOfEight has eight processes play the part at once, and returns how many
+// calls were admitted, how many of them to each, and the longest wait. Who is
+// refused is refused for cause.
+func raceOfEight(t *testing.T, l *ledger.Ledger, p part, cause ledger.Cause) (total int, shares []int, longest time.Duration) {
+	t.Helper()
+	stay, done, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stay.Close()
+	var children []*process
+	for range 8 {
+		children = append(children, startProcess(t, "race", p, nil, stay))
+	}
+	for _, p := range children {
+		p.line(t)
+	}
+	for _, p := range children {
+		p.in.Close()
+	}
+	for _, p := range children {
+		var r raced
+		if err := json.Unmarshal([]byte(p.line(t)), &r); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Causes) != 1 || r.Causes[cause] != 32 {
+			t.Errorf("refusals %v, want all %s", r.Causes, cause)
+		}
+		total, shares, longest = total+r.Admitted, append(shares, r.Admitted), max(longest, r.Longest)
+	}
+	verify(t, l)
+	done.Close()
+	for _, p := range children {
+		if err := p.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	return total, shares, longest
 }

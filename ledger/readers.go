@@ -3,9 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +15,6 @@ type readers struct {
 
 	mu    sync.Mutex
 	stmts map[string]*sql.Stmt
-	used  atomic.Bool // there is a connection, or soon
 }
 
 // stmtsMax bounds how many statements are kept. The texts are the package's
@@ -38,7 +35,6 @@ func openReaders(path string) (*readers, error) {
 // prepared is the query's statement, or nil: then it is to be run as text,
 // which tells what is wrong with it.
 func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
-	r.used.Store(true)
 	r.mu.Lock()
 	s, full := r.stmts[query], len(r.stmts) >= stmtsMax
 	r.mu.Unlock()
@@ -57,36 +53,6 @@ func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 	}
 	r.stmts[query] = made
 	return made
-}
-
-// rowQuerier is the readers or the writer.
-type rowQuerier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-// glance is for the small queries of a run's beginning and end. They are asked
-// of the writer's connection as long as no reader is there: to open one takes
-// longer than to make a run. What the caller has committed is seen, and so may
-// be what others are about to. read may be called again.
-func (l *Ledger) glance(ctx context.Context, read func(db rowQuerier) error) error {
-	if l.write == nil || l.read.used.Load() {
-		return read(l.read)
-	}
-	err := l.commitOne(ctx, func(g *group) error { return g.read(read) })
-	if errors.Is(err, ErrBroken) {
-		return read(l.read)
-	}
-	return err
-}
-
-// read shows to a query of the readers' all of what the group has done so far.
-// Its error loses the group, which is then done again, as any of the writer's
-// does: SQLite may have taken the whole transaction back.
-func (g *group) read(query func(db rowQuerier) error) error {
-	if g.flush() == nil {
-		g.fail(query(g.w))
-	}
-	return g.err
 }
 
 // QueryContext is that of sql.DB.

@@ -14,7 +14,7 @@ const recoveredKept = 30 * 24 * time.Hour
 func (l *Ledger) recoverDead(ctx context.Context) error {
 	var named map[ownerID]bool
 	err := l.commitOne(ctx, func(g *group) error {
-		g.lookForTheDead()
+		g.recoverDead()
 		named = g.namedOwners()
 		g.exec(`DELETE FROM hold WHERE state = 'recovered' AND at < ?`, g.at-recoveredKept.Milliseconds())
 		return g.err
@@ -74,13 +74,13 @@ func (g *group) namedOwners() map[ownerID]bool {
 	return named
 }
 
-// lookForTheDead recovers what dead owners left. Once a group: it is asked for
+// recoverDead recovers what dead owners left, once a group. It is asked for
 // before a call is told that others hold what it needs.
-func (g *group) lookForTheDead() (found bool) {
-	if g.looked {
+func (g *group) recoverDead() (found bool) {
+	if g.ownersSeen {
 		return false
 	}
-	g.looked = true
+	g.ownersSeen = true
 	for id := range g.namedOwners() {
 		if id == g.w.l.owner.id || g.err != nil {
 			continue
@@ -89,15 +89,15 @@ func (g *group) lookForTheDead() (found bool) {
 		g.fail(err)
 		if dead {
 			found = true
-			g.bury(id)
-			g.graves = append(g.graves, file)
+			g.endOwner(id)
+			g.deadOwners = append(g.deadOwners, file)
 		}
 	}
 	return found
 }
 
-// bury settles the holds of a dead owner in full and ends its runs.
-func (g *group) bury(id ownerID) {
+// endOwner settles the holds of a dead owner in full and ends its runs.
+func (g *group) endOwner(id ownerID) {
 	for _, h := range g.holdsOf(id) {
 		g.recover(h, "owner died")
 	}
@@ -173,17 +173,17 @@ func (g *group) recover(h *hold, why string) {
 	g.recovered = append(g.recovered, Recovered{h.key.id(), ag.name, r.name(), h.amount})
 }
 
-// release frees the locks of the dead, after the commit.
+// release frees the locks of dead owners, after the commit.
 func (g *group) release() {
 	if g == nil {
 		return
 	}
-	for _, f := range g.graves {
+	for _, f := range g.deadOwners {
 		if f != nil {
 			_ = f.Close() // nothing was written to it
 		}
 	}
-	g.graves = nil
+	g.deadOwners = nil
 }
 
 // remember keeps what was recovered for Recovered, the newest thousand.

@@ -113,19 +113,9 @@ func (g *group) openRun(n NewRun) (Run, error) {
 			return none, mayNot{err}
 		}
 	}
-	parent := g.total(ag.id)
-	var parentRun int64
-	if n.Parent != "" {
-		p, err := g.runNamed(n.Parent)
-		switch {
-		case err != nil:
-			return none, err
-		case p.state == RunEnding || p.state == RunEnded:
-			return none, fmt.Errorf("%w: run %s has ended", ErrInvalid, p.id)
-		case p.agent != ag.id || p.owner != g.w.l.owner.id:
-			return none, fmt.Errorf("%w: run %s is another agent's or process's", ErrInvalid, p.id)
-		}
-		parent, parentRun = g.account(p.account), p.no
+	parent, outer, err := g.parentOf(n, ag)
+	if err != nil {
+		return none, err
 	}
 	if g.tokenKnown(n.Token) {
 		return none, fmt.Errorf("token: %w", ErrExists)
@@ -137,7 +127,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 	acc := &account{agent: ag.id, parent: parent.id, kind: RunAccount}
 	acc.retarget(n.Budget)
 	g.insertAccount(acc)
-	r := &run{agent: ag.id, parent: parentRun, account: acc.id, id: id, owner: g.w.l.owner.id, state: RunOpen, maxCalls: n.MaxCalls}
+	r := &run{agent: ag.id, parent: outer.number(), account: acc.id, id: id, owner: g.w.l.owner.id, state: RunOpen, maxCalls: n.MaxCalls}
 	r.firstSeq = g.event("run.open", ag, id, func(e *line) {
 		e.budget(acc)
 		e.text("parent", string(n.Parent))
@@ -148,7 +138,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 	})
 	r.no = g.exec(`INSERT INTO run (id, agent_id, parent, account_id, owner, state, program, max_calls, policy, metered, started_at, first_seq)
 		VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)`,
-		string(id), ag.id, orNull(parentRun != 0, parentRun), acc.id, int64(r.owner), n.Program, n.MaxCalls, orNullText(n.Policy), n.Metered, g.at, r.firstSeq)
+		string(id), ag.id, orNull(outer != nil, outer.number()), acc.id, int64(r.owner), n.Program, n.MaxCalls, orNullText(n.Policy), n.Metered, g.at, r.firstSeq)
 	if g.err != nil {
 		return none, g.err
 	}
@@ -158,6 +148,24 @@ func (g *group) openRun(n NewRun) (Run, error) {
 		ID: id, Agent: ag.name, AgentID: publicID(ag.id), Parent: n.Parent, State: RunOpen, Program: n.Program, Started: fromMillis(g.at),
 		Metered: n.Metered, Account: acc.public(string(id)),
 	}, g.err
+}
+
+// parentOf finds the account that a new run's hangs under, and the run that it
+// is inside of, if any.
+func (g *group) parentOf(n NewRun, ag *agent) (*account, *run, error) {
+	if n.Parent == "" {
+		return g.total(ag.id), nil, g.err
+	}
+	p, err := g.runNamed(n.Parent)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case p.state == RunEnding || p.state == RunEnded:
+		return nil, nil, fmt.Errorf("%w: run %s has ended", ErrInvalid, p.id)
+	case p.agent != ag.id || p.owner != g.w.l.owner.id:
+		return nil, nil, fmt.Errorf("%w: run %s is another agent's or process's", ErrInvalid, p.id)
+	}
+	return g.account(p.account), p, g.err
 }
 
 // accountOf is the account of the agent's window that now lies in, or its total one.
@@ -255,34 +263,16 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 			}
 			g.endRun(r, end)
 		}
-		ended.Run, err = g.endedRun(r)
-		return err
+		g.tellDenialsOf(r)
+		return g.err
 	})
+	if err == nil {
+		ended.Run, err = l.Run(context.WithoutCancel(ctx), string(id))
+	}
 	if err != nil {
 		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
 	}
 	return ended, nil
-}
-
-// endedRun is the run's row, with the refusals that are counted and not written
-// yet.
-func (g *group) endedRun(r *run) (row Run, err error) {
-	err = g.read(func(db rowQuerier) error {
-		rows, err := g.w.l.runs(context.Background(), db, `r.no = ?`, []any{r.no}, 1)
-		if err == nil && len(rows) == 0 {
-			err = fmt.Errorf("%w: run %s is missing", ErrCorrupt, r.id)
-		}
-		if err == nil {
-			row = rows[0]
-		}
-		return err
-	})
-	for key, d := range g.w.denied {
-		if key.run == r.no {
-			row.Refused += d.count
-		}
-	}
-	return row, err
 }
 
 // openHoldsOf counts the calls of a run that are not settled.
@@ -311,7 +301,7 @@ func (g *group) endRun(r *run, end RunEnd) {
 	g.exec(`UPDATE run SET state = 'ended', ended_at = ?, outcome = ?, exit_code = ?, detail = ?, last_seq = ? WHERE no = ?`,
 		g.at, end.Outcome, end.ExitCode, orNullText(end.Detail), seq, r.no)
 	r.state = RunEnded
-	g.dear[r.no] = 0
+	g.tooLarge[r.no] = 0
 	g.changed(r)
 }
 
@@ -320,11 +310,7 @@ func (l *Ledger) Run(ctx context.Context, id string) (Run, error) {
 	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
 		return Run{}, fmt.Errorf("run %q: %w", id, ErrNotFound)
 	}
-	var runs []Run
-	err := l.glance(ctx, func(db rowQuerier) (err error) {
-		runs, err = l.runs(ctx, db, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
-		return err
-	})
+	runs, err := l.runs(ctx, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
 	switch {
 	case err != nil:
 		return Run{}, fmt.Errorf("run %q: %w", id, err)

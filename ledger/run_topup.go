@@ -81,6 +81,6 @@ func (g *group) reopen(r *run) {
 			return
 		}
 	}
-	g.dear[r.no] = 0
+	g.tooLarge[r.no] = 0
 	g.setRunState(r, RunOpen)
 }

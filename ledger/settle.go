@@ -137,7 +137,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 		e.key("cost_micro")
 		e.b = strconv.AppendInt(e.b, int64(cost), 10)
 		e.accounts(path)
-		s.tell(e, h)
+		s.describe(e, h)
 	})
 	switch {
 	case h.recovered: // counted as a call when it was recovered
@@ -226,8 +226,8 @@ func (s Settlement) model(h *hold) string {
 	return cmp.Or(s.ModelServed, h.call.ModelSent, h.call.ModelAsked)
 }
 
-// tell adds what a settlement and its hold know of the call.
-func (s Settlement) tell(e *line, h *hold) {
+// describe adds what a settlement and its hold know of the call to an event.
+func (s Settlement) describe(e *line, h *hold) {
 	e.text("hold", string(h.key.id()))
 	e.number("held_micro", int64(h.amount))
 	e.number("held_at", h.at)

@@ -57,7 +57,7 @@ func (l *Ledger) AddToken(ctx context.Context, t NewToken) error {
 		if err != nil {
 			return err
 		}
-		g.event("token.add", ag, r.name(), t.tell)
+		g.event("token.add", ag, r.name(), t.describe)
 		g.insertToken(t, ag.id, r.number())
 		return g.err
 	})
@@ -94,7 +94,8 @@ func (r *run) number() int64 {
 	return r.no
 }
 
-func (t NewToken) tell(e *line) {
+// describe adds a token to an event, without what would let it be used.
+func (t NewToken) describe(e *line) {
 	e.text("token", t.Hash.prefix())
 	e.text("scope", string(t.Scope))
 	if !t.Expires.IsZero() {
@@ -164,7 +165,7 @@ func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error {
 			t.Expires = g.now.Add(t.TTL)
 		}
 		g.revoke(ag.id)
-		g.event("token.rotate", ag, "", t.tell)
+		g.event("token.rotate", ag, "", t.describe)
 		g.insertToken(t, ag.id, 0)
 		return g.err
 	})

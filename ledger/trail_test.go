@@ -99,25 +99,7 @@ func TestEveryEditOfTheTrailIsFound(t *testing.T) {
 	if failed, what := auditFails(t, dir); failed {
 		t.Fatal(what)
 	}
-	type row struct {
-		seq        int64
-		body, hash []byte
-	}
-	var rows []row
-	raw(t, dir, func(db *sql.DB) {
-		rs, err := db.Query(`SELECT seq, body, hash FROM event_log ORDER BY seq`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rs.Close()
-		for rs.Next() {
-			var r row
-			if err := rs.Scan(&r.seq, &r.body, &r.hash); err != nil {
-				t.Fatal(err)
-			}
-			rows = append(rows, r)
-		}
-	})
+	rows := trailRows(t, dir)
 	tried := 0
 	try := func(name string, edit func(db *sql.DB)) {
 		tried++
@@ -153,24 +135,7 @@ func TestEveryEditOfTheTrailIsFound(t *testing.T) {
 				})
 			}
 		}
-		try(fmt.Sprint("hash of ", row.seq), func(db *sql.DB) {
-			must(t, db, `UPDATE event_log SET hash = zeroblob(32) WHERE seq = ?`, row.seq)
-		})
-		try(fmt.Sprint("deletion of ", row.seq), func(db *sql.DB) { must(t, db, `DELETE FROM event_log WHERE seq = ?`, row.seq) })
-		try(fmt.Sprint("truncation at ", row.seq), func(db *sql.DB) { must(t, db, `DELETE FROM event_log WHERE seq >= ?`, row.seq) })
-		try(fmt.Sprint("loss of the beginning up to ", row.seq), func(db *sql.DB) { must(t, db, `DELETE FROM event_log WHERE seq <= ?`, row.seq) })
-		try(fmt.Sprint("insertion after ", row.seq), func(db *sql.DB) {
-			must(t, db, `UPDATE event_log SET seq = -seq - 1 WHERE seq > ?`, row.seq)
-			must(t, db, `INSERT INTO event_log VALUES (? + 1, ?, ?)`, row.seq, string(row.body), row.hash)
-			must(t, db, `UPDATE event_log SET seq = -seq WHERE seq < 0`)
-		})
-		if row.seq > 1 {
-			try(fmt.Sprint("swap with ", row.seq), func(db *sql.DB) {
-				must(t, db, `UPDATE event_log SET seq = -1 WHERE seq = ?`, row.seq)
-				must(t, db, `UPDATE event_log SET seq = ? WHERE seq = ? - 1`, row.seq, row.seq)
-				must(t, db, `UPDATE event_log SET seq = ? - 1 WHERE seq = -1`, row.seq)
-			})
-		}
+		editRow(t, row, try)
 	}
 	// A forger who makes all hashes anew is betrayed by the head.
 	try("a forged chain", func(db *sql.DB) {
@@ -185,6 +150,54 @@ func TestEveryEditOfTheTrailIsFound(t *testing.T) {
 	if failed, what := auditFails(t, dir); failed {
 		t.Fatalf("after %d edits were undone: %s", tried, what)
 	}
+}
+
+// editRow edits, deletes, inserts and swaps a row as a whole.
+func editRow(t *testing.T, row trailRow, try func(name string, edit func(db *sql.DB))) {
+	t.Helper()
+	try(fmt.Sprint("hash of ", row.seq), func(db *sql.DB) {
+		must(t, db, `UPDATE event_log SET hash = zeroblob(32) WHERE seq = ?`, row.seq)
+	})
+	try(fmt.Sprint("deletion of ", row.seq), func(db *sql.DB) { must(t, db, `DELETE FROM event_log WHERE seq = ?`, row.seq) })
+	try(fmt.Sprint("truncation at ", row.seq), func(db *sql.DB) { must(t, db, `DELETE FROM event_log WHERE seq >= ?`, row.seq) })
+	try(fmt.Sprint("loss of the beginning up to ", row.seq), func(db *sql.DB) { must(t, db, `DELETE FROM event_log WHERE seq <= ?`, row.seq) })
+	try(fmt.Sprint("insertion after ", row.seq), func(db *sql.DB) {
+		must(t, db, `UPDATE event_log SET seq = -seq - 1 WHERE seq > ?`, row.seq)
+		must(t, db, `INSERT INTO event_log VALUES (? + 1, ?, ?)`, row.seq, string(row.body), row.hash)
+		must(t, db, `UPDATE event_log SET seq = -seq WHERE seq < 0`)
+	})
+	if row.seq > 1 {
+		try(fmt.Sprint("swap with ", row.seq), func(db *sql.DB) {
+			must(t, db, `UPDATE event_log SET seq = -1 WHERE seq = ?`, row.seq)
+			must(t, db, `UPDATE event_log SET seq = ? WHERE seq = ? - 1`, row.seq, row.seq)
+			must(t, db, `UPDATE event_log SET seq = ? - 1 WHERE seq = -1`, row.seq)
+		})
+	}
+}
+
+// trailRow is a row of the event log.
+type trailRow struct {
+	seq        int64
+	body, hash []byte
+}
+
+func trailRows(t *testing.T, dir string) (rows []trailRow) {
+	t.Helper()
+	raw(t, dir, func(db *sql.DB) {
+		rs, err := db.Query(`SELECT seq, body, hash FROM event_log ORDER BY seq`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rs.Close()
+		for rs.Next() {
+			var r trailRow
+			if err := rs.Scan(&r.seq, &r.body, &r.hash); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, r)
+		}
+	})
+	return rows
 }
 
 // TestEveryEditOfMoneyIsFound edits accounts, holds and sums by SQL.

@@ -39,7 +39,7 @@ func (w *watchers) remove(id RunID, wake chan struct{}) {
 	}
 }
 
-func (w *watchers) tell(id RunID, _ RunState) {
+func (w *watchers) wake(id RunID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for wake := range w.byRun[id] {
@@ -86,7 +86,7 @@ func (l *Ledger) WatchRun(ctx context.Context, id RunID, known RunState) <-chan 
 	return out
 }
 
-// runState is "" when it cannot be read; the next look tries again.
+// runState is "" when it cannot be read; the next time it is tried again.
 func (l *Ledger) runState(ctx context.Context, id RunID) (s RunState) {
 	if err := l.read.QueryRowContext(ctx, `SELECT state FROM run WHERE id = ?`, string(id)).Scan(&s); err != nil {
 		return ""

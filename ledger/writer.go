@@ -58,7 +58,7 @@ type writer struct {
 	waiting  []*op // admissions that wait for money, first come first
 	line     int   // how many of them the turn began with
 	denied   map[denialKey]*denial
-	dear     map[int64]int // run -> calls too dear in a row
+	tooLarge map[int64]int // run -> calls in a row that were too large for its budget
 	holds    int64         // the last n of our own
 	suspects map[holdKey]bool
 	broken   error
@@ -66,7 +66,7 @@ type writer struct {
 
 	// Tests that need a commit to fail or a wait to last replace these.
 	commit   func(exec func(string) error) error
-	patience time.Duration
+	lazyWait time.Duration
 }
 
 func newWriter(l *Ledger, lock *os.File) *writer {
@@ -74,8 +74,8 @@ func newWriter(l *Ledger, lock *os.File) *writer {
 		l: l, lock: lock,
 		queue: make(chan *op, groupMax), poke: make(chan struct{}, 1),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
-		texts: make(map[rowsQuery]string), rows: newRows(), denied: make(map[denialKey]*denial), dear: make(map[int64]int),
-		commit: func(exec func(string) error) error { return exec("COMMIT") }, patience: lazyWait,
+		texts: make(map[rowsQuery]string), rows: newRows(), denied: make(map[denialKey]*denial), tooLarge: make(map[int64]int),
+		commit: func(exec func(string) error) error { return exec("COMMIT") }, lazyWait: lazyWait,
 	}
 }
 
@@ -243,7 +243,7 @@ func (w *writer) answer(o *op, err error) {
 func (w *writer) turn(ops []*op) {
 	lockErr := lockFile(w.lock)
 	ops = w.queued(ops)
-	wait := w.waits(ops)
+	wait := w.waitsInside(ops)
 	group := inOrder(ops, w.waiting...)
 	w.line = len(w.waiting)
 	w.waiting = nil

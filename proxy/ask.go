@@ -33,7 +33,7 @@ const (
 // the refusal ends stands in refused.RunEnds.
 func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	exhausted := refused.Cause == ledger.CauseExhausted
-	if !exhausted && refused.Cause != ledger.CauseTooDear && refused.Cause != ledger.CausePaused {
+	if !exhausted && refused.Cause != ledger.CauseTooLarge && refused.Cause != ledger.CausePaused {
 		return false
 	}
 	switch c.question(ctx, refused) {

@@ -135,7 +135,7 @@ func ledgerRefusal(r *ledger.Refusal) *refusal {
 		code, message = "call_limit", fmt.Sprintf("run %s may make %d calls", r.Name, r.Limit)
 	case ledger.CauseBusy:
 		code, message = "budget_busy", have+"; calls in flight hold the rest"
-	case ledger.CauseTooDear:
+	case ledger.CauseTooLarge:
 		code, message = "call_exceeds_budget", fmt.Sprintf("this call can cost %s at least, which does not fit the %s", r.Needed, have)
 	default:
 		code, message = "budget_exceeded", "the budget is used up: "+have

@@ -66,7 +66,7 @@ func (r *session) helped(ctx context.Context, q proxy.Question) bool {
 	case ledger.CausePaused:
 		ag, err := r.ledger.Agent(ctx, q.Agent)
 		return err == nil && !ag.Paused && r.free(ctx, q.Run, ledger.RunPaused)
-	case ledger.CauseTooDear:
+	case ledger.CauseTooLarge:
 		path, err := r.ledger.Path(ctx, q.Token)
 		if err != nil {
 			return false
@@ -140,7 +140,7 @@ func (r *session) askLine(ctx context.Context, q proxy.Question) string {
 	}
 	left := *account.Budget - account.Spent - account.Overrun
 	topup := fmt.Sprintf("aex topup %s %s", who, strings.TrimPrefix(max(*account.Budget/2, no.Needed-left, 1).String(), "$"))
-	if no.Cause == ledger.CauseTooDear {
+	if no.Cause == ledger.CauseTooLarge {
 		return fmt.Sprintf("%s: the next call can cost %s, and %s of %s is left; %s", q.Agent, no.Needed, left, *account.Budget, topup)
 	}
 	return fmt.Sprintf("%s used its %s; %s", q.Agent, *account.Budget, topup)

@@ -50,7 +50,7 @@ func tooDear(ctx context.Context, l *ledger.Ledger, r ledger.Run) (needed ledger
 		Cause  string        `json:"cause"`
 		Needed ledger.Micros `json:"needed_micro"`
 	}
-	if err := json.Unmarshal(page.Events[0].Body, &last); err != nil || last.Cause != string(ledger.CauseTooDear) {
+	if err := json.Unmarshal(page.Events[0].Body, &last); err != nil || last.Cause != string(ledger.CauseTooLarge) {
 		return 0, false, nil // another event, with members of its own
 	}
 	return last.Needed, true, nil

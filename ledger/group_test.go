@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A glance in the middle of a group sees all of what those before it have
-// done, as a reader after the commit would.
-func TestAGlanceSeesWholeOperations(t *testing.T) {
+// What follows in a group sees all of what those before it have done: a run is
+// ended after its last settlement, and not with a call that is not settled.
+func TestAGroupSeesItsOwnWork(t *testing.T) {
 	l, _ := openInside(t)
 	ctx := context.Background()
 	token := HashToken("r")
@@ -21,19 +21,19 @@ func TestAGlanceSeesWholeOperations(t *testing.T) {
 	if err != nil || no != nil {
 		t.Fatal(err, no)
 	}
-	l.read.used.Store(false)
-	var seen Run
+	var ended EndedRun
 	inOneGroup(t, l,
 		func(*group) error { return nil },
 		func() error {
 			_, err := l.Settle(ctx, h.ID, Settlement{How: Settled, Cost: 900, Status: 200})
 			return err
 		},
-		func() error { _, err := l.EndRun(ctx, run.ID, RunEnd{Outcome: "exited"}); return err },
-		func() (err error) { seen, err = l.Run(ctx, string(run.ID)); return err },
+		func() error { return l.Refused(ctx, RefusedCall{Run: run.ID, Code: "model_not_allowed"}) },
+		func() error { return l.Refused(ctx, RefusedCall{Run: run.ID, Code: "model_not_allowed"}) },
+		func() (err error) { ended, err = l.EndRun(ctx, run.ID, RunEnd{Outcome: "exited"}); return err },
 	)
-	if seen.State != RunEnded || seen.Account.Spent != 900 || seen.Account.Reserved != 0 {
-		t.Errorf("%s with %s spent and %s reserved", seen.State, seen.Account.Spent, seen.Account.Reserved)
+	if ended.State != RunEnded || ended.Account.Spent != 900 || ended.Account.Reserved != 0 || ended.Refused != 2 {
+		t.Errorf("ended %+v", ended)
 	}
 	audited(t, l)
 }

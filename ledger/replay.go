@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// storyLine is what Verify needs of an event.
-type storyLine struct {
+// replayedEvent is what Verify needs of an event.
+type replayedEvent struct {
 	Seq      int64       `json:"seq"`
 	Ledger   string      `json:"ledger"`
 	Chain    int64       `json:"chain"`
@@ -34,8 +34,8 @@ type budgetWas struct {
 	Target  *Micros     `json:"target_micro"`
 }
 
-// story is what the trail says the accounts must be.
-type story struct {
+// replay is what the trail says the accounts must be.
+type replay struct {
 	costs   map[int64]Micros
 	calls   map[int64]int64 // that ended
 	budgets map[int64]budgetWas
@@ -43,11 +43,11 @@ type story struct {
 	denied  int64
 }
 
-func newStory() story {
-	return story{costs: make(map[int64]Micros), calls: make(map[int64]int64), budgets: make(map[int64]budgetWas)}
+func newReplay() replay {
+	return replay{costs: make(map[int64]Micros), calls: make(map[int64]int64), budgets: make(map[int64]budgetWas)}
 }
 
-func (s *story) add(e storyLine) {
+func (s *replay) add(e replayedEvent) {
 	for _, b := range e.Budgets {
 		b.Agent = e.AgentID
 		s.budgets[b.Account] = b
@@ -83,7 +83,7 @@ type folderCost struct {
 	Calls   int64  `json:"calls"` // that ended
 }
 
-func (s *story) startFrom(f *folded) {
+func (s *replay) startFrom(f *folded) {
 	for _, c := range f.Costs {
 		s.costs[c.Account], s.calls[c.Account] = c.Cost, c.Calls
 	}
@@ -94,7 +94,7 @@ func (s *story) startFrom(f *folded) {
 }
 
 // fold is the reverse of startFrom.
-func (s *story) fold(through mark) folded {
+func (s *replay) fold(through mark) folded {
 	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Denied: s.denied}
 	for id, c := range s.costs {
 		f.Costs = append(f.Costs, folderCost{id, c, s.calls[id]})
