@@ -53,6 +53,12 @@ func TestCostIsWithinTheHold(t *testing.T) {
 			must(t, err)
 			must(t, w.provider.Wait(t.Context(), billed+1))
 			c, e := calls[0], w.provider.Bill()[billed]
+			if tier := r.how.ServedTier; c.How == string(ledger.Estimated) && (tier == "flex" || tier == "priority") {
+				if c.Cost < c.Amount { // a tier without a price is unclear: at least the hold
+					t.Errorf("%s: %s of %s was booked for the tier %s", r.path, c.Cost, c.Amount, tier)
+				}
+				continue
+			}
 			if c.How != string(ledger.Settled) || c.Usage != ledger.Usage(e.Usage) {
 				t.Errorf("%s: %s, booked %+v of %+v", r.path, c.How, c.Usage, e.Usage)
 			}
