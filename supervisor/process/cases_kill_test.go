@@ -90,7 +90,8 @@ func TestBothAreKilled(t *testing.T) {
 	cmd, mark := withMark(t, "echo up; exec -a \"$0\" sleep 1000", "-id", "both"+strconv.Itoa(os.Getpid()))
 	begin(t, cmd)
 	monitor := monitorOf(t, cmd.Process.Pid)
-	stop(t, monitor) // so that it cannot see its aex die
+	stop(t, cmd.Process.Pid) // else it would continue its monitor
+	stop(t, monitor)         // so that it cannot see its aex die
 	cmd.Process.Kill()
 	unix.Kill(monitor, unix.SIGKILL)
 	cmd.Wait()
@@ -110,6 +111,7 @@ func TestSweepOfDeadRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	monitor := monitorOf(t, cmd.Process.Pid)
+	stop(t, cmd.Process.Pid)
 	stop(t, monitor)
 	cmd.Process.Kill()
 	unix.Kill(monitor, unix.SIGKILL)

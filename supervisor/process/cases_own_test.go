@@ -111,7 +111,7 @@ func TestCase47_NumberThatTheKernelReused(t *testing.T) {
 }
 
 func init() {
-	reuser = func() int {
+	roles["reuse"] = func() int {
 		if err := reuse(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

@@ -43,9 +43,6 @@ type Command struct {
 	DieWithParent bool
 	// Sensitive hides aex's memory and environment from the user's other processes once the child runs.
 	Sensitive bool
-	// OnSignal, if set, is told of TERM, INT, HUP and QUIT to aex, from a goroutine of the Process, and must not
-	// block. second means that the tree is being killed at once.
-	OnSignal func(s os.Signal, second bool)
 }
 
 // withStandard fills in aex's own descriptors.

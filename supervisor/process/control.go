@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +37,7 @@ type order struct {
 	Resume  *resume  `json:"resume,omitempty"`
 	Restore *restore `json:"restore,omitempty"`
 	Undo    *string  `json:"undo,omitempty"`    // ends the screen modes that the child has on now
+	Sweep   *int     `json:"sweep,omitempty"`   // send this signal to all of the monitor's children; 0: only look
 	Signal  int      `json:"signal,omitempty"`  // to the child's process group, while the child is not reaped
 	Release bool     `json:"release,omitempty"` // leave what is left of the tree alone, and exit
 }
@@ -70,6 +72,7 @@ type report struct {
 	Failed  int     `json:"failed,omitempty"`  // errno of a child that did not start
 	Stopped int     `json:"stopped,omitempty"` // signal that stopped the child
 	Ended   *Status `json:"ended,omitempty"`
+	Swept   *swept  `json:"swept,omitempty"`
 	Alone   bool    `json:"alone,omitempty"` // with Ended: nothing else descends from the monitor, and nothing can any more
 }
 
@@ -91,6 +94,9 @@ func socketpair() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "aex"), nil
 }
 
+// sendLimit is how long the monitor may take nothing.
+const sendLimit = 3 * time.Second
+
 // link is one end of the control socket. Only one goroutine at a time may receive.
 type link struct {
 	f   *os.File
@@ -99,12 +105,14 @@ type link struct {
 
 func newLink(f *os.File) *link { return &link{f: f, dec: json.NewDecoder(f)} }
 
-// send writes one message in one write, so that concurrent senders do not mix.
+// send writes one message in one write, so that concurrent senders do not mix. An aex whose monitor takes nothing any
+// more is not to hang with it; the monitor's own end has no deadline.
 func (l *link) send(message any) error {
 	text, err := json.Marshal(message)
 	if err != nil {
 		return err
 	}
+	l.f.SetWriteDeadline(time.Now().Add(sendLimit))
 	_, err = l.f.Write(append(text, '\n'))
 	return err
 }

@@ -162,28 +162,45 @@ func (c *console) text() string {
 // expect waits until the terminal has shown text since the last expectation, and returns what came before it.
 func (c *console) expect(text string) string {
 	c.t.Helper()
+	before, found := c.find(text)
+	if !found {
+		c.t.Fatalf("the terminal does not show %q; it shows %q", text, c.text())
+	}
+	return before
+}
+
+// sees waits for text, or for the end of the program.
+func (c *console) sees(text string) bool {
+	_, found := c.find(text)
+	return found
+}
+
+// find waits for text until the terminal closes or the time is over.
+func (c *console) find(text string) (before string, found bool) {
 	limit := time.After(deadline)
-	scanned := c.seen
+	scanned, exited := c.seen, c.exited
 	for closed := false; ; {
 		c.mu.Lock()
 		if at := bytes.Index(c.output[scanned:], []byte(text)); at >= 0 {
 			before := string(c.output[c.seen : scanned+at])
 			c.seen = scanned + at + len(text)
 			c.mu.Unlock()
-			return before
+			return before, true
 		}
-		rest := c.output[max(c.seen, len(c.output)-4000):]
 		scanned = max(c.seen, len(c.output)-len(text))
 		c.mu.Unlock()
 		if closed {
-			c.t.Fatalf("the terminal closed and has not shown %q; it shows %q", text, rest)
+			return "", false
 		}
 		select {
 		case <-c.news:
 		case <-c.eof:
 			closed = true
+		case <-exited:
+			c.slave.Close() // the end of the output comes when nobody has the terminal open
+			exited = nil
 		case <-limit:
-			c.t.Fatalf("the terminal does not show %q; it shows %q", text, rest)
+			return "", false
 		}
 	}
 }

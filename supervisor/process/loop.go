@@ -13,7 +13,7 @@ import (
 func (p *Process) loop(reports <-chan report) {
 	defer close(p.looped)
 	stopped := false // a stop was asked for
-	var first os.Signal
+	insisted := p.signals.insisted
 	for {
 		select {
 		case <-p.closing:
@@ -33,23 +33,14 @@ func (p *Process) loop(reports <-chan report) {
 				continue
 			}
 			if !stopped {
-				stopped, first = true, s
+				stopped = true
 				p.askedToStop(s)
-			} else if s != unix.SIGHUP || first != unix.SIGHUP {
-				// The kernel and the shell both hang up a job when its terminal goes: that is one event.
-				p.stopNow(s)
 			}
+		case <-insisted:
+			insisted = nil
+			p.stopNow()
 		}
 	}
-}
-
-func isStop(s os.Signal) bool {
-	for _, stop := range stopSignals {
-		if s == stop {
-			return true
-		}
-	}
-	return false
 }
 
 // askedToStop passes on the first signal. When the terminal itself is gone, closing the child's hangs that up too.
@@ -63,15 +54,9 @@ func (p *Process) askedToStop(s os.Signal) {
 		p.forward(s)
 	}
 	p.interrupted <- s
-	if p.cmd.OnSignal != nil {
-		p.cmd.OnSignal(s, false)
-	}
 }
 
-func (p *Process) stopNow(s os.Signal) {
-	if p.cmd.OnSignal != nil {
-		p.cmd.OnSignal(s, true)
-	}
+func (p *Process) stopNow() {
 	p.kills.Go(func() { p.End(Ending{}) })
 }
 

@@ -27,16 +27,17 @@ func TestMain(m *testing.M) {
 		os.Exit(sizes())
 	case "prepared":
 		os.Exit(preparedAex(os.Args[1:]))
-	case "reuse":
-		os.Exit(reuser())
+	}
+	if play, ok := roles[role]; ok {
+		os.Exit(play())
 	}
 	// What a caller has the tests ignore, nohup for one, is not to reach what they start.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 	os.Exit(m.Run())
 }
 
-// reuser is set where process numbers can be chosen.
-var reuser = func() int { return 125 }
+// roles are more of them, where the system has what they need.
+var roles = map[string]func() int{}
 
 // preparedAex prepares a program, says so, and launches the program once it is told to.
 func preparedAex(args []string) int {
@@ -71,6 +72,7 @@ func smallAex(args []string) int {
 	notice := flags.String("notice", "", "")
 	told := flags.String("told", "", "title and notice come at the end of this FIFO, which is then removed")
 	burst := flags.Bool("panic", false, "")
+	survivors := flags.Bool("survivors", false, "name them")
 	connected := flags.Bool("connected", false, "")
 	if flags.Parse(args) != nil {
 		return 125
@@ -154,6 +156,11 @@ func smallAex(args []string) int {
 		p.End(Ending{Grace: time.Second})
 	} else if left := p.Orphans(); len(left) > 0 {
 		defer fmt.Fprintf(os.Stderr, "aex: %d left\n", len(left))
+	}
+	if *survivors {
+		for _, s := range p.End(Ending{}).Survivors {
+			fmt.Fprintf(os.Stderr, "aex: %d %s: %s\n", s.PID, s.Name, s.Reason)
+		}
 	}
 	s := p.Status()
 	if err := p.Close(); err != nil {

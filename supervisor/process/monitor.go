@@ -190,6 +190,9 @@ func (m *monitor) obey(o order) {
 		m.restore = *o.Restore
 	case o.Undo != nil:
 		m.undo = *o.Undo
+	case o.Sweep != nil:
+		found := sweepChildren(unix.Signal(*o.Sweep), m.reap, nil)
+		m.link.send(report{Swept: &found})
 	case o.Signal != 0:
 		m.signalChild(unix.Signal(o.Signal))
 	case o.Resume != nil:
@@ -258,7 +261,10 @@ func (m *monitor) abandoned() int {
 	if m.spawn.User {
 		m.restoreTerminal()
 	}
-	f := forest{roots: func() ([]int, map[int]bool) { return []int{os.Getpid()}, nil }, cgroup: m.cgroup, settle: m.reap}
+	f := forest{
+		roots: func() ([]int, map[int]bool) { return []int{os.Getpid()}, nil }, cgroup: m.cgroup, reap: m.reap,
+		sweep: func(s unix.Signal) (swept, bool) { return sweepChildren(s, m.reap, nil), knowsChildless },
+	}
 	f.end(abandonedGrace)
 	if m.cgroup != nil {
 		m.cgroup.remove()

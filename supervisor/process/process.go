@@ -82,6 +82,9 @@ func (p *Process) Status() Status {
 // terminal that the child has goes to the child alone and does not appear here.
 func (p *Process) Interrupted() <-chan os.Signal { return p.interrupted }
 
+// Insisted is closed when a second signal has asked aex to stop. From then on aex is to be gone soon, whatever hangs.
+func (p *Process) Insisted() <-chan struct{} { return p.signals.insisted }
+
 // Suspended is how long the run has been stopped by job control, in all. That time is not the child's.
 func (p *Process) Suspended() time.Duration { return p.pauses.sum() }
 
@@ -173,7 +176,7 @@ func (p *Process) Release() {
 		p.monitor.send(order{Release: true})
 		status := p.Status()
 		p.terminals.close(p.tree.killed(), status.Signal != 0 || status.Lost)
-		p.terminals.giveBack(p.child)
+		p.terminals.giveBack(p.child, status.Signal, p.signals)
 		close(p.restored)
 	})
 }

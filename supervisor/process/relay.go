@@ -20,6 +20,10 @@ type relay struct {
 	sink   io.Writer
 	gone   func() // the caller's terminal was hung up
 
+	// typing is asked what keys mean to others than the child, before the child gets them; what it returns is done after
+	// that.
+	typing func(keys []byte) (after func())
+
 	stall   atomic.Int64 // nanoseconds that one write may make no progress; 0: as long as it likes
 	outDone chan struct{}
 	inDone  chan struct{}
@@ -167,9 +171,11 @@ func (r *relay) input() {
 		r.wake.Broadcast()
 		r.mu.Unlock()
 		if n > 0 {
+			after := r.typing(buf[:n])
 			if _, err := r.master.Write(buf[:n]); err != nil {
 				return
 			}
+			after()
 		}
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			if errors.Is(err, io.EOF) || r.user.gone() {

@@ -5,7 +5,9 @@ package process
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,45 +16,89 @@ import (
 // signals are those that aex handles. What its caller told it to ignore (nohup, a shell's &) it does not catch:
 // catching would make the child lose that too.
 type signals struct {
-	all       chan os.Signal
+	caught    chan os.Signal
+	all       chan os.Signal // of those the child's and the loop's, in their order
 	continued chan os.Signal
 	ignored   map[syscall.Signal]bool
+	own       map[syscall.Signal]*atomic.Bool // that aex sent its own group, and is not itself meant by
 
-	child   chan struct{} // closed by handOver: there is a child for the signals
-	obeying sync.WaitGroup
+	wake     func()
+	insisted chan struct{} // closed by a second signal that asks aex to stop
+	child    chan struct{} // closed by handOver: there is a child for the signals
+	closing  chan struct{}
+	sorting  sync.WaitGroup
 }
 
 // stopSignals ask aex to stop.
 var stopSignals = []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
 
+func isStop(s os.Signal) bool {
+	number, ok := s.(syscall.Signal)
+	return ok && slices.Contains(stopSignals, number)
+}
+
 // catchSignals catches all but the stop of job control. Until handOver those that ask aex to stop do so.
-func catchSignals() *signals {
-	s := &signals{all: make(chan os.Signal, 64), continued: make(chan os.Signal, 1), ignored: ignored(), child: make(chan struct{})}
+// wake is called when a child of aex has ended or was stopped.
+func catchSignals(wake func()) *signals {
+	s := &signals{
+		wake:   wake,
+		caught: make(chan os.Signal, 64), all: make(chan os.Signal, 64), continued: make(chan os.Signal, 1), ignored: ignored(),
+		own:      map[syscall.Signal]*atomic.Bool{unix.SIGINT: {}, unix.SIGQUIT: {}},
+		insisted: make(chan struct{}), child: make(chan struct{}), closing: make(chan struct{}),
+	}
 	for _, sig := range append([]syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCHLD}, stopSignals...) {
 		if !s.ignored[sig] {
-			signal.Notify(s.all, sig)
+			signal.Notify(s.caught, sig)
 		}
 	}
 	signal.Notify(s.continued, unix.SIGCONT)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a reader of aex's output that went away is no reason to die
-	s.obeying.Go(s.obey)
+	s.sorting.Go(s.sort)
 	return s
 }
 
-// obey lets the signals that ask aex to stop do so, until there is a program to pass them on to. The others mean nothing
-// yet.
-func (s *signals) obey() {
+// sort takes the signals as they come, from the first to Close, also when the loop is busy or over.
+func (s *signals) sort() {
+	var first os.Signal // that asked aex to stop
+	insisted := false
 	for {
 		select {
-		case sig := <-s.all:
-			if isStop(sig) {
-				die(sig.(syscall.Signal))
-				os.Exit(128 + int(sig.(syscall.Signal))) // number 1 does not die of it
+		case sig := <-s.caught:
+			number, _ := sig.(syscall.Signal)
+			if own := s.own[number]; own != nil && own.CompareAndSwap(true, false) {
+				continue
 			}
-		case <-s.continued:
-		case <-s.child:
+			if isStop(sig) {
+				s.obey(number)
+				// The kernel and the shell both hang up a job when its terminal goes: that is one event.
+				if again := first != nil && (sig != unix.SIGHUP || first != unix.SIGHUP); again && !insisted {
+					insisted = true
+					close(s.insisted)
+				}
+				if first == nil {
+					first = sig
+				}
+			}
+			if sig == unix.SIGCHLD {
+				s.wake()
+			}
+			select {
+			case s.all <- sig:
+			default: // nobody has read the last 64
+			}
+		case <-s.closing:
 			return
 		}
+	}
+}
+
+// obey ends aex, while there is no program to pass the signal on to.
+func (s *signals) obey(sig syscall.Signal) {
+	select {
+	case <-s.child:
+	default:
+		die(sig)
+		os.Exit(128 + int(sig)) // number 1 does not die of it
 	}
 }
 
@@ -64,10 +110,19 @@ func (s *signals) handOver() {
 	default:
 	}
 	close(s.child)
-	s.obeying.Wait()
 	if catchesStops && !s.ignored[unix.SIGTSTP] {
-		signal.Notify(s.all, unix.SIGTSTP)
+		signal.Notify(s.caught, unix.SIGTSTP)
 	}
+}
+
+// tellGroup sends aex's own process group a signal that the caller's terminal would have sent it, and takes it for done
+// as far as aex itself is concerned.
+func (s *signals) tellGroup(sig syscall.Signal) {
+	if s.ignored[sig] || unix.Getpgrp() <= 1 {
+		return
+	}
+	s.own[sig].Store(true)
+	unix.Kill(0, sig)
 }
 
 // die ends this process by a signal, and leaves no core file: that would hold keys. It returns for number 1.
@@ -92,8 +147,10 @@ func (s *signals) close() {
 			signal.Notify(keep, sig)
 		}
 	}
-	signal.Stop(s.all)
+	signal.Stop(s.caught)
 	signal.Stop(s.continued)
+	close(s.closing)
+	s.sorting.Wait()
 }
 
 // ExitLike ends this process as the child ended: by the same signal, without a core file, where that is a signal that

@@ -7,8 +7,11 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // monitorProcess is the monitor as aex sees it.
@@ -18,6 +21,8 @@ type monitorProcess struct {
 	spawn   *spawn        // how it is to start the child
 	asked   bool          // it was told to, and has not answered
 	ended   chan struct{} // closed when it has ended and is reaped
+	asking  sync.Mutex    // one question at a time
+	swept   chan swept    // the answer
 }
 
 // startMonitor starts the monitor, which then waits for the order to start the child.
@@ -30,7 +35,7 @@ func startMonitor(c Command, t *terminals) (*monitorProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &monitorProcess{link: newLink(ours), spawn: &spawn{Inherited: inheritedDescriptors()}, ended: make(chan struct{})}
+	m := &monitorProcess{link: newLink(ours), spawn: &spawn{Inherited: inheritedDescriptors()}, ended: make(chan struct{}), swept: make(chan swept, 1)}
 	base := freeRun(m.spawn.Inherited, fdCount)
 	attr := &syscall.ProcAttr{
 		Env: []string{monitorEnv}, Files: m.files(c, t, base, theirs), Sys: monitorAttr(t.inner != nil, base+fdTerminal),
@@ -133,4 +138,39 @@ func (m *monitorProcess) awaitEnd() {
 		m.process.Kill() // stopped by its own children, or worse
 		<-m.ended
 	}
+}
+
+// wake continues a monitor that was stopped, by whatever runs below it: else nobody would hear of the child any more. The
+// kernel tells aex of the stop as of an end.
+func (m *monitorProcess) wake() {
+	var table processTable
+	if p, err := table.lookup(m.process.Pid); err == nil && p.state == 'T' {
+		m.process.Signal(unix.SIGCONT)
+	}
+}
+
+// sweep has the monitor signal its children. One that does not answer is killed: its children then are aex's own.
+func (m *monitorProcess) sweep(s unix.Signal) (found swept, known bool) {
+	m.asking.Lock()
+	defer m.asking.Unlock()
+	select {
+	case <-m.swept: // of a question that was given up
+	default:
+	}
+	if m.gone() {
+		return swept{}, false
+	}
+	number := int(s)
+	if m.send(order{Sweep: &number}) == nil {
+		select {
+		case found = <-m.swept:
+			return found, knowsChildless
+		case <-m.ended:
+			return swept{}, false
+		case <-time.After(sendLimit):
+		}
+	}
+	m.process.Kill()
+	<-m.ended
+	return swept{}, false
 }

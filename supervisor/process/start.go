@@ -62,7 +62,7 @@ func prepare(c Command) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{
-		monitor: m, terminals: t, tree: &tree{monitor: m, strangers: before}, signals: catchSignals(), end: childEnd{done: make(chan struct{})},
+		monitor: m, terminals: t, tree: &tree{monitor: m, strangers: before}, signals: catchSignals(m.wake), end: childEnd{done: make(chan struct{})},
 		interrupted: make(chan os.Signal, 1), closing: make(chan struct{}), looped: make(chan struct{}), restored: make(chan struct{}),
 	}
 	p.close = sync.OnceValue(p.closed)
@@ -126,7 +126,7 @@ func (p *Process) launch() error {
 			}
 		})
 	}
-	p.terminals.start()
+	p.terminals.start(p.child, p.signals)
 	reports := make(chan report)
 	p.owned.Go(func() { p.receive(reports) })
 	go p.loop(reports)
@@ -169,6 +169,10 @@ func (p *Process) receive(reports chan<- report) {
 		var r report
 		if p.monitor.receive(&r) != nil {
 			return
+		}
+		if r.Swept != nil {
+			p.monitor.swept <- *r.Swept // it has room: there is one question at a time
+			continue
 		}
 		select {
 		case reports <- r:

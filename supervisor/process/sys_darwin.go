@@ -18,6 +18,12 @@ func becomeSubreaper() error { return nil }
 // childless is never known: what is orphaned here does not come to the monitor.
 func childless() bool { return false }
 
+const knowsChildless = false
+
+func limitForks(int) (before unix.Rlimit, err error) { return before, unix.ENOSYS }
+
+func limitsDoNotBind() bool { return true }
+
 func becomeUndumpable() error { return nil }
 
 func monitorAttr(session bool, terminal int) *syscall.SysProcAttr {

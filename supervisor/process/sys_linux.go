@@ -34,6 +34,17 @@ func childless() bool {
 	return err == unix.ECHILD
 }
 
+// knowsChildless: childless can be relied upon, here where what is orphaned comes to the monitor.
+const knowsChildless = true
+
+// limitForks keeps a process, and what it has still forked, from forking. That does not bind root.
+func limitForks(pid int) (before unix.Rlimit, err error) {
+	err = unix.Prlimit(pid, unix.RLIMIT_NPROC, &unix.Rlimit{}, &before)
+	return before, err
+}
+
+func limitsDoNotBind() bool { return os.Geteuid() == 0 }
+
 // becomeUndumpable hides this process's memory and environment from other processes of the same user.
 func becomeUndumpable() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 

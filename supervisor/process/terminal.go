@@ -98,6 +98,28 @@ func (t *terminal) restore() {
 	t.saved, t.raw = nil, nil
 }
 
+// signalKeys are the signals of job control, other than the stop, that a terminal with these settings makes of keys.
+func signalKeys(keys []byte, settings *unix.Termios) (found []unix.Signal) {
+	const disabled = 0 // _POSIX_VDISABLE
+	if settings.Lflag&unix.ISIG == 0 {
+		return nil
+	}
+	literal := false // the key before said so
+	for _, key := range keys {
+		switch {
+		case literal, key == disabled:
+			literal = false
+		case key == settings.Cc[unix.VINTR]:
+			found = append(found, unix.SIGINT)
+		case key == settings.Cc[unix.VQUIT]:
+			found = append(found, unix.SIGQUIT)
+		case key == settings.Cc[unix.VLNEXT] && settings.Lflag&unix.IEXTEN != 0:
+			literal = true
+		}
+	}
+	return found
+}
+
 // openPty returns both ends of a new pseudo-terminal. The master is re-opened non-blocking: as creack/pty returns it,
 // closing it does not end a Read, and deadlines never fire.
 func openPty() (master, slave *os.File, err error) {
@@ -146,7 +168,8 @@ func planTerminal(mode TTY, std [3]*os.File) plan {
 	// Another member of a pipeline may be reading the terminal: the child takes it when it asks for it.
 	piped := isPipe(std[1])
 	p.keepOutput = piped || isPipe(std[2])
-	p.foreground = p.slave[0] && !piped
+	// Unless it cannot: below a shell's $(...) the stop by which a program asks is ignored, and its read fails at once.
+	p.foreground = p.slave[0] && !piped || ignored()[unix.SIGTTIN]
 	return p
 }
 

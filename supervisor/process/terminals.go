@@ -76,16 +76,40 @@ func (t *terminals) dressUnseen() {
 }
 
 // start lets the bytes move, now that the child runs.
-func (t *terminals) start() {
+func (t *terminals) start(child int, s *signals) {
 	t.closeSlave()
 	if t.relay == nil {
 		return
 	}
+	t.relay.typing = func(keys []byte) func() { return t.typing(keys, child, s) }
 	go t.relay.output()
 	if t.user != nil {
 		go t.relay.input()
 	}
 	t.relay.allowInput(t.front)
+}
+
+// typing finds the keys that the child's terminal will turn into signals for the child's group. Without aex those would
+// go to all of the caller's foreground group, a script around aex among them, which ends by them; so that is done, too.
+// A key for a program that reads keys itself, or for a job of a shell that is the child, is nobody else's.
+func (t *terminals) typing(keys []byte, child int, s *signals) (after func()) {
+	var found []unix.Signal
+	t.onMaster(func(fd int) {
+		settings, err := getTermios(fd)
+		if err != nil {
+			return
+		}
+		if found = signalKeys(keys, settings); len(found) > 0 {
+			if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err != nil || group != child {
+				found = nil
+			}
+		}
+	})
+	return func() {
+		for _, sig := range found {
+			s.tellGroup(sig)
+		}
+	}
 }
 
 // closeSlave leaves the child's terminal to the child. It is open until that runs: some kernels report an end of file
@@ -201,8 +225,9 @@ func (t *terminals) close(forced, signalled bool) {
 	t.relay.finish(forced || signalled)
 }
 
-// giveBack leaves the caller's terminal as it was found.
-func (t *terminals) giveBack(child int) {
+// giveBack leaves the caller's terminal as it was found. A child that had that terminal itself, and died of one of its
+// keys, got the signal alone: the rest of the caller's job is told now.
+func (t *terminals) giveBack(child int, died unix.Signal, s *signals) {
 	switch {
 	case t.user == nil:
 	case t.relay != nil:
@@ -210,6 +235,9 @@ func (t *terminals) giveBack(child int) {
 	default:
 		if pgrp, err := unix.IoctlGetInt(t.user.fd, unix.TIOCGPGRP); err == nil && pgrp == child {
 			setForeground(t.user.fd, unix.Getpgrp())
+			if s.own[died] != nil {
+				s.tellGroup(died)
+			}
 		}
 	}
 }

@@ -51,12 +51,20 @@ func (t *tree) forest() *forest {
 		}
 		return []int{os.Getpid()}, spare
 	}
-	settle := func() {
+	reap := func() {
 		if t.monitor.gone() {
 			reapAdopted()
 		}
 	}
-	return &forest{roots: roots, cgroup: t.cgroup, settle: settle}
+	sweep := func(s unix.Signal) (swept, bool) {
+		if found, known := t.monitor.sweep(s); known {
+			return found, true
+		}
+		_, spare := roots()
+		found := sweepChildren(s, reapAdopted, spare)
+		return found, knowsChildless && (found.Empty || len(found.Left) > 0) // spared children, too, make the kernel say that there are some
+	}
+	return &forest{roots: roots, cgroup: t.cgroup, reap: reap, sweep: sweep}
 }
 
 // end ends it, and answers what all ends together did.

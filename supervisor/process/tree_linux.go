@@ -151,3 +151,18 @@ func (t processTable) signal(p Proc, s unix.Signal) error {
 	}
 	return unix.Kill(p.PID, s)
 }
+
+// limitForks keeps exactly the process that was listed from forking. The kernel takes a number here, and no pidfd: a
+// process that got it meanwhile gets its own limit back.
+func (t processTable) limitForks(p Proc) {
+	if now, err := t.lookup(p.PID); !mayBeSignalled(p.PID) || err != nil || now.start != p.start {
+		return
+	}
+	before, err := limitForks(p.PID)
+	if err != nil {
+		return
+	}
+	if now, err := t.lookup(p.PID); err == nil && now.start != p.start {
+		unix.Prlimit(p.PID, unix.RLIMIT_NPROC, &before, nil)
+	}
+}
