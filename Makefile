@@ -93,6 +93,12 @@ prices-diff: ## the prices on which the two lists differ
 prices-rest: ## the models whose reasoning, longest answer or window is not known
 	./clients/prices/make rest
 
+pictures: build ## the two pictures of README.md: the demo's terminal, the dashboard (installs Chromium)
+	mkdir -p docs/pictures
+	$(GO) run ./clients/pictures bin/aex docs/pictures/demo.svg
+	./clients/browser/run -run TestPicture
+	cp artifacts/dashboard/picture.png docs/pictures/dashboard.png
+
 docs: ## man pages
 	go run ./clients/manpages docs/man
 

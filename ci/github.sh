@@ -30,8 +30,10 @@ dollars() { awk -v micro="${1:-0}" 'BEGIN { printf "$%.4f", micro / 1000000 }'; 
 [ "$code" -ne 0 ] || exit 0
 
 spent="$(dollars "$(field spent_micro)") spent in $(field calls) calls"
+refused=$(field refused)
+[ "${refused:-0}" = 0 ] || spent="$spent, $refused calls refused; the budget may be why: aex runs show tells"
 case $code in
-121) why="the budget is gone: $spent of $(dollars "$(field budget_micro)"); give it more with budget, or see the report for what it was spent on" ;;
+121) why="the budget is gone: $(dollars "$(field spent_micro)") of $(dollars "$(field budget_micro)") in $(field calls) calls; give it more with budget, or see the report for what it was spent on" ;;
 122) why="a guard of aex ended it ($(field outcome)); $spent" ;;
 124) why="it took longer than it may; $spent" ;;
 125) why="aex could not run it; its message is in the log of this step" ;;

@@ -1,10 +1,10 @@
 #!/bin/sh
 # install.sh VERSION DIR: puts the released aex for this machine into DIR,
-# after its SHA-256 sum. AEX_RELEASES names a mirror of the releases.
+# after its SHA-256 sum. INSTALL_AEX_FROM names a mirror of the releases.
 set -eu
 version=${1:?install.sh: which VERSION, for example 3.0.0}
 dir=${2:?install.sh: into which DIR}
-base=${AEX_RELEASES:-https://github.com/Auro-rium/aex/releases/download}/v$version
+base=${INSTALL_AEX_FROM:-https://github.com/Auro-rium/aex/releases/download}/v$version
 
 case $(uname -s) in
 Linux) os=linux ;;

@@ -15,6 +15,9 @@ import (
 // only control characters.
 const hostile = `<script>alert(1)</script>"'` + "\u202e" + `=1+1&lt;`
 
+// hostileModel is a model's name of the same kind.
+var hostileModel = `<img src=x onerror=alert(2)>`
+
 // agents are those of the seed: name, budget in dollars, weight of its calls.
 var agents = []struct {
 	name   string
@@ -123,7 +126,7 @@ func run(t *testing.T, l *ledger.Ledger, clock *time.Time, agent, program string
 	}
 	switch random.IntN(14) {
 	case 0:
-		must(t, l.Refused(ctx, ledger.RefusedCall{Agent: agent, Run: r.ID, Code: "model_not_allowed", Reason: "aex: agent may not use model <img src=x onerror=alert(2)>", Call: ledger.CallInfo{Wire: "chat", ModelAsked: "<img src=x onerror=alert(2)>\x00\x1b[31m"}}))
+		must(t, l.Refused(ctx, ledger.RefusedCall{Agent: agent, Run: r.ID, Code: "model_not_allowed", Reason: "aex: agent may not use model " + hostileModel, Call: ledger.CallInfo{Wire: "chat", ModelAsked: hostileModel + "\x00\x1b[31m"}}))
 	case 1:
 		end = ledger.RunEnd{Outcome: "exited", ExitCode: 1}
 	case 2:

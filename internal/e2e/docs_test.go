@@ -165,7 +165,7 @@ func TestOneVersion(t *testing.T) {
 		t.Fatal("the Makefile names no VERSION")
 	}
 	version := string(m[1])
-	named := regexp.MustCompile(`(?:releases/download/v|/aex/v|aex[_-]|version = "|__version__ = "|AEX_VERSION: "|sh -s -- |developed = "|default: ")(\d+\.\d+\.\d+)`)
+	named := regexp.MustCompile(`(?:releases/download/v|/aex/v|aex[_-]|version = "|__version__ = "|INSTALL_AEX_VERSION: "|sh -s -- |developed = "|default: ")(\d+\.\d+\.\d+)`)
 	for _, file := range append(pages(t), "../../action.yml", "../../ci/gitlab.yml", "../../ci/Jenkinsfile", "../../ci/circleci.yml",
 		"../../clients/python/pyproject.toml", "../../clients/python/aex/__init__.py", "../../internal/cli/version.go") {
 		text, err := os.ReadFile(file) //nolint:gosec // a file of the repository

@@ -1,0 +1,110 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
+)
+
+// TestFormula: what Homebrew would do with aex.rb.
+func TestFormula(t *testing.T) {
+	ofDist(t, "*_linux_amd64.tar.gz")
+	out := room(t, `ruby -wc /dist/aex.rb
+ruby /repository/clients/package/testdata/formula.rb /dist/aex.rb /dist /tmp/brew
+PATH=/tmp/brew/bin:$PATH aex version
+`)
+	has(t, out, "Syntax OK", "aex_3.0.0_linux_amd64.tar.gz is what the formula says", "installed and tested",
+		"/tmp/brew/share/man/man1/aex-run.1", "/tmp/brew/etc/bash_completion.d/aex", "AEX 3.0.0")
+}
+
+// TestGoInstall: the module as the Go proxy would have it from the tag, by
+// README.md's line. It is the one way that needs Go.
+func TestGoInstall(t *testing.T) {
+	proxy, bin := t.TempDir(), t.TempDir()
+	versions := filepath.Join(proxy, "github.com/!auro-rium/aex/v3/@v")
+	must(t, os.MkdirAll(versions, 0o755))
+	archive, err := os.Create(filepath.Join(versions, "v3.0.0.zip"))
+	must(t, err)
+	repository, err := filepath.Abs("../..")
+	must(t, err)
+	must(t, zip.CreateFromVCS(archive, module.Version{Path: "github.com/Auro-rium/aex/v3", Version: "v3.0.0"}, repository, "HEAD", ""))
+	must(t, archive.Close())
+	gomod, err := os.ReadFile("../../go.mod")
+	must(t, err)
+	for name, body := range map[string]string{
+		"list": "v3.0.0\n", "v3.0.0.mod": string(gomod), "v3.0.0.info": `{"Version":"v3.0.0","Time":"2026-01-02T03:04:05Z"}`,
+	} {
+		must(t, os.WriteFile(filepath.Join(versions, name), []byte(body), 0o600))
+	}
+	real, err := output("go", "env", "GOPROXY")
+	must(t, err)
+	words := strings.Fields(line(t, "README.md", "go install"))
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "GOPROXY=file://"+proxy+","+strings.TrimSpace(string(real)), "GONOSUMDB=github.com/Auro-rium", "GONOSUMCHECK=1",
+		"GOFLAGS=-modcacherw", "GOBIN="+bin, "GOMODCACHE="+moduleCache(t), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out := room(t, "mount --bind "+bin+" /mnt; PATH=/mnt:$PATH; began=$(date +%s)"+demo)
+	demoed(t, out)
+}
+
+// moduleCache is the machine's, so that nothing is fetched again, without what
+// an earlier run of this test put there as v3.0.0.
+func moduleCache(t *testing.T) string {
+	t.Helper()
+	cache, err := output("go", "env", "GOMODCACHE")
+	must(t, err)
+	dir := strings.TrimSpace(string(cache))
+	clean := func() {
+		for _, path := range []string{"github.com/!auro-rium/aex/v3@v3.0.0", "cache/download/github.com/!auro-rium/aex/v3"} {
+			out, err := exec.Command("rm", "-rf", filepath.Join(dir, path)).CombinedOutput()
+			if err != nil {
+				t.Logf("%v %s", err, out)
+			}
+		}
+	}
+	clean()
+	t.Cleanup(clean)
+	return dir
+}
+
+// TestTwice builds the release again, in another folder and from a fresh
+// clone, and compares every byte.
+func TestTwice(t *testing.T) {
+	repository, err := filepath.Abs("../..")
+	must(t, err)
+	built, err := output("git", "-C", repository, "status", "--porcelain", "--untracked-files=no")
+	must(t, err)
+	if len(built) > 0 {
+		t.Skipf("NOT TESTED: the work tree has changes, which a clone would not have:\n%s", built)
+	}
+	var targets []string
+	for _, t := range []target{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}} {
+		if _, err := os.Stat(filepath.Join(dist, "binaries", t.String())); err == nil {
+			targets = append(targets, t.os+"/"+t.arch)
+		}
+	}
+	clone := filepath.Join(t.TempDir(), "some", "where", "else")
+	must(t, exec.Command("git", "clone", "-q", repository, clone).Run())
+	cmd := exec.Command("make", "dist", "TARGETS="+strings.Join(targets, ","))
+	cmd.Dir = clone
+	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command("diff", "-r", dist, filepath.Join(clone, "dist")).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	t.Logf("%s on %s: the same bytes twice", strings.Join(targets, ", "), runtime.Version())
+}
