@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 )
@@ -10,18 +11,28 @@ import (
 // default model. Errors wrap ErrUnknownModel or ErrUnpriced, and say what line
 // to add.
 func (r *Registry) Resolve(d Dialect, name string, groq bool) (Model, error) {
-	q := asked{d.Name, name, groq}
+	at := ""
+	if groq {
+		at = groqName
+	}
+	return r.ResolveAt(d, name, at)
+}
+
+// ResolveAt is Resolve for a call whose path names its provider, as those below
+// /p/openrouter do. "" is no provider.
+func (r *Registry) ResolveAt(d Dialect, name, at string) (Model, error) {
+	q := asked{d.Name, name, at}
 	if m, known := r.resolved.find(q); known {
 		return m, nil
 	}
-	m, err := r.resolve(d, name, groq)
+	m, err := r.resolve(d, name, at)
 	if err == nil {
 		r.resolved.keep(q, m)
 	}
 	return m, err
 }
 
-func (r *Registry) resolve(d Dialect, name string, groq bool) (Model, error) {
+func (r *Registry) resolve(d Dialect, name, at string) (Model, error) {
 	if d.Name == Gemini {
 		name = trimGemini(name)
 	}
@@ -30,7 +41,7 @@ func (r *Registry) resolve(d Dialect, name string, groq bool) (Model, error) {
 			return Model{}, fmt.Errorf("%w: the request names no model; name one, or set default_model in models.yaml", ErrUnknownModel)
 		}
 	}
-	if entry, named := r.models[name]; named {
+	if entry, named := r.models[name]; named && (at == "" || at == groqName || entry.provider == at) {
 		m, err := r.resolveNamed(entry)
 		m.addHidden(d)
 		if err == nil && d.Type != m.Provider.Type {
@@ -39,7 +50,11 @@ func (r *Registry) resolve(d Dialect, name string, groq bool) (Model, error) {
 		}
 		return m, err
 	}
-	m := Model{Name: name, Sent: name, Provider: r.providers[r.home(d, groq)]}
+	p, err := r.ProviderAt(d, at)
+	if err != nil {
+		return Model{}, err
+	}
+	m := Model{Name: name, Sent: name, Provider: p}
 	m.addHidden(d)
 	return m, r.fill(&m, nil)
 }
@@ -49,14 +64,30 @@ func (m *Model) addHidden(d Dialect) {
 	m.PerRequest, m.PerMessage, m.PerTool = d.PerRequest, d.PerMessage, d.PerTool
 }
 
+// ProviderAt is the provider of a call in this dialect: the one that its path
+// names, else the dialect's own. Google speaks OpenAI's dialects, too, below a
+// path of its own.
+func (r *Registry) ProviderAt(d Dialect, at string) (Provider, error) {
+	p, known := r.providers[cmp.Or(at, r.home(d))]
+	switch {
+	case !known:
+		return p, fmt.Errorf("%w: there is no provider %q; add it under providers in models.yaml, with its base_url", ErrUnknownModel, at)
+	case p.Type == TypeGemini && d.Type == TypeOpenAI:
+		p.Type, p.BaseURL = TypeOpenAI, p.BaseURL+"/v1beta/openai"
+	case at != "" && p.Type != d.Type:
+		return p, fmt.Errorf("%w: %s is of type %s and does not speak %s", ErrUnknownModel, at, p.Type, d.Name)
+	}
+	return p, nil
+}
+
 // home is where a call goes whose model nobody has named. Who has only a key
 // for Groq means Groq.
-func (r *Registry) home(d Dialect, groq bool) string {
+func (r *Registry) home(d Dialect) string {
 	if d.Provider != openAI {
 		return d.Provider
 	}
 	onlyGroq := r.keyed(r.providers[groqName]) && !r.keyed(r.providers[openAI]) && !r.moved[openAI]
-	if groq || onlyGroq {
+	if onlyGroq {
 		return groqName
 	}
 	return openAI

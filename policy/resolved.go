@@ -14,7 +14,7 @@ type resolved struct {
 
 type asked struct {
 	wire, name string
-	groq       bool
+	at         string // the provider that the path names
 }
 
 // Bounds of what is kept: names come from outside.

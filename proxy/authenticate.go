@@ -29,8 +29,12 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 	if err := c.g.local(c.r); err != nil {
 		return err
 	}
-	if err := c.find(); err != nil || c.route.free == freeHello {
+	if err := c.find(); err != nil {
+		c.id, c.hash, _ = c.g.identify(ctx, c.r) // whose refusal it is; a stranger's is nobody's
 		return err
+	}
+	if c.route.free == freeHello {
+		return nil
 	}
 	if c.id, c.hash, err = c.g.identify(ctx, c.r); err != nil {
 		return err

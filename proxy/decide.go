@@ -15,7 +15,7 @@ func (c *call) decide() error {
 		return refusef("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
 	}
 	c.caps = caps
-	c.model, err = c.g.registry.Load().Resolve(c.route.wire.Dialect, c.asked.Model, c.route.groq)
+	c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, c.asked.Model, c.route.at)
 	switch {
 	case errors.Is(err, policy.ErrUnpriced), errors.Is(err, policy.ErrUnknownModel):
 		return refusef("model_not_priced", "%v", err)

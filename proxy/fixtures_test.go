@@ -227,7 +227,7 @@ func facts(v any) string {
 			name = lowerFirst(name)
 		}
 		switch {
-		case field.IsZero() || name == "Wire":
+		case field.IsZero() || name == "Wire" || read && name == "iD": // an id passes
 		case field.Kind() == reflect.Pointer:
 			fmt.Fprintf(&b, "%s: %v\n", name, field.Elem())
 		default:

@@ -113,7 +113,7 @@ func (c *call) request(ctx context.Context, path string, body []byte) (*http.Req
 	u.Path, u.RawPath = u.Path+plain, u.EscapedPath()+path
 	q := u.Query()
 	for name, values := range c.r.URL.Query() {
-		if slices.Contains(query, name) || c.opened != nil && name != "key" {
+		if slices.Contains(query, name) || (c.opened != nil || c.route.free == wire.Relayed) && name != "key" {
 			q[name] = values
 		}
 	}

@@ -25,8 +25,10 @@ func (c *call) serveFree(ctx context.Context) error {
 		return c.serveRuns(ctx)
 	case "websocket":
 		return refusef("websocket_refused", "responses are served over HTTP here, not over a WebSocket: POST /v1/responses")
-	case "count_tokens":
+	case wire.CountTokens:
 		return c.serveCount(ctx)
+	case wire.Relayed:
+		return c.serveRelayed(ctx)
 	}
 	return refusef("endpoint_not_governed", "%s is not served", c.route.free)
 }
@@ -117,7 +119,7 @@ func (c *call) serveCount(ctx context.Context) error {
 	if c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest); err == nil {
 		name = c.asked.Model
 	}
-	if c.model, err = c.g.registry.Load().Resolve(c.route.wire.Dialect, name, false); err != nil {
+	if c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, name, c.route.at); err != nil {
 		return refusef("model_not_priced", "%v", err)
 	}
 	caps, err := capabilities(c.id)

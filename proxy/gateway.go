@@ -55,7 +55,7 @@ type Options struct {
 	// is ended; 0: a minute.
 	Patience time.Duration
 
-	// Wires are the dialects that it speaks. Nil: wire.All().
+	// Wires are the dialects that it speaks. Nil: wire.Served().
 	Wires []*wire.Wire
 
 	Now func() time.Time // nil: time.Now
@@ -102,6 +102,7 @@ type Gateway struct {
 	open    atomic.Int64   // calls under way
 	sweeper sync.WaitGroup
 	live    liveCalls // those of them that hold money
+	kept    keptAnswers
 	inner   innerRuns // runs inside the one that this gateway is for
 	broken  sync.Once
 	failed  atomic.Bool
@@ -126,7 +127,7 @@ func New(o Options) *Gateway {
 		o.Now = time.Now
 	}
 	if o.Wires == nil {
-		o.Wires = wire.All()
+		o.Wires = wire.Served()
 	}
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}

@@ -47,6 +47,7 @@ var refusals = map[string]struct {
 	"invalid_request":       {400, wire.Invalid},
 	"no_provider_key":       {400, wire.Invalid},
 	"run_not_found":         {404, wire.NotFound},
+	"response_not_found":    {404, wire.NotFound},
 	"method_not_allowed":    {405, wire.Invalid},
 	"request_too_large":     {413, wire.TooLarge},
 	"unsupported_encoding":  {415, wire.Invalid},

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
@@ -12,7 +13,8 @@ type route struct {
 	wire *wire.Wire
 	free string // name of the free answer; "" for a metered call
 	rest string // what stands after the fixed part of the path
-	groq bool   // below /openai/v1, as the Groq SDK asks
+	id   string // of the stored answer that it is about; "": none
+	at   string // the provider that the path names; "": none
 }
 
 // freeHello is the route by which a client finds out whether anybody is there.
@@ -22,19 +24,17 @@ const freeHello = "hello"
 // reads tells whether a token that may only read may ask for this. A count
 // costs nothing, but it calls a model.
 func (rt route) reads() bool {
-	return rt.free != "" && rt.free != wire.CountTokens && rt.free != "runs"
+	return rt.free != "" && rt.free != wire.CountTokens && rt.free != wire.Relayed && rt.free != "runs"
 }
 
 // find looks a request up in the allow-list: what is not in it is refused,
 // because a route that is not governed is a hole.
 func (g *Gateway) find(method, path string) (route, bool) {
 	rt := route{}
-	if rest, ok := strings.CutPrefix(path, "/openai/v1/"); ok {
-		rt.groq, path = true, "/v1/"+rest
-	}
+	rt.at, path = g.provider(path)
 	for _, w := range g.wires {
 		if found, ok := w.Find(method, path); ok {
-			rt.wire, rt.free, rt.rest = w, found.Free, found.Rest
+			rt.wire, rt.free, rt.rest, rt.id = w, found.Free, found.Rest, found.ID
 			return rt, true
 		}
 	}
@@ -60,10 +60,46 @@ func (g *Gateway) find(method, path string) (route, bool) {
 func (c *call) find() error {
 	var ok bool
 	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); !ok && !c.findOpened() {
-		return refusef("endpoint_not_governed", "%s %s is not metered, so it is not passed on; models.yaml can open it under routes:",
-			c.r.Method, plain.Clip(c.r.URL.Path, 200))
+		at := plain.Clip(c.r.Method+" "+c.r.URL.Path, 200)
+		return refusef("endpoint_not_governed", `%s is not metered, so it is not passed on; a line in models.yaml opens it: routes: {%s: free}, or {usd_per_call: "0.04"} in place of free`,
+			at, wire.Quote(at))
 	}
 	return nil
+}
+
+// provider takes the part of a path that names a provider off it. /p/mistral/v1
+// leads to Mistral, with the path of Mistral's own base URL after it or without;
+// /openai/v1 is where the Groq SDK asks, and /v1beta/openai where Google speaks
+// OpenAI's dialects.
+func (g *Gateway) provider(path string) (at, rest string) {
+	if named, ok := strings.CutPrefix(path, "/p/"); ok {
+		at, rest, _ = strings.Cut(named, "/")
+		rest = "/" + rest
+		for _, p := range g.registry.Load().Providers() {
+			if p.Name == at {
+				rest = strings.TrimPrefix(rest, prefixOf(p.BaseURL))
+			}
+		}
+		return at, rest
+	}
+	if rest, ok := strings.CutPrefix(path, "/v1beta/openai/"); ok {
+		return "google", "/v1/" + rest
+	}
+	for strings.HasPrefix(path, "/openai/v1/") {
+		at, path = "groq", strings.TrimPrefix(path, "/openai")
+		path = "/" + strings.TrimPrefix(path, "/v1/")
+	}
+	return at, path
+}
+
+// prefixOf is what a base URL's path has before its version segment:
+// https://openrouter.ai/api/v1 -> /api.
+func prefixOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/v1")
 }
 
 // dialectOf is the wire whose refusals a caller on an unknown path expects.

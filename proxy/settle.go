@@ -134,6 +134,9 @@ func (c *call) settle() {
 // of it. The effect has happened: nothing cancels this.
 func (c *call) book(e ending) (booked func()) {
 	how, cost := c.cost(e)
+	if c.reading.ID != "" {
+		c.g.kept.note(owner(c.id), c.reading.ID, c.model.Provider.Name)
+	}
 	s := ledger.Settlement{
 		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.reading.Model), Tier: plain.Text(c.tier(), 40),
 		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),

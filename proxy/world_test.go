@@ -92,8 +92,9 @@ func (w *world) registry(models string, prices []string) *policy.Registry {
 	w.t.Helper()
 	r, err := policy.NewRegistry(policy.Sources{
 		ModelsFile: writeModels(w.t, models, w.upstream), Prices: prices,
-		BaseURLs: map[string]string{"openai": w.upstream + "/v1", "anthropic": w.upstream, "google": w.upstream, "groq": w.upstream + "/openai/v1"},
-		HasKey:   map[string]bool{"openai": true, "anthropic": true, "google": true, "groq": true},
+		BaseURLs: map[string]string{"openai": w.upstream + "/v1", "anthropic": w.upstream, "google": w.upstream, "groq": w.upstream + "/openai/v1",
+			"mistral": w.upstream + "/v1", "openrouter": w.upstream + "/api/v1"},
+		HasKey: map[string]bool{"openai": true, "anthropic": true, "google": true, "groq": true, "mistral": true, "openrouter": true},
 	})
 	must(w.t, err)
 	return r

@@ -72,6 +72,8 @@ func geminiRoute(r *http.Request) route {
 		return route{wireGemini, g, (*exchange).generate}
 	case "countTokens":
 		return route{"count_tokens", g, countGemini}
+	case "embedContent", "batchEmbedContents":
+		return route{wireEmbeddings, geminiEmbeddings{g, method == "batchEmbedContents"}, (*exchange).generate}
 	}
 	return route{name: "none", wire: g}
 }

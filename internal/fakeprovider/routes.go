@@ -89,7 +89,10 @@ func findRoute(r *http.Request) route {
 		if w, ok := openAIWires[rest]; ok && post {
 			return route{openAINames[rest], w, (*exchange).generate}
 		}
-		if id, ok := strings.CutPrefix(rest, "responses/"); ok && !post && id != "" {
+		if beside, ok := besideRoutes[rest]; ok && post {
+			return beside
+		}
+		if id, ok := strings.CutPrefix(rest, "responses/"); ok && id != "" {
 			return route{"responses.get", responses{}, storedResponse}
 		}
 		if (rest == "models" || strings.HasPrefix(rest, "models/")) && r.Method == http.MethodGet {

@@ -3,6 +3,7 @@ package wire
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -15,7 +16,7 @@ var Responses = &Wire{
 	Dialect:   policy.Dialect{Name: policy.Responses, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 128, PerMessage: 8, PerTool: 32},
 	Operation: "chat",
 	Find:      findResponses,
-	Path:      always("/responses"),
+	Path:      func(_ policy.Model, rest string) string { return "/responses" + rest },
 	Fields:    responsesFields,
 	Authorize: bearer,
 	Read:      readResponses,
@@ -24,15 +25,24 @@ var Responses = &Wire{
 	Refuse:    openAIError,
 }
 
-// findResponses serves calls. Who asks for a WebSocket is told that there is
-// none.
+// findResponses serves calls, compactions (which are calls), counts of tokens,
+// and what is done with an answer that the provider keeps. Who asks for a
+// WebSocket is told that there is none.
 func findResponses(method, path string) (Route, bool) {
+	rest, ok := strings.CutPrefix(Unversioned(path), "/responses")
+	id, action, acts := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	switch {
-	case Unversioned(path) != "/responses":
-	case method == http.MethodPost:
-		return Route{}, true
-	case method == http.MethodGet:
+	case !ok || rest != "" && rest[0] != '/':
+	case rest == "" && method == http.MethodGet:
 		return Route{Free: "websocket"}, true
+	case method == http.MethodPost && (rest == "" || rest == "/compact"):
+		return Route{Rest: rest}, true
+	case method == http.MethodPost && rest == "/input_tokens":
+		return Route{Free: CountTokens, Rest: rest}, true
+	case id == "" || strings.Contains(action, "/"):
+	case !acts && (method == http.MethodGet || method == http.MethodDelete),
+		method == http.MethodPost && action == "cancel", method == http.MethodGet && action == "input_items":
+		return Route{Free: Relayed, Rest: rest, ID: id}, true
 	}
 	return Route{}, false
 }

@@ -90,6 +90,7 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 // response reads the object that the whole answer is, and some events carry.
 func (m *responsesMeter) response(o Object, r *Reading) {
 	m.id = firstOf(plain.Clip(o.Get("id").Text(), 200), m.id)
+	r.ID = m.id
 	if at := o.Get("created_at"); !at.isNull() {
 		m.created = plain.Clip(string(at.raw()), 40)
 	}

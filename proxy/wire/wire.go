@@ -55,18 +55,29 @@ type Wire struct {
 type Route struct {
 	Free string // the name of a free answer; "" for a call that is metered
 	Rest string // what stands after the fixed part of the path
+	ID   string // of the stored answer that the route is about; "": none
 }
 
 // CountTokens is the free route that is relayed to the provider: no provider
 // charges for a count.
 const CountTokens = "count_tokens"
 
+// Relayed are the free routes that are passed on as they are: nothing in them
+// costs anything. Where Route.ID is set, only for an answer of the caller's own.
+const Relayed = "relayed"
+
 // All are the wires that aex speaks.
-func All() []*Wire { return []*Wire{Chat, Responses, Completions, Embeddings, Messages, Gemini} }
+func All() []*Wire {
+	return []*Wire{Chat, Responses, Completions, Embeddings, Messages, Gemini}
+}
+
+// Served are all that the gateway has routes of: beside the wires that models
+// answer on, those that are only counted or passed on.
+func Served() []*Wire { return append(All(), GeminiEmbeddings, Moderations) }
 
 // Named is the wire of that name; nil when there is none.
 func Named(name string) *Wire {
-	for _, w := range All() {
+	for _, w := range Served() {
 		if w.Name == name {
 			return w
 		}
@@ -114,6 +125,7 @@ type Reading struct {
 	Usage    policy.Usage
 	Known    bool   // usage is the provider's final word for the whole answer
 	Input    *int64 // input tokens as reported before the end, where only they are known
+	ID       string // of an answer that the provider keeps; "": none
 	Model    string // as served
 	Tier     string // service tier as served
 	Geo      string // region as served, where that has a price (inference_geo)
