@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: build test race check vuln demo bench big crash supervise soak fuzz guards sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
+.PHONY: build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -62,6 +62,13 @@ fuzz: ## each fuzz target for FUZZTIME
 	@for pkg in ledger policy proxy proxy/wire; do \
 	  for f in $$($(GO) test -list '^Fuzz' ./$$pkg | grep '^Fuzz'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; done; done
+
+# MUTANTS: how many changes are tried; 0 for all, which takes half an hour.
+MUTANTS ?= 0
+MONEY = account.go admit.go afford.go limit.go money.go path.go settle.go tally.go
+mutants: ## change an operator, a condition or a statement at a time: which do no tests notice? (clients/mutants)
+	$(GO) run ./clients/mutants -sample $(MUTANTS) ./policy
+	$(GO) run ./clients/mutants -sample $(MUTANTS) -skip 'Crash|LongHistory|DiskFull|Race|EveryEdit' ./ledger $(MONEY)
 
 guards: tools ## take each guard away and see its test fail (clients/guards)
 	./clients/guards/run
