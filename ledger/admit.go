@@ -23,7 +23,13 @@ type Admission struct {
 	// the path has a budget: Most.
 	Share func(unreserved Micros) Micros
 
-	Tokens int64 // the most tokens the call can use, for tokens a minute
+	// Tokens is the most that the call can use, LeastTokens the fewest that it is
+	// worth (0: Tokens), for tokens a minute: a call gets what the minute has left.
+	Tokens, LeastTokens int64
+	// Whole asks for everything or nothing: where Most, or Tokens, does not fit
+	// what is there now, the answer is CauseShort, and nothing is waited for,
+	// recorded or used up.
+	Whole bool
 	// Wait is how long to wait for money that calls in flight hold. 0: not.
 	Wait time.Duration
 
@@ -47,6 +53,7 @@ type Hold struct {
 	Agent  string
 	Run    RunID // "" for an agent's token
 	At     time.Time
+	Tokens int64 // that the minute had left for the call; Admission.Tokens where that fits
 	// The tightest budget on the path as the hold left it: for headers.
 	Budget, Spent, Reserved Micros
 	Limited                 bool // false: no account on the path has a budget
@@ -62,11 +69,13 @@ const (
 	CauseRunEnded    Cause = "run_ended"           // the run is ending or has ended
 	CauseRequests    Cause = "rate_limited"        // requests a minute
 	CauseTokens      Cause = "token_rate_limited"  // tokens a minute
+	CauseTooLong     Cause = "too_many_tokens"     // more tokens than any minute of the agent's has
 	CauseConcurrency Cause = "concurrency_limited" // calls at the same time
 	CauseCalls       Cause = "call_limit"          // calls a run
 	CauseBusy        Cause = "budget_busy"         // calls in flight hold the money
 	CauseTooLarge    Cause = "call_exceeds_budget" // this call does not fit; a smaller one may
 	CauseExhausted   Cause = "budget_exceeded"     // the budget is used up
+	CauseShort       Cause = "short"               // of Admission.Whole: not all of it fits now
 )
 
 // Refusal is the answer to a call that may not go. It has used up nothing:
@@ -82,6 +91,7 @@ type Refusal struct {
 	Overrun    Micros
 	Needed     Micros        // Least
 	Limit      int64         // for rates and counts
+	Tokens     int64         // LeastTokens, for tokens a minute
 	RetryAfter time.Duration // 0: trying again does not help
 	// RunEnds is set where the ledger has marked the token's run exhausted in
 	// the transaction of this refusal.
@@ -102,11 +112,14 @@ type Refusal struct {
 // with nothing admitted between become CauseExhausted. CauseExhausted of a run
 // marks it exhausted.
 func (l *Ledger) Admit(ctx context.Context, a Admission) (Hold, *Refusal, error) {
-	if a.Least < 0 || a.Most < a.Least || a.Most > maxAmount || a.Tokens < 0 {
+	if a.Least < 0 || a.Most < a.Least || a.Most > maxAmount || a.LeastTokens < 0 || a.Tokens < a.LeastTokens {
 		return Hold{}, nil, fmt.Errorf("%w: an admission of %d to %d micro-dollars and %d tokens", ErrInvalid, a.Least, a.Most, a.Tokens)
 	}
 	if a.Share == nil {
 		a.Least = a.Most
+	}
+	if a.LeastTokens == 0 {
+		a.LeastTokens = a.Tokens
 	}
 	w := &admitting{Admission: a, deadline: time.Now().Add(a.Wait)}
 	o := &op{admit: w}
@@ -126,6 +139,7 @@ type admitting struct {
 	deadline time.Time // by the process's own clock
 	hold     Hold
 	refusal  *Refusal
+	tokens   int64 // that the minute has left for it
 }
 
 // caller is who an admission speaks for.
@@ -141,18 +155,25 @@ type caller struct {
 // admit decides one admission, and records the hold or the refusal.
 func (g *group) admit(o *op) error {
 	a := o.admit
-	a.hold, a.refusal = Hold{}, nil
+	a.hold, a.refusal, a.tokens = Hold{}, nil, a.Tokens
 	c, no := g.identify(a.Token)
 	if g.err != nil {
 		return g.err
 	}
 	if no != nil {
+		if no.Cause == CauseExhausted {
+			no = g.usedUp(c, a)
+		}
 		g.deny(c, a, no)
 		return nil
 	}
 	amount, no, err := g.afford(c, a)
 	if err != nil || g.err != nil {
 		return err
+	}
+	if a.Whole && (no != nil || amount < a.Most || g.fewTokens(c, a)) {
+		a.refusal = &Refusal{Cause: CauseShort}
+		return g.err
 	}
 	if final := no != nil && no.Cause != CauseBusy; final {
 		g.exhaust(c, no)
@@ -228,8 +249,7 @@ func (g *group) runRefuses(r *run) *Refusal {
 		case RunPaused:
 			return &Refusal{Cause: CausePaused, Account: RunAccount, Name: string(x.id)}
 		case RunExhausted:
-			acc := g.account(x.account)
-			return moneyRefusal(CauseExhausted, acc, string(x.id), 0)
+			return &Refusal{Cause: CauseExhausted}
 		}
 		if x.maxCalls > 0 {
 			if n := g.account(x.account).calls; n >= x.maxCalls {
@@ -268,9 +288,9 @@ func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
 	g.w.holds++
 	h := &hold{
 		key: holdKey{g.w.l.owner.id, g.w.holds}, agent: c.agent.id, account: c.leaf, window: c.window,
-		amount: amount, tokens: a.Tokens, at: g.at, call: a.Call,
+		amount: amount, tokens: a.tokens, at: g.at, call: a.Call,
 	}
-	out := Hold{ID: h.key.id(), Amount: amount, Agent: c.agent.name, At: g.now}
+	out := Hold{ID: h.key.id(), Amount: amount, Agent: c.agent.name, At: g.now, Tokens: a.tokens}
 	if c.run != nil {
 		h.run, out.Run = c.run.no, c.run.id
 		g.tooLarge[c.run.no] = 0

@@ -56,6 +56,17 @@ func (g *group) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
 	return 0, g.refuseMoney(cause, tight, a.Least), nil
 }
 
+// usedUp refuses a call of a run that is exhausted already, for the account
+// that has the least left: a run stays exhausted whatever emptied it.
+func (g *group) usedUp(c *caller, a *admitting) *Refusal {
+	g.pathOf(c)
+	short, _ := tightest(c.path, func(acc *account) Micros { return unspent(acc) - acc.overrun })
+	if short == nil { // the budget that there was is gone
+		return &Refusal{Cause: CauseExhausted, Account: RunAccount, Name: string(c.run.id), Needed: a.Least}
+	}
+	return g.refuseMoney(CauseExhausted, short, a.Least)
+}
+
 // busyRetry is what a caller is told to wait when calls in flight hold the
 // money; how long they take is not known.
 const busyRetry = 2 * time.Second

@@ -28,7 +28,7 @@ func denialAction(c Cause) string {
 	switch c {
 	case CauseBusy, CauseTooLarge, CauseExhausted:
 		return "budget.deny"
-	case CauseRequests, CauseTokens, CauseConcurrency:
+	case CauseRequests, CauseTokens, CauseTooLong, CauseConcurrency:
 		return "rate.deny"
 	case CauseToken, CauseReadOnly, CausePaused, CauseRunEnded, CauseCalls:
 		return "access.deny"

@@ -69,9 +69,15 @@ func (g *group) tooFast(c *caller, a *admitting) *Refusal {
 			return no(CauseRequests, lim.RequestsPerMinute, p.leaves(over, g.at))
 		}
 		if lim.TokensPerMinute > 0 {
-			if retry, ok := p.roomFor(a.Tokens, lim.TokensPerMinute, g.at); !ok {
-				return no(CauseTokens, lim.TokensPerMinute, retry)
+			if retry, ok := p.roomFor(a.LeastTokens, lim.TokensPerMinute, g.at); !ok {
+				slow := no(CauseTokens, lim.TokensPerMinute, retry)
+				if a.LeastTokens > lim.TokensPerMinute {
+					slow.Cause = CauseTooLong
+				}
+				slow.Tokens = a.LeastTokens
+				return slow
 			}
+			a.tokens = min(a.Tokens, lim.TokensPerMinute-p.used())
 		}
 	}
 	if lim.Concurrency > 0 && g.openHolds(c.agent.id) >= lim.Concurrency {
@@ -80,9 +86,23 @@ func (g *group) tooFast(c *caller, a *admitting) *Refusal {
 	return nil
 }
 
+// fewTokens tells whether the minute has too few tokens left for all of a call.
+func (g *group) fewTokens(c *caller, a *admitting) bool {
+	slow := g.tooFast(c, a)
+	return slow != nil && (slow.Cause == CauseTokens || slow.Cause == CauseTooLong) || a.tokens < a.Tokens
+}
+
 // leaves is how long it takes until the i-th oldest call is a minute old.
 func (p *pace) leaves(i, now int64) time.Duration {
 	return time.Duration(p.calls[i].at+paceWindow-now) * time.Millisecond
+}
+
+// used is how many tokens the minute's calls have used, or may yet use.
+func (p *pace) used() (sum int64) {
+	for _, c := range p.calls {
+		sum += c.tokens
+	}
+	return sum
 }
 
 // roomFor tells whether tokens more fit limit, and if not how long it takes
@@ -91,10 +111,7 @@ func (p *pace) roomFor(tokens, limit, now int64) (retry time.Duration, ok bool) 
 	if tokens > limit {
 		return 0, false
 	}
-	sum := tokens
-	for _, c := range p.calls {
-		sum += c.tokens
-	}
+	sum := tokens + p.used()
 	for i := 0; sum > limit && i < len(p.calls); i++ {
 		sum -= p.calls[i].tokens
 		retry = p.leaves(int64(i), now)

@@ -37,6 +37,7 @@ type Ceiling struct {
 	Floor   int64 // 8,192, or Asked when that is smaller: what a call gets while there is room
 	Tokens  int64 // input bound plus all output, for tokens a minute
 	InputTk int64 // the input bound in tokens
+	Outputs int64 // how many outputs are billed
 	Clamp   bool  // the cap may be lowered to fit
 }
 
@@ -64,10 +65,12 @@ func Bound(c Call, m Model, clamp bool) (Ceiling, error) {
 		Least:   leastOutput(c, m, asked),
 		Floor:   min(floorTokens, asked),
 		Tokens:  input + asked*outputs,
+		Outputs: outputs,
 		InputTk: input,
-		Clamp:   clamp,
+		// A cap of 0 may mean no answer at all, which no other cap says.
+		Clamp: clamp && (c.OutputCap == nil || *c.OutputCap > 0),
 	}
-	if !clamp {
+	if !ceiling.Clamp {
 		ceiling.Least = asked
 	}
 	ceiling.Floor = max(ceiling.Floor, ceiling.Least)
@@ -167,15 +170,19 @@ func outputTokens(c Call, m Model) (asked, outputs int64, err error) {
 	switch {
 	case c.Wire == Embeddings:
 		return 0, 1, nil
-	case c.OutputCap == nil && m.MaxOutput > 0:
+	case uncapped(c) && m.MaxOutput > 0:
 		return m.MaxOutput, outputs, nil
-	case c.OutputCap == nil:
+	case uncapped(c):
 		return min(defaultMaxOutput, window(m)), outputs, nil
 	case *c.OutputCap < 0 || *c.OutputCap > maxCap:
 		return 0, 0, fmt.Errorf("%w: a cap of %d output tokens", ErrAmount, *c.OutputCap)
 	}
 	return *c.OutputCap, outputs, nil
 }
+
+// uncapped tells whether the request leaves the length of its answer open. 0 is
+// no cap to some servers.
+func uncapped(c Call) bool { return c.OutputCap == nil || *c.OutputCap == 0 }
 
 // leastOutput is the smallest cap that is worth the call. A cap that does not
 // exceed the thinking budget is refused by the provider.

@@ -146,34 +146,37 @@ func TestBound(t *testing.T) {
 		{"no cap is the model's most", Call{BodyBytes: 1_000}, Model{MaxOutput: 5_000}, 1_000, 1_000 + 50_000, 1_024},
 		{"nothing known of the model", Call{BodyBytes: 1_000}, Model{}, 1_000, 1_000 + 1_280_000, 1_024},
 		{"every output is paid for", Call{BodyBytes: 1_000, OutputCap: n(100), Outputs: 3}, Model{}, 1_000, 1_000 + 3_000, 100},
-		{"the window bounds the input", Call{BodyBytes: 900_000, OutputCap: n(0)}, Model{Context: 128_000}, 128_000, 128_000, 0},
-		{"hidden content is the window", Call{BodyBytes: 10, Hidden: []string{"conversation"}, OutputCap: n(0)}, Model{Context: 128_000}, 128_000, 128_000 * 2, 0}, // may hold audio
-		{"a picture is not its bytes", Call{Wire: Messages, BodyBytes: 1_000 + 400_000, OutputCap: n(0), Images: []Image{{Bytes: 300_000}}}, Model{Context: 200_000}, 1_000 + 4_912, 5_912, 0},
-		{"a small picture", Call{Wire: Messages, OutputCap: n(0), Images: []Image{{Width: 300, Height: 500}}}, Model{}, 328, 328, 0},
-		{"a picture for whatever an unknown host serves", Call{OutputCap: n(0), Images: []Image{{Width: 100, Height: 100}}}, Model{}, 16_384, 16_384, 0},
-		{"a large one for OpenAI's models there", Call{OutputCap: n(0), Images: []Image{{Width: 2_000, Height: 2_000}}}, Model{Sent: "openai/gpt-4o-mini"}, 48_169, 48_169, 0},
-		{"a picture billed beyond the window", Call{BodyBytes: 300_000, OutputCap: n(0), Images: []Image{{Width: 2_000, Height: 2_000}, {Width: 9, Height: 9, Detail: "low"}}},
+		{"the window bounds the input", Call{BodyBytes: 900_000, OutputCap: n(1)}, Model{Context: 128_000}, 128_000, 128_000, 0},
+		{"hidden content is the window", Call{BodyBytes: 10, Hidden: []string{"conversation"}, OutputCap: n(1)}, Model{Context: 128_000}, 128_000, 128_000 * 2, 0}, // may hold audio
+		{"a picture is not its bytes", Call{Wire: Messages, BodyBytes: 1_000 + 400_000, OutputCap: n(1), Images: []Image{{Bytes: 300_000}}}, Model{Context: 200_000}, 1_000 + 4_912, 5_912, 0},
+		{"a small picture", Call{Wire: Messages, OutputCap: n(1), Images: []Image{{Width: 300, Height: 500}}}, Model{}, 328, 328, 0},
+		{"a picture for whatever an unknown host serves", Call{OutputCap: n(1), Images: []Image{{Width: 100, Height: 100}}}, Model{}, 16_384, 16_384, 0},
+		{"a large one for OpenAI's models there", Call{OutputCap: n(1), Images: []Image{{Width: 2_000, Height: 2_000}}}, Model{Sent: "openai/gpt-4o-mini"}, 48_169, 48_169, 0},
+		{"a picture billed beyond the window", Call{BodyBytes: 300_000, OutputCap: n(1), Images: []Image{{Width: 2_000, Height: 2_000}, {Width: 9, Height: 9, Detail: "low"}}},
 			Model{Sent: "gpt-4o-mini", Context: 128_000, Provider: Provider{PriceAs: openAI}}, 128_000 + 48_169 + 2_833, 179_002, 0},
-		{"a document may be anything", Call{BodyBytes: 1_000, OutputCap: n(0), Files: []Media{{Bytes: 500, Type: "application/pdf"}}}, Model{Context: 200_000}, 200_000, 200_000 * 2, 0}, // may hold audio
-		{"a text file is its bytes", Call{BodyBytes: 1_000, OutputCap: n(0), Files: []Media{{Bytes: 500, Type: "text/plain"}}}, Model{}, 1_000, 1_000, 0},
-		{"a remote file may be anything", Call{BodyBytes: 1_000, OutputCap: n(0), Files: []Media{{Type: "text/plain", Remote: true}}}, Model{Context: 50_000}, 50_000, 50_000 * 2, 0},
-		{"audio", Call{BodyBytes: 2_000, OutputCap: n(0), Audio: []Media{{Bytes: 1_500, Type: "mp3"}}}, Model{}, 100 + 64, 328, 0}, // its base64 is taken out of the body,
+		{"a document may be anything", Call{BodyBytes: 1_000, OutputCap: n(1), Files: []Media{{Bytes: 500, Type: "application/pdf"}}}, Model{Context: 200_000}, 200_000, 200_000 * 2, 0}, // may hold audio
+		{"a text file is its bytes", Call{BodyBytes: 1_000, OutputCap: n(1), Files: []Media{{Bytes: 500, Type: "text/plain"}}}, Model{}, 1_000, 1_000, 0},
+		{"a remote file may be anything", Call{BodyBytes: 1_000, OutputCap: n(1), Files: []Media{{Type: "text/plain", Remote: true}}}, Model{Context: 50_000}, 50_000, 50_000 * 2, 0},
+		{"audio", Call{BodyBytes: 2_000, OutputCap: n(1), Audio: []Media{{Bytes: 1_500, Type: "mp3"}}}, Model{}, 100 + 64, 328, 0}, // its base64 is taken out of the body,
 		{"embeddings put out nothing", Call{Wire: Embeddings, BodyBytes: 1_000}, Model{MaxOutput: 5_000}, 1_000, 1_000, 0},
 		{"embeddings are many inputs", Call{Wire: Embeddings, BodyBytes: 300_000}, Model{Context: 8_192}, 300_000, 300_000, 0},
-		{"a five minute write", Call{BodyBytes: 1_000, OutputCap: n(0), CacheWrite5m: true}, Model{}, 1_000, 1_250, 0},
-		{"a one hour write", Call{BodyBytes: 1_000, OutputCap: n(0), CacheWrite5m: true, CacheWrite1h: true}, Model{}, 1_000, 2_000, 0},
-		{"a place", Call{BodyBytes: 1_000, OutputCap: n(0), Geo: "us"}, Model{}, 1_000, 1_100, 0},
-		{"searches read the window again", Call{BodyBytes: 1_000, OutputCap: n(0), Hosted: []HostedTool{{"web_search", 2}}}, Model{Context: 100_000}, 300_000, 300_000 + 20_000, 0},
+		{"a five minute write", Call{BodyBytes: 1_000, OutputCap: n(1), CacheWrite5m: true}, Model{}, 1_000, 1_250, 0},
+		{"a one hour write", Call{BodyBytes: 1_000, OutputCap: n(1), CacheWrite5m: true, CacheWrite1h: true}, Model{}, 1_000, 2_000, 0},
+		{"a place", Call{BodyBytes: 1_000, OutputCap: n(1), Geo: "us"}, Model{}, 1_000, 1_101, 0},
+		{"searches read the window again", Call{BodyBytes: 1_000, OutputCap: n(1), Hosted: []HostedTool{{"web_search", 2}}}, Model{Context: 100_000}, 300_000, 300_000 + 20_000, 0},
 		{"a thinking budget must fit", Call{BodyBytes: 1_000, OutputCap: n(20_000), ThinkingCap: 8_000}, Model{}, 1_000, 201_000, 8_001},
 		{"rejected predictions are output", Call{BodyBytes: 1_000, OutputCap: n(100), Prediction: 400}, Model{}, 1_000, 1_000 + 1_000 + 4_000, 100},
-		{"compacting reads the window again", Call{BodyBytes: 1_000, OutputCap: n(0), Hosted: []HostedTool{{"compaction", 1}}}, Model{Context: 100_000}, 200_000, 200_000, 0},
-		{"code at Google", Call{Wire: Gemini, BodyBytes: 1_000, OutputCap: n(0), Hosted: []HostedTool{{"code_execution", 1}}}, Model{Context: 100_000}, 200_000, 200_000, 0},
+		{"compacting reads the window again", Call{BodyBytes: 1_000, OutputCap: n(1), Hosted: []HostedTool{{"compaction", 1}}}, Model{Context: 100_000}, 200_000, 200_000, 0},
+		{"code at Google", Call{Wire: Gemini, BodyBytes: 1_000, OutputCap: n(1), Hosted: []HostedTool{{"code_execution", 1}}}, Model{Context: 100_000}, 200_000, 200_000, 0},
 		{"the user's least", Call{BodyBytes: 1_000, OutputCap: n(20_000)}, Model{MinOutput: 300}, 1_000, 201_000, 300},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cheap(&c.model)
 			if c.call.Wire == "" {
 				c.call.Wire = Chat
+			}
+			if c.call.OutputCap != nil && *c.call.OutputCap == 1 {
+				c.most, c.least = c.most+10, 1
 			}
 			got, err := Bound(c.call, c.model, true)
 			if err != nil {
@@ -208,8 +211,8 @@ func TestBoundOfTiersAndBands(t *testing.T) {
 		{"default", 10_001, 30_003},
 	} {
 		got, err := Bound(Call{Wire: Chat, BodyBytes: c.body, OutputCap: &zero, Tier: c.tier}, Model{Price: p}, true)
-		if err != nil || got.MostMicros() != c.want {
-			t.Errorf("tier %q, %d bytes: got %d, %v; want %d", c.tier, c.body, got.MostMicros(), err, c.want)
+		if err != nil || got.hold(0) != c.want {
+			t.Errorf("tier %q, %d bytes: got %d, %v; want %d", c.tier, c.body, got.hold(0), err, c.want)
 		}
 	}
 }
@@ -219,8 +222,8 @@ func TestBoundOfFastMode(t *testing.T) {
 	m := Model{Price: Price{Rates: Rates{Input: usd(t, "5"), Output: usd(t, "25")}, Tiers: map[string]Rates{TierFast: {Input: usd(t, "30"), Output: usd(t, "150")}}}}
 	for fast, want := range map[bool]int64{false: 5_000, true: 30_000} {
 		got, err := Bound(Call{Wire: Messages, BodyBytes: 1_000, OutputCap: &zero, Fast: fast}, m, true)
-		if err != nil || got.MostMicros() != want {
-			t.Errorf("fast %v: got %d, %v; want %d", fast, got.MostMicros(), err, want)
+		if err != nil || got.hold(0) != want {
+			t.Errorf("fast %v: got %d, %v; want %d", fast, got.hold(0), err, want)
 		}
 	}
 }

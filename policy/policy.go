@@ -90,8 +90,8 @@ func deny(rule, format string, args ...any) *Denial {
 }
 
 // Decide says whether the capabilities allow the call; nil means yes. It also
-// returns the output cap that the capabilities impose on each output (0: none),
-// which holds when the client leaves its own out.
+// returns the output cap that the capabilities impose on each output (0: none):
+// the provider gets it where the client asks for more, or for no cap.
 //
 // A rule denies what it cannot verify: a tool without a name fails a list of
 // names, input that is not seen counts as the model's whole window.
@@ -103,7 +103,8 @@ func Decide(caps Capabilities, c Call, m Model) (outputCap int64, denied *Denial
 			return 0, denied
 		}
 	}
-	return decideTokens(caps, c, m)
+	outputCap, denied = decideTokens(caps, c, m)
+	return Strictest(outputCap, m.Cap), denied
 }
 
 // decideModel goes by the name asked for and the name sent. A denied name is
@@ -273,8 +274,8 @@ func decideTokens(caps Capabilities, c Call, m Model) (outputCap int64, denied *
 	return outputCap, nil
 }
 
-// decideOutput holds the output of a call, all outputs together, against a
-// limit that the input has used up part of.
+// decideOutput is the cap on each output by a limit on all outputs together,
+// which the input has used up part of. A client's larger cap is lowered to it.
 func decideOutput(rule string, c Call, limit, input int64) (each int64, denied *Denial) {
 	outputs := max(c.Outputs, 1)
 	if c.Wire == Embeddings {
@@ -286,10 +287,6 @@ func decideOutput(rule string, c Call, limit, input int64) (each int64, denied *
 	each = limit / outputs
 	if each < 1 {
 		return 0, deny(rule, "%d input tokens and %d outputs leave no room for an answer in the agent's limit of %d tokens", input, outputs, limit+input)
-	}
-	if c.OutputCap != nil && *c.OutputCap > each {
-		return 0, deny(rule, "the request asks for %d outputs of %d tokens, with %d of input, more than the agent's limit of %d tokens",
-			outputs, *c.OutputCap, input, limit+input)
 	}
 	return each, nil
 }

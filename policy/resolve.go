@@ -97,7 +97,7 @@ func (r *Registry) resolveNamed(entry *namedModel) (Model, error) {
 	m := Model{
 		Name: entry.name, Sent: entry.sent, Aliased: entry.name != entry.sent,
 		Provider:  r.named(entry),
-		MaxOutput: entry.maxTokens, Context: entry.context, MinOutput: entry.minOutput,
+		MaxOutput: entry.maxTokens, Cap: entry.maxTokens, Context: entry.context, MinOutput: entry.minOutput,
 		Tools: entry.tools, Vision: entry.vision, Reasoning: entry.reasoning,
 	}
 	return m, r.fill(&m, entry.price)

@@ -35,6 +35,16 @@ func (c Ceiling) MostMicros() int64 { return c.hold(c.Asked) }
 // rounded up.
 func (c Ceiling) LeastMicros() int64 { return c.hold(c.Least) }
 
+// LeastTokens is the fewest tokens, input and all outputs, that the call is
+// worth.
+func (c Ceiling) LeastTokens() int64 { return c.InputTk + c.Least*c.Outputs }
+
+// CapOf is the output cap of each output that so many tokens, input and all
+// outputs together, leave room for; at most Asked.
+func (c Ceiling) CapOf(tokens int64) int64 {
+	return min(c.Asked, (tokens-c.InputTk)/max(c.Outputs, 1))
+}
+
 // Share is the hold for so much unreserved money:
 // output part = min(asked, max(half of what is unreserved, min(Floor, all that
 // is unreserved))), after the input part; 0 when Least does not fit.

@@ -34,8 +34,8 @@ func (c *call) admit(ctx context.Context) (err error) {
 		Least:  ledger.Micros(c.ceiling.LeastMicros()),
 		Most:   ledger.Micros(c.ceiling.MostMicros()),
 		Share:  func(room ledger.Micros) ledger.Micros { return ledger.Micros(share(int64(room))) },
-		Tokens: c.ceiling.Tokens,
-		Wait:   c.g.o.Wait,
+		Tokens: c.ceiling.Tokens, LeastTokens: c.ceiling.LeastTokens(),
+		Wait: c.g.o.Wait,
 		Call: ledger.CallInfo{
 			Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), ModelSent: plain.Stored(c.model.Sent),
 			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,

@@ -38,7 +38,11 @@ func (c *call) decide() error {
 	for _, cp := range caps {
 		bounded = cp.Reserve(bounded)
 	}
-	if c.outCap > 0 && (bounded.OutputCap == nil || *bounded.OutputCap > c.outCap) {
+	if c.outCap > 0 && (bounded.OutputCap == nil || *bounded.OutputCap == 0 || *bounded.OutputCap > c.outCap) {
+		if c.g.o.NoClamp && bounded.OutputCap != nil {
+			return refusef("policy_denied", "agent %s: the request asks for a cap of %d output tokens, the limit is %d, and aex is told to lower none (--no-clamp)",
+				c.id.Agent, *bounded.OutputCap, c.outCap)
+		}
 		bounded.OutputCap = &c.outCap
 	}
 	c.ceiling, err = policy.Bound(bounded, c.model, !c.g.o.NoClamp)

@@ -39,9 +39,12 @@ func (c *call) plan() {
 	if c.hold.Limited {
 		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
 	}
+	if c.hold.Tokens < c.ceiling.Tokens { // all that the minute has left
+		paid = min(paid, c.ceiling.CapOf(c.hold.Tokens))
+	}
 	if paid < c.ceiling.Asked {
 		c.clamped, e.Cap = paid, paid
-	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap > c.outCap) {
+	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap == 0 || *c.asked.OutputCap > c.outCap) {
 		e.Cap = c.outCap
 	}
 	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)

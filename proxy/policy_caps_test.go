@@ -22,13 +22,16 @@ func outputCap(t *testing.T, wire policyWire, body []byte) int64 {
 		GenerationConfig    struct {
 			MaxOutputTokens int64 `json:"maxOutputTokens"`
 		} `json:"generationConfig"`
+		GenerationSnake struct {
+			MaxOutputTokens int64 `json:"max_output_tokens"`
+		} `json:"generation_config"`
 	}
 	must(t, json.Unmarshal(body, &got))
-	return max(got.MaxTokens, got.MaxCompletionTokens, got.MaxOutputTokens, got.GenerationConfig.MaxOutputTokens)
+	return max(got.MaxTokens, got.MaxCompletionTokens, got.MaxOutputTokens, got.GenerationConfig.MaxOutputTokens, got.GenerationSnake.MaxOutputTokens)
 }
 
 // TestTokenPolicyOnEveryWire: the caps hold when the client leaves its own out,
-// and refuse one that asks for more.
+// and lower one that asks for more.
 func TestTokenPolicyOnEveryWire(t *testing.T) {
 	c := newCourt(t)
 	long := strings.Repeat("word ", 2000)
@@ -75,31 +78,32 @@ func TestTokenPolicyOnEveryWire(t *testing.T) {
 		call("request without a cap", ask{}, verdict{}, 2000)
 		call("request with null", wire.capped("null"), verdict{}, 2000)
 		call("request within", wire.capped(20), verdict{}, -20)
-		call("request beyond", wire.capped(1999), verdict{"policy_denied", "max_tokens_per_request"}, 0)
+		call("request beyond", wire.capped(1999), verdict{}, 1998)
+		call("request with 0", wire.capped(0), verdict{}, 2000)
 
 		with(func(c *policy.Capabilities) { c.MaxOutputTokens = 100 })
 		call("output left out", ask{}, verdict{}, -100)
 		call("output null", wire.capped("null"), verdict{}, -100)
 		call("output at the limit", wire.capped(100), verdict{}, -100)
-		call("output beyond", wire.capped(101), verdict{"policy_denied", "max_output_tokens"}, 0)
-		call("output far beyond", wire.capped(1<<39), verdict{"policy_denied", "max_output_tokens"}, 0)
+		call("output beyond", wire.capped(101), verdict{}, -100)
+		call("output far beyond", wire.capped(1<<39), verdict{}, -100)
 		several := map[string]string{"chat": `,"n":4`, "completions": `,"n":4`, "gemini": `,"generationConfig":{"candidateCount":4}`}[wire.name]
 		if several == "" {
 			continue
 		}
 		call("outputs together left out", ask{fields: several}, verdict{}, -25)
 		if wire.name == "gemini" {
-			call("outputs together beyond", ask{fields: `,"generationConfig":{"candidateCount":4,"maxOutputTokens":26}`}, verdict{"policy_denied", "max_output_tokens"}, 0)
-			call("output beyond in snake_case", ask{fields: `,"generation_config":{"max_output_tokens":101}`}, verdict{"policy_denied", "max_output_tokens"}, 0)
+			call("outputs together beyond", ask{fields: `,"generationConfig":{"candidateCount":4,"maxOutputTokens":26}`}, verdict{}, -25)
+			call("output beyond in snake_case", ask{fields: `,"generation_config":{"max_output_tokens":101}`}, verdict{}, -100)
 			continue
 		}
-		call("outputs together beyond", ask{fields: several + `,"max_tokens":26`}, verdict{"policy_denied", "max_output_tokens"}, 0)
+		call("outputs together beyond", ask{fields: several + `,"max_tokens":26`}, verdict{}, -25)
 		if wire.name == "completions" {
-			call("best of many", ask{fields: `,"best_of":5,"max_tokens":21`}, verdict{"policy_denied", "max_output_tokens"}, 0)
+			call("best of many", ask{fields: `,"best_of":5,"max_tokens":21`}, verdict{}, -20)
 			continue
 		}
-		call("the other cap beyond", ask{fields: `,"max_completion_tokens":101`}, verdict{"policy_denied", "max_output_tokens"}, 0)
-		call("one cap of two beyond", ask{fields: `,"max_tokens":1,"max_completion_tokens":101`}, verdict{"policy_denied", "max_output_tokens"}, 0)
+		call("the other cap beyond", ask{fields: `,"max_completion_tokens":101`}, verdict{}, -100)
+		call("one cap of two beyond", ask{fields: `,"max_tokens":1,"max_completion_tokens":101`}, verdict{}, -100)
 		call("the other cap within", ask{fields: `,"max_completion_tokens":33`}, verdict{}, -33)
 	}
 }

@@ -128,6 +128,8 @@ func ledgerRefusal(r *ledger.Refusal) *refusal {
 		code, message = "budget_exceeded", fmt.Sprintf("run %s is over; no further call is made", r.Name)
 	case ledger.CauseRequests:
 		code, message = "rate_limited", fmt.Sprintf("agent %s may make %d requests a minute", r.Name, r.Limit)
+	case ledger.CauseTooLong:
+		code, message = "policy_denied", fmt.Sprintf("this call can use %d tokens at least, more than the %d tokens a minute of agent %s", r.Tokens, r.Limit, r.Name)
 	case ledger.CauseTokens:
 		code, message = "rate_limited", fmt.Sprintf("agent %s may use %d tokens a minute", r.Name, r.Limit)
 	case ledger.CauseConcurrency:

@@ -45,9 +45,10 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 		Unknown: body.unknown(chatFields),
 	}
 	// Two caps: the greater one is what the call may cost, whichever the
-	// provider takes.
+	// provider takes. 0 is none to some, and so the greatest.
 	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
-		if n := body.count(name, 0); n != nil && (c.OutputCap == nil || *n > *c.OutputCap) {
+		n := body.count(name, 0)
+		if n != nil && (c.OutputCap == nil || lowered(n, *c.OutputCap) && *c.OutputCap > 0) {
 			c.OutputCap = n
 		}
 	}
@@ -152,7 +153,7 @@ func includeUsage(body Object) Splice {
 func capEdits(body Object, e Edit) (edits []Splice) {
 	value := strconv.FormatInt(e.Cap, 10)
 	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
-		if n := body.count(name, 0); n != nil && *n > e.Cap {
+		if n := body.count(name, 0); n != nil && lowered(n, e.Cap) {
 			edits = append(edits, body.set(name, value))
 		}
 	}

@@ -245,7 +245,7 @@ func editGemini(body Object, e Edit) []Splice {
 	switch n := config.protoCount("max_output_tokens", 0); {
 	case config.Kind() != '{':
 		return append(edits, body.set(body.protoName("generation_config"), `{"maxOutputTokens":`+value+`}`))
-	case n == nil || *n > e.Cap:
+	case lowered(n, e.Cap):
 		return append(edits, config.set(config.protoName("max_output_tokens"), value))
 	}
 	return edits

@@ -238,7 +238,7 @@ func editMessages(body Object, e Edit) []Splice {
 		edits = append(edits, body.set("model", Quote(e.Model)))
 	}
 	if e.Cap > 0 {
-		if n := body.count("max_tokens", 0); n == nil || *n > e.Cap {
+		if n := body.count("max_tokens", 0); lowered(n, e.Cap) {
 			edits = append(edits, body.set("max_tokens", strconv.FormatInt(e.Cap, 10)))
 		}
 	}

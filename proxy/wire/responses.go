@@ -189,7 +189,7 @@ func editResponses(body Object, e Edit) []Splice {
 		edits = append(edits, body.set("model", Quote(e.Model)))
 	}
 	if e.Cap > 0 {
-		if n := body.count("max_output_tokens", 0); n == nil || *n > e.Cap {
+		if n := body.count("max_output_tokens", 0); lowered(n, e.Cap) {
 			// Smaller ones are refused by the API.
 			edits = append(edits, body.set("max_output_tokens", strconv.FormatInt(max(e.Cap, 16), 10)))
 		}

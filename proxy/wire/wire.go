@@ -97,6 +97,10 @@ func always(path string) func(policy.Model, string) string {
 	return func(policy.Model, string) string { return path }
 }
 
+// lowered tells whether a cap that the client sent, nil for none, has to become
+// cap. 0 is no cap to some servers, and nothing less than one.
+func lowered(sent *int64, cap int64) bool { return sent == nil || *sent == 0 || *sent > cap }
+
 // Edit is what aex changes in a call: as little as it can.
 type Edit struct {
 	Model    string // the name to send, "" to leave the client's
