@@ -26,6 +26,7 @@ type loaded struct {
 	files     map[string]*ast.File // base name -> those that are changed
 	mutants   []*mutant
 	texts     map[string][]byte // changed files, by path
+	flags     []string          // of its tests
 }
 
 // mutant is one change.
@@ -84,6 +85,14 @@ func load(pattern string, files []string) (*loaded, error) {
 	}
 	if len(files) > 0 && len(p.files) != len(files) {
 		return nil, fmt.Errorf("%s has not all of %q", pattern, files)
+	}
+	// What rapid found with a change must not be kept for the tests without it.
+	imports, err := command("go", "list", "-f", "{{.TestImports}} {{.XTestImports}}", pattern).Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the tests of %s: %w", pattern, explained(err))
+	}
+	if bytes.Contains(imports, []byte("pgregory.net/rapid")) {
+		p.flags = []string{"-rapid.nofailfile"}
 	}
 	lookup := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
 	p.info = &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}}

@@ -59,7 +59,7 @@ func build(p *loaded, work, skip string) (*tests, error) {
 func (t *tests) run(names []string, limit time.Duration, env ...string) (ok bool, out []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	c := exec.CommandContext(ctx, t.binary, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$", "-test.skip", t.skip)
+	c := exec.CommandContext(ctx, t.binary, append([]string{"-test.failfast", "-test.run", "^(" + strings.Join(names, "|") + ")$", "-test.skip", t.skip}, t.p.flags...)...)
 	c.Dir, c.Env, c.WaitDelay = t.p.dir, append(os.Environ(), env...), time.Second
 	out, err := c.CombinedOutput()
 	return err == nil, out
