@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // Headers and URL parameters pass by allow-list on the way up; on the way down
@@ -56,13 +58,14 @@ func (rl *relay) copyHeader(resp *http.Response) {
 	}
 }
 
-// authorize adds the real key as the provider wants it.
+// authorize adds the real key as the provider wants it: as the call's wire says,
+// and on a route that is not read, as any wire of that provider does.
 func (c *call) authorize(h http.Header) {
 	if c.key == "" {
 		return
 	}
-	for _, w := range c.g.wires {
-		if w.Type == c.model.Provider.Type {
+	for _, w := range append([]*wire.Wire{c.route.wire}, c.g.wires...) {
+		if w.Authorize != nil && (w == c.route.wire || w.Type == c.model.Provider.Type) {
 			w.Authorize(h, c.key)
 			return
 		}

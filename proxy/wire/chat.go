@@ -47,12 +47,12 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	// Two caps: the greater one is what the call may cost, whichever the
 	// provider takes. 0 is none to some, and so the greatest.
 	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
-		n := body.count(name, 0)
+		n := body.Count(name, 0)
 		if n != nil && (c.OutputCap == nil || lowered(n, *c.OutputCap) && *c.OutputCap > 0) {
 			c.OutputCap = n
 		}
 	}
-	if n := body.count("n", 1); n != nil {
+	if n := body.Count("n", 1); n != nil {
 		c.Outputs = *n
 	}
 	if body.Get("messages").Kind() != '[' {
@@ -128,7 +128,7 @@ func openAITools(body Object, c *policy.Call) {
 func editChat(body Object, e Edit) []Splice {
 	var edits []Splice
 	if e.Model != "" {
-		edits = append(edits, body.set("model", Quote(e.Model)))
+		edits = append(edits, body.Set("model", Quote(e.Model)))
 	}
 	if e.Cap > 0 {
 		edits = append(edits, capEdits(body, e)...)
@@ -142,9 +142,9 @@ func editChat(body Object, e Edit) []Splice {
 // includeUsage asks for usage in the stream, and leaves the other options.
 func includeUsage(body Object) Splice {
 	if options := body.child("stream_options"); options.Kind() == '{' {
-		return options.set("include_usage", "true")
+		return options.Set("include_usage", "true")
 	}
-	return body.set("stream_options", `{"include_usage":true}`)
+	return body.Set("stream_options", `{"include_usage":true}`)
 }
 
 // capEdits lowers the caps that the client sent, or adds the one that the
@@ -153,8 +153,8 @@ func includeUsage(body Object) Splice {
 func capEdits(body Object, e Edit) (edits []Splice) {
 	value := strconv.FormatInt(e.Cap, 10)
 	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
-		if n := body.count(name, 0); n != nil && lowered(n, e.Cap) {
-			edits = append(edits, body.set(name, value))
+		if n := body.Count(name, 0); n != nil && lowered(n, e.Cap) {
+			edits = append(edits, body.Set(name, value))
 		}
 	}
 	if e.Call.OutputCap == nil {
@@ -162,7 +162,7 @@ func capEdits(body Object, e Edit) (edits []Splice) {
 		if e.Provider.Name == "openai" {
 			name = "max_completion_tokens"
 		}
-		edits = append(edits, body.set(name, value))
+		edits = append(edits, body.Set(name, value))
 	}
 	return edits
 }
@@ -317,7 +317,7 @@ func mask(o Object, field, name string) []Splice {
 	if name == "" || o.Get(field).Kind() != '"' {
 		return nil
 	}
-	return []Splice{o.set(field, Quote(name))}
+	return []Splice{o.Set(field, Quote(name))}
 }
 
 // shown is the model's name as the client is to see it.

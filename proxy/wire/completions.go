@@ -35,13 +35,13 @@ func readCompletions(_ *http.Request, body Object, _ string) (policy.Call, error
 		Wire:      policy.Completions,
 		Model:     body.Get("model").Text(),
 		Stream:    body.Get("stream").Truth(),
-		OutputCap: body.count("max_tokens", 0),
+		OutputCap: body.Count("max_tokens", 0),
 		Outputs:   1,
 		Unknown:   body.unknown(completionsFields),
 	}
 	// best_of outputs are made, and billed, for n that are shown.
 	for _, name := range []string{"n", "best_of"} {
-		if n := body.count(name, 0); n != nil {
+		if n := body.Count(name, 0); n != nil {
 			c.Outputs = max(c.Outputs, min(*n, 1<<20))
 		}
 	}
@@ -76,11 +76,11 @@ func texts(v Span, c *policy.Call) (n int64) {
 func editCompletions(body Object, e Edit) []Splice {
 	var edits []Splice
 	if e.Model != "" {
-		edits = append(edits, body.set("model", Quote(e.Model)))
+		edits = append(edits, body.Set("model", Quote(e.Model)))
 	}
 	if e.Cap > 0 {
-		if n := body.count("max_tokens", 0); lowered(n, e.Cap) {
-			edits = append(edits, body.set("max_tokens", strconv.FormatInt(e.Cap, 10)))
+		if n := body.Count("max_tokens", 0); lowered(n, e.Cap) {
+			edits = append(edits, body.Set("max_tokens", strconv.FormatInt(e.Cap, 10)))
 		}
 	}
 	if e.Usage {

@@ -44,7 +44,7 @@ func editEmbeddings(body Object, e Edit) []Splice {
 	if e.Model == "" {
 		return nil
 	}
-	return []Splice{body.set("model", Quote(e.Model))}
+	return []Splice{body.Set("model", Quote(e.Model))}
 }
 
 func meterEmbeddings(e Edit) Meter { return &embeddingsMeter{e} }

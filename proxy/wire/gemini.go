@@ -235,7 +235,7 @@ func geminiTools(body Object, c *policy.Call) {
 func editGemini(body Object, e Edit) []Splice {
 	var edits []Splice
 	if request := body.protoChild("generate_content_request"); e.Model != "" && request.Get("model").Kind() == '"' {
-		edits = append(edits, request.set("model", Quote("models/"+e.Model)))
+		edits = append(edits, request.Set("model", Quote("models/"+e.Model)))
 	}
 	if e.Cap == 0 {
 		return edits
@@ -244,9 +244,9 @@ func editGemini(body Object, e Edit) []Splice {
 	value := strconv.FormatInt(e.Cap, 10)
 	switch n := config.protoCount("max_output_tokens", 0); {
 	case config.Kind() != '{':
-		return append(edits, body.set(body.protoName("generation_config"), `{"maxOutputTokens":`+value+`}`))
+		return append(edits, body.Set(body.protoName("generation_config"), `{"maxOutputTokens":`+value+`}`))
 	case lowered(n, e.Cap):
-		return append(edits, config.set(config.protoName("max_output_tokens"), value))
+		return append(edits, config.Set(config.protoName("max_output_tokens"), value))
 	}
 	return edits
 }

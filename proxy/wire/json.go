@@ -269,6 +269,9 @@ func (o Object) each(name string, f func(Object)) {
 	o.Get(name).elements(func(s Span) { f(s.Object(o.err)) })
 }
 
+// Err is the first fault found while reading o and what is below it.
+func (o Object) Err() error { return *o.err }
+
 // fault keeps the first fault found while reading.
 func (o Object) fault(format string, args ...any) {
 	if *o.err == nil {
@@ -276,9 +279,9 @@ func (o Object) fault(format string, args ...any) {
 	}
 }
 
-// count is the integer under name; nil when absent or null. Anything else, or
+// Count is the integer under name; nil when absent or null. Anything else, or
 // a number below least, is a fault.
-func (o Object) count(name string, least int64) *int64 {
+func (o Object) Count(name string, least int64) *int64 {
 	return o.number(o.Get(name), name, least)
 }
 

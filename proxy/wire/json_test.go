@@ -127,7 +127,7 @@ func edited(t *testing.T, s Span) {
 		}
 		return again.Object(new(error)).members
 	}
-	got := members(Apply(s.Doc, []Splice{o.set("new", "7")}))
+	got := members(Apply(s.Doc, []Splice{o.Set("new", "7")}))
 	had := -1
 	for i, m := range o.members {
 		if m.name == "new" && had < 0 {
@@ -193,7 +193,7 @@ func TestMembersOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := doc.Object(new(error))
-	if got := string(Apply(doc.Doc, []Splice{o.set("a", "1"), o.set("b", "2"), o.set("c", "3")})); got != ` {"a":1,"b":2,"c":3 } ` {
+	if got := string(Apply(doc.Doc, []Splice{o.Set("a", "1"), o.Set("b", "2"), o.Set("c", "3")})); got != ` {"a":1,"b":2,"c":3 } ` {
 		t.Errorf("made %q", got)
 	}
 }

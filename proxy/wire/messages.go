@@ -72,7 +72,7 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 		Wire:      policy.Messages,
 		Model:     body.Get("model").Text(),
 		Stream:    body.Get("stream").Truth(),
-		OutputCap: body.count("max_tokens", 0),
+		OutputCap: body.Count("max_tokens", 0),
 		Outputs:   1,
 		Tier:      body.Get("service_tier").Text(),
 		Geo:       body.Get("inference_geo").Text(),
@@ -94,7 +94,7 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	messagesTools(body, &c)
 	messagesHidden(body, &c)
 	if thinking := body.child("thinking"); thinking.Get("type").Text() == "enabled" {
-		c.ThinkingCap = value(thinking.count("budget_tokens", 0))
+		c.ThinkingCap = value(thinking.Count("budget_tokens", 0))
 	}
 	switch body.child("tool_choice").Get("type").Text() {
 	case "any", "tool":
@@ -229,17 +229,17 @@ func addTool(t Object, c *policy.Call) {
 			return
 		}
 	}
-	c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), MaxUses: value(t.count("max_uses", 1))})
+	c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), MaxUses: value(t.Count("max_uses", 1))})
 }
 
 func editMessages(body Object, e Edit) []Splice {
 	var edits []Splice
 	if e.Model != "" {
-		edits = append(edits, body.set("model", Quote(e.Model)))
+		edits = append(edits, body.Set("model", Quote(e.Model)))
 	}
 	if e.Cap > 0 {
-		if n := body.count("max_tokens", 0); lowered(n, e.Cap) {
-			edits = append(edits, body.set("max_tokens", strconv.FormatInt(e.Cap, 10)))
+		if n := body.Count("max_tokens", 0); lowered(n, e.Cap) {
+			edits = append(edits, body.Set("max_tokens", strconv.FormatInt(e.Cap, 10)))
 		}
 	}
 	return edits

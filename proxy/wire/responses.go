@@ -59,7 +59,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		Wire:       policy.Responses,
 		Model:      body.Get("model").Text(),
 		Stream:     body.Get("stream").Truth(),
-		OutputCap:  body.count("max_output_tokens", 0),
+		OutputCap:  body.Count("max_output_tokens", 0),
 		Outputs:    1,
 		Tier:       body.Get("service_tier").Text(),
 		Background: body.Get("background").Truth(),
@@ -91,7 +91,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
 	}
 	// One bound for all the provider's own tools together.
-	if n := body.count("max_tool_calls", 0); n != nil {
+	if n := body.Count("max_tool_calls", 0); n != nil {
 		for i := range c.Hosted {
 			if c.Hosted[i].MaxUses == 0 {
 				c.Hosted[i].MaxUses = max(*n, 1)
@@ -186,12 +186,12 @@ func responsesTools(o Object, c *policy.Call) {
 func editResponses(body Object, e Edit) []Splice {
 	var edits []Splice
 	if e.Model != "" {
-		edits = append(edits, body.set("model", Quote(e.Model)))
+		edits = append(edits, body.Set("model", Quote(e.Model)))
 	}
 	if e.Cap > 0 {
-		if n := body.count("max_output_tokens", 0); lowered(n, e.Cap) {
+		if n := body.Count("max_output_tokens", 0); lowered(n, e.Cap) {
 			// Smaller ones are refused by the API.
-			edits = append(edits, body.set("max_output_tokens", strconv.FormatInt(max(e.Cap, 16), 10)))
+			edits = append(edits, body.Set("max_output_tokens", strconv.FormatInt(max(e.Cap, 16), 10)))
 		}
 	}
 	return edits

@@ -118,7 +118,7 @@ func (m *responsesMeter) tools(o Object, r *Reading) {
 		}
 	})
 	usage := o.child("tool_usage")
-	if n := usage.child("web_search").count("num_requests", 0); n != nil {
+	if n := usage.child("web_search").Count("num_requests", 0); n != nil {
 		searches = *n
 	}
 	r.Usage.Searches = max(r.Usage.Searches, searches+files)

@@ -9,9 +9,9 @@ type Splice struct {
 	lone       bool // a member put into an object that has none
 }
 
-// set makes the edit that gives name the value (JSON text), replacing it where
+// Set makes the edit that gives name the value (JSON text), replacing it where
 // it stands or adding it as the first member.
-func (o Object) set(name, value string) Splice {
+func (o Object) Set(name, value string) Splice {
 	for _, m := range o.members {
 		if m.name == name {
 			return Splice{start: m.value.start, end: m.value.end, text: value}

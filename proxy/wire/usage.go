@@ -42,7 +42,7 @@ func (n usageNames) Read(v Span, asked policy.Call, r *Reading) bool {
 	}
 	var err error
 	o := v.Object(&err)
-	input, output, total := o.count(n.input, 0), o.count(n.output, 0), o.count("total_tokens", 0)
+	input, output, total := o.Count(n.input, 0), o.Count(n.output, 0), o.Count("total_tokens", 0)
 	if input == nil && output == nil {
 		return false
 	}
@@ -61,7 +61,7 @@ func (n usageNames) Read(v Span, asked policy.Call, r *Reading) bool {
 		if total != nil && input != nil {
 			all = max(all, *total-*input)
 		}
-		u.AudioOut = value(out.count("audio_tokens", 0))
+		u.AudioOut = value(out.Count("audio_tokens", 0))
 		u.Output = all - u.AudioOut
 	}
 	r.Unclear = ""
@@ -88,18 +88,18 @@ func (n usageNames) Read(v Span, asked policy.Call, r *Reading) bool {
 // read from a cache, and how many of the cached tokens are audio is not told:
 // they are taken to be audio first, which no bill exceeds.
 func openAIInput(o, in Object, input int64, asked policy.Call) policy.Usage {
-	cached := in.count("cached_tokens", 0)
+	cached := in.Count("cached_tokens", 0)
 	for _, name := range []string{"prompt_cache_hit_tokens", "cached_tokens"} {
 		if cached == nil {
-			cached = o.count(name, 0)
+			cached = o.Count(name, 0)
 		}
 	}
 	var u policy.Usage
-	u.AudioIn = value(in.count("audio_tokens", 0))
+	u.AudioIn = value(in.Count("audio_tokens", 0))
 	u.CacheRead = max(0, value(cached)-u.AudioIn)
-	written := value(in.count("cache_write_tokens", 0))
+	written := value(in.Count("cache_write_tokens", 0))
 	split := in.child("cache_write_tokens_details")
-	u.CacheWrite5m, u.CacheWrite1h = value(split.count("ttl_30m_tokens", 0)), value(split.count("ttl_12h_tokens", 0))
+	u.CacheWrite5m, u.CacheWrite1h = value(split.Count("ttl_30m_tokens", 0)), value(split.Count("ttl_12h_tokens", 0))
 	// What is not split has the lifetime that was asked for.
 	if rest := written - u.CacheWrite5m - u.CacheWrite1h; asked.CacheWrite1h {
 		u.CacheWrite1h += max(0, rest)

@@ -34,17 +34,17 @@ type messagesUsage struct {
 func (u *messagesUsage) Read(o Object) {
 	var err error
 	o = o.Span.Object(&err)
-	greatest(&u.input, o.count("input_tokens", 0))
-	greatest(&u.read1, o.count("cache_read_input_tokens", 0))
-	greatest(&u.write, o.count("cache_creation_input_tokens", 0))
+	greatest(&u.input, o.Count("input_tokens", 0))
+	greatest(&u.read1, o.Count("cache_read_input_tokens", 0))
+	greatest(&u.write, o.Count("cache_creation_input_tokens", 0))
 	split := o.child("cache_creation")
-	greatest(&u.write5m, split.count("ephemeral_5m_input_tokens", 0))
-	greatest(&u.write1h, split.count("ephemeral_1h_input_tokens", 0))
-	if n := o.count("output_tokens", 0); n != nil {
+	greatest(&u.write5m, split.Count("ephemeral_5m_input_tokens", 0))
+	greatest(&u.write1h, split.Count("ephemeral_1h_input_tokens", 0))
+	if n := o.Count("output_tokens", 0); n != nil {
 		u.output = n
 	}
 	tools := o.child("server_tool_use")
-	greatest(&u.searches, tools.count("web_search_requests", 0))
+	greatest(&u.searches, tools.Count("web_search_requests", 0))
 	u.tier = firstOf(o.Get("service_tier").Text(), u.tier)
 	if o.Get("speed").Text() == "fast" {
 		u.tier = "fast"
