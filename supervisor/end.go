@@ -14,6 +14,7 @@ import (
 // endTree ends whatever the program left or is, keeps in the report how it
 // went, and gives the terminal back.
 func (r *session) endTree() {
+	r.progress.at("ending the program and what it started")
 	r.report.Child = childStatus(r.proc.Status())
 	r.decide()
 	var ended process.Ended
@@ -62,6 +63,7 @@ func (r *session) keeps() bool {
 // shutdown closes the gateway once every call is booked. The tree is gone:
 // nobody waits for an answer.
 func (r *session) shutdown() error {
+	r.progress.at("waiting for calls to be booked")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	err := r.gateway.Shutdown(ctx)
@@ -79,6 +81,7 @@ func (r *session) close(ctx context.Context) (err error) {
 		r.callCheck()
 		r.decide()
 	}
+	r.progress.at("ending the run in the ledger")
 	detail, err := json.Marshal(r.report.detail())
 	if err != nil {
 		return err

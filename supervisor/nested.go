@@ -136,6 +136,7 @@ func (r *session) openInside(ctx context.Context) error {
 	if r.OnExhausted == ExhaustedAsk {
 		ask.AskMilli = max(r.AskTimeout.Milliseconds(), 1)
 	}
+	r.progress.at("asking the gateway around for a run")
 	var opened proxy.Opened
 	err := r.Outer.call(ctx, http.MethodPost, "/runs", ask, &opened)
 	var refused *refusedOuter
@@ -148,6 +149,7 @@ func (r *session) openInside(ctx context.Context) error {
 	}
 	r.token, r.url = opened.Token, r.Outer.url
 	r.row = ledger.Run{ID: opened.RunID, Parent: opened.Parent, Agent: opened.Agent, Started: time.Now(), Metered: !ask.Bypasses}
+	r.progress.is(string(r.row.ID))
 	r.report.RunID, r.report.Agent, r.report.Started = string(r.row.ID), opened.Agent, r.row.Started
 	r.report.Inside, r.report.Budget = string(opened.Parent), opened.Budget
 	r.guard = newGuard(r.Guard, r.stop, r.say)
@@ -233,6 +235,7 @@ func (r *session) closeInside(ctx context.Context) (err error) {
 		r.callCheck()
 		r.decide()
 	}
+	r.progress.at("ending the run at the gateway around")
 	var s proxy.RunStatus
 	how := proxy.InnerEnd{Outcome: r.report.Outcome, ExitCode: r.report.ExitCode}
 	if err := r.Outer.call(context.WithoutCancel(ctx), http.MethodPost, r.innerPath()+"/end", how, &s); err != nil {

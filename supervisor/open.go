@@ -41,6 +41,7 @@ func (r *session) open(ctx context.Context) (err error) {
 	case err == nil && limited && r.Budget != nil && left < *r.Budget:
 		r.say("agent %s has %s left, less than the %s asked for: that is the limit", r.Agent, left, *r.Budget)
 	}
+	r.progress.is(string(r.row.ID))
 	r.report.RunID, r.report.Started = string(r.row.ID), r.row.Started
 	return err
 }

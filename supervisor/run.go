@@ -67,22 +67,31 @@ type session struct {
 	exhausted chan struct{} // closed when a call was refused for the last of the money
 	upstream  atomic.Bool   // it was an upstream's budget that ended
 	asking    asking
+	progress  progress
 	owners    sync.WaitGroup
 }
 
-// Run does one run, whole, below a monitor that comes up meanwhile: open the
-// ledger, open the run, listen, start the program, wait, end its tree, settle,
-// report. It uses the monitor up, whatever happens. What it opened it closes in
-// the opposite order: the tree is gone before the gateway closes, every call is
-// booked before the run ends, and the ledger closes last. The report is complete
-// also when an error comes with it.
-func Run(ctx context.Context, m *process.Launcher, s Spec) (rep *Report, err error) {
-	rep = &Report{Agent: s.Agent, Program: filepath.Base(s.Argv[0]), Outcome: "not_started", ExitCode: ExitInternal}
-	r := &session{Spec: s, monitor: m, report: rep, started: make(chan struct{}), exhausted: make(chan struct{})}
+// Run does one run, whole, below a monitor that comes up meanwhile. It uses the
+// monitor up, whatever happens. The report is complete also when an error comes
+// with it, unless that is ErrCutOff: after a second signal a run has its grace
+// and ten seconds to end, whatever hangs.
+func Run(ctx context.Context, m *process.Launcher, s Spec) (*Report, error) {
+	r := &session{
+		Spec: s, monitor: m, started: make(chan struct{}), exhausted: make(chan struct{}),
+		report: &Report{Agent: s.Agent, Program: program(s), Outcome: "not_started", ExitCode: ExitInternal},
+	}
+	return r.bounded(m.Insisted(), func() error { return r.run(ctx) })
+}
+
+// run opens the ledger, opens the run, listens, starts the program, waits, ends
+// its tree, settles and reports. What it opened it closes in the opposite
+// order: the tree is gone before the gateway closes, every call is booked
+// before the run ends, and the ledger closes last.
+func (r *session) run(ctx context.Context) (err error) {
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
-	if err := m.Err(); err != nil {
-		return rep, err
+	if err := r.monitor.Err(); err != nil {
+		return err
 	}
 	defer r.monitor.Close()
 	defer func() {
@@ -90,34 +99,40 @@ func Run(ctx context.Context, m *process.Launcher, s Spec) (rep *Report, err err
 			err = errors.Join(err, r.proc.Close())
 		}
 	}()
-	if s.Outer != nil {
-		return rep, r.runInside(ctx)
+	if r.Outer != nil {
+		return r.runInside(ctx)
 	}
 
-	if r.ledger, err = ledger.Open(ctx, s.Ledger); err != nil {
-		return rep, err
+	r.progress.at("opening the ledger")
+	if r.ledger, err = ledger.Open(ctx, r.Ledger); err != nil {
+		return err
 	}
-	defer func() { err = errors.Join(err, r.ledger.Close()) }()
+	defer func() {
+		r.progress.at("closing the ledger")
+		err = errors.Join(err, r.ledger.Close())
+	}()
 
 	if err := r.open(ctx); err != nil {
-		return rep, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
 
 	if err := r.listen(); err != nil {
-		return rep, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.shutdown()) }()
 
 	if err := r.start(); err != nil {
-		return rep, err
+		return err
 	}
 	defer r.endTree()
 
 	r.watch()
 	r.wait()
-	return rep, nil
+	return nil
 }
+
+func program(s Spec) string { return filepath.Base(s.Argv[0]) }
 
 // listen opens the run's private gateway on loopback.
 func (r *session) listen() error {
@@ -171,6 +186,7 @@ func (r *session) start() error {
 	if err != nil {
 		return err
 	}
+	r.progress.at("starting the program")
 	r.monitor.Argv, r.monitor.Env, r.monitor.Dir, r.monitor.RunID = r.Argv, env, r.Dir, string(r.row.ID)
 	r.proc, err = r.monitor.Launch()
 	switch {
@@ -264,6 +280,7 @@ func (r *session) watch() {
 // program whose money is gone, or that was sent a signal, has the grace to end
 // by itself.
 func (r *session) wait() {
+	r.progress.at("waiting for the program")
 	exhausted, interrupted := r.exhausted, r.proc.Interrupted()
 	var grace <-chan time.Time
 	var reason error

@@ -327,6 +327,8 @@ func (a *app) runHint(err error, program, agent string) error {
 		return hinted(fmt.Errorf("%s: not found", program), "is it installed, and in PATH?")
 	case errors.Is(err, process.ErrNotExecutable):
 		return hinted(err, "is it a program, with the x bit set?")
+	case errors.Is(err, supervisor.ErrCutOff):
+		return hinted(err, "what is not booked is settled in full by the next aex that opens the ledger")
 	case errors.Is(err, supervisor.ErrUnbooked):
 		return hinted(err, "look at the disk and permissions of aex's home, then run: aex audit")
 	}

@@ -71,7 +71,7 @@ func (a *app) serveCommand() *cobra.Command {
 the tokens that aex agent create and aex agent token print.
 
 SIGHUP reads models.yaml and .env again; SIGTERM ends it when the calls in
-flight are booked, a second one at once.`,
+flight are booked, a second one at once, and ten seconds later whatever hangs.`,
 		Example: "  aex serve\n  aex serve --listen :8080\n  aex serve --listen 0.0.0.0 --allow-host gate.example.com --tls-cert cert.pem --tls-key key.pem",
 		Args:    none,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd, f) },
@@ -223,7 +223,7 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	defer func() { err = errors.Join(err, s.end(ctx)) }()
 	if err := s.announce(ctx, f.readyFD); err != nil {
 		return err
 	}

@@ -253,29 +253,47 @@ func (s *server) reload(ctx context.Context) error {
 	return nil
 }
 
-// close drains the gateway, books what is open and gives everything back. A
-// second signal cuts the draining short.
-func (s *server) close(ctx context.Context) (err error) {
+// cutOffAfter is how long the server may take to end after a second signal.
+const cutOffAfter = 9 * time.Second
+
+// end closes the server. A second signal cuts the draining short; what hangs
+// then is cut off.
+func (s *server) end(ctx context.Context) error {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
+	drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.flags.drain, errors.New("the time to drain is over"))
+	defer cancel()
+	over := make(chan error, 1)
+	go func() { over <- s.close(drain) }()
+	select {
+	case err := <-over:
+		return err
+	case <-again:
+	}
+	cancel()
+	late := time.NewTimer(cutOffAfter)
+	defer late.Stop()
+	select {
+	case err := <-over:
+		return err
+	case <-late.C:
+	}
+	return hinted(fmt.Errorf("cut off %s after the second signal, before everything was booked", cutOffAfter),
+		"what is not booked is settled in full by the next aex that opens the ledger")
+}
+
+// close lets the gateway drain until its context ends, books what is open and
+// gives everything back.
+func (s *server) close(drain context.Context) (err error) {
 	if s.pages != nil {
 		s.pages.Close()
 	}
 	if s.gateway != nil {
-		drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.flags.drain, errors.New("the time to drain is over"))
-		again := make(chan os.Signal, 1)
-		signal.Notify(again, os.Interrupt, syscall.SIGTERM)
-		s.owners.Go(func() {
-			select {
-			case <-again:
-				cancel()
-			case <-drain.Done():
-			}
-		})
 		if n := s.gateway.Open(); n > 0 {
 			s.log.printf("waiting for %d calls in flight, at most %s", n, s.flags.drain)
 		}
 		err = s.gateway.Shutdown(drain)
-		cancel()
-		signal.Stop(again)
 	}
 	if s.listener != nil {
 		_ = s.listener.Close() // the gateway has closed it, if it ever had it

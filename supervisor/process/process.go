@@ -82,9 +82,6 @@ func (p *Process) Status() Status {
 // terminal that the child has goes to the child alone and does not appear here.
 func (p *Process) Interrupted() <-chan os.Signal { return p.interrupted }
 
-// Insisted is closed when a second signal has asked aex to stop. From then on aex is to be gone soon, whatever hangs.
-func (p *Process) Insisted() <-chan struct{} { return p.signals.insisted }
-
 // Suspended is how long the run has been stopped by job control, in all. That time is not the child's.
 func (p *Process) Suspended() time.Duration { return p.pauses.sum() }
 

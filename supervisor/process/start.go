@@ -72,6 +72,14 @@ func prepare(c Command) (*Process, error) {
 // Err is why there is no monitor; nil, as far as is known, when there is one.
 func (l *Launcher) Err() error { return l.err }
 
+// Insisted is closed when a second signal has asked aex to stop, also after Launch. nil: there is no monitor.
+func (l *Launcher) Insisted() <-chan struct{} {
+	if l.p == nil {
+		return nil
+	}
+	return l.p.signals.insisted
+}
+
 // Close lets a monitor go that was not used. After Launch it does nothing.
 func (l *Launcher) Close() {
 	if l.p != nil {
