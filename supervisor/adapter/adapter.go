@@ -22,13 +22,14 @@ import (
 // An Adapter is what is known of one agent program.
 type Adapter struct {
 	Name     string
-	packages []string                        // names it has with npx and the like
-	needs    string                          // the provider whose key it cannot do without; "": any
-	lead     func(*Place) error              // nil: the environment leads it
-	start    func(*Start) error              // nil: nothing besides
-	stored   func(*Place) map[string]string  // keys of its own login: variable to value
-	serve    func(environ.Gateway) []Snippet // what leads it to aex serve beyond the variables
-	unled    string                          // why it cannot be led, for those that cannot
+	packages []string                          // names it has with npx and the like
+	needs    string                            // the provider whose key it cannot do without; "": any
+	lead     func(*Place) error                // nil: the environment leads it
+	start    func(*Start) error                // nil: nothing besides
+	stored   func(*Place) map[string]string    // keys of its own login: variable to value
+	client   func(environ.Gateway) [][2]string // variables that lead it to aex serve; nil: those of every program
+	serve    func(environ.Gateway) []Snippet   // what leads it to aex serve beyond the variables
+	unled    string                            // why it cannot be led, for those that cannot
 }
 
 // None in place of an adapter's name leaves every program as it is.
@@ -43,14 +44,14 @@ var (
 // adapters is the table. docs/compatibility.md tells what was tried with which
 // version.
 var adapters = []Adapter{
-	{Name: "claude", packages: []string{"@anthropic-ai/claude-code"}, needs: "anthropic", lead: leadClaude, start: startClaude, stored: storedByClaude},
+	{Name: "claude", packages: []string{"@anthropic-ai/claude-code"}, needs: "anthropic", lead: leadClaude, start: startClaude, stored: storedByClaude, client: clientOfClaude},
 	{Name: "codex", packages: []string{"@openai/codex"}, needs: "openai", lead: leadCodex, start: startCodex, stored: storedByCodex, serve: serveCodex},
 	{Name: "opencode", packages: []string{"opencode-ai"}, lead: leadOpencode, stored: storedByOpencode, serve: serveOpencode},
 	{Name: "gemini", packages: []string{"@google/gemini-cli"}, needs: "google", lead: leadGemini, start: startGemini, stored: storedByGemini, serve: serveGemini},
 	{Name: "qwen", packages: []string{"@qwen-code/qwen-code"}, lead: leadQwen, start: startQwen, stored: storedByQwen, serve: serveQwen},
 	{Name: "pi", packages: []string{"@mariozechner/pi-coding-agent", "@earendil-works/pi-coding-agent"}, lead: leadPi, stored: storedByPi, serve: servePi},
 	{Name: "aider", packages: []string{"aider-chat"}, lead: leadAider, start: startAider, stored: storedByAider},
-	{Name: "copilot", packages: []string{"@github/copilot"}, lead: leadCopilot, start: startCopilot, serve: serveCopilot},
+	{Name: "copilot", packages: []string{"@github/copilot"}, lead: leadCopilot, start: startCopilot, client: clientOfCopilot},
 	{Name: "crush", packages: []string{"@charmland/crush"}, lead: leadCrush, stored: storedByCrush, serve: serveCrush},
 	{Name: "cline", packages: []string{"cline"}, lead: leadCline, stored: storedByCline, serve: serveCline},
 	{Name: "goose", packages: []string{"@block/goose"}},
@@ -97,6 +98,19 @@ func Find(name string, argv []string) (a *Adapter, at int, err error) {
 
 // Unled says why the agent cannot be led to the gateway; "" where it can.
 func (a *Adapter) Unled() string { return a.unled }
+
+// Serve is what leads the agent to a gateway that is no run's: variables, and
+// files for what it reads none for.
+func (a *Adapter) Serve(to environ.Gateway) (variables [][2]string, files []Snippet) {
+	variables = to.Client()
+	if a.client != nil {
+		variables = a.client(to)
+	}
+	if a.serve != nil {
+		files = a.serve(to)
+	}
+	return variables, files
+}
 
 // Keyed refuses a program that is logged in by a subscription: its calls would
 // go past the gateway, or have no key there.

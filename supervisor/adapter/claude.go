@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"maps"
 	"strings"
+
+	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
 // Claude Code reads the environment, but the settings of a user and of a
@@ -77,4 +79,11 @@ func storedByClaude(p *Place) map[string]string {
 		login = dir + "/.claude.json"
 	}
 	return map[string]string{"ANTHROPIC_API_KEY": text(readJSON(login), "primaryApiKey")}
+}
+
+func clientOfClaude(to environ.Gateway) [][2]string {
+	return [][2]string{
+		{"ANTHROPIC_BASE_URL", to.Base("ANTHROPIC_BASE_URL")}, {"ANTHROPIC_AUTH_TOKEN", to.Token},
+		{"AEX_URL", to.URL}, {"AEX_AGENT_TOKEN", to.Token},
+	}
 }

@@ -38,7 +38,9 @@ func copilotVariables(p *Place) {
 	}
 }
 
-func serveCopilot(to environ.Gateway) []Snippet {
-	return []Snippet{{"the environment", "export COPILOT_PROVIDER_BASE_URL=" + to.Base("OPENAI_BASE_URL") +
-		"\nexport COPILOT_PROVIDER_API_KEY=" + to.Token + "\nexport COPILOT_MODEL=gpt-5-mini  # or another\n"}}
+func clientOfCopilot(to environ.Gateway) [][2]string {
+	return [][2]string{
+		{"COPILOT_PROVIDER_BASE_URL", to.Base("OPENAI_BASE_URL")}, {"COPILOT_PROVIDER_API_KEY", to.Token}, {"COPILOT_PROVIDER_TYPE", "openai"},
+		{"AEX_URL", to.URL}, {"AEX_AGENT_TOKEN", to.Token},
+	}
 }

@@ -181,6 +181,23 @@ func (g Gateway) settings(has, more []string) (set [][2]string) {
 	return append(set, [2]string{"AEX_URL", g.URL}, [2]string{"AEX_AGENT_TOKEN", g.Token})
 }
 
+// Client are the variables that lead a program to a gateway that is no run's,
+// in the order in which people read them.
+func (g Gateway) Client() (set [][2]string) {
+	for _, p := range providers {
+		if p.root != "" {
+			continue
+		}
+		for _, v := range p.bases {
+			if !strings.HasSuffix(v.name, "_HOST") {
+				set = append(set, [2]string{v.name, g.Base(v.name)})
+			}
+		}
+		set = append(set, [2]string{p.keys[0].name, g.Token})
+	}
+	return append(set, [2]string{"AEX_URL", g.URL}, [2]string{"AEX_AGENT_TOKEN", g.Token})
+}
+
 // Without is an environment less what a run put into it: its token, and what
 // leads to its gateway.
 func Without(environ []string) []string {
