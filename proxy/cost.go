@@ -78,10 +78,12 @@ func (c *call) clear() ledger.Micros {
 }
 
 // tier is the service tier to bill: the one served, and where the answer names
-// none the one that was asked for, if it has a price and is not a cheaper one.
+// none the dearer one that was asked for.
 func (c *call) tier() string {
-	if c.reading.Tier == "" && c.asked.Tier != "flex" && c.asked.Tier != "auto" && c.price().HasTier(c.asked.Tier) {
-		return c.asked.Tier
+	switch asked := c.asked.Tier; {
+	case c.reading.Tier != "":
+	case asked == "priority", asked == "ultrafast":
+		return asked
 	}
 	return c.reading.Tier
 }
