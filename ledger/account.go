@@ -12,6 +12,7 @@ const (
 	AgentAccount  AccountKind = "agent"
 	WindowAccount AccountKind = "window"
 	RunAccount    AccountKind = "run"
+	GroupAccount  AccountKind = "group"
 )
 
 // Window is the stretch of time a budget is for.
@@ -31,7 +32,7 @@ type Account struct {
 	Kind     AccountKind
 	Window   Window
 	Start    time.Time // of a window account
-	Name     string    // agent name, or run id
+	Name     string    // of the agent or the group, or the run's id
 	Budget   *Micros
 	Spent    Micros
 	Reserved Micros
@@ -58,18 +59,19 @@ const maxTotal Micros = 1 << 62
 
 // account is an account as the writer knows it. Its methods keep promise 1.
 type account struct {
-	id, agent, parent int64
-	kind              AccountKind
-	window            Window
-	start             int64 // milliseconds
-	limited           bool
-	target, budget    Micros // budget = max(target, spent + reserved)
-	spent             Micros
-	reserved          Micros
-	overrun           Micros
-	calls             int64
-	last              int64
-	dirty             bool
+	id, parent     int64
+	agent, group   int64 // whose it is: one of them is 0
+	kind           AccountKind
+	window         Window
+	start          int64 // milliseconds
+	limited        bool
+	target, budget Micros // budget = max(target, spent + reserved)
+	spent          Micros
+	reserved       Micros
+	overrun        Micros
+	calls          int64
+	last           int64
+	dirty          bool
 }
 
 // public is the account as the package's callers see it.
@@ -79,7 +81,7 @@ func (a *account) public(name string) Account {
 		budget := a.budget
 		out.Budget = &budget
 	}
-	if a.kind == WindowAccount {
+	if a.start != 0 {
 		out.Start = fromMillis(a.start)
 	}
 	return out
@@ -141,6 +143,21 @@ func (a *account) retarget(t *Micros) {
 	a.follow()
 }
 
+// topUp raises the budget and returns how much of it paid what was overrun.
+func (a *account) topUp(by Micros) (paid Micros, err error) {
+	switch {
+	case by <= 0 || by > maxAmount:
+		return 0, fmt.Errorf("%w: a top-up of %s", ErrInvalid, by)
+	case !a.limited:
+		return 0, fmt.Errorf("%w: there is no budget to top up", ErrInvalid)
+	case a.target+by > maxAmount:
+		return 0, fmt.Errorf("%w: the budget would be above %s", ErrInvalid, maxAmount)
+	}
+	before, target := a.overrun, a.target+by
+	a.retarget(&target)
+	return before - a.overrun, nil
+}
+
 // follow pays the overrun with what room there is, then lowers the budget
 // towards its target.
 func (a *account) follow() {
@@ -180,4 +197,13 @@ func validBudget(b *Micros) error {
 		return fmt.Errorf("%w: a budget of %d micro-dollars; it must be from 0 to %s", ErrInvalid, *b, maxAmount)
 	}
 	return nil
+}
+
+// agentID is the public id of the agent that the account is of; "" for a
+// group's.
+func (a *account) agentID() string {
+	if a.agent == 0 {
+		return ""
+	}
+	return publicID(a.agent)
 }

@@ -83,7 +83,7 @@ const (
 type Refusal struct {
 	Cause      Cause
 	Account    AccountKind // whose limit, for money
-	Name       string      // agent name or run id that the limit belongs to
+	Name       string      // of the agent or group, or the run's id, that the limit belongs to
 	Window     Window
 	Budget     Micros
 	Spent      Micros
@@ -149,6 +149,7 @@ type caller struct {
 	token  *token
 	leaf   int64 // lowest account
 	window int64
+	groups []int64 // accounts of the agent's groups
 	path   []*account
 }
 
@@ -231,6 +232,9 @@ func (g *group) identify(h TokenHash) (*caller, *Refusal) {
 	case c.agent.paused:
 		return c, &Refusal{Cause: CausePaused, Account: AgentAccount, Name: c.agent.name}
 	}
+	if no := g.groupRefuses(c.agent); no != nil {
+		return c, no
+	}
 	if c.run != nil {
 		if no := g.runRefuses(c.run); no != nil {
 			return c, no
@@ -279,7 +283,8 @@ func (g *group) pathOf(c *caller) {
 			c.window = w.id
 		}
 	}
-	c.path = g.path(c.leaf, c.window)
+	c.groups = g.groupAccountsOf(c.agent)
+	c.path = g.path(c.leaf, c.window, c.groups)
 }
 
 // take records the hold.
@@ -288,6 +293,7 @@ func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
 	g.w.holds++
 	h := &hold{
 		key: holdKey{g.w.l.owner.id, g.w.holds}, agent: c.agent.id, account: c.leaf, window: c.window,
+		group: c.agent.group, groups: c.groups,
 		amount: amount, tokens: a.tokens, at: g.at, call: a.Call,
 	}
 	out := Hold{ID: h.key.id(), Amount: amount, Agent: c.agent.name, At: g.now, Tokens: a.tokens}

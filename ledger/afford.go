@@ -159,9 +159,12 @@ func moneyRefusal(cause Cause, acc *account, name string, needed Micros) *Refusa
 	}
 }
 
-// accountName is the agent's name or the run's id.
+// accountName is the agent's or the group's name, or the run's id.
 func (g *group) accountName(acc *account) string {
-	if acc.kind != RunAccount {
+	switch acc.kind {
+	case GroupAccount:
+		return g.agentGroup(acc.group).name
+	case AgentAccount, WindowAccount:
 		return g.agentByID(acc.agent).name
 	}
 	var id string

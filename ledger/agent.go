@@ -19,6 +19,7 @@ type Agent struct {
 	Window       Window
 	Limits       Limits
 	Capabilities json.RawMessage // the policy package's; opaque here
+	Group        string          // that it is in; "": none
 	Paused       bool
 	CreatedAt    time.Time
 	DeletedAt    time.Time // zero: alive
@@ -40,6 +41,7 @@ type NewAgent struct {
 	Window       Window // "": Total
 	Limits       Limits
 	Capabilities json.RawMessage
+	Group        string // that it is in; "": none
 }
 
 // CreateAgent makes an agent and its account. ErrExists when a living agent
@@ -58,7 +60,11 @@ func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
 		case err == nil:
 			return ErrExists
 		}
-		g.createAgent(n)
+		in, err := g.groupFor(n.Group)
+		if err != nil {
+			return err
+		}
+		g.createAgent(n, in)
 		return g.err
 	})
 	if err != nil {
@@ -67,11 +73,11 @@ func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
 	return l.Agent(context.WithoutCancel(ctx), n.Name)
 }
 
-func (g *group) createAgent(n NewAgent) (*agent, *account) {
-	ag := &agent{name: n.Name, budget: n.Budget, window: n.Window, limits: n.Limits}
-	ag.id = g.exec(`INSERT INTO agent (name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, capabilities, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		n.Name, nullMicros(n.Budget), string(n.Window), n.Limits.RequestsPerMinute, n.Limits.TokensPerMinute, n.Limits.Concurrency, orNullText(n.Capabilities), g.at)
+func (g *group) createAgent(n NewAgent, in int64) (*agent, *account) {
+	ag := &agent{group: in, name: n.Name, budget: n.Budget, window: n.Window, limits: n.Limits}
+	ag.id = g.exec(`INSERT INTO agent (name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, capabilities, group_id, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.Name, nullMicros(n.Budget), string(n.Window), n.Limits.RequestsPerMinute, n.Limits.TokensPerMinute, n.Limits.Concurrency, orNullText(n.Capabilities), orNull(in != 0, in), g.at)
 	acc := &account{agent: ag.id, kind: AgentAccount}
 	if n.Window == Total {
 		acc.retarget(n.Budget)
@@ -83,6 +89,7 @@ func (g *group) createAgent(n NewAgent) (*agent, *account) {
 	g.event("agent.create", ag, "", func(e *line) {
 		e.budget(acc)
 		ag.describe(e)
+		e.text("group", n.Group)
 		e.raw("capabilities", n.Capabilities)
 	})
 	return ag, acc
@@ -174,8 +181,9 @@ func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent
 	starts := []any{Daily.start(now).UnixMilli(), Weekly.start(now).UnixMilli(), Monthly.start(now).UnixMilli()}
 	rs, err := l.read.QueryContext(ctx, `SELECT a.id, a.name, a.budget_micro, a."window", a.rpm_limit, a.tpm_limit, a.concurrency_limit,
 			a.capabilities, a.paused, a.created_at, coalesce(t.last_at, 0),
-			coalesce(c.id, 0), coalesce(c.parent, 0), c.budget_micro, coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0)
+			coalesce(c.id, 0), coalesce(c.parent, 0), c.budget_micro, coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0), coalesce(g.name, '')
 		FROM agent a JOIN account t ON t.agent_id = a.id AND t.kind = 'agent'
+		LEFT JOIN agent_group g ON g.id = a.group_id
 		LEFT JOIN account c ON c.id = CASE a."window" WHEN 'total' THEN t.id ELSE (
 			SELECT w.id FROM account w WHERE w.agent_id = a.id AND w.kind = 'window' AND w."window" = a."window"
 				AND w.start_at = CASE a."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END) END
@@ -191,7 +199,7 @@ func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent
 		var capabilities []byte
 		if err := rs.Scan(&id, &a.Name, &a.Budget, &a.Window, &a.Limits.RequestsPerMinute, &a.Limits.TokensPerMinute, &a.Limits.Concurrency,
 			&capabilities, &a.Paused, &created, &last,
-			&a.Account.ID, &a.Account.Parent, &a.Account.Budget, &a.Account.Spent, &a.Account.Reserved, &a.Account.Overrun); err != nil {
+			&a.Account.ID, &a.Account.Parent, &a.Account.Budget, &a.Account.Spent, &a.Account.Reserved, &a.Account.Overrun, &a.Group); err != nil {
 			return nil, l.explain(err)
 		}
 		a.ID, a.Capabilities, a.CreatedAt, a.LastActivity = publicID(id), capabilities, fromMillis(created), fromMillis(last)

@@ -14,6 +14,7 @@ type AgentChange struct {
 	Limits       *Limits
 	Capabilities json.RawMessage
 	Paused       *bool
+	Group        *string // moves the agent; "" takes it out of its group
 }
 
 // SetAgent changes what an agent is allowed.
@@ -25,7 +26,13 @@ func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agen
 			if err != nil {
 				return err
 			}
-			g.setAgent(ag, c)
+			in := ag.group
+			if c.Group != nil {
+				if in, err = g.groupFor(*c.Group); err != nil {
+					return err
+				}
+			}
+			g.setAgent(ag, c, in)
 			return g.err
 		})
 	}
@@ -49,7 +56,7 @@ func (c AgentChange) valid() error {
 	return errors.Join(errs...)
 }
 
-func (g *group) setAgent(ag *agent, c AgentChange) {
+func (g *group) setAgent(ag *agent, c AgentChange, in int64) {
 	wasPaced := ag.limits.paced()
 	moved := c.Window != nil && *c.Window != ag.window
 	if c.Budget != nil {
@@ -64,9 +71,10 @@ func (g *group) setAgent(ag *agent, c AgentChange) {
 	if c.Paused != nil {
 		ag.paused = *c.Paused
 	}
-	g.exec(`UPDATE agent SET budget_micro = ?, "window" = ?, rpm_limit = ?, tpm_limit = ?, concurrency_limit = ?, paused = ?,
+	ag.group = in
+	g.exec(`UPDATE agent SET group_id = ?, budget_micro = ?, "window" = ?, rpm_limit = ?, tpm_limit = ?, concurrency_limit = ?, paused = ?,
 		capabilities = coalesce(?, capabilities) WHERE id = ?`,
-		nullMicros(ag.budget), string(ag.window), ag.limits.RequestsPerMinute, ag.limits.TokensPerMinute, ag.limits.Concurrency, ag.paused, orNullText(c.Capabilities), ag.id)
+		orNull(in != 0, in), nullMicros(ag.budget), string(ag.window), ag.limits.RequestsPerMinute, ag.limits.TokensPerMinute, ag.limits.Concurrency, ag.paused, orNullText(c.Capabilities), ag.id)
 	g.identity = true
 	acc := g.retargetAgent(ag, c, moved)
 	g.event("agent.set", ag, "", func(e *line) {
@@ -74,6 +82,10 @@ func (g *group) setAgent(ag *agent, c AgentChange) {
 			e.budget(acc)
 		}
 		ag.describe(e)
+		if c.Group != nil {
+			e.key("group")
+			e.b = appendQuoted(e.b, *c.Group)
+		}
 		e.raw("capabilities", c.Capabilities)
 	})
 	if !wasPaced && ag.limits.paced() {

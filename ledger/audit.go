@@ -215,8 +215,8 @@ func (a *audit) budgets(ctx context.Context) (string, error) {
 		switch {
 		case !told:
 			return fmt.Sprintf("account %d was never given by an event", acc.id)
-		case was.Agent != publicID(acc.agent) || was.Kind != acc.kind || was.Window != acc.window || was.Start != acc.start:
-			return fmt.Sprintf("account %d is of another agent or time than its events say", acc.id)
+		case was.Agent != acc.agentID() || was.Group != acc.group || was.Kind != acc.kind || was.Window != acc.window || was.Start != acc.start:
+			return fmt.Sprintf("account %d is of another owner or time than its events say", acc.id)
 		case was.Parent != acc.parent:
 			return fmt.Sprintf("account %d hangs under %d, its events say %d", acc.id, acc.parent, was.Parent)
 		case (target != nil) != acc.limited || target != nil && *target != acc.target:
@@ -261,6 +261,8 @@ const openByAccount = `WITH RECURSIVE charged (account, amount) AS (
 			SELECT * FROM charged
 			UNION ALL
 			SELECT window_id, amount_micro FROM hold WHERE state = 'open' AND window_id IS NOT NULL
+			UNION ALL
+			SELECT g.value, amount_micro FROM hold, json_each(hold.group_accounts) g WHERE state = 'open'
 		), total (account, holds, amount) AS (
 			SELECT account, count(*), sum(amount) FROM held GROUP BY account
 		) `

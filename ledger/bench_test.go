@@ -139,7 +139,7 @@ func (s *statements) settle() error {
 	s.seq++
 	hash := sha256.Sum256([]byte(s.body))
 	hour := time.Now().Unix() / 3600
-	sums := []any{hour, 1, 1, "gpt-4o-mini", "openai", "chat", "", 1, 321, 120, 0, 40, 900, 300}
+	sums := []any{hour, 1, 1, 0, "gpt-4o-mini", "openai", "chat", "", 1, 321, 120, 0, 40, 900, 300}
 	for range ledger.Histograms {
 		sums = append(sums, 0)
 	}

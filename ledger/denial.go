@@ -122,7 +122,7 @@ func (g *group) flushDenials() {
 				e.number("count", d.count)
 				d.members(e)
 			})
-			g.tallyRow(tallyKey{run: key.run, agent: key.agent, cause: key.code}).calls += d.count
+			g.tallyRow(tallyKey{run: key.run, agent: key.agent, group: d.agent.group, cause: key.code}).calls += d.count
 			if key.run != 0 {
 				g.exec(`UPDATE run SET refused = refused + ? WHERE no = ?`, d.count, key.run)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -195,8 +196,8 @@ func (g *group) empty() bool {
 func (g *group) flush() error {
 	g.wrote = !g.empty()
 	holds, ended := g.unstored()
-	writeRows(g, holds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, amount_micro, tokens, at, call) VALUES `,
-		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
+	writeRows(g, holds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, group_id, group_accounts, amount_micro, tokens, at, call) VALUES `,
+		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
 	writeRows(g, ended, `DELETE FROM hold WHERE (owner, n) IN (VALUES `, `(?, ?)`, `)`,
 		func(h *hold, args []any) []any { return append(args, int64(h.key.owner), h.key.n) })
 	for _, a := range g.dirty {
@@ -231,7 +232,19 @@ func (h *hold) values(args []any) []any {
 	e.text("price", h.call.Price)
 	e.b = append(e.b, '}')
 	return append(args, int64(h.key.owner), h.key.n, h.agent, orNull(h.run != 0, h.run), h.account, orNull(h.window != 0, h.window),
-		int64(h.amount), h.tokens, h.at, string(e.b))
+		h.group, groupsText(h.groups), int64(h.amount), h.tokens, h.at, string(e.b))
+}
+
+// groupsText is a JSON array of accounts.
+func groupsText(accounts []int64) string {
+	b := append(make([]byte, 0, 32), '[')
+	for i, id := range accounts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, id, 10)
+	}
+	return string(append(b, ']'))
 }
 
 func orNull(is bool, v int64) any {

@@ -21,7 +21,7 @@ func (w *writer) importPython(ctx context.Context) error {
 		return fmt.Errorf("backing up the ledger of aex 1.2: %w", err)
 	}
 	// What is removed held tokens in clear text: it must not stay in free pages.
-	if _, err := w.conn.ExecContext(ctx, `PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF`); err != nil {
+	if _, err := w.conn.ExecContext(ctx, `PRAGMA secure_delete = ON`); err != nil {
 		return err
 	}
 	err := w.apply(ctx, migrations, step{
@@ -41,8 +41,7 @@ func (w *writer) importPython(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("taking over the ledger of aex 1.2: %w", err)
 	}
-	_, err = w.conn.ExecContext(ctx, `PRAGMA foreign_keys = ON`)
-	return err
+	return nil
 }
 
 // backupAs copies the file to the first free name: its own with suffix.
@@ -136,7 +135,7 @@ func (g *group) importAgent(o oldAgent) (*agent, *account) {
 	ag, acc := g.createAgent(NewAgent{
 		Name: o.name.String, Budget: &budget, Window: Total, Capabilities: capabilities,
 		Limits: Limits{RequestsPerMinute: max(0, o.rpm.Int64), TokensPerMinute: max(0, o.tpm.Int64)},
-	})
+	}, 0)
 	t := NewToken{Hash: HashToken(o.token.String), Scope: Execution}
 	if raw, err := hex.DecodeString(o.tokenHash.String); err == nil && len(raw) == len(t.Hash) {
 		t.Hash = TokenHash(raw)

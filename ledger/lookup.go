@@ -3,6 +3,7 @@ package ledger
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -41,11 +42,11 @@ func (g *group) each(query string, args []any, row func(scan func(...any) error)
 	g.fail(rs.Err())
 }
 
-const accountColumns = `id, agent_id, coalesce(parent, 0), kind, "window", start_at, budget_micro IS NOT NULL,
+const accountColumns = `id, coalesce(agent_id, 0), coalesce(group_id, 0), coalesce(parent, 0), kind, "window", start_at, budget_micro IS NOT NULL,
 	coalesce(target_micro, 0), coalesce(budget_micro, 0), spent_micro, reserved_micro, overrun_micro, calls, coalesce(last_at, 0)`
 
 func (a *account) fields() []any {
-	return []any{&a.id, &a.agent, &a.parent, &a.kind, &a.window, &a.start, &a.limited,
+	return []any{&a.id, &a.agent, &a.group, &a.parent, &a.kind, &a.window, &a.start, &a.limited,
 		&a.target, &a.budget, &a.spent, &a.reserved, &a.overrun, &a.calls, &a.last}
 }
 
@@ -70,6 +71,8 @@ func (r *rows) keepAccount(a *account) {
 		r.totals[a.agent] = a
 	case WindowAccount:
 		r.windows[windowKey{a.agent, a.window, a.start}] = a
+	case GroupAccount:
+		r.groupAccounts[windowKey{a.group, a.window, a.start}] = a
 	}
 }
 
@@ -95,17 +98,17 @@ func (g *group) windowAccount(ag *agent) *account {
 	}
 	var id int64
 	if !g.query(`SELECT id FROM account WHERE agent_id = ? AND kind = 'window' AND "window" = ? AND start_at = ?`,
-		[]any{key.agent, key.window, key.start}, &id) {
+		[]any{key.of, key.window, key.start}, &id) {
 		return nil
 	}
 	return g.account(id)
 }
 
-const agentColumns = `id, name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, paused, deleted_at IS NOT NULL`
+const agentColumns = `id, name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, paused, deleted_at IS NOT NULL, coalesce(group_id, 0)`
 
 func (a *agent) fields() []any {
 	return []any{&a.id, &a.name, &a.budget, &a.window, &a.limits.RequestsPerMinute, &a.limits.TokensPerMinute,
-		&a.limits.Concurrency, &a.paused, &a.deleted}
+		&a.limits.Concurrency, &a.paused, &a.deleted, &a.group}
 }
 
 // agentByID finds an agent that a row names.
@@ -195,15 +198,15 @@ func (g *group) token(h TokenHash) *token {
 	return t
 }
 
-const holdColumns = `owner, n, state = 'recovered', agent_id, coalesce(run_no, 0), account_id, coalesce(window_id, 0), amount_micro, tokens, at, call`
+const holdColumns = `owner, n, state = 'recovered', agent_id, coalesce(run_no, 0), account_id, coalesce(window_id, 0), group_id, group_accounts, amount_micro, tokens, at, call`
 
 func scanHold(scan func(...any) error) (*hold, error) {
 	h := new(hold)
-	var call []byte
-	if err := scan(&h.key.owner, &h.key.n, &h.recovered, &h.agent, &h.run, &h.account, &h.window, &h.amount, &h.tokens, &h.at, &call); err != nil {
+	var groups, call []byte
+	if err := scan(&h.key.owner, &h.key.n, &h.recovered, &h.agent, &h.run, &h.account, &h.window, &h.group, &groups, &h.amount, &h.tokens, &h.at, &call); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(call, &h.call); err != nil {
+	if err := errors.Join(json.Unmarshal(groups, &h.groups), json.Unmarshal(call, &h.call)); err != nil {
 		return nil, fmt.Errorf("%w: hold %s: %w", ErrCorrupt, h.key.id(), err)
 	}
 	return h, nil
@@ -249,8 +252,8 @@ func (g *group) openHolds(agent int64) int64 {
 }
 
 // path is every account that a hold or a call is charged to: the lowest one,
-// its parents, and the window's.
-func (g *group) path(leaf, window int64) []*account {
+// its parents, the window's and those of groups.
+func (g *group) path(leaf, window int64, groups []int64) []*account {
 	p := make([]*account, 0, 4)
 	for id := leaf; id != 0; {
 		a := g.account(id)
@@ -266,6 +269,9 @@ func (g *group) path(leaf, window int64) []*account {
 	}
 	if window != 0 {
 		p = append(p, g.account(window))
+	}
+	for _, id := range groups {
+		p = append(p, g.account(id))
 	}
 	return p
 }

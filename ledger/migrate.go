@@ -22,7 +22,7 @@ type migration struct {
 }
 
 // migrations are those of a new ledger, in order.
-var migrations = []migration{{2, "001.sql"}}
+var migrations = []migration{{2, "001.sql"}, {3, "003.sql"}}
 
 // oneTally is what ledgers of schema 1 need, and those of schema 2 that were
 // made when it had two tables of sums.
@@ -123,10 +123,14 @@ type step struct{ before, after func() error }
 // apply runs migrations in one transaction: a ledger is migrated as a whole or
 // left as it was.
 func (w *writer) apply(ctx context.Context, all []migration, also step) error {
-	if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	// A table that others refer to is made anew; what refers is checked at the end.
+	if _, err := w.conn.ExecContext(ctx, `PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
 	err := w.applyAll(ctx, all, also)
+	if err == nil {
+		err = w.checkReferences(ctx)
+	}
 	if err == nil {
 		_, err = w.conn.ExecContext(ctx, `COMMIT`)
 	}
@@ -135,7 +139,17 @@ func (w *writer) apply(ctx context.Context, all []migration, also step) error {
 		_, rollback := w.conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
 		return errors.Join(fmt.Errorf("migrating to schema %d: %w", schemaVersion, err), rollback)
 	}
-	return nil
+	_, err = w.conn.ExecContext(ctx, `PRAGMA foreign_keys = ON`)
+	return err
+}
+
+func (w *writer) checkReferences(ctx context.Context) error {
+	var table, parent string
+	err := w.conn.QueryRowContext(ctx, `SELECT "table", parent FROM pragma_foreign_key_check LIMIT 1`).Scan(&table, &parent)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return errors.Join(err, fmt.Errorf("%w: a row of %s refers to a missing one of %s", ErrCorrupt, table, parent))
 }
 
 func (w *writer) applyAll(ctx context.Context, all []migration, also step) error {

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Path lists the accounts that a call with this token would be charged to,
-// the run's first. Errors as for Authenticate.
+// Path lists the accounts that a call with this token would be charged to: the
+// run's, the agent's, and those of its groups up to the root. Errors as for Authenticate.
 func (l *Ledger) Path(ctx context.Context, h TokenHash) ([]Account, error) {
 	id, err := l.Authenticate(ctx, h)
 	if err != nil {
@@ -27,5 +27,13 @@ func (l *Ledger) Path(ctx context.Context, h TokenHash) ([]Account, error) {
 	case err != nil:
 		return nil, err
 	}
-	return append(path, ag.Account), nil
+	path = append(path, ag.Account)
+	for name := ag.Group; name != ""; {
+		g, err := l.Group(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		path, name = append(append(path, g.Account), g.Windows...), g.Parent
+	}
+	return path, nil
 }

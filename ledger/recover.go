@@ -140,7 +140,7 @@ func (g *group) recover(h *hold, why string) {
 	if g.err != nil {
 		return
 	}
-	path := g.path(h.account, h.window)
+	path := g.path(h.account, h.window, h.groups)
 	over := overruns{}
 	for _, acc := range path {
 		g.touch(acc)

@@ -12,6 +12,7 @@ type replayedEvent struct {
 	Chain    int64       `json:"chain"`
 	Action   string      `json:"action"`
 	AgentID  string      `json:"agent_id"`
+	GroupID  int64       `json:"group_id"`
 	Run      RunID       `json:"run"`
 	Cost     Micros      `json:"cost_micro"`
 	Accounts []int64     `json:"accounts"`
@@ -27,6 +28,7 @@ type replayedEvent struct {
 type budgetWas struct {
 	Account int64       `json:"account"`
 	Agent   string      `json:"agent_id,omitempty"` // in an event: of the event
+	Group   int64       `json:"group_id,omitempty"` // likewise
 	Kind    AccountKind `json:"kind"`
 	Window  Window      `json:"window,omitempty"`
 	Start   int64       `json:"start,omitempty"` // milliseconds
@@ -49,7 +51,7 @@ func newReplay() replay {
 
 func (s *replay) add(e replayedEvent) {
 	for _, b := range e.Budgets {
-		b.Agent = e.AgentID
+		b.Agent, b.Group = e.AgentID, e.GroupID
 		s.budgets[b.Account] = b
 	}
 	ended := e.Hold != "" && (e.Action == "usage.commit" || e.Action == "usage.cancel" || e.Action == "usage.recovered")

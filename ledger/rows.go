@@ -8,25 +8,28 @@ import (
 // rows are the table rows that the writer keeps between groups. They are true
 // only while no other connection has written: begin forgets them otherwise.
 type rows struct {
-	accounts map[int64]*account
-	totals   map[int64]*account // agent -> its total account
-	windows  map[windowKey]*account
-	agents   map[int64]*agent
-	names    map[string]*agent
-	runs     map[int64]*run
-	runNos   map[RunID]int64
-	tokens   map[TokenHash]*token
-	holds    map[holdKey]*hold // open ones of this process
-	open     map[int64]int64   // agent -> holds open, of all processes
-	paces    map[int64]*pace
-	last     mark // of the trail
-	lastRead bool
-	hours    map[int64]bool
+	accounts      map[int64]*account
+	totals        map[int64]*account // agent -> its total account
+	windows       map[windowKey]*account
+	agents        map[int64]*agent
+	groups        map[int64]*agentGroup
+	groupAccounts map[windowKey]*account // by group
+	names         map[string]*agent
+	runs          map[int64]*run
+	runNos        map[RunID]int64
+	tokens        map[TokenHash]*token
+	holds         map[holdKey]*hold // open ones of this process
+	open          map[int64]int64   // agent -> holds open, of all processes
+	paces         map[int64]*pace
+	last          mark // of the trail
+	lastRead      bool
+	hours         map[int64]bool
 }
 
 func newRows() *rows {
 	return &rows{
 		accounts: make(map[int64]*account), totals: make(map[int64]*account), windows: make(map[windowKey]*account),
+		groups: make(map[int64]*agentGroup), groupAccounts: make(map[windowKey]*account),
 		agents: make(map[int64]*agent), names: make(map[string]*agent),
 		runs: make(map[int64]*run), runNos: make(map[RunID]int64),
 		tokens: make(map[TokenHash]*token), holds: make(map[holdKey]*hold),
@@ -35,7 +38,7 @@ func newRows() *rows {
 }
 
 type windowKey struct {
-	agent  int64
+	of     int64 // agent or group
 	window Window
 	start  int64
 }
@@ -49,6 +52,7 @@ type agent struct {
 	limits  Limits
 	paused  bool
 	deleted bool
+	group   int64 // 0: none
 }
 
 // publicID is Agent.ID: stable, because rows of agents are never reused.
@@ -100,9 +104,11 @@ type hold struct {
 	recovered bool
 	ended     bool
 	agent     int64
-	run       int64 // 0: none
-	account   int64 // the lowest of its path
-	window    int64 // 0: none
+	run       int64   // 0: none
+	account   int64   // the lowest of its path
+	window    int64   // 0: none
+	group     int64   // the lowest, 0: none
+	groups    []int64 // accounts of groups
 	amount    Micros
 	tokens    int64
 	at        int64

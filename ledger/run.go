@@ -200,8 +200,8 @@ func (g *group) newRunID() (RunID, error) {
 }
 
 func (g *group) insertAccount(a *account) {
-	a.id = g.exec(`INSERT INTO account (agent_id, parent, kind, "window", start_at, target_micro, budget_micro) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		a.agent, orNull(a.parent != 0, a.parent), string(a.kind), string(a.window), a.start,
+	a.id = g.exec(`INSERT INTO account (agent_id, group_id, parent, kind, "window", start_at, target_micro, budget_micro) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		orNull(a.agent != 0, a.agent), orNull(a.group != 0, a.group), orNull(a.parent != 0, a.parent), string(a.kind), string(a.window), a.start,
 		orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)))
 	if g.err == nil {
 		g.rows.keepAccount(a)

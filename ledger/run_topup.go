@@ -46,21 +46,14 @@ func (g *group) inside(x, r *run) bool {
 
 // topUp raises an account's budget; what it overran is paid first.
 func (g *group) topUp(a *account, by Micros, action string, ag *agent, r RunID) error {
-	switch {
-	case g.err != nil:
+	if g.err != nil {
 		return g.err
-	case by <= 0 || by > maxAmount:
-		return fmt.Errorf("%w: a top-up of %s", ErrInvalid, by)
-	case !a.limited:
-		return fmt.Errorf("%w: there is no budget to top up", ErrInvalid)
-	case a.target+by > maxAmount:
-		return fmt.Errorf("%w: the budget would be above %s", ErrInvalid, maxAmount)
 	}
-	paid := a.overrun
-	target := a.target + by
-	a.retarget(&target)
+	paid, err := a.topUp(by)
+	if err != nil {
+		return err
+	}
 	g.touch(a)
-	paid -= a.overrun
 	g.event(action, ag, r, func(e *line) {
 		e.number("by_micro", int64(by))
 		e.number("paid_overrun_micro", int64(paid))

@@ -121,7 +121,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 	if h.recovered { // booked in full already
 		cost, held = s.Cost-h.amount, 0
 	}
-	path := g.path(h.account, h.window)
+	path := g.path(h.account, h.window, h.groups)
 	out, over := Outcome{Cost: s.Cost, Late: h.recovered}, overruns{}
 	for _, acc := range path {
 		g.touch(acc)

@@ -18,6 +18,7 @@ const (
 	ByProvider Grouping = "provider"
 	ByProgram  Grouping = "program" // that a run started
 
+	ByGroup Grouping = "group"
 	ByKind  Grouping = "kind"  // model, provider and wire, with how long calls took
 	ByCause Grouping = "cause" // refusals, by x-aex-code
 	ByHour  Grouping = "hour"
@@ -31,6 +32,7 @@ type SpendFilter struct {
 	Per   Grouping // ByHour, ByDay, ByMonth, or "": no buckets of time
 	By    Grouping // any other, or "": one sum
 	Agent string
+	Group string // with the groups inside it
 	Model string
 	Run   RunID
 	Since time.Time
@@ -95,6 +97,7 @@ var keys = map[Grouping]string{
 
 	ByKind:  `''`,
 	ByCause: `t.cause`,
+	ByGroup: `coalesce(g.name, '')`,
 }
 
 // Spend sums what calls did cost, or how many were refused, from the tally:
@@ -132,6 +135,9 @@ func (f SpendFilter) query() (query string, args []any, err error) {
 	if f.Agent != "" {
 		add(`a.name = ?`, f.Agent)
 	}
+	if f.Group != "" {
+		add(`t.group_id IN (SELECT id FROM agent_group WHERE name || '/' LIKE ? ESCAPE '\')`, likeText(f.Group)+`/%`)
+	}
 	if f.Model != "" {
 		add(`t.model = ?`, f.Model)
 	}
@@ -148,6 +154,9 @@ func (f SpendFilter) query() (query string, args []any, err error) {
 	table := `tally t LEFT JOIN agent a ON a.id = t.agent_id`
 	if f.By == ByRun || f.By == ByProgram {
 		table += ` LEFT JOIN run r ON r.no = t.run_no`
+	}
+	if f.By == ByGroup {
+		table += ` LEFT JOIN agent_group g ON g.id = t.group_id`
 	}
 	return `SELECT ` + bucket + `, ` + key + `, ` + kind + `, sum(t.` + strings.Join(sums, `), sum(t.`) + `)
 		FROM ` + table + ` WHERE ` + strings.Join(where, ` AND `) + ` GROUP BY ` + groups + `
@@ -184,4 +193,9 @@ func (l *Ledger) spends(ctx context.Context, f SpendFilter, query string, args [
 		all = append(all, s)
 	}
 	return all, l.explain(rs.Err())
+}
+
+// likeText is a text that LIKE takes as it is, with \ for its escape.
+func likeText(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }

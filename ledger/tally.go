@@ -8,7 +8,7 @@ import (
 // tallyKey is a row of the tally: the sums of an hour. cause is empty for
 // calls, which have the rest, and else what refusals were made for.
 type tallyKey struct {
-	hour, run, agent             int64
+	hour, run, agent, group      int64
 	model, provider, wire, cause string
 }
 
@@ -59,7 +59,7 @@ func (g *group) tallyCall(h *hold, s Settlement, calls int64, cost Micros) {
 	if calls == 0 && cost == 0 {
 		return
 	}
-	key := tallyKey{run: h.run, agent: h.agent, model: s.model(h), provider: h.call.Provider, wire: h.call.Wire}
+	key := tallyKey{run: h.run, agent: h.agent, group: h.group, model: s.model(h), provider: h.call.Provider, wire: h.call.Wire}
 	g.tallyRow(key).add(calls, cost, s)
 }
 
@@ -81,8 +81,8 @@ var histogramColumns = func() (c []string) {
 }()
 
 var addTally = func() string {
-	q := `INSERT INTO tally (hour, run_no, agent_id, model, provider, wire, cause, ` + strings.Join(sumColumns, ", ") + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?` + strings.Repeat(", ?", len(sumColumns)) + `) ON CONFLICT DO UPDATE SET `
+	q := `INSERT INTO tally (hour, run_no, agent_id, group_id, model, provider, wire, cause, ` + strings.Join(sumColumns, ", ") + `)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?` + strings.Repeat(", ?", len(sumColumns)) + `) ON CONFLICT DO UPDATE SET `
 	for i, c := range sumColumns {
 		if i > 0 {
 			q += ", "
@@ -94,7 +94,7 @@ var addTally = func() string {
 
 func (g *group) flushTallies() {
 	for k, s := range g.tallies {
-		args := append(make([]any, 0, 48), k.hour, k.run, k.agent, k.model, k.provider, k.wire, k.cause,
+		args := append(make([]any, 0, 48), k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,
 			s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency, s.firstToken)
 		for _, n := range s.latencies {
 			args = append(args, n)

@@ -140,6 +140,6 @@ func (w *writer) call(i int) {
 	}
 	of := i + 1 - (n*w.calls+w.runs-1)/w.runs // calls of this run
 	w.exec(`UPDATE account SET spent_micro = spent_micro + ?1 * ?2, calls = calls + ?1 WHERE id IN (?3, ?4)`, of, cost, account, ag)
-	w.exec(`INSERT INTO tally (hour, run_no, agent_id, model, provider, wire, cause, calls, cost_micro, input, cached, output, latency_ms, first_token_ms)
-		VALUES (?1, ?2, ?3, ?6, 'openai', 'chat', '', ?4, ?4 * ?5, ?4 * 120, 0, ?4 * 40, ?4 * 900, ?4 * 300)`, w.hour, no, ag, of, cost, model)
+	w.exec(`INSERT INTO tally (hour, run_no, agent_id, group_id, model, provider, wire, cause, calls, cost_micro, input, cached, output, latency_ms, first_token_ms)
+		VALUES (?1, ?2, ?3, 0, ?6, 'openai', 'chat', '', ?4, ?4 * ?5, ?4 * 120, 0, ?4 * 40, ?4 * 900, ?4 * 300)`, w.hour, no, ag, of, cost, model)
 }

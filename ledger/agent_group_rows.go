@@ -1,0 +1,103 @@
+package ledger
+
+import "fmt"
+
+const groupColumns = `id, name, coalesce(parent, 0), paused, deleted_at IS NOT NULL`
+
+func (a *agentGroup) fields() []any { return []any{&a.id, &a.name, &a.parent, &a.paused, &a.deleted} }
+
+// agentGroup finds a group that a row names.
+func (g *group) agentGroup(id int64) *agentGroup {
+	if a := g.rows.groups[id]; a != nil {
+		return a
+	}
+	a := new(agentGroup)
+	if !g.query(`SELECT `+groupColumns+` FROM agent_group WHERE id = ?`, []any{id}, a.fields()...) {
+		g.fail(fmt.Errorf("%w: group %d is missing", ErrCorrupt, id))
+		return a
+	}
+	return g.keepGroup(a)
+}
+
+// groupNamed finds a living group.
+func (g *group) groupNamed(name string) (*agentGroup, error) {
+	var id int64
+	if !g.query(`SELECT id FROM agent_group WHERE name = ? AND deleted_at IS NULL`, []any{name}, &id) {
+		if g.err != nil {
+			return nil, g.err
+		}
+		return nil, fmt.Errorf("group %q: %w", name, ErrNotFound)
+	}
+	return g.agentGroup(id), g.err
+}
+
+// groupFor is the id of the group of a name; 0 for "".
+func (g *group) groupFor(name string) (int64, error) {
+	if name == "" {
+		return 0, nil
+	}
+	a, err := g.groupNamed(name)
+	if err != nil {
+		return 0, err
+	}
+	return a.id, nil
+}
+
+// keepGroup reads the budgets of a group, and keeps it.
+func (g *group) keepGroup(a *agentGroup) *agentGroup {
+	a.budgets = make(map[Window]Micros)
+	g.each(`SELECT "window", budget_micro FROM group_budget WHERE group_id = ?`, []any{a.id}, func(scan func(...any) error) error {
+		var w Window
+		var b Micros
+		err := scan(&w, &b)
+		a.budgets[w] = b
+		return err
+	})
+	if g.err == nil {
+		g.rows.groups[a.id] = a
+	}
+	return a
+}
+
+// groupTotal is a group's account for its whole life.
+func (g *group) groupTotal(a *agentGroup) *account {
+	acc := g.groupAccount(windowKey{a.id, "", 0})
+	if acc == nil {
+		g.fail(fmt.Errorf("%w: group %d has no account", ErrCorrupt, a.id))
+		return new(account)
+	}
+	return acc
+}
+
+// groupWindow is the account of the group's window that now lies in; nil when
+// there is none yet.
+func (g *group) groupWindow(a *agentGroup, w Window) *account {
+	return g.groupAccount(windowKey{a.id, w, w.start(g.now).UnixMilli()})
+}
+
+func (g *group) groupAccount(key windowKey) *account {
+	if acc := g.rows.groupAccounts[key]; acc != nil {
+		return acc
+	}
+	var id int64
+	if !g.query(`SELECT id FROM account WHERE group_id = ? AND kind = 'group' AND "window" = ? AND start_at = ?`, []any{key.of, string(key.window), key.start}, &id) {
+		return nil
+	}
+	return g.account(id)
+}
+
+// agentsInside lists the living agents of a group and of those inside it.
+func (g *group) agentsInside(a *agentGroup) (agents []*agent) {
+	var ids []int64
+	g.each(`WITH RECURSIVE inside (id) AS (SELECT ? UNION SELECT c.id FROM agent_group c JOIN inside i ON c.parent = i.id)
+		SELECT a.id FROM agent a JOIN inside i ON a.group_id = i.id WHERE a.deleted_at IS NULL`, []any{a.id}, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	for _, id := range ids {
+		agents = append(agents, g.agentByID(id))
+	}
+	return agents
+}
