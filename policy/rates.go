@@ -64,8 +64,8 @@ func standardTier(tier string) bool {
 	return false
 }
 
-// HasTier reports whether a served tier has a price.
-func (p Price) HasTier(tier string) bool {
+// hasTier reports whether a served tier has a price.
+func (p Price) hasTier(tier string) bool {
 	if standardTier(tier) || tier == "auto" || p.AnyTier {
 		return true
 	}

@@ -36,8 +36,6 @@ type call struct {
 	edit    wire.Edit
 	clamped int64
 
-	sent       time.Time // when the request went out
-	flows      bool      // an event of a stream came
 	reading    wire.Reading
 	progress   progress
 	firstToken time.Duration

@@ -28,7 +28,7 @@ func (c *call) forward() {
 // plan settles what is changed in the request, now that the hold says how much
 // output it pays for.
 func (c *call) plan() {
-	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: policy.OpenAIModel(c.model.Sent)}
+	e := wire.Edit{Provider: c.model.Provider, Call: c.asked}
 	if c.model.Sent != c.asked.Model {
 		e.Model = c.model.Sent
 	}
@@ -47,8 +47,7 @@ func (c *call) plan() {
 	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap == 0 || *c.asked.OutputCap > c.outCap) {
 		e.Cap = c.outCap
 	}
-	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && !c.model.Provider.Host().NoStreamOpt &&
-		c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
+	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
 	c.edit = e
 }
 
@@ -61,21 +60,19 @@ func (c *call) exchange() ending {
 	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {
 		return !policy.AllowsToolCall(cp, "") // some name is not allowed
 	})
-	rl.stops.Store(rl.closes())
 	rl.held = c.edit.Usage || c.edit.Masked != "" || rl.watched
 	// The upstream request outlives the client's connection by choice.
 	defer rl.listen()()
 
 	resp, sent, err := c.send(ctx)
 	if err != nil {
-		left := rl.gone.Load()
-		if !left {
+		if !rl.gone.Load() {
 			c.refuse(c.unreachable(err))
 		}
 		if !sent {
 			return ending{row: "not_sent"}
 		}
-		return ending{row: "no_answer", err: err, closed: left}
+		return ending{row: "no_answer", err: err}
 	}
 	defer resp.Body.Close()
 	body := decoded(resp)
@@ -101,7 +98,6 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 	// Nothing is written before there is a connection, proxy and TLS included.
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	c.sent = c.g.o.Now()
 	resp, err = transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	return resp, connected.Load(), err
 }

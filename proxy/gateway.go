@@ -103,7 +103,6 @@ type Gateway struct {
 	sweeper sync.WaitGroup
 	live    liveCalls // those of them that hold money
 	kept    keptAnswers
-	reasons reasons   // models that turned out to reason
 	inner   innerRuns // runs inside the one that this gateway is for
 	broken  sync.Once
 	failed  atomic.Bool

@@ -64,18 +64,10 @@ func (c *call) authorize(h http.Header) {
 	if c.key == "" {
 		return
 	}
-	host := c.model.Provider.Host()
-	if host.KeyHeader != "" {
-		h.Set(host.KeyHeader, c.key)
-		return
-	}
 	for _, w := range append([]*wire.Wire{c.route.wire}, c.g.wires...) {
 		if w.Authorize != nil && (w == c.route.wire || w.Type == c.model.Provider.Type) {
 			w.Authorize(h, c.key)
-			break
+			return
 		}
-	}
-	if host.Bearer {
-		h.Set("Authorization", "Bearer "+c.key)
 	}
 }

@@ -60,16 +60,13 @@ func (m *embeddingsMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	usage := o.Get("usage")
 	if status >= 400 {
 		if usage.isNull() {
-			r.Refused = ownError(o, m.Provider.Host())
+			r.Refused = openAIRefused(o)
 			return nil
 		}
 	}
 	r.Model = o.Get("model").Text()
 	r.Finished = true
-	if fails(o, "") {
-		r.Failed, r.Own = true, ownError(o, m.Provider.Host())
-	}
-	chatUsage.Read(usage, m.Edit, r)
+	chatUsage.Read(usage, m.Call, r)
 	r.Known = r.Input != nil
 	return mask(o, "model", m.Masked)
 }

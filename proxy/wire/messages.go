@@ -93,8 +93,9 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	cacheControl(body, "cache_control", &c)
 	messagesTools(body, &c)
 	messagesHidden(body, &c)
-	thinking(body, &c)
-	effort(body.child("reasoning").Get("effort"), &c) // of routers
+	if thinking := body.child("thinking"); thinking.Get("type").Text() == "enabled" {
+		c.ThinkingCap = value(thinking.Count("budget_tokens", 0))
+	}
 	switch body.child("tool_choice").Get("type").Text() {
 	case "any", "tool":
 		c.ToolChoice = true
@@ -263,17 +264,16 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	o := doc.Object(new(error))
 	if status >= 400 {
 		if o.Get("usage").isNull() {
-			r.Refused = m.own(o)
+			r.Refused = o.Get("type").Text() == "error" && o.child("error").Get("message").Kind() == '"'
 			return nil
 		}
 	}
-	m.failed(o, "", r)
-	m.named(o, r)
+	r.Model = o.Get("model").Text()
 	r.Finished = true
 	o.each("content", func(b Object) { m.block(b, r) })
-	m.usage.Read(o.child("usage"), m.Provider.Host())
+	m.usage.Read(o.child("usage"))
 	r.Known = m.usage.input != nil && m.usage.output != nil
-	m.usage.tell(m.Edit, r)
+	m.usage.tell(m.Call, r)
 	return mask(o, "model", m.Masked)
 }
 
@@ -289,9 +289,9 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	switch o.Get("type").Text() {
 	case "message_start":
 		message := o.child("message")
-		m.named(message, r)
-		m.usage.Read(message.child("usage"), m.Provider.Host())
-		m.usage.tell(m.Edit, r)
+		r.Model = message.Get("model").Text()
+		m.usage.Read(message.child("usage"))
+		m.usage.tell(m.Call, r)
 		edits = mask(message, "model", m.Masked)
 	case "content_block_start":
 		m.open, _ = o.Get("index").integer()
@@ -302,36 +302,17 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		m.open = -1
 	case "message_delta":
 		usage := o.child("usage")
-		m.usage.Read(usage, m.Provider.Host())
+		m.usage.Read(usage)
 		m.counted = m.counted || !usage.Get("output_tokens").isNull()
 		r.Finished = r.Finished || !o.child("delta").Get("stop_reason").isNull()
-		m.usage.tell(m.Edit, r)
+		m.usage.tell(m.Call, r)
 	case "message_stop":
 		r.Finished = true
-	default:
-		m.failed(o, e.Name, r)
+	case "error":
+		r.Failed = true
 	}
 	r.Known = m.counted && m.usage.input != nil && r.Finished
 	return false, edits
-}
-
-// failed notes an error in the place of an answer, or of an event.
-func (m *messagesMeter) failed(o Object, name string, r *Reading) {
-	if fails(o, name) {
-		r.Failed, r.Own = true, r.Own || m.own(o)
-	}
-}
-
-// own tells of an error of the API's own: it says that it is one.
-func (m *messagesMeter) own(o Object) bool {
-	return o.Get("type").Text() == "error" && ownError(o, m.Provider.Host())
-}
-
-// named reads who answers.
-func (m *messagesMeter) named(message Object, r *Reading) {
-	r.Model = message.Get("model").Text()
-	r.Answer = plain.Clip(message.Get("id").Text(), 200)
-	r.By = plain.Clip(message.Get("provider").Text(), 60)
 }
 
 // block counts what a content block shows. Thinking that passes may be a
@@ -346,7 +327,7 @@ func (m *messagesMeter) block(b Object, r *Reading) {
 			r.Seen += int64(input.end - input.start)
 		}
 	}
-	r.Seen += int64(b.Get("text").textLen() + b.Get("thinking").textLen() + b.Get("data").textLen())
+	r.Seen += int64(b.Get("text").textLen() + b.Get("thinking").textLen())
 }
 
 func (m *messagesMeter) delta(d Object, r *Reading) {

@@ -103,14 +103,12 @@ func lowered(sent *int64, cap int64) bool { return sent == nil || *sent == 0 || 
 
 // Edit is what aex changes in a call: as little as it can.
 type Edit struct {
-	Model string // the name to send, "" to leave the client's
-	Cap   int64  // the output cap to send, 0 to leave the client's
-	Usage bool   // ask for usage in the stream
-	// OpenAIModel: the model is one of OpenAI's own.
-	OpenAIModel bool
-	Masked      string // the name to show in answers in place of the provider's, "" for none
-	Provider    policy.Provider
-	Call        policy.Call
+	Model    string // the name to send, "" to leave the client's
+	Cap      int64  // the output cap to send, 0 to leave the client's
+	Usage    bool   // ask for usage in the stream
+	Masked   string // the name to show in answers in place of the provider's, "" for none
+	Provider policy.Provider
+	Call     policy.Call
 }
 
 // Meter reads an answer as it passes. It never changes what it is given; what
@@ -137,11 +135,7 @@ type Reading struct {
 	Geo      string // region as served, where that has a price (inference_geo)
 	Finished bool   // the answer's own end was seen
 	Refused  bool   // an error in the provider's own shape, without usage
-	Failed   bool   // an error within an answer of status 200, or in its place
-	Own      bool   // that error has the shape of the host's own
-	Answer   string // the provider's name for the answer
-	By       string // who a router says that it was served by
-	Cost     *int64 // the provider's own bill, micro-US-dollars rounded up; nil: it tells none
+	Failed   bool   // an error event within a stream
 
 	Seen    int64    // bytes of output that passed: text, tool arguments, visible reasoning
 	Deltas  int64    // events that carried output
