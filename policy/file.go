@@ -32,7 +32,8 @@ type File struct {
 	Timeout     time.Duration // 0: none
 	IdleTimeout time.Duration // 0: none
 	OnExhausted string        // "kill", "refuse", "ask"; "": not said
-	Locked      bool          // flags and AEX_* may only tighten
+	Sandbox     Sandbox
+	Locked      bool // flags and AEX_* may only tighten
 
 	// CIUnknownAgents allows agents to be made where CI=true; nil: not said.
 	CIUnknownAgents *bool
@@ -177,6 +178,7 @@ func (file *File) fields(f yamlFile) fieldSet {
 			})
 		},
 		"locked":       f.boolean(&file.Locked),
+		"sandbox":      file.Sandbox.read(f),
 		"on_exhausted": f.oneOf(&file.OnExhausted, "kill", "refuse", "ask"),
 		"timeout":      f.duration(&file.Timeout),
 		"idle_timeout": f.duration(&file.IdleTimeout),

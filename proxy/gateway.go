@@ -15,6 +15,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -45,6 +46,9 @@ type Options struct {
 	// Broken is called once when a call could not be booked. The gateway
 	// admits nothing from then on.
 	Broken func(error)
+	// Outside answers CONNECT and requests for other hosts, the way out of a
+	// sandbox. Nil: they are refused as any other route.
+	Outside http.Handler
 	// Logf is told of faults that no client sees. It never gets content.
 	Logf func(format string, args ...any)
 
@@ -238,6 +242,10 @@ func (g *Gateway) Open() int { return int(g.open.Load()) }
 // and meter, settle. Whatever fails on the way is refused in the caller's
 // dialect.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.o.Outside != nil && forOutside(r) {
+		g.o.Outside.ServeHTTP(w, r)
+		return
+	}
 	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}}
 	if !g.enter() {
 		c.refuse(refusef("shutting_down", "the gateway is closing; no further call is made"))
@@ -251,6 +259,16 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(asRefusal(err))
 		c.tell()
 	}
+}
+
+// forOutside tells whether a request asks for another host, as a proxy is asked.
+// Some clients ask their proxy for the gateway, too.
+func forOutside(r *http.Request) bool {
+	if !tunnel.Wants(r) {
+		return false
+	}
+	own, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return r.Method == http.MethodConnect || !ok || r.URL.Host != own.String()
 }
 
 func (g *Gateway) watch(n Notice) {

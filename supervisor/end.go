@@ -9,6 +9,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // endTree ends whatever the program left or is, keeps in the report how it
@@ -57,7 +58,8 @@ func (r *session) callCheck() {
 
 // keeps tells whether processes that outlive the program are left alone.
 func (r *session) keeps() bool {
-	return errors.Is(context.Cause(r.ctx), errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill
+	return errors.Is(context.Cause(r.ctx), errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill &&
+		r.have.Level != sandbox.Full // its processes end with it
 }
 
 // shutdown closes the gateway once every call is booked. The tree is gone:
@@ -66,9 +68,16 @@ func (r *session) shutdown() error {
 	r.progress.at("waiting for calls to be booked")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
+	if r.tunnel != nil {
+		r.tunnel.Close()
+	}
 	err := r.gateway.Shutdown(ctx)
 	r.stop(nil)
 	r.owners.Wait()
+	if r.tunnel != nil {
+		r.bookSeen()
+		r.report.Sandbox.Hosts, r.report.Sandbox.Refused = r.network.hosts()
+	}
 	return err
 }
 

@@ -117,6 +117,12 @@ func (r *session) runInside(ctx context.Context) (err error) {
 	defer r.owners.Wait()
 	defer r.stop(nil)
 
+	if err := r.enter(); err != nil {
+		return err
+	}
+	if r.inside != nil { // the gateway is the outer's
+		r.inside.Close()
+	}
 	if err := r.start(); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // Exit codes of aex run. A program that ended by itself keeps its own.
@@ -48,6 +49,7 @@ type Report struct {
 	Inside    string         `json:"inside_run_id,omitempty"` // the run around this one, which books for it
 	Metered   bool           `json:"metered"`
 	Bypassed  string         `json:"bypassed,omitempty"` // host of a provider that the program talked to without aex
+	Sandbox   *SandboxReport `json:"sandbox,omitempty"`
 	Started   time.Time      `json:"started"`
 	Duration  float64        `json:"duration_s"`
 	Ended     []process.Proc `json:"ended_processes,omitempty"`
@@ -56,6 +58,15 @@ type Report struct {
 
 	mu     sync.Mutex
 	signal process.Status
+}
+
+// SandboxReport is what kept the program in.
+type SandboxReport struct {
+	Level   string            `json:"level"` // full, network; "": there was none
+	Missing []sandbox.Missing `json:"missing,omitempty"`
+	Open    []string          `json:"open,omitempty"` // what that level leaves open
+	Hosts   int               `json:"hosts"`          // that were let through
+	Refused int               `json:"refused_hosts"`
 }
 
 // ChildStatus is how the program itself ended.
@@ -147,10 +158,14 @@ func childStatus(s process.Status) *ChildStatus {
 
 // detail is what the ledger keeps of the report beside what it knows itself.
 func (p *Report) detail() any {
-	return map[string]any{
+	d := map[string]any{
 		"reason": p.Reason, "child": p.Child, "clamped": p.Clamped, "local_calls": p.Local, "bypassed": p.Bypassed,
 		"ended_processes": len(p.Ended), "survivors": len(p.Survivors), "orphans": len(p.Orphans),
 	}
+	if p.Sandbox != nil {
+		d["sandbox"], d["sandbox_hosts"], d["sandbox_refused_hosts"] = p.Sandbox.Level, p.Sandbox.Hosts, p.Sandbox.Refused
+	}
+	return d
 }
 
 // Like is the status that aex ends with: the child's own signal where that is
@@ -217,6 +232,9 @@ func (p *Report) Lines() []string {
 	}
 	if p.Local > 0 {
 		lines = append(lines, fmt.Sprintf("aex: %s: %s went to a local model and cost nothing", p.Agent, plural(p.Local, "call")))
+	}
+	if p.Sandbox != nil && p.Sandbox.Refused > 0 {
+		lines = append(lines, fmt.Sprintf("aex: sandbox refused %s: see aex runs show %s", plural(int64(p.Sandbox.Refused), "host"), id))
 	}
 	for _, s := range p.Survivors {
 		lines = append(lines, fmt.Sprintf("aex: %s: process %d (%s) could not be ended", p.Agent, s.PID, s.Name))

@@ -18,9 +18,11 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // Causes that end a run, besides the child's own end. The first one stands.
@@ -51,6 +53,10 @@ type session struct {
 	url     string
 	monitor *process.Launcher // waits for the program
 	proc    *process.Process
+	have    sandbox.Have // the walls around it
+	inside  net.Listener // of the gateway in there; nil: it listens out here
+	tunnel  *tunnel.Tunnel
+	network *network
 	guard   *guard
 	bypass  *bypass
 	report  *Report
@@ -112,6 +118,10 @@ func (r *session) run(ctx context.Context) (err error) {
 		err = errors.Join(err, r.ledger.Close())
 	}()
 
+	if err := r.enter(); err != nil {
+		return err
+	}
+
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -134,19 +144,23 @@ func (r *session) run(ctx context.Context) (err error) {
 
 func program(s Spec) string { return filepath.Base(s.Argv[0]) }
 
-// listen opens the run's private gateway on loopback.
+// listen opens the run's private gateway on loopback: that of the sandbox, where
+// the program is in one.
 func (r *session) listen() error {
-	config := net.ListenConfig{}
-	config.SetMultipathTCP(false)
-	l, err := config.Listen(r.ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("listening on loopback: %w", err)
+	l := r.inside
+	if l == nil {
+		config := net.ListenConfig{}
+		config.SetMultipathTCP(false)
+		var err error
+		if l, err = config.Listen(r.ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return fmt.Errorf("listening on loopback: %w", err)
+		}
 	}
 	r.url = "http://" + l.Addr().String()
 	r.guard = newGuard(r.Guard, r.stop, r.say)
 	r.gateway = proxy.New(proxy.Options{
 		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, KeyHint: r.KeyHint, NoClamp: r.NoClamp, CAFile: r.CAFile,
-		Watch: r.noticed, Ask: r.ask,
+		Watch: r.noticed, Ask: r.ask, Outside: r.tunnelTo(),
 		Extend: func(ctx context.Context, h ledger.TokenHash) bool {
 			return h == ledger.HashToken(r.token) && r.ledger.ExtendToken(ctx, h, time.Now().Add(tokenLife)) == nil
 		},
@@ -186,6 +200,9 @@ func (r *session) start() error {
 	if err != nil {
 		return err
 	}
+	if env, err = r.confine(env); err != nil {
+		return err
+	}
 	r.progress.at("starting the program")
 	r.monitor.Argv, r.monitor.Env, r.monitor.Dir, r.monitor.RunID = r.Argv, env, r.Dir, string(r.row.ID)
 	r.proc, err = r.monitor.Launch()
@@ -197,6 +214,7 @@ func (r *session) start() error {
 	}
 	if err == nil {
 		close(r.started)
+		r.relays()
 	}
 	return err
 }
@@ -247,6 +265,9 @@ func (r *session) watch() {
 	r.bypass = newBypass(r.proc)
 	r.owners.Go(func() { r.bypass.watch(r.ctx) })
 	r.owners.Go(func() { r.seeAgents(r.ctx) })
+	if r.tunnel != nil {
+		r.owners.Go(func() { r.bookNetwork(r.ctx) })
+	}
 	r.owners.Go(r.sweep)
 	r.owners.Go(func() {
 		tick := time.NewTicker(tokenLife / 3)

@@ -37,6 +37,8 @@ type Spec struct {
 	Grace    time.Duration // for the child to end by itself when the budget is gone
 	Guard    GuardSpec
 
+	Sandbox SandboxSpec
+
 	OnExhausted OnExhausted
 	AskTimeout  time.Duration // how long OnExhaustedAsk holds a call
 	Outer       *Outer        // the run that this one is inside of; nil: none

@@ -39,26 +39,36 @@ func (c *checkup) add(level, name, text, hint string) {
 
 func (a *app) doctorCommand() *cobra.Command {
 	f := &compatFlags{}
-	compat, offline := false, false
+	compat, offline, alone := false, false, false
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "doctor", Short: "look for what is broken; with --compat, test a gateway's protocols", Args: none,
 		Long: `doctor looks at aex's home, ledger, configuration, keys, providers, prices, and at
 what this machine lets aex control. It exits 1 when something is broken.
 
 With --compat it makes real, small calls to the running server with an agent's
-token, one for each API, and checks the answers.`,
+token, one for each API, and checks the answers.
+
+With --sandbox it tells which level of aex run --sandbox can be had here, and
+exits 1 when that is not the full one.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(compat, offline); err != nil {
 				return err
 			}
-			if compat {
+			if err := sandboxUses(alone, compat, offline); err != nil {
+				return err
+			}
+			switch {
+			case compat:
 				return a.compat(cmd.Context(), f)
+			case alone:
+				return a.doctorSandbox()
 			}
 			return a.doctor(cmd.Context(), offline)
 		},
 	})
 	fl := cmd.Flags()
 	fl.BoolVar(&offline, "offline", false, "do not look whether providers can be reached")
+	fl.BoolVar(&alone, "sandbox", false, "look at the sandbox alone: which level there is, what is missing, and the remedy")
 	fl.BoolVar(&compat, "compat", false, "test the running server's protocols")
 	fl.StringVar(&f.token, "token", "", "with --compat: an agent's token")
 	fl.StringVar(&f.url, "url", "", "with --compat: the server (default: the running one)")
@@ -90,18 +100,8 @@ func (a *app) doctor(ctx context.Context, offline bool) error {
 			broken++
 		}
 	}
-	if a.json {
-		if err := a.printJSON(map[string]any{"ok": broken == 0, "findings": c.findings}); err != nil {
-			return err
-		}
-	} else {
-		mark := map[string]string{"ok": "✅", "note": "  ", "warning": "⚠️ ", "broken": "❌"}
-		for _, f := range c.findings {
-			a.printf("%s %s: %s", mark[f.Level], f.Name, printable(f.Text))
-			if f.Hint != "" {
-				a.printf("     %s", printable(f.Hint))
-			}
-		}
+	if err := a.printFindings(c.findings, broken == 0); err != nil {
+		return err
 	}
 	if broken > 0 {
 		return hinted(fmt.Errorf("%d of %d checks found something broken", broken, len(c.findings)), "do what stands below each, then run: aex doctor")

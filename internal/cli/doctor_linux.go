@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,20 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineFindings tells what Linux allows: which ways of ending a process tree
-// and of keeping it in.
+// machineFindings tells what Linux allows: which ways of ending a process tree.
 func machineFindings() []finding {
 	found := []finding{{Name: "process control", Level: "ok", Text: "subreaper and /proc"}}
 	if _, err := os.Stat("/proc/self/task"); err != nil {
 		found[0] = finding{Name: "process control", Level: "broken", Text: "/proc is not mounted", Hint: "mount it: without it a program's children are not found"}
 	} else if dir := ownCgroup(); dir != "" && unix.Access(dir, unix.W_OK) == nil {
 		found[0].Text = "cgroup.kill, subreaper and /proc"
-	}
-	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		found = append(found, finding{Name: "sandboxing", Level: "note", Text: "the kernel has no Landlock: a program can reach whatever its user can"})
-	} else {
-		found = append(found, finding{Name: "sandboxing", Level: "ok", Text: fmt.Sprintf("Landlock, version %d", abi)})
 	}
 	return found
 }

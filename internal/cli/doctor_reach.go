@@ -144,6 +144,7 @@ func (c *checkup) machine() {
 			c.add("ok", "terminals", "pseudo-terminals can be opened", "")
 		}
 	}
+	c.sandbox()
 	for _, f := range machineFindings() {
 		c.add(f.Level, f.Name, f.Text, f.Hint)
 	}

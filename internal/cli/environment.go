@@ -27,6 +27,7 @@ var given = []variable{
 	{"AEX_URL", "where the gateway of this run is"},
 	{"AEX_AGENT_TOKEN", "the token that the gateway knows this run or agent by"},
 	{"AEX_RUN_ID", "the run"},
+	{"AEX_SANDBOX_LEVEL", "of a program in a sandbox: full or network"},
 }
 
 // silent are variables that are known and not told of: v1.2's name, the Python

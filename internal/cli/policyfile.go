@@ -82,6 +82,7 @@ func (f *runFlags) applyPolicy(cmd *cobra.Command, env map[string]string, file *
 	if file.OnExhausted != "" && !fl.Changed("on-exhausted") {
 		f.exhausts = file.OnExhausted
 	}
+	f.sandbox.applyPolicy(cmd, file.Sandbox)
 	return nil
 }
 
@@ -111,6 +112,9 @@ func (f *runFlags) checkLocked(cmd *cobra.Command, env map[string]string, file *
 	}
 	if file.OnExhausted != "" && fl.Changed("on-exhausted") && f.exhausts != file.OnExhausted && f.exhausts != "kill" {
 		return loosens("--on-exhausted " + f.exhausts)
+	}
+	if flag := f.sandbox.loosens(cmd, file.Sandbox); flag != "" {
+		return loosens(flag)
 	}
 	asked := map[string][2]int64{
 		"max-calls":    {f.maxCalls, file.MaxCalls},
@@ -227,7 +231,7 @@ func (a *app) checkPolicy(named string) error {
 			"file": file.Path, "agent": file.Agent, "budget_micro": file.Budget, "capabilities": file.Capabilities,
 			"requests_per_minute": file.RequestsPerMinute, "tokens_per_minute": file.TokensPerMinute, "concurrency": file.Concurrency,
 			"max_calls": file.MaxCalls, "timeout_s": int64(file.Timeout.Seconds()), "idle_timeout_s": int64(file.IdleTimeout.Seconds()),
-			"locked": file.Locked, "on_exhausted": file.OnExhausted,
+			"locked": file.Locked, "on_exhausted": file.OnExhausted, "sandbox": file.Sandbox,
 		})
 	}
 	a.printf("%s: ok", printable(file.Path))
@@ -249,6 +253,9 @@ func (a *app) checkPolicy(named string) error {
 	}
 	if file.IdleTimeout > 0 {
 		say("Idle Timeout", file.IdleTimeout.String())
+	}
+	if file.Sandbox.Mode != "" {
+		say("Sandbox", file.Sandbox.Mode)
 	}
 	if file.Locked {
 		say("Locked", "flags may only tighten it")

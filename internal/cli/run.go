@@ -18,6 +18,7 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -67,6 +68,7 @@ Flags after PROGRAM are the program's own.`,
 	fl.DurationVar(&f.guard.Timeout, "timeout", 0, "end the run after this long")
 	fl.DurationVar(&f.guard.Idle, "idle-timeout", 0, "end the run after this long without a call")
 	fl.BoolVar(&f.guard.RequireMetered, "require-metered", false, "fail a run that made no metered call")
+	f.sandbox.register(a, cmd)
 	cmd.Annotations = map[string]string{withVariables: "yes"}
 	a.takes(cmd, fileFlags("env-file", "ca-file", "policy", "report"))
 	a.takes(cmd, map[string]kind{
@@ -98,12 +100,22 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			return err
 		}
 	}
+	file, err := a.policyFile(f.policy)
+	if err != nil {
+		return err
+	}
+	if err := f.applyPolicy(cmd, environment(a.environ), file); err != nil {
+		return err
+	}
+	if err := f.sandbox.check(cmd); err != nil {
+		return err
+	}
 	monitor, err := a.monitor(f)
 	if err != nil {
 		return err
 	}
 	defer monitor.Close()
-	spec, err := a.readSpec(cmd, f, args, outer)
+	spec, err := a.readSpec(cmd, f, file, args, outer)
 	if err != nil {
 		return err
 	}
@@ -116,6 +128,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			fmt.Fprintf(a.stderr, "aex: no call of %s came to aex: what it did was not metered\n", printable(who))
 		}
 	}
+	a.hintSandbox(f, spec.Ledger.Home)
 	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
 	if f.report != "" {
 		err = errors.Join(err, a.writeReport(f.report, rep))
@@ -127,17 +140,10 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	return a.runHint(err, args[0], spec.Agent)
 }
 
-// readSpec reads the policy file and the settings, makes a run of them and of
+// readSpec reads the settings, makes a run of them, of the policy file and of
 // the flags, and tells where things are from.
-func (a *app) readSpec(cmd *cobra.Command, f *runFlags, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
+func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args []string, outer *supervisor.Outer) (supervisor.Spec, error) {
 	none := supervisor.Spec{}
-	file, err := a.policyFile(f.policy)
-	if err != nil {
-		return none, err
-	}
-	if err := f.applyPolicy(cmd, environment(a.environ), file); err != nil {
-		return none, err
-	}
 	if file != nil && file.EnvFile != "" {
 		f.envFiles = append(f.envFiles, beside(file, file.EnvFile))
 	}
@@ -154,6 +160,9 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, args []string, outer *su
 		return none, err
 	}
 	if err := a.underPolicy(cmd.Context(), &spec, file, a.inCI()); err != nil {
+		return none, err
+	}
+	if spec.Sandbox, err = f.sandbox.spec(a, s, file); err != nil {
 		return none, err
 	}
 	if file != nil && !f.quiet {
@@ -193,6 +202,8 @@ func (a *app) monitor(f *runFlags) (*process.Launcher, error) {
 	return process.Prepare(process.Command{
 		TTY: process.TTY(tty), Stdin: a.stdin, Stdout: a.stdout.file, Stderr: a.stderr, Title: true, Sensitive: true,
 		DieWithParent: die == "yes" || die == "auto" && a.inCI() && !isTerminal(a.stderr),
+		Sandbox:       sandbox.Mode(f.sandbox.mode), PassFD: f.sandbox.pass,
+		Within: environment(a.environ)["AEX_SANDBOX_LEVEL"] == string(sandbox.Full),
 	}), nil
 }
 
@@ -312,6 +323,8 @@ func (a *app) runHint(err error, program, agent string) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, sandbox.ErrNotFull), errors.Is(err, sandbox.ErrPlatform):
+		return sandboxHint(err)
 	case errors.Is(err, supervisor.ErrNoBudget):
 		return hinted(err, "give one: --budget 0.50 (or --budget none)")
 	case errors.Is(err, supervisor.ErrNoAgent):

@@ -42,6 +42,7 @@ type runFlags struct {
 	maxCalls    int64
 	grace       time.Duration
 	guard       supervisor.GuardSpec
+	sandbox     sandboxFlags
 }
 
 // budgetFlag is a budget, or none.

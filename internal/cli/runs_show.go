@@ -82,7 +82,9 @@ func (a *app) showRun(ctx context.Context, id string, all bool) error {
 	}
 	defer l.Close() // reads; the ledger has nothing to lose
 	var calls []callView
+	network := networkSums{}
 	err = eachEvent(ctx, l, ledger.EventFilter{Run: r.ID}, func(e ledger.Event) error {
+		network.add(e)
 		if c, ok := viewCall(e); ok {
 			calls = append(calls, c)
 		}
@@ -97,10 +99,12 @@ func (a *app) showRun(ctx context.Context, id string, all bool) error {
 		}
 		return a.printJSON(struct {
 			runView
-			List []callView `json:"call_list"`
-		}{viewRun(r), calls})
+			List    []callView     `json:"call_list"`
+			Network []*networkView `json:"network,omitempty"`
+		}{viewRun(r), calls, network.list()})
 	}
 	a.printRun(r)
+	a.printNetwork(network)
 	if len(calls) == 0 {
 		a.printf("\nno calls")
 		return nil

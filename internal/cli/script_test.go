@@ -59,8 +59,23 @@ func TestMain(m *testing.M) {
 			}
 		},
 		"call":       callMain,
+		"get":        getMain,
 		"demo-agent": func() { os.Exit(Main(os.Args[1:]).Code) },
 	})
+}
+
+// getMain asks for a URL as the environment's proxy says, and prints the answer.
+func getMain() {
+	resp, err := http.Get(os.Args[1])
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(3)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(resp.StatusCode, strings.TrimSpace(string(body)))
 }
 
 // callMain is a client: call [-n N] [-H NAME:VALUE] METHOD PATH [BODY] asks
@@ -129,6 +144,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("AEX_UPDATE") != "",
+		Condition:           scriptCondition,
 		Setup:               setUpScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"provider": scriptProvider,

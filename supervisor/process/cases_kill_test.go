@@ -281,6 +281,7 @@ func TestCase31_ChildWithoutDescriptors(t *testing.T) {
 }
 
 func TestCase32_SurvivorHoldsTheTerminal(t *testing.T) {
+	notInSandbox(t, "nothing outlives the namespace")
 	for _, orphans := range []string{"kill", "leave"} {
 		mark := marked(t)
 		c := openConsole(t, func(cmd *exec.Cmd, _ *os.File) { cmd.Env = append(cmd.Env, "MARK="+mark) }, os.Args[0],
@@ -322,6 +323,7 @@ func TestCase34_TheTerminalIsHungUp(t *testing.T) {
 }
 
 func TestCase46_OnlyTheTreeIsSignalled(t *testing.T) {
+	notInSandbox(t, "a namespace is signalled whole")
 	strace := need.Tool(t, "strace")
 	trigger, log := fifo(t), filepath.Join(t.TempDir(), "log")
 	mark := marked(t)

@@ -209,6 +209,7 @@ func TestDescriptorsAreThoseOfTheCaller(t *testing.T) {
 }
 
 func TestCase44_NoProc(t *testing.T) {
+	notInSandbox(t, "the sandbox says so in its own words")
 	unshare := need.Unshare(t, "-m")
 	cmd := aexCommand(t)
 	cmd.Path, cmd.Args = unshare, []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs none /proc && exec "$AEX" true`}
@@ -221,6 +222,7 @@ func TestCase44_NoProc(t *testing.T) {
 }
 
 func TestCase43_FirstProcessOfAContainer(t *testing.T) {
+	notInSandbox(t, "inside, number 1 is the monitor")
 	unshare := need.Unshare(t, "-Urpf", "--mount-proc")
 	cmd := aexCommand(t)
 	cmd.Path, cmd.Args = unshare, []string{"unshare", "-Urpf", "--mount-proc", os.Args[0], "sh", "-c", `

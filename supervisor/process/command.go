@@ -15,6 +15,8 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // TTY says when the child gets a pseudo-terminal.
@@ -43,6 +45,14 @@ type Command struct {
 	DieWithParent bool
 	// Sensitive hides aex's memory and environment from the user's other processes once the child runs.
 	Sensitive bool
+	// Sandbox is what keeps the program in; "" is off. Launcher.Sandbox tells what was had.
+	Sandbox sandbox.Mode
+	// Within tells that this process is in a full sandbox already, whose /proc shows nothing of the outside.
+	Within bool
+	// PassFD are the descriptors above 2 that a program in a sandbox gets; without one it gets all.
+	PassFD []int
+	// Walls count at Launch.
+	Walls Walls
 }
 
 // withStandard fills in aex's own descriptors.

@@ -31,6 +31,14 @@ func init() {
 	becomeSubreaper()
 }
 
+// notInSandbox skips a case that a full sandbox answers otherwise. AEX_TEST_SANDBOX=require runs all others inside one.
+func notInSandbox(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("AEX_TEST_SANDBOX") != "" {
+		t.Skip("in a sandbox: " + why)
+	}
+}
+
 // aexCommand is the small aex with its arguments, for exec.
 func aexCommand(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()

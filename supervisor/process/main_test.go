@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // TestMain lets the test binary be the programs that the tests need: the monitor, and a small aex that supervises a
@@ -78,7 +80,7 @@ func smallAex(args []string) int {
 		return 125
 	}
 	p, err := Start(Command{
-		Argv: flags.Args(), Env: os.Environ(), TTY: TTY(*tty), RunID: *id, DieWithParent: *parent, Title: *title != "", Sensitive: true,
+		Argv: flags.Args(), Env: os.Environ(), Sandbox: sandbox.Mode(os.Getenv("AEX_TEST_SANDBOX")), TTY: TTY(*tty), RunID: *id, DieWithParent: *parent, Title: *title != "", Sensitive: true,
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // monitor is the process between aex and the child. It leads the session of the child's terminal, so that the child
@@ -27,6 +29,8 @@ type monitor struct {
 	restore restore
 	undo    string
 	cgroup  *cgroup
+	signals chan os.Signal
+	inside  *sandbox.Inside // nil: it is not the init of a full sandbox
 }
 
 // MonitorMain runs the monitor when this process was re-executed as one, and returns its exit code and true. Every
@@ -40,7 +44,7 @@ func MonitorMain(args []string) (code int, ok bool) {
 		return 0, false
 	}
 	base := 0
-	if len(args) == 3 {
+	if len(args) >= 3 {
 		base, _ = strconv.Atoi(args[2])
 	}
 	var st unix.Stat_t
@@ -55,11 +59,15 @@ func MonitorMain(args []string) (code int, ok bool) {
 		unix.CloseOnExec(base + i)
 	}
 	m.link = newLink(os.NewFile(uintptr(base+fdControl), "aex"))
+	if len(args) == 4 && args[3] == insideArg && m.enter() != nil {
+		return 125, true
+	}
 	return m.run(), true
 }
 
 func (m *monitor) run() int {
 	signals := make(chan os.Signal, 64)
+	m.signals = signals
 	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
 	// A signal that the caller ignores stays ignored, here and in the child; Notify would undo that.
 	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
@@ -84,8 +92,21 @@ func (m *monitor) run() int {
 	if m.spawn.Cgroup != "" {
 		m.cgroup = &cgroup{dir: m.spawn.Cgroup}
 	}
-	pid, err := m.start()
+	local, err := m.furnish()
+	if err != nil {
+		m.link.send(report{Refused: err.Error()})
+		return 125
+	}
+	start := m.start
+	if m.spawn.Sandbox != nil {
+		start = m.startConfined
+	}
+	pid, err := start()
 	m.detach()
+	if errors.Is(err, errConfined) {
+		m.link.send(report{Refused: err.Error()})
+		return 125
+	}
 	if err != nil {
 		var errno syscall.Errno
 		if !errors.As(err, &errno) {
@@ -95,7 +116,10 @@ func (m *monitor) run() int {
 		return 125
 	}
 	m.child = pid
-	m.link.send(report{Started: pid})
+	m.link.sendFiles(report{Started: pid}, local...)
+	for _, f := range local {
+		f.Close()
+	}
 	return m.watch(signals)
 }
 
@@ -177,6 +201,9 @@ func (m *monitor) watch(signals <-chan os.Signal) int {
 				m.takeTerminal()
 				unix.Close(m.base + fdTerminal) // who waits for its end need not wait for the monitor's
 				return 0
+			case o.Empty != nil:
+				m.empty(o.Empty.Grace)
+				m.link.send(report{Emptied: true})
 			default:
 				m.obey(o)
 			}
@@ -260,6 +287,10 @@ func (m *monitor) takeTerminal() {
 func (m *monitor) abandoned() int {
 	if m.spawn.User {
 		m.restoreTerminal()
+	}
+	if m.inside != nil {
+		m.empty(abandonedGrace) // what it leaves ends with this process
+		return 125
 	}
 	f := forest{
 		roots: func() ([]int, map[int]bool) { return []int{os.Getpid()}, nil }, cgroup: m.cgroup, reap: m.reap,

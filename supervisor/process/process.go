@@ -4,6 +4,7 @@ package process
 
 import (
 	"errors"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type Process struct {
 	terminals *terminals
 	signals   *signals
 	tree      *tree
+	local     []net.Listener // ports of the host's that a sandbox shows
 	end       childEnd
 	pauses    pauses
 
@@ -194,6 +196,9 @@ func (p *Process) closed() error {
 	}
 	p.signals.close()
 	p.tree.removeCgroup()
+	for _, l := range p.local {
+		l.Close()
+	}
 	monitors.remove(p.monitor.process.Pid)
 	return err
 }

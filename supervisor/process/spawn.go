@@ -4,6 +4,7 @@ package process
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // monitorProcess is the monitor as aex sees it.
@@ -23,26 +26,41 @@ type monitorProcess struct {
 	ended   chan struct{} // closed when it has ended and is reaped
 	asking  sync.Mutex    // one question at a time
 	swept   chan swept    // the answer
+	have    sandbox.Have
+	inside  net.Listener  // of the gateway in a full sandbox
+	emptied chan struct{} // closed when nothing but it is left in there
+	empty   sync.Once     // closes emptied
 }
 
 // startMonitor starts the monitor, which then waits for the order to start the child.
-func startMonitor(c Command, t *terminals) (*monitorProcess, error) {
+func startMonitor(c Command, t *terminals, have sandbox.Have) (*monitorProcess, error) {
 	program, err := executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding aex's own program for the monitor: %w", err)
+	}
+	passed, err := c.passed()
+	if err != nil {
+		return nil, err
 	}
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
 	}
-	m := &monitorProcess{link: newLink(ours), spawn: &spawn{Inherited: inheritedDescriptors()}, ended: make(chan struct{}), swept: make(chan swept, 1)}
+	m := &monitorProcess{link: newLink(ours), spawn: &spawn{Inherited: passed}, ended: make(chan struct{}), have: have, emptied: make(chan struct{}), swept: make(chan swept, 1)}
 	base := freeRun(m.spawn.Inherited, fdCount)
 	attr := &syscall.ProcAttr{
 		Env: []string{monitorEnv}, Files: m.files(c, t, base, theirs), Sys: monitorAttr(t.inner != nil, base+fdTerminal),
 	}
+	argv := []string{"aex", monitorArg, strconv.Itoa(base)}
+	if m.contained() {
+		argv = append(argv, insideArg)
+		err = sandbox.Attr(attr.Sys)
+	}
 	forked := make(chan error, 1)
-	go m.attend(forked, program, []string{"aex", monitorArg, strconv.Itoa(base)}, attr)
-	err = <-forked
+	if err == nil {
+		go m.attend(forked, program, argv, attr)
+		err = <-forked
+	}
 	theirs.Close() // else its death would not be seen
 	if err != nil {
 		ours.Close()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // startLimit bounds what lies between aex and a running child: a fork, an exec, and a few messages.
@@ -56,7 +58,7 @@ func prepare(c Command) (*Process, error) {
 		return nil, err
 	}
 	before := strangers()
-	m, err := startMonitor(c, t)
+	m, err := startAt(c, t)
 	if err != nil {
 		t.abandon()
 		return nil, err
@@ -67,6 +69,22 @@ func prepare(c Command) (*Process, error) {
 	}
 	p.close = sync.OnceValue(p.closed)
 	return p, nil
+}
+
+// startAt starts a monitor for the best level of a sandbox that the machine does not refuse at once.
+func startAt(c Command, t *terminals) (*monitorProcess, error) {
+	if c.Sandbox == "" || c.Sandbox == sandbox.Off {
+		return startMonitor(c, t, sandbox.Have{})
+	}
+	m, err := startMonitor(c, t, sandbox.Have{Level: sandbox.Full})
+	if err == nil {
+		return m, nil
+	}
+	why := lesser(sandbox.Explain(&sandbox.StepError{Step: sandbox.StepStart, Err: err}))
+	if c.Sandbox == sandbox.Require {
+		return nil, notFull(why)
+	}
+	return startMonitor(c, t, why)
 }
 
 // Err is why there is no monitor; nil, as far as is known, when there is one.
@@ -90,13 +108,17 @@ func (l *Launcher) Close() {
 
 // Launch starts the program, as Start says.
 func (l *Launcher) Launch() (*Process, error) {
-	p := l.p
 	switch {
 	case l.err != nil:
 		return nil, l.err
-	case p == nil:
+	case l.p == nil:
 		return nil, errors.New("the monitor was let go")
 	}
+	if _, _, err := l.Sandbox(); err != nil {
+		l.Close()
+		return nil, err
+	}
+	p := l.p
 	p.cmd = l.Command
 	if err := p.launch(); err != nil {
 		l.Close()
@@ -117,7 +139,10 @@ func (p *Process) launch() error {
 	}
 	p.signals.handOver()
 	p.terminals.dress()
-	p.tree.cgroup = makeCgroup(p.cmd.RunID)
+	p.walls()
+	if !p.monitor.contained() {
+		p.tree.cgroup = makeCgroup(p.cmd.RunID)
+	}
 	s := p.monitor.spawn
 	s.Path, s.Dir, s.Argv, s.Env = []byte(path), []byte(p.cmd.Dir), toBytes(p.cmd.Argv), toBytes(p.cmd.Env)
 	s.Foreground, s.IgnoreQuit = p.terminals.front, p.signals.ignored[unix.SIGQUIT]
@@ -163,11 +188,14 @@ func (p *Process) greet() error {
 	}
 	m.asked = false
 	m.f.SetDeadline(time.Time{})
+	if first.Refused != "" {
+		return errors.New(first.Refused)
+	}
 	if first.Started == 0 {
 		return startError(syscall.Errno(first.Failed), p.cmd.Argv[0])
 	}
 	p.child = first.Started
-	return nil
+	return p.entered()
 }
 
 // receive hands the monitor's reports to the loop, until the monitor ends or the loop does.
@@ -177,6 +205,10 @@ func (p *Process) receive(reports chan<- report) {
 		var r report
 		if p.monitor.receive(&r) != nil {
 			return
+		}
+		if r.Emptied {
+			p.monitor.empty.Do(func() { close(p.monitor.emptied) })
+			continue
 		}
 		if r.Swept != nil {
 			p.monitor.swept <- *r.Swept // it has room: there is one question at a time
@@ -205,6 +237,7 @@ func startError(errno syscall.Errno, name string) error {
 func (p *Process) abort() {
 	p.signals.handOver()
 	p.terminals.closeSlave()
+	p.monitor.closeInside()
 	p.monitor.f.Close() // the monitor exits, with whatever it has started
 	p.monitor.awaitEnd()
 	if p.monitor.asked {

@@ -39,6 +39,9 @@ func childAttr(foreground bool, terminal int) *syscall.SysProcAttr {
 
 func enterCgroup(*syscall.SysProcAttr, int) {}
 
+// closeOnExec: no descriptors are received here.
+const closeOnExec = 0
+
 func replaceDescriptor(from, to int) error { return unix.Dup2(from, to) }
 
 // withoutTTOU ignores SIGTTOU while f runs: macOS gives Go no mask of a thread. No child is started meanwhile.

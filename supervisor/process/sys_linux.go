@@ -79,6 +79,9 @@ func enterCgroup(attr *syscall.SysProcAttr, fd int) {
 	attr.UseCgroupFD, attr.CgroupFD = true, fd
 }
 
+// closeOnExec is the flag of recvmsg for descriptors that no program is to inherit.
+const closeOnExec = unix.MSG_CMSG_CLOEXEC
+
 func replaceDescriptor(from, to int) error { return unix.Dup3(from, to, 0) }
 
 // withoutTTOU runs f, an ioctl on a terminal of which this process may not be the foreground group, on a thread that

@@ -75,6 +75,9 @@ func (t *tree) end(grace time.Duration) Ended {
 		t.once.Lock()
 		defer t.once.Unlock()
 	}
+	if t.monitor.contained() {
+		return t.addUp(t.endContained(grace))
+	}
 	t.monitor.process.Signal(unix.SIGCONT) // the child may have stopped it
 	return t.addUp(t.forest().end(grace))
 }

@@ -90,3 +90,6 @@ func (t processTable) signal(p Proc, s unix.Signal) error {
 }
 
 func (t processTable) limitForks(Proc) {}
+
+// outside: there are no other numbers here.
+func (t *tree) outside(inside int) int { return inside }

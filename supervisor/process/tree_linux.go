@@ -105,6 +105,23 @@ func (t processTable) children(pid int) []int {
 	return out
 }
 
+// outside is the number out here of the monitor's only child, which has another one inside; 0 when it is gone already.
+func (t *tree) outside(inside int) int {
+	var table processTable
+	last := strconv.Itoa(inside)
+	for _, pid := range table.children(t.monitor.process.Pid) {
+		status, _ := os.ReadFile(table.path(strconv.Itoa(pid), "status")) // gone is not it
+		for line := range strings.Lines(string(status)) {
+			if numbers, ok := strings.CutPrefix(line, "NSpid:"); ok {
+				if all := strings.Fields(numbers); len(all) > 0 && all[len(all)-1] == last {
+					return pid
+				}
+			}
+		}
+	}
+	return 0
+}
+
 // scan reads the whole table.
 func (t processTable) scan() map[int][]int {
 	byParent := map[int][]int{}

@@ -30,10 +30,11 @@ func Confine(level Level, ports []uint16) error {
 	return loadFilters(level)
 }
 
-// filesOnly are the capabilities that a program of root's keeps: they concern files and its own processes.
+// filesOnly are the capabilities that a program of root's keeps: they concern files and its own processes. SETFCAP lets it
+// map itself into a namespace of its own; the files of root it can change in any case.
 var filesOnly = []uint{
 	unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_FSETID, unix.CAP_KILL, unix.CAP_SETGID, unix.CAP_SETUID,
-	unix.CAP_NET_BIND_SERVICE,
+	unix.CAP_NET_BIND_SERVICE, unix.CAP_SETFCAP,
 }
 
 // dropCapabilities leaves this thread none. With no_new_privs no program that it starts gets any back.

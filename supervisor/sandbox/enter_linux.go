@@ -20,23 +20,6 @@ type Inside struct {
 	Missing []Missing
 }
 
-// The steps of Enter that a machine may refuse, for Explain.
-const (
-	StepStart    = "start"    // the process itself, in its namespaces
-	StepLoopback = "loopback" // the first thing that needs a capability there
-	StepMounts   = "mounts"
-	StepProc     = "proc"
-)
-
-// StepError says which step the machine refused.
-type StepError struct {
-	Step string
-	Err  error
-}
-
-func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
-func (e *StepError) Unwrap() error { return e.Err }
-
 // Enter makes the inside of the namespaces that this process is the init of: a loopback interface that is up, a /proc of
 // its own, and nothing of the kernel's that the outside could be changed by.
 func Enter() (*Inside, error) {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -54,6 +55,9 @@ func (m machine) explain(err error) Missing {
 	}
 	if step == StepProc {
 		return m.explainProc(err)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return Missing{"there is no /proc", "mount it: mount -t proc proc /proc"}
 	}
 	if m.read("/proc/sys/user/max_user_namespaces") == "0" {
 		return Missing{"user namespaces are off (user.max_user_namespaces is 0)", m.asRoot("sysctl -w user.max_user_namespaces=15000")}

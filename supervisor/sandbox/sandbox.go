@@ -72,6 +72,9 @@ func (h Have) Remedies() string {
 	return strings.Join(all, "; ")
 }
 
+// ErrPlatform reports a system without what a sandbox is made of.
+var ErrPlatform = errors.New("a sandbox is made of Linux namespaces, which this system does not have")
+
 // ErrNotFull reports a sandbox that was required and cannot be had.
 var ErrNotFull = errors.New("the full sandbox cannot be had")
 
@@ -81,3 +84,20 @@ type Cover struct {
 	Text []byte // what a file shows instead; a directory shows nothing
 	Must bool   // it is an error that nothing is there to cover
 }
+
+// The steps on the way to a full sandbox that a machine may refuse, for Explain.
+const (
+	StepStart    = "start"    // the init itself, in its namespaces
+	StepLoopback = "loopback" // the first thing that needs a capability there
+	StepMounts   = "mounts"
+	StepProc     = "proc"
+)
+
+// StepError says which step the machine refused.
+type StepError struct {
+	Step string
+	Err  error
+}
+
+func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
+func (e *StepError) Unwrap() error { return e.Err }

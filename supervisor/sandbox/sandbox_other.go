@@ -3,14 +3,10 @@
 package sandbox
 
 import (
-	"errors"
 	"net/netip"
 	"os"
 	"syscall"
 )
-
-// ErrPlatform reports a machine without what a sandbox is made of.
-var ErrPlatform = errors.New("a sandbox is made of Linux namespaces, which this system does not have")
 
 // Inside is a full sandbox from its init's side; there is none here.
 type Inside struct{ Missing []Missing }
@@ -34,6 +30,9 @@ func NetworkLevel() ([]string, error) { return nil, ErrPlatform }
 func Explain(error) Missing {
 	return Missing{What: ErrPlatform.Error(), Remedy: "run aex in a Linux container or a virtual machine"}
 }
+
+// Supported says that there is none here.
+func Supported() error { return ErrPlatform }
 
 // Caller is what the sockets of a machine are found by.
 type Caller struct {

@@ -220,7 +220,7 @@ func TestCapabilitiesAreGone(t *testing.T) {
 	needFull(t)
 	want := "0000000000000000"
 	if os.Geteuid() == 0 {
-		want = "00000000000004fb"
+		want = "00000000800004fb"
 	}
 	got := output(t, plan{Level: Full}, os.Args[0], "caps")
 	for _, line := range []string{"CapPrm:\t" + want, "CapEff:\t" + want, "CapAmb:\t0000000000000000", "NoNewPrivs:\t1"} {
