@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,7 +27,11 @@ func (r *session) adapt(child environ.Child, to environ.Gateway) ([]string, erro
 		}
 		r.report.Adapter = a.Name
 	}
-	if r.folder, err = adapter.Open(r.Ledger.Home, string(r.row.ID)); err != nil {
+	home, err := r.agentsHome()
+	if err != nil {
+		return nil, err
+	}
+	if r.folder, err = adapter.Open(home, string(r.row.ID)); err != nil {
 		return nil, err
 	}
 	env, err := r.folder.Lead(child, to, r.verbosely)
@@ -58,7 +63,11 @@ func (r *session) unadapt() error {
 	if r.folder == nil {
 		return nil
 	}
-	if err := r.folder.Close(); err != nil {
+	err := r.folder.Close()
+	if r.ownHome != "" {
+		err = errors.Join(err, os.RemoveAll(r.ownHome))
+	}
+	if err != nil {
 		return fmt.Errorf("removing what led the run's agents: %w", err)
 	}
 	return nil

@@ -53,6 +53,7 @@ type session struct {
 	url     string
 	monitor *process.Launcher // waits for the program
 	proc    *process.Process
+	ownHome string       // for the folder of agents where aex's home is not seen
 	have    sandbox.Have // the walls around it
 	inside  net.Listener // of the gateway in there; nil: it listens out here
 	tunnel  *tunnel.Tunnel

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +124,18 @@ func (r *session) confine(env []string) ([]string, error) {
 	}
 	env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool { return strings.HasPrefix(entry, "AEX_SANDBOX_LEVEL=") })
 	env = append(env, "AEX_SANDBOX_LEVEL="+string(r.have.Level))
-	walls.Covers = append(walls.Covers, r.Sandbox.Covers...)
+	folder := ""
+	if r.folder != nil { // of aex's home the program sees what leads its agents
+		if folder, err = filepath.EvalSymlinks(r.folder.Path()); err != nil {
+			return nil, fmt.Errorf("finding the folder of the run's agents: %w", err)
+		}
+	}
+	for _, c := range r.Sandbox.Covers {
+		if folder != "" {
+			c.Keep = append(slices.Clone(c.Keep), folder)
+		}
+		walls.Covers = append(walls.Covers, c)
+	}
 	for path, text := range r.Sandbox.KeyFiles {
 		shown, err := r.withoutKeys(text, env)
 		if err != nil {
@@ -219,4 +232,19 @@ func halfCopy(to, from net.Conn) {
 	if half, ok := to.(*net.TCPConn); ok {
 		_ = half.CloseWrite()
 	}
+}
+
+// agentsHome is where the folder of the run's agents is made: aex's home, but for
+// a run inside a sandbox, which does not see that.
+func (r *session) agentsHome() (string, error) {
+	if !slices.Contains(r.Environ, "AEX_SANDBOX_LEVEL="+string(sandbox.Full)) {
+		return r.Ledger.Home, nil
+	}
+	var err error
+	if r.ownHome == "" {
+		if r.ownHome, err = os.MkdirTemp("", "aex-"); err != nil {
+			return "", fmt.Errorf("making a folder for the run's agents: %w", err)
+		}
+	}
+	return r.ownHome, nil
 }

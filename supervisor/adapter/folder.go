@@ -52,6 +52,9 @@ func Open(home, run string) (*Folder, error) {
 	return f, nil
 }
 
+// Path is where the folder is.
+func (f *Folder) Path() string { return f.path }
+
 // Close removes the folder.
 func (f *Folder) Close() error {
 	return errors.Join(os.RemoveAll(f.path), os.Remove(f.path+".lock"), f.lock.Close())

@@ -69,7 +69,7 @@ func (m *monitor) furnish() (local []*os.File, err error) {
 	}
 	covers := make([]sandbox.Cover, 0, len(s.Covers))
 	for _, c := range s.Covers {
-		covers = append(covers, sandbox.Cover{Path: string(c.Path), Text: c.Text, Must: c.Must})
+		covers = append(covers, sandbox.Cover{Path: string(c.Path), Text: c.Text, Must: c.Must, Keep: toStrings(c.Keep)})
 	}
 	if err := m.inside.Cover(covers); err != nil {
 		return local, err

@@ -35,6 +35,7 @@ type sandboxed struct {
 type cover struct {
 	Path, Text []byte
 	Must       bool
+	Keep       [][]byte
 }
 
 // ready is what the monitor tells when it has made the inside of a full sandbox. The gateway's listener comes with it.
@@ -140,7 +141,7 @@ func (p *Process) walls() {
 	}
 	s := &sandboxed{Level: m.have.Level, Ports: p.cmd.Walls.Ports, Local: p.cmd.Walls.Local}
 	for _, c := range p.cmd.Walls.Covers {
-		s.Covers = append(s.Covers, cover{Path: []byte(c.Path), Text: c.Text, Must: c.Must})
+		s.Covers = append(s.Covers, cover{Path: []byte(c.Path), Text: c.Text, Must: c.Must, Keep: toBytes(c.Keep)})
 	}
 	m.spawn.Sandbox = s
 }

@@ -82,7 +82,7 @@ func (in *Inside) cover(c Cover, file string, mounts []mount) error {
 		case err != nil:
 			return fmt.Errorf("hiding %s: %w", place, err)
 		case info.IsDir():
-			err = coverDir(place)
+			err = coverDir(place, path, c.Keep, file)
 		default:
 			if !made {
 				if err := os.WriteFile(file, c.Text, 0o444|info.Mode().Perm()&0o111); err != nil {
@@ -99,11 +99,38 @@ func (in *Inside) cover(c Cover, file string, mounts []mount) error {
 	return nil
 }
 
-// coverDir mounts an empty directory that nothing can be put into.
-func coverDir(path string) error {
-	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY)
-	if err := unix.Mount("tmpfs", path, "tmpfs", flags, "mode=0555,size=4k"); err != nil {
-		return fmt.Errorf("covering %s: %w", path, err)
+// coverDir mounts an empty directory at place that nothing can be put into. It shows of path, which is mounted there, only
+// what is to be kept. held is a path for a directory that is not there yet.
+func coverDir(place, path string, keep []string, held string) error {
+	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
+	kept := map[string]string{} // where it is held, by where it is to be
+	for i, k := range keep {
+		rest, ok := beneath(k, path)
+		if !ok || rest == "" {
+			continue
+		}
+		from, at := filepath.Join(place, rest), fmt.Sprintf("%s.%d", held, i)
+		if err := os.Mkdir(at, 0o700); err != nil {
+			return fmt.Errorf("keeping %s: %w", k, err)
+		}
+		if err := unix.Mount(from, at, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("keeping %s: %w", k, err)
+		}
+		kept[from] = at
+	}
+	if err := unix.Mount("tmpfs", place, "tmpfs", flags|unix.MS_NOEXEC, "mode=0755,size=64k"); err != nil {
+		return fmt.Errorf("covering %s: %w", place, err)
+	}
+	for to, at := range kept {
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return fmt.Errorf("keeping %s: %w", to, err)
+		}
+		if err := unix.Mount(at, to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("keeping %s: %w", to, err)
+		}
+	}
+	if err := unix.Mount("", place, "", unix.MS_BIND|unix.MS_REMOUNT|flags|unix.MS_NOEXEC|unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("covering %s: %w", place, err)
 	}
 	return nil
 }
@@ -115,7 +142,7 @@ func coverLate(path string) error {
 	case err != nil:
 		return nil
 	case info.IsDir():
-		return coverDir(path)
+		return coverDir(path, path, nil, "")
 	}
 	return overlay(os.DevNull, path)
 }

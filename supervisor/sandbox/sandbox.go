@@ -81,8 +81,9 @@ var ErrNotFull = errors.New("the full sandbox cannot be had")
 // Cover is a path of which the program sees something else.
 type Cover struct {
 	Path string
-	Text []byte // what a file shows instead; a directory shows nothing
-	Must bool   // it is an error that nothing is there to cover
+	Text []byte   // what a file shows instead; a directory shows nothing
+	Must bool     // it is an error that nothing is there to cover
+	Keep []string // what in a directory stays as it is
 }
 
 // The steps on the way to a full sandbox that a machine may refuse, for Explain.
