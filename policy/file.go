@@ -117,7 +117,7 @@ func ParseFile(path string, data []byte, named bool) (*File, error) {
 		return nil, f.at(1, 1, "the file is empty; write version: 1")
 	}
 	var version int64
-	set := file.fields(f)
+	set := file.Sandbox.fields(f, file.fields(f))
 	set["version"] = f.integer(&version, 1, 1)
 	for _, key := range onlyNamed {
 		if read, known := set[key]; !named || !known {
@@ -178,7 +178,6 @@ func (file *File) fields(f yamlFile) fieldSet {
 			})
 		},
 		"locked":       f.boolean(&file.Locked),
-		"sandbox":      file.Sandbox.read(f),
 		"on_exhausted": f.oneOf(&file.OnExhausted, "kill", "refuse", "ask"),
 		"timeout":      f.duration(&file.Timeout),
 		"idle_timeout": f.duration(&file.IdleTimeout),
