@@ -102,8 +102,21 @@ func (r *release) stageLinux(t target, dir string) (config string, err error) {
 		}
 		list = append(list, c)
 	}
+	for _, name := range []string{"postinstall.sh", "preremove.sh"} { // an apk has their times
+		body, err := os.ReadFile("files/" + name)
+		if err != nil {
+			return "", err
+		}
+		staged := filepath.Join(dir, name)
+		if err := os.WriteFile(staged, body, 0o755); err != nil {
+			return "", err
+		}
+		if err := os.Chtimes(staged, r.date, r.date); err != nil {
+			return "", err
+		}
+	}
 	config = filepath.Join(dir, "nfpm.yaml")
-	body, err := yaml.Marshal(r.describeLinux(t, list))
+	body, err := yaml.Marshal(r.describeLinux(t, list, dir))
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +125,7 @@ func (r *release) stageLinux(t target, dir string) (config string, err error) {
 
 // describeLinux is nfpm's configuration. Nothing is needed: the binary is
 // static, and the service is only for machines that have systemd.
-func (r *release) describeLinux(t target, list []contents) map[string]any {
+func (r *release) describeLinux(t target, list []contents, scripts string) map[string]any {
 	return map[string]any{
 		"name": "aex", "arch": t.arch, "platform": "linux", "version": r.version, "release": "1",
 		"section": "utils", "priority": "optional", "mtime": r.date.Format("2006-01-02T15:04:05Z"),
@@ -122,10 +135,7 @@ func (r *release) describeLinux(t target, list []contents) map[string]any {
 		"license":     "MIT",
 		"description": "Run AI agents under a budget\naex meters every model call of a program to the micro-dollar and ends the\nprogram when its money is gone.",
 		"contents":    list,
-		"scripts": map[string]string{
-			"postinstall": r.source + "/clients/package/files/postinstall.sh",
-			"preremove":   r.source + "/clients/package/files/preremove.sh",
-		},
+		"scripts": map[string]string{"postinstall": scripts + "/postinstall.sh", "preremove": scripts + "/preremove.sh"},
 		"rpm": map[string]any{"buildhost": "aex", "group": "Applications/System"},
 	}
 }
