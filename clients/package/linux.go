@@ -135,7 +135,7 @@ func (r *release) describeLinux(t target, list []contents, scripts string) map[s
 		"license":     "MIT",
 		"description": "Run AI agents under a budget\naex meters every model call of a program to the micro-dollar and ends the\nprogram when its money is gone.",
 		"contents":    list,
-		"scripts": map[string]string{"postinstall": scripts + "/postinstall.sh", "preremove": scripts + "/preremove.sh"},
-		"rpm": map[string]any{"buildhost": "aex", "group": "Applications/System"},
+		"scripts":     map[string]string{"postinstall": scripts + "/postinstall.sh", "preremove": scripts + "/preremove.sh"},
+		"rpm":         map[string]any{"buildhost": "aex", "group": "Applications/System"},
 	}
 }
