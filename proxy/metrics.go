@@ -53,6 +53,12 @@ var (
 	descAgentOverrun  = describe("aex_agent_overrun_usd", "What was spent beyond that budget.", "agent", "window")
 	descAgentPaused   = describe("aex_agent_paused", "1 where the agent is paused.", "agent")
 
+	descGroupCost     = describe("aex_group_cost_usd_total", "What calls did cost in a group, in US dollars, groups inside it included.", "group")
+	descGroupBudget   = describe("aex_group_budget_usd", "A budget of a group, in US dollars, by the window that it is for.", "group", "window")
+	descGroupSpent    = describe("aex_group_spent_usd", "What is spent of that budget.", "group", "window")
+	descGroupReserved = describe("aex_group_reserved_usd", "What calls on their way hold of that budget.", "group", "window")
+	descGroupPaused   = describe("aex_group_paused", "1 where the group is paused.", "group")
+
 	descRefusals  = describe("aex_refusals_total", "Calls that were refused, by cause.", "cause")
 	descHolds     = describe("aex_holds", "Calls that hold money now.")
 	descReserved  = describe("aex_holds_usd", "What they hold, in US dollars.")
@@ -80,7 +86,7 @@ func (m *ledgerMetrics) Describe(chan<- *prometheus.Desc) {}
 func (m *ledgerMetrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	for _, part := range []func(context.Context, chan<- prometheus.Metric) error{m.calls, m.agents, m.whole} {
+	for _, part := range []func(context.Context, chan<- prometheus.Metric) error{m.calls, m.agents, m.groups, m.whole} {
 		if err := part(ctx, ch); err != nil {
 			ch <- prometheus.NewInvalidMetric(descCalls, err)
 			return
@@ -211,6 +217,38 @@ func (m *ledgerMetrics) agents(ctx context.Context, ch chan<- prometheus.Metric)
 			paused = 1
 		}
 		ch <- prometheus.MustNewConstMetric(descAgentPaused, prometheus.GaugeValue, paused, name)
+	}
+	return nil
+}
+
+func (m *ledgerMetrics) groups(ctx context.Context, ch chan<- prometheus.Metric) error {
+	groups, err := m.ledger.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, g := range groups {
+		name := labelText(g.Name)
+		if seen[name] {
+			continue // names that look alike are one label
+		}
+		seen[name] = true
+		gauge := func(desc *prometheus.Desc, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, append([]string{name}, labels...)...)
+		}
+		ch <- prometheus.MustNewConstMetric(descGroupCost, prometheus.CounterValue, dollars(g.Account.Charged()), name)
+		for _, acc := range append([]ledger.Account{g.Account}, g.Windows...) {
+			if acc.Budget != nil {
+				gauge(descGroupBudget, dollars(*acc.Budget), string(acc.Window))
+				gauge(descGroupSpent, dollars(acc.Spent), string(acc.Window))
+				gauge(descGroupReserved, dollars(acc.Reserved), string(acc.Window))
+			}
+		}
+		paused := 0.0
+		if g.Paused {
+			paused = 1
+		}
+		gauge(descGroupPaused, paused)
 	}
 	return nil
 }

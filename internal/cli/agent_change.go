@@ -18,6 +18,7 @@ type setFlags struct {
 	capabilityFlags
 	limitFlags
 	budget string
+	group  string
 }
 
 func (a *app) agentSetCommand() *cobra.Command {
@@ -35,7 +36,8 @@ below what is spent and reserved follows as calls in flight end.`,
 	f.limitFlags.register(fl)
 	fl.Var(&f.rpm, "rpm", "requests a minute, or none")
 	fl.StringVar(&f.budget, "budget", "", "dollars, or none")
-	a.takes(cmd, map[string]kind{"budget": takesUSD, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels})
+	fl.StringVar(&f.group, "group", "", "the group that it is in, or none; what it spent stays with its old one")
+	a.takes(cmd, map[string]kind{"group": takesGroup, "budget": takesUSD, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels})
 	return a.arguments(cmd, false, takesAgent)
 }
 
@@ -73,6 +75,14 @@ func (a *app) setAgent(cmd *cobra.Command, f *setFlags, name string) (err error)
 		if fl.Changed(flag) {
 			*to.to, c.Limits = *to.from, &limits
 		}
+	}
+	if fl.Changed("group") {
+		if f.group == "none" {
+			f.group = ""
+		} else if _, err := l.Group(ctx, f.group); err != nil {
+			return a.groupError(ctx, l, f.group, err)
+		}
+		c.Group = &f.group
 	}
 	if c.Capabilities, err = f.changed(cmd, ag); err != nil {
 		return err

@@ -22,6 +22,7 @@ type agentView struct {
 	Name         string          `json:"name"`
 	Budget       *ledger.Micros  `json:"budget_micro"`
 	Window       ledger.Window   `json:"window"`
+	Group        string          `json:"group"`
 	Spent        ledger.Micros   `json:"spent_micro"`
 	Reserved     ledger.Micros   `json:"reserved_micro"`
 	Overrun      ledger.Micros   `json:"overrun_micro"`
@@ -46,7 +47,7 @@ type tokenView struct {
 
 func viewAgent(ag ledger.Agent, tokens []ledger.Token) agentView {
 	v := agentView{
-		ID: ag.ID, Name: ag.Name, Budget: ag.Budget, Window: ag.Window, Spent: ag.Account.Spent, Reserved: ag.Account.Reserved,
+		ID: ag.ID, Name: ag.Name, Budget: ag.Budget, Window: ag.Window, Group: ag.Group, Spent: ag.Account.Spent, Reserved: ag.Account.Reserved,
 		Overrun: ag.Account.Overrun, RPM: limit(ag.Limits.RequestsPerMinute), TPM: limit(ag.Limits.TokensPerMinute),
 		Concurrency: limit(ag.Limits.Concurrency), Paused: ag.Paused, Capabilities: ag.Capabilities, Created: ag.CreatedAt,
 		LastActivity: moment(ag.LastActivity), Tokens: []tokenView{},
@@ -293,6 +294,9 @@ func (a *app) printMoney(ag ledger.Agent) {
 		a.printf("  %-22s %s", "Overrun:", both(ag.Account.Overrun))
 	}
 	a.printf("  %-22s %s", "Remaining:", remaining)
+	if ag.Group != "" {
+		a.printf("  %-22s %s", "Group:", printable(ag.Group))
+	}
 	a.printf("  %-22s %s", "RPM Limit:", orNone(ag.Limits.RequestsPerMinute))
 	a.printf("  %-22s %s", "State:", map[bool]string{true: "paused", false: "active"}[ag.Paused])
 	a.printf("  %-22s %s", "Last Activity:", a.ago(ag.LastActivity))

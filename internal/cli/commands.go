@@ -14,6 +14,7 @@ func (a *app) commands() []*cobra.Command {
 		a.runsCommand(),
 		a.initCommand(),
 		a.agentCommand(),
+		a.groupCommand(),
 		a.topupCommand(),
 		a.serveCommand(),
 		a.daemonCommand(),

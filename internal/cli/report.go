@@ -23,7 +23,7 @@ type reportFlags struct {
 }
 
 // reportKeys are what --by takes.
-var reportKeys = []string{"agent", "model", "provider", "program", "run", "hour", "day", "month", "none"}
+var reportKeys = []string{"agent", "group", "model", "provider", "program", "run", "hour", "day", "month", "none"}
 
 // spendView is one line of the report.
 type spendView struct {

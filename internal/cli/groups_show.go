@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/v3/ledger"
+)
+
+// groupView is a group as --json prints it.
+type groupView struct {
+	Name    string            `json:"name"`
+	Parent  string            `json:"parent"`
+	Paused  bool              `json:"paused"`
+	Created time.Time         `json:"created"`
+	Spent   ledger.Micros     `json:"spent_micro"`
+	Agents  []string          `json:"agents"`
+	Budgets []groupBudgetView `json:"budgets"`
+}
+
+type groupBudgetView struct {
+	Window    ledger.Window  `json:"window"`
+	Start     *time.Time     `json:"start,omitempty"`
+	Budget    *ledger.Micros `json:"budget_micro"`
+	Spent     ledger.Micros  `json:"spent_micro"`
+	Reserved  ledger.Micros  `json:"reserved_micro"`
+	Overrun   ledger.Micros  `json:"overrun_micro"`
+	Remaining *ledger.Micros `json:"remaining_micro"`
+}
+
+func viewGroup(g ledger.Group) groupView {
+	v := groupView{Name: g.Name, Parent: g.Parent, Paused: g.Paused, Created: g.CreatedAt, Spent: g.Account.Charged(), Agents: g.Agents, Budgets: []groupBudgetView{}}
+	if v.Agents == nil {
+		v.Agents = []string{}
+	}
+	for _, acc := range groupAccounts(g) {
+		b := groupBudgetView{Window: acc.Window, Start: moment(acc.Start), Budget: acc.Budget, Spent: acc.Spent, Reserved: acc.Reserved, Overrun: acc.Overrun}
+		if left, limited := acc.Left(); limited {
+			b.Remaining = &left
+		}
+		v.Budgets = append(v.Budgets, b)
+	}
+	return v
+}
+
+// groupAccounts are the accounts of a group that have a budget.
+func groupAccounts(g ledger.Group) (accounts []ledger.Account) {
+	if g.Account.Budget != nil {
+		accounts = append(accounts, g.Account)
+	}
+	return append(accounts, g.Windows...)
+}
+
+func leftOf(acc ledger.Account) string {
+	left, limited := acc.Left()
+	if !limited {
+		return "any"
+	}
+	return left.String()
+}
+
+func (a *app) groupListCommand() *cobra.Command {
+	return a.arguments(a.jsonFlag(&cobra.Command{
+		Use: "list", Short: "list the groups", Args: none,
+		Example: "  aex group list",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.listGroups(cmd.Context()) },
+	}), false)
+}
+
+func (a *app) listGroups(ctx context.Context) error {
+	l, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Close() // reads; the ledger has nothing to lose
+	groups, err := l.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	views := []groupView{}
+	var rows [][]string
+	for _, g := range groups {
+		views = append(views, viewGroup(g))
+		rows = append(rows, groupRow(g))
+	}
+	if a.json {
+		return a.printJSON(views)
+	}
+	if len(rows) == 0 {
+		a.printf("no groups yet; make one with: aex group create NAME --budget 100/month")
+		return nil
+	}
+	a.printTable([]column{left("group"), right("budget"), right("left"), right("spent in all"), right("agents"), left("state")}, rows)
+	return nil
+}
+
+func groupRow(g ledger.Group) []string {
+	var budgets, lefts []string
+	for _, acc := range groupAccounts(g) {
+		budgets = append(budgets, dollars(acc.Budget)+periodOf(acc.Window))
+		lefts = append(lefts, leftOf(acc))
+	}
+	state := "active"
+	if g.Paused {
+		state = "PAUSED"
+	}
+	return []string{g.Name, orText(strings.Join(budgets, ", "), "none"), orText(strings.Join(lefts, ", "), "-"), g.Account.Charged().String(), count(int64(len(g.Agents))), state}
+}
+
+func (a *app) groupInspectCommand() *cobra.Command {
+	return a.arguments(a.jsonFlag(&cobra.Command{
+		Use: "inspect GROUP", Short: "tell all of a group", Args: exactly("GROUP"),
+		Example: "  aex group inspect acme/search",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withGroups(cmd.Context(), args[0], func(l *ledger.Ledger) error {
+				g, err := l.Group(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(viewGroup(g))
+				}
+				a.printGroup(g)
+				return nil
+			})
+		},
+	}), false, takesGroup)
+}
+
+func (a *app) printGroup(g ledger.Group) {
+	a.printf("Group:   %s", printable(g.Name))
+	if g.Parent != "" {
+		a.printf("Inside:  %s", printable(g.Parent))
+	}
+	if g.Paused {
+		a.printf("State:   PAUSED; let it go on with: aex group resume %s", quoteShell(printable(g.Name)))
+	}
+	a.printf("Spent:   %s in all", g.Account.Charged())
+	for _, acc := range groupAccounts(g) {
+		line := dollars(acc.Budget) + periodOf(acc.Window) + ": " + acc.Spent.String() + " spent, " + acc.Reserved.String() + " reserved, " + leftOf(acc) + " left"
+		if acc.Overrun > 0 {
+			line += ", " + acc.Overrun.String() + " overrun"
+		}
+		a.printf("Budget:  %s", line)
+	}
+	names := make([]string, 0, len(g.Agents))
+	for _, n := range g.Agents {
+		names = append(names, printable(n))
+	}
+	a.printf("Agents:  %s", orText(strings.Join(names, ", "), "none"))
+}
