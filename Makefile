@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
+.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -52,6 +52,15 @@ supervise: cc $(TOOLS) ## the supervision cases, 20 times in a row
 
 big: ## every page of the dashboard over ten million calls, with its time; some gigabytes, some minutes
 	AEX_BENCH_EVENTS=1e7 $(GO) test -count=1 -run TestPagesOfALongHistory -timeout 60m -v ./proxy/dashboard
+
+TREES ?= 200
+sandbox: tools build ## the ways out of a sandbox at each level, as root and as a user; supervision inside; TREES trees that resist
+	CI=true $(GO) test -count=1 -run 'TestNoWayOut|TestWaysOut' -v ./internal/e2e
+	AEX_TEST_SANDBOX=require $(GO) test -count=1 -run 'TestCase' -timeout 20m ./supervisor/process
+	AEX_TEST_TREES=$(TREES) $(GO) test -count=1 -run 'TestTreesInSandbox' -timeout 60m -v ./supervisor/process
+	@if [ "$$(id -u)" = 0 ]; then dir=$$(mktemp -d) && chmod 755 $$dir && cp bin/aex $$dir/aex && cp -r internal/e2e/testdata $$dir/ && \
+	  $(GO) test -c -o $$dir/e2e ./internal/e2e && cd $$dir && mkdir -m 1777 tmp && CI=true setpriv --reuid 65534 --regid 65534 --clear-groups \
+	  env HOME=$$dir/tmp TMPDIR=$$dir/tmp AEX_E2E_BINARY=$$dir/aex ./e2e -test.run 'TestNoWayOut|TestWaysOut' -test.v; code=$$?; rm -rf $$dir; exit $$code; fi
 
 SOAK ?= 60
 soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that operators do
@@ -129,7 +138,7 @@ cc:
 	  $$( [ "$$(id -u)" = 0 ] || echo sudo ) sh -c 'apt-get update -qq && apt-get install -y -qq gcc libc6-dev'; }
 
 tools: ## what some tests call; without it they are skipped, and in CI they fail
-	@missing=; for t in strace:strace unshare:util-linux setpriv:util-linux bash:bash zsh:zsh fish:fish; do \
+	@missing=; for t in strace:strace unshare:util-linux setpriv:util-linux bash:bash zsh:zsh fish:fish python3:python3; do \
 	  command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
 	[ -e /usr/share/bash-completion/bash_completion ] || missing="$$missing bash-completion"; \
 	[ -z "$$missing" ] || { echo "installing$$missing for the tests"; \

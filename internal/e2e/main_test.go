@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 		os.Exit(play(role, os.Args[1:]))
 	}
 	os.Exit(func() int {
+		if binary = os.Getenv("AEX_E2E_BINARY"); binary != "" { // for tests as another user, who cannot build
+			return m.Run()
+		}
 		dir, err := os.MkdirTemp("", "aex-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -39,6 +39,8 @@ func play(role string, args []string) int {
 		return grepKey(args)
 	case "witness":
 		return witness(args[0])
+	case "escape":
+		return goWays()
 	case "polite":
 		return polite()
 	case "clan":
