@@ -47,6 +47,7 @@ type Settlement struct {
 	Ending      string // row of the table of endings, for example "complete", "cut", "client_gone"
 	RequestID   string // the provider's request id
 	Clamped     int64  // output cap sent upstream where aex lowered it, else 0
+	Changed     string // what else was changed in the request to bound it, for people
 	FirstToken  time.Duration
 	Latency     time.Duration
 }
@@ -241,6 +242,7 @@ func (s Settlement) describe(e *line, h *hold) {
 	e.text("ending", s.Ending)
 	e.text("request_id", s.RequestID)
 	e.number("clamped", s.Clamped)
+	e.text("changed", s.Changed)
 	e.duration("first_token_ms", s.FirstToken)
 	e.duration("latency_ms", s.Latency)
 }

@@ -37,12 +37,15 @@ type Call struct {
 	OutputCap *int64 // the client's cap on output tokens; nil: none given
 	Outputs   int64  // n, best_of, candidateCount: how many outputs are billed; at least 1
 
+	Prompt      int64    // a bound of the prompt, tokens, known otherwise than by its bytes; 0: none
 	Messages    int      // messages, input items, contents, system included
 	Tools       int      // tools declared, of every kind
 	ToolNames   []string // names of the function tools declared
 	UnnamedTool bool     // a tool without a name, or of a kind that has none
 	ToolChoice  bool     // tool_choice asks for a call
 	Hosted      []HostedTool
+	HostedRule  string // HostedAuto, HostedAllow; "": refused, unless the request bounds them
+	Found       int64  // the most that a use of one has been seen to bring, tokens
 
 	Images []Image // every image part
 	Audio  []Media // every audio part
@@ -52,6 +55,7 @@ type Call struct {
 	CacheWrite1h bool     // cache_control asks for a one hour write
 	Prediction   int64    // bytes of predicted output: what is rejected is billed as output beyond the cap
 	ThinkingCap  int64    // thinking.budget_tokens, and what says the same elsewhere: a target, no bound; 0: none
+	ThinkingOpen bool     // the model chooses how much it thinks, and takes a figure for it
 	Reason       bool     // the request asks for reasoning
 	ReasonOff    string   // by which field it turns reasoning off: OffEffort ...; "": it does not
 	AudioOut     bool     // the answer may be audio
@@ -67,6 +71,7 @@ type Call struct {
 type HostedTool struct {
 	Type    string // web_search, web_search_20250305, code_interpreter, file_search, google_search, ...
 	MaxUses int64  // the request's own bound (max_uses, max_tool_calls); 0: unbounded
+	Tool    bool   // it stands in the request's list of tools, and can be taken out
 }
 
 // Image is one image part. Zero Width means that its size is not known.

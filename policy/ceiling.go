@@ -103,6 +103,10 @@ func boundInput(c Call, m Model) (input, turn, fees int64, err error) {
 	if err != nil {
 		return 0, 0, 0, err
 	}
+	if c.HostedRule != "" && len(c.Hosted) > 0 {
+		input, fees, err = hostedInput(c, m, turn)
+		return input, input, fees, err
+	}
 	uses, fees, err := hostedUses(c, m)
 	if err != nil || uses == 0 {
 		return turn, turn, 0, err
@@ -128,7 +132,10 @@ func inputTokens(c Call, m Model) (int64, error) {
 	if c.BodyBytes < 0 || c.BodyBytes > maxBodyBytes {
 		return 0, fmt.Errorf("%w: a body of %d bytes", ErrAmount, c.BodyBytes)
 	}
-	if len(c.Hidden) > 0 {
+	switch {
+	case c.Prompt > 0: // known better
+		return c.Prompt, nil
+	case len(c.Hidden) > 0:
 		return window(m), nil
 	}
 	tokens := textBytes(c) + m.PerRequest + m.PerMessage*int64(c.Messages) + m.PerTool*int64(c.Tools)
@@ -184,18 +191,10 @@ func outputTokens(c Call, m Model) (asked, outputs int64, err error) {
 // no cap to some servers.
 func uncapped(c Call) bool { return c.OutputCap == nil || *c.OutputCap == 0 }
 
-// leastOutput is the smallest cap that is worth the call. A cap that does not
-// exceed the thinking budget is refused by the provider.
+// leastOutput is the smallest cap that is worth the call: the shortest answer,
+// and the least thinking before it.
 func leastOutput(c Call, m Model, asked int64) int64 {
-	least := m.MinOutput
-	if least <= 0 {
-		least = leastTokens
-	}
-	least = max(least, leastCap)
-	if c.ThinkingCap > 0 {
-		least = max(least, c.ThinkingCap+1)
-	}
-	return min(least, asked)
+	return min(leastAnswer(m)+leastThinking(c), asked)
 }
 
 // pay is what a call's tokens cost at most.

@@ -138,6 +138,18 @@ func HostNamed(name string) *Host {
 	return nil
 }
 
+// Own is the row of the provider that a base URL stands for, also where the user
+// moved the base URL of a known provider to a gateway of his own. It is never nil.
+func (p Provider) Own() *Host {
+	if h := p.Host(); h.Name != "" {
+		return h
+	}
+	if h := HostNamed(p.Name); h != nil && h.Type == p.Type {
+		return h
+	}
+	return p.Host()
+}
+
 // Host is what is known of where the provider's base URL leads. It is never nil.
 func (p Provider) Host() *Host {
 	if p.host != nil {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -27,31 +28,165 @@ func (caps Capabilities) Reserve(c Call) Call {
 	return c
 }
 
+// The rules for tools that the provider runs itself.
+const (
+	HostedAuto   = "auto"   // bounded so that they fit, the default
+	HostedRefuse = "refuse" // refused, unless the request bounds them
+	HostedAllow  = "allow"  // eight uses are held, and what comes is booked
+)
+
+// FoundTokens is how much one use of a hosted tool is taken to bring before the
+// model. What goes beyond is booked as overrun, and the next use holds the most
+// that was seen.
+const FoundTokens = 30_000
+
+// HostedRule is the strictest of the rules that the policies name; auto where
+// none does.
+func HostedRule(all []Capabilities) string {
+	rule := ""
+	for _, caps := range all {
+		said := caps.HostedTools
+		if said == "" && caps.ReserveHostedTools {
+			said = HostedAllow
+		}
+		switch {
+		case said == HostedRefuse, rule == "", rule == HostedAllow && said == HostedAuto:
+			rule = said
+		}
+	}
+	if rule == "" {
+		return HostedAuto
+	}
+	return rule
+}
+
+// takesUses tells whether a request can bound how often the provider uses a tool.
+func (t HostedTool) takesUses(wire string) bool {
+	switch wire {
+	case Messages:
+		return strings.HasPrefix(t.Type, "web_search") || strings.HasPrefix(t.Type, "web_fetch")
+	case Responses:
+		return t.Tool && t.Type != "mcp"
+	}
+	return false
+}
+
+// Uses is how often the provider may use its own tools, each of those that a
+// request can bound; 0: there are none.
+func (c Call) Uses() (most int64) {
+	for _, t := range c.Hosted {
+		if t.takesUses(c.Wire) {
+			most = max(most, cmp.Or(t.MaxUses, reservedUses))
+		}
+	}
+	return most
+}
+
+// WithUses is the call with each of its hosted tools used so often at most.
+func (c Call) WithUses(most int64) Call {
+	hosted := make([]HostedTool, len(c.Hosted))
+	for i, t := range c.Hosted {
+		if t.takesUses(c.Wire) {
+			t.MaxUses = min(cmp.Or(t.MaxUses, reservedUses), most)
+		}
+		hosted[i] = t
+	}
+	c.Hosted = hosted
+	return c
+}
+
+// Unmetered are the hosted tools of a request whose fees no answer counts, and
+// that can be taken out of it because other tools remain.
+func (c Call) Unmetered() (kinds []string) {
+	for _, t := range c.Hosted {
+		if t.Tool && hostedFee(t.Type, c.Wire) == feeUnknown {
+			kinds = append(kinds, t.Type)
+		}
+	}
+	if len(kinds) >= c.Tools {
+		return nil
+	}
+	return kinds
+}
+
+// hostedInput bounds the input of a call whose hosted tools are bounded: the
+// prompt is read again after each use, and all that was found before with it.
+// A tool that nothing bounds holds the model's window.
+func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
+	var uses, again int64
+	endless := false
+	for _, t := range c.Hosted {
+		n := cmp.Or(t.MaxUses, reservedUses)
+		if n > maxOutputs {
+			return 0, 0, fmt.Errorf("%w: %d uses of %q", ErrAmount, n, t.Type)
+		}
+		switch {
+		case t.Type == "compaction":
+			again++
+		case !t.takesUses(c.Wire):
+			endless = true
+		case c.Wire == Responses: // one bound for all together
+			uses = max(uses, n)
+		default:
+			uses += n
+		}
+		fee, err := hostedFees(t, n, c, m)
+		if err != nil {
+			return 0, 0, err
+		}
+		fees += fee
+	}
+	turns := uses + 1 + again
+	if turns >= maxCap/window(m) {
+		return 0, 0, fmt.Errorf("%w: %d uses of hosted tools", ErrAmount, uses)
+	}
+	input = turns*prompt + max(FoundTokens, c.Found)*uses*(uses+1)/2
+	if endless {
+		input += window(m)
+	}
+	return min(input, turns*window(m)+boolInt(endless)*window(m)), fees, nil
+}
+
+func boolInt(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // hostedUses is how often the provider may run tools of its own in a call, and
 // how many fees that can cost.
 func hostedUses(c Call, m Model) (uses, fees int64, err error) {
 	for _, t := range c.Hosted {
 		if t.MaxUses <= 0 {
-			return 0, 0, fmt.Errorf("%w: hosted tool %q; set max_uses or max_tool_calls, or let the agent reserve for hosted tools", ErrUnbounded, t.Type)
+			return 0, 0, fmt.Errorf("%w: hosted tool %q; set max_uses or max_tool_calls, or --hosted-tools=auto", ErrUnbounded, t.Type)
 		}
 		if t.MaxUses > maxOutputs {
 			return 0, 0, fmt.Errorf("%w: %d uses of %q", ErrAmount, t.MaxUses, t.Type)
 		}
 		uses += t.MaxUses
-		switch hostedFee(t.Type, c.Wire) {
-		case feeNone:
-		case feeSearch:
-			if m.Price.PerSearch == nil && !m.Provider.Local {
-				return 0, 0, fmt.Errorf("%w: searches of %q", ErrNoRate, t.Type)
-			}
-			fees += t.MaxUses
-		default:
-			if !m.Provider.Local {
-				return 0, 0, fmt.Errorf("%w: the fee of hosted tool %q is not known", ErrNoRate, t.Type)
-			}
+		fee, err := hostedFees(t, t.MaxUses, c, m)
+		if err != nil {
+			return 0, 0, err
 		}
+		fees += fee
 	}
 	return uses, fees, nil
+}
+
+// hostedFees is how many counted fees so many uses of a tool can cost.
+func hostedFees(t HostedTool, uses int64, c Call, m Model) (fees int64, err error) {
+	switch kind := hostedFee(t.Type, c.Wire); {
+	case kind == feeNone || m.Provider.Local:
+		return 0, nil
+	case kind == feeSearch && m.Price.PerSearch == nil:
+		return 0, fmt.Errorf("%w: searches of %q", ErrNoRate, t.Type)
+	case kind == feeSearch:
+		return uses, nil
+	case t.Tool && c.HostedRule == HostedAllow:
+		return 0, nil
+	}
+	return 0, fmt.Errorf("%w: the fee of hosted tool %q is not known", ErrNoRate, t.Type)
 }
 
 type hostedKind int
@@ -66,8 +201,8 @@ const (
 // (code_interpreter and its containers, image_generation, computer use in the
 // provider's own machines) has fees that no answer counts.
 func hostedFee(kind, wire string) hostedKind {
-	kind = strings.ToLower(strings.ReplaceAll(kind, "_", ""))
-	for _, search := range []string{"websearch", "googlesearch", "filesearch", "xsearch", "livesearch", "enterprisewebsearch"} {
+	kind = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(kind, "openrouter:"), "_", ""))
+	for _, search := range []string{"websearch", "googlesearch", "filesearch", "xsearch", "livesearch", "browsersearch", "enterprisewebsearch"} {
 		if strings.HasPrefix(kind, search) {
 			return feeSearch
 		}

@@ -26,7 +26,8 @@ type Capabilities struct {
 	Strict             bool     `json:"strict_mode,omitempty"`
 	Passthrough        bool     `json:"allow_passthrough,omitempty"`
 	PassthroughOnly    bool     `json:"passthrough_required,omitempty"`
-	ReserveHostedTools bool     `json:"reserve_hosted_tools,omitempty"`
+	ReserveHostedTools bool     `json:"reserve_hosted_tools,omitempty"` // the name that HostedAllow had
+	HostedTools        string   `json:"hosted_tools,omitempty"`         // HostedAuto, HostedRefuse, HostedAllow; "": not said
 }
 
 // Open returns capabilities that allow everything.
@@ -71,6 +72,11 @@ func (caps Capabilities) Check() error {
 		if slices.ContainsFunc(list, func(s string) bool { return strings.TrimSpace(s) == "" }) {
 			return fmt.Errorf("%s holds an empty name", name)
 		}
+	}
+	switch caps.HostedTools {
+	case "", HostedAuto, HostedRefuse, HostedAllow:
+	default:
+		return fmt.Errorf("hosted_tools is %q; it is auto, refuse or allow", caps.HostedTools)
 	}
 	if caps.PassthroughOnly && !caps.Passthrough {
 		return fmt.Errorf("passthrough_required needs allow_passthrough")
@@ -249,7 +255,10 @@ func decideTokens(caps Capabilities, c Call, m Model) (outputCap int64, denied *
 	if caps.MaxInputTokens == 0 && caps.MaxOutputTokens == 0 && caps.MaxTokensPerReq == 0 {
 		return 0, nil
 	}
-	input, _, _, err := boundInput(caps.Reserve(c), m)
+	if rule := HostedRule([]Capabilities{caps}); rule != HostedRefuse {
+		c.HostedRule = rule
+	}
+	input, _, _, err := boundInput(c, m)
 	if err != nil && (caps.MaxInputTokens > 0 || caps.MaxTokensPerReq > 0) {
 		return 0, deny("max_input_tokens", "the input of the request has no bound: %v", err)
 	}

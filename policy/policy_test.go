@@ -52,7 +52,7 @@ func TestDecide(t *testing.T) {
 		{"whole without streaming", open(func(c *Capabilities) { c.Streaming = false }), Call{}, Model{}, "", 0},
 
 		{"tools", noTools, tool, Model{}, "allow_tools", 0},
-		{"a hosted tool is a tool", noTools, Call{Hosted: []HostedTool{{"web_search", 1}}}, Model{}, "allow_tools", 0},
+		{"a hosted tool is a tool", noTools, Call{Hosted: []HostedTool{{Type: "web_search", MaxUses: 1}}}, Model{}, "allow_tools", 0},
 		{"an unnamed tool is a tool", noTools, Call{UnnamedTool: true}, Model{}, "allow_tools", 0},
 		{"no tools used", noTools, Call{}, Model{}, "", 0},
 		{"function calling without tool_choice", noCalls, tool, Model{}, "allow_function_calling", 0},
@@ -64,11 +64,11 @@ func TestDecide(t *testing.T) {
 		{"a tool without a name", listed, Call{Tools: 1, UnnamedTool: true}, Model{}, "allowed_tool_names", 0},
 		{"an empty name", listed, Call{Tools: 1, ToolNames: []string{""}}, Model{}, "allowed_tool_names", 0},
 		{"a tool that was not read", listed, Call{Tools: 2, ToolNames: []string{"read_file"}}, Model{}, "allowed_tool_names", 0},
-		{"a hosted tool on a list", listed, Call{Tools: 1, Hosted: []HostedTool{{"read_all", 1}}}, Model{}, "allowed_tool_names", 0},
+		{"a hosted tool on a list", listed, Call{Tools: 1, Hosted: []HostedTool{{Type: "read_all", MaxUses: 1}}}, Model{}, "allowed_tool_names", 0},
 		{"a denied tool", forbidden, Call{Tools: 1, ToolNames: []string{"RM"}}, Model{}, "denied_tool_names", 0},
-		{"a denied hosted tool", forbidden, Call{Tools: 1, Hosted: []HostedTool{{"web_search", 1}}}, Model{}, "denied_tool_names", 0},
-		{"another hosted tool", forbidden, Call{Tools: 1, Hosted: []HostedTool{{"file_search", 1}}}, Model{}, "", 0},
-		{"a nameless tool beside a hosted one", forbidden, Call{Tools: 1, UnnamedTool: true, Hosted: []HostedTool{{"file_search", 1}}}, Model{}, "denied_tool_names", 0},
+		{"a denied hosted tool", forbidden, Call{Tools: 1, Hosted: []HostedTool{{Type: "web_search", MaxUses: 1}}}, Model{}, "denied_tool_names", 0},
+		{"another hosted tool", forbidden, Call{Tools: 1, Hosted: []HostedTool{{Type: "file_search", MaxUses: 1}}}, Model{}, "", 0},
+		{"a nameless tool beside a hosted one", forbidden, Call{Tools: 1, UnnamedTool: true, Hosted: []HostedTool{{Type: "file_search", MaxUses: 1}}}, Model{}, "denied_tool_names", 0},
 		{"a nameless tool against denied names", forbidden, Call{Tools: 1, UnnamedTool: true}, Model{}, "denied_tool_names", 0},
 
 		{"an image", noVision, Call{Images: []Image{{}}}, Model{}, "allow_vision", 0},
@@ -100,7 +100,7 @@ func TestDecide(t *testing.T) {
 		{"both limits", Capabilities{MaxOutputTokens: 400, MaxTokensPerReq: 1_500}, Call{BodyBytes: 1_000}, Model{}, "", 400},
 
 		{"strict: an unknown field", strict, Call{Unknown: []string{"new"}}, Model{}, "strict_mode", 0},
-		{"strict: a hosted tool", strict, Call{Hosted: []HostedTool{{"web_search", 1}}}, Model{}, "strict_mode", 0},
+		{"strict: a hosted tool", strict, Call{Hosted: []HostedTool{{Type: "web_search", MaxUses: 1}}}, Model{}, "strict_mode", 0},
 		{"strict: hidden content", strict, Call{Hidden: []string{"previous_response_id"}}, Model{}, "strict_mode", 0},
 		{"strict: an image by address", strict, Call{Images: []Image{{Remote: true}}}, Model{}, "strict_mode", 0},
 		{"strict: a file by id", strict, Call{Files: []Media{{Remote: true}}}, Model{}, "strict_mode", 0},

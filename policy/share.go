@@ -45,6 +45,10 @@ func (c Ceiling) CapOf(tokens int64) int64 {
 	return min(c.Asked, (tokens-c.InputTk)/max(c.Outputs, 1))
 }
 
+// FloorMicros is the hold of what a call gets while there is room;
+// micro-US-dollars, rounded up.
+func (c Ceiling) FloorMicros() int64 { return c.hold(min(c.Floor, c.Asked)) }
+
 // Share is the hold for so much unreserved money:
 // output part = min(asked, max(half of what is unreserved, min(Floor, all that
 // is unreserved))), after the input part; 0 when Least does not fit.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
@@ -28,22 +27,9 @@ func (c *call) admit(ctx context.Context) (err error) {
 		defer cancel()
 		defer context.AfterFunc(c.inner.ctx, cancel)()
 	}
-	share := c.ceiling.Share
-	admission := ledger.Admission{
-		Token:  c.hash,
-		Least:  ledger.Micros(c.ceiling.LeastMicros()),
-		Most:   ledger.Micros(c.ceiling.MostMicros()),
-		Share:  func(room ledger.Micros) ledger.Micros { return ledger.Micros(share(int64(room))) },
-		Tokens: c.ceiling.Tokens, LeastTokens: c.ceiling.LeastTokens(),
-		Wait: c.g.o.Wait,
-		Call: ledger.CallInfo{
-			Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), ModelSent: plain.Stored(c.model.Sent),
-			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
-		},
-	}
-	hold, refused, err := c.admitSoon(ctx, admission)
+	hold, refused, err := c.fit(ctx)
 	for refused != nil && c.ask(ctx, refused) {
-		hold, refused, err = c.admitSoon(ctx, admission)
+		hold, refused, err = c.fit(ctx)
 	}
 	switch {
 	case refused != nil:
@@ -58,7 +44,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 		c.g.fail(err)
 		return refusef("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)
 	}
-	c.hold = hold
+	c.hold, c.ceiling = hold, c.offered.ceiling()
 	return nil
 }
 

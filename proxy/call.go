@@ -35,6 +35,9 @@ type call struct {
 	hold    ledger.Hold
 	edit    wire.Edit
 	clamped int64
+	offered *offer       // the hold is for
+	prompt  *wire.Prompt // split, once it was asked for
+	changed []string     // in the request, to bound it: for people
 
 	reading    wire.Reading
 	progress   progress

@@ -98,17 +98,17 @@ func TestUnboundedUnderABudget(t *testing.T) {
 		reserved, unbudged bool // passes with an agent that reserves; without a budget
 	}
 	cases := []hosted{
-		{"chat web search", "/v1/chat/completions", chatBody + `,"web_search_options":{}}`, false, true, true},
-		{"responses web search", "/v1/responses", answers + `,"tools":[{"type":"web_search"}]}`, false, true, true},
+		{"chat web search", "/v1/chat/completions", chatBody + `,"web_search_options":{}}`, true, true, true},
+		{"responses web search", "/v1/responses", answers + `,"tools":[{"type":"web_search"}]}`, true, true, true},
 		{"responses web search, bounded", "/v1/responses", answers + `,"max_tool_calls":2,"tools":[{"type":"web_search"}]}`, true, true, true},
-		{"responses code interpreter", "/v1/responses", answers + `,"max_tool_calls":2,"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`, false, false, false},
-		{"responses mcp", "/v1/responses", answers + `,"tools":[{"type":"mcp","server_label":"x","server_url":"https://example.com"}]}`, false, true, true},
+		{"responses code interpreter", "/v1/responses", answers + `,"max_tool_calls":2,"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`, false, true, false},
+		{"responses mcp", "/v1/responses", answers + `,"tools":[{"type":"mcp","server_label":"x","server_url":"https://example.com"}]}`, true, true, true},
 		{"responses in the background", "/v1/responses", answers + `,"background":true}`, false, false, false},
-		{"messages web search", "/v1/messages", claude + `,"tools":[{"type":"web_search_20250305","name":"web_search"}]}`, false, true, true},
+		{"messages web search", "/v1/messages", claude + `,"tools":[{"type":"web_search_20250305","name":"web_search"}]}`, true, true, true},
 		{"messages web search, bounded", "/v1/messages", claude + `,"tools":[{"type":"web_search_20250305","name":"web_search","max_uses":3}]}`, true, true, true},
-		{"messages mcp servers", "/v1/messages", claude + `,"mcp_servers":[{"type":"url","url":"https://example.com","name":"x"}]}`, false, true, true},
+		{"messages mcp servers", "/v1/messages", claude + `,"mcp_servers":[{"type":"url","url":"https://example.com","name":"x"}]}`, true, true, true},
 		{"messages fallbacks", "/v1/messages", claude + `,"fallbacks":[{"model":"claude-opus-4-5"}]}`, false, false, false},
-		{"gemini search", "/v1beta/models/gemini-2.5-flash:generateContent", flash + `,"tools":[{"googleSearch":{}}]}`, false, true, true},
+		{"gemini search", "/v1beta/models/gemini-2.5-flash:generateContent", flash + `,"tools":[{"googleSearch":{}}]}`, true, true, true},
 	}
 	reserves := policy.Open()
 	reserves.ReserveHostedTools = true

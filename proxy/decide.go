@@ -3,9 +3,11 @@ package proxy
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // decide finds the model and asks the policies. It has no effects.
@@ -34,9 +36,9 @@ func (c *call) decide() error {
 	if err := c.providerKey(caps); err != nil {
 		return err
 	}
-	bounded := c.asked
-	for _, cp := range caps {
-		bounded = cp.Reserve(bounded)
+	bounded, err := c.hosted(caps)
+	if err != nil {
+		return err
 	}
 	if c.outCap > 0 && (bounded.OutputCap == nil || *bounded.OutputCap == 0 || *bounded.OutputCap > c.outCap) {
 		if c.g.o.NoClamp && bounded.OutputCap != nil {
@@ -45,16 +47,57 @@ func (c *call) decide() error {
 		}
 		bounded.OutputCap = &c.outCap
 	}
-	c.ceiling, err = policy.Bound(bounded, c.model, !c.g.o.NoClamp)
-	if errors.Is(err, policy.ErrUnbounded) && c.unlimited() {
-		c.ceiling, err = policy.Bound(policy.Capabilities{ReserveHostedTools: true}.Reserve(bounded), c.model, !c.g.o.NoClamp)
-	}
+	c.offered, err = c.offer(bounded, byBytes)
 	switch {
 	case errors.Is(err, policy.ErrAmount): // no call is of that size
 		return refusef("invalid_request", "%v", err)
 	case err != nil:
 		return refusef("policy_denied", "%v", err)
 	}
+	return nil
+}
+
+// hosted is the call with its hosted tools as the policies want them: under auto
+// those whose fees no answer counts are taken out of the request.
+func (c *call) hosted(caps []policy.Capabilities) (policy.Call, error) {
+	bounded := c.asked
+	if len(c.asked.Hosted) == 0 {
+		return bounded, nil
+	}
+	rule := policy.HostedRule(caps)
+	switch {
+	case c.unlimited():
+		bounded.HostedRule = policy.HostedAuto // and nothing is changed
+		if rule == policy.HostedAllow {
+			bounded.HostedRule = rule
+		}
+		return bounded, nil
+	case rule == policy.HostedRefuse:
+		return bounded, nil
+	}
+	if kinds := c.asked.Unmetered(); rule == policy.HostedAuto && len(kinds) > 0 {
+		if err := c.takeOut(kinds); err != nil {
+			return bounded, err
+		}
+		bounded = c.asked
+	}
+	bounded.HostedRule, bounded.Found = rule, c.g.paid.brought(c)
+	return bounded, nil
+}
+
+// takeOut takes tools out of the request, and reads it again.
+func (c *call) takeOut(kinds []string) error {
+	size := int64(len(c.body.Doc))
+	doc, err := wire.Parse(wire.Apply(c.body.Doc, wire.TakeOut(c.body, kinds)))
+	if err != nil {
+		return err
+	}
+	c.body = doc.Object(new(error))
+	if c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest); err != nil {
+		return err
+	}
+	c.asked.BodyBytes = size
+	c.changed = append(c.changed, strings.Join(kinds, ", ")+" taken out")
 	return nil
 }
 

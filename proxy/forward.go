@@ -25,32 +25,6 @@ func (c *call) forward() {
 	c.ended = c.exchange()
 }
 
-// plan settles what is changed in the request, now that the hold says how much
-// output it pays for.
-func (c *call) plan() {
-	e := wire.Edit{Provider: c.model.Provider, Call: c.asked}
-	if c.model.Sent != c.asked.Model {
-		e.Model = c.model.Sent
-	}
-	if c.model.Aliased && c.asked.Model != "" {
-		e.Masked = c.asked.Model
-	}
-	paid := c.ceiling.Asked
-	if c.hold.Limited {
-		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
-	}
-	if c.hold.Tokens < c.ceiling.Tokens { // all that the minute has left
-		paid = min(paid, c.ceiling.CapOf(c.hold.Tokens))
-	}
-	if paid < c.ceiling.Asked {
-		c.clamped, e.Cap = paid, paid
-	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap == 0 || *c.asked.OutputCap > c.outCap) {
-		e.Cap = c.outCap
-	}
-	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
-	c.edit = e
-}
-
 // exchange sends the call and relays its answer. It returns how that ended,
 // whatever happened, and never an error beside it.
 func (c *call) exchange() ending {

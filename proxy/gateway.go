@@ -81,7 +81,8 @@ type Notice struct {
 	Fruitless bool     // the provider's answer was empty or did not end
 	Model     string
 	Cost      ledger.Micros
-	Clamped   int64 // the cap sent upstream where it was lowered
+	Clamped   int64    // the cap sent upstream where it was lowered
+	Changed   []string // what else was changed in the request to bound it: "web_search at most 3 times"
 	Local     bool
 	Tools     []string
 }
@@ -106,6 +107,7 @@ type Gateway struct {
 	open    atomic.Int64   // calls under way
 	sweeper sync.WaitGroup
 	live    liveCalls // those of them that hold money
+	paid    paidFor
 	kept    keptAnswers
 	inner   innerRuns // runs inside the one that this gateway is for
 	broken  sync.Once

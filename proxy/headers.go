@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,6 +56,9 @@ func (rl *relay) copyHeader(resp *http.Response) {
 	h.Set("X-Aex-Call", string(rl.hold.ID))
 	if rl.clamped > 0 {
 		h.Set("X-Aex-Clamped-Max-Tokens", strconv.FormatInt(rl.clamped, 10))
+	}
+	if len(rl.changed) > 0 {
+		h.Set("X-Aex-Changed", plain.Text(strings.Join(rl.changed, "; "), 300))
 	}
 }
 

@@ -176,7 +176,7 @@ func (d *draw) request() drawnRequest {
 		r.path, body = "/v1/"+map[string]string{policy.Chat: "chat/completions", policy.Responses: "responses", policy.Completions: "completions",
 			policy.Embeddings: "embeddings"}[r.wire], d.openAI(r.wire, limit)
 		if d.chance(3) && (r.wire == policy.Chat || r.wire == policy.Responses) {
-			r.how.ServedTier = d.pick("flex", "priority", "default")
+			r.how.ServedTier, r.how.KeepTier = d.pick("flex", "priority", "default"), true
 		}
 		if strings.Contains(body[0], "drawn") && d.chance(2) {
 			r.how.CacheWrite5m = int64(d.IntN(300)) // unasked, as OpenAI does

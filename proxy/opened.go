@@ -59,7 +59,7 @@ func (c *call) serveOpened(ctx context.Context) error {
 	if c.opened.Micros == 0 {
 		return c.relayTo(ctx, c.route.wire.Path(c.model, c.route.rest), c.body.Doc)
 	}
-	c.ceiling = policy.Ceiling{Input: *c.model.Price.PerRequest}
+	c.offered = &offer{by: byBytes, uses: []int64{0}, ceilings: []policy.Ceiling{{Input: *c.model.Price.PerRequest}}}
 	if err := c.admit(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -139,7 +140,7 @@ func (c *call) book(e ending) (booked func()) {
 	}
 	s := ledger.Settlement{
 		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.reading.Model), Tier: plain.Text(c.tier(), 40),
-		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
+		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, Changed: plain.Text(strings.Join(c.changed, "; "), 300), FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
 	}
 	if e.resp != nil {
 		s.Status = e.resp.StatusCode
@@ -148,6 +149,7 @@ func (c *call) book(e ending) (booked func()) {
 	if how != ledger.Settled && c.reading.Input == nil {
 		s.Usage = ledger.Usage{}
 	}
+	c.g.paid.keep(c, how)
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
 	return func() {
 		if c.inner != nil {
@@ -171,7 +173,7 @@ func (c *call) book(e ending) (booked func()) {
 // notice tells of a call that was booked.
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	n := Notice{
-		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped,
+		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed,
 		Body: sha256.Sum256(c.body.Doc), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
 	// What has no text in its answer cannot come to nothing by having none.

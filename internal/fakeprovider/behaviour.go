@@ -20,11 +20,13 @@ type Behaviour struct {
 	IgnoreCap       bool       `json:"ignore_cap,omitempty"`       // puts out more than the request allows
 	ServedModel     string     `json:"served_model,omitempty"`     // model named in the answer and billed
 	ServedTier      string     `json:"served_tier,omitempty"`      // service tier named in the answer and billed
+	KeepTier        bool       `json:"keep_tier,omitempty"`        // but not where the request names the standard tier
 	SystemPrint     string     `json:"system_fingerprint,omitempty"`
 
 	// What the prompt is billed as: parts of it, at most all of it.
 	CachedTokens   int64 `json:"cached_tokens,omitempty"`
 	CacheWrite5m   int64 `json:"cache_write_5m,omitempty"`
+	Caches         bool  `json:"caches,omitempty"` // Anthropic's cache, as a request asks for it, instead
 	CacheWrite1h   int64 `json:"cache_write_1h,omitempty"`
 	ImageTokens    int64 `json:"image_tokens,omitempty"`     // an image, instead of the wire's own figure
 	AudioInTokens  int64 `json:"audio_in_tokens,omitempty"`  // added to the prompt

@@ -68,7 +68,7 @@ func (chat) read(x *exchange) (*call, *refusal) {
 		no := badRequest("", "We could not parse the JSON body of your request: "+err.Error())
 		return nil, &no
 	}
-	c := &call{model: q.Model, stream: q.Stream, cap: -1, outputs: 1, tier: tierOf(q.ServiceTier), obfuscate: true}
+	c := &call{model: q.Model, stream: q.Stream, cap: -1, outputs: 1, tier: tierOf(q.ServiceTier), standard: q.ServiceTier == "default", obfuscate: true}
 	if no := q.check(c); no != nil {
 		return c, no
 	}

@@ -22,6 +22,7 @@ type call struct {
 	tools     []string
 	callTool  *ToolCall // the request itself brings a tool call about
 	tier      string
+	standard  bool // the request names the standard tier
 	images    int64
 	imageSum  int64
 	asked     any // what the wire alone needs
@@ -62,7 +63,7 @@ func (x *exchange) makePlan(c *call) *plan {
 	if b.ServedModel != "" {
 		p.model = b.ServedModel
 	}
-	if b.ServedTier != "" {
+	if b.ServedTier != "" && !(b.KeepTier && c.standard) {
 		p.tier = b.ServedTier
 	}
 	p.countPrompt(x, c)
@@ -135,8 +136,12 @@ func (p *plan) countPrompt(x *exchange, c *call) {
 		rest -= n
 		return n
 	}
-	p.usage.CacheRead = take(x.b.CachedTokens)
-	p.usage.CacheWrite5m = take(x.b.CacheWrite5m)
+	read, written := x.b.CachedTokens, x.b.CacheWrite5m
+	if x.b.Caches && x.route.name == wireMessages {
+		read, written = x.cached(c.model, rest)
+	}
+	p.usage.CacheRead = take(read)
+	p.usage.CacheWrite5m = take(written)
 	p.usage.CacheWrite1h = take(x.b.CacheWrite1h)
 	p.usage.Input = rest
 }

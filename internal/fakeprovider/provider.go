@@ -56,6 +56,7 @@ type Provider struct {
 	models  map[string]Behaviour
 	next    []Behaviour
 	entries []*Entry
+	caches  map[cacheKey]cacheEntry
 	lean    map[leanKey]int64
 	conns   map[string]int64 // requests read per client connection
 	release chan struct{}    // closed to let go of what hangs

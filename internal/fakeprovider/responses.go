@@ -48,7 +48,7 @@ func (responses) read(x *exchange) (*call, *refusal) {
 		no := badRequest("", "We could not parse the JSON body of your request: "+err.Error())
 		return nil, &no
 	}
-	c := &call{model: q.Model, stream: q.Stream, cap: -1, outputs: 1, tier: tierOf(q.ServiceTier), obfuscate: true,
+	c := &call{model: q.Model, stream: q.Stream, cap: -1, outputs: 1, tier: tierOf(q.ServiceTier), standard: q.ServiceTier == "default", obfuscate: true,
 		asked: &q}
 	if q.MaxOutputTokens != nil {
 		c.cap = *q.MaxOutputTokens

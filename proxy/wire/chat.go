@@ -65,17 +65,9 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	openAITools(body, &c)
 	c.CacheWrite1h = body.child("prompt_cache_options").Get("ttl").Text() == "12h"
 	body.Get("modalities").elements(func(s Span) { c.AudioOut = c.AudioOut || s.Text() == "audio" })
-	// A router's fallbacks and plugins change the model and the price unseen.
-	for _, name := range []string{"models", "plugins"} {
-		if !body.Get(name).isNull() {
-			c.Hosted = append(c.Hosted, policy.HostedTool{Type: name})
-		}
-	}
+	chatHosted(body, &c)
 	if p := body.Get("prediction"); !p.isNull() {
 		c.Prediction = int64(p.end - p.start)
-	}
-	if !body.Get("web_search_options").isNull() {
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
 	}
 	return c, *body.err
 }
@@ -132,6 +124,9 @@ func editChat(body Object, e Edit) []Splice {
 	}
 	if e.Cap > 0 {
 		edits = append(edits, capEdits(body, e)...)
+	}
+	if e.Tier != "" {
+		edits = append(edits, body.Set("service_tier", Quote(e.Tier)))
 	}
 	if e.Usage {
 		edits = append(edits, includeUsage(body))

@@ -120,7 +120,9 @@ func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) 
 		}
 	}
 	if n := config.protoChild("thinking_config").protoCount("thinking_budget", -1); n != nil {
-		c.ThinkingCap = max(0, *n)
+		c.ThinkingCap, c.ThinkingOpen = max(0, *n), *n < 0
+	} else if config.protoChild("thinking_config").proto("thinking_level").isNull() {
+		c.ThinkingOpen = strings.HasPrefix(model, "gemini-2.5-") && !strings.Contains(model, "lite")
 	}
 	config.proto("response_modalities").elements(func(s Span) {
 		switch strings.ToUpper(s.Text()) {
@@ -221,7 +223,7 @@ func geminiTools(body Object, c *policy.Call) {
 				}
 				c.Tools++
 				c.AddTool("")
-				c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(name, 60)})
+				c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(name, 60), Tool: true})
 			}
 		}
 	}
@@ -237,16 +239,31 @@ func editGemini(body Object, e Edit) []Splice {
 	if request := body.protoChild("generate_content_request"); e.Model != "" && request.Get("model").Kind() == '"' {
 		edits = append(edits, request.Set("model", Quote("models/"+e.Model)))
 	}
-	if e.Cap == 0 {
+	if e.Tier != "" {
+		edits = append(edits, body.Set(body.protoName("service_tier"), Quote(e.Tier)))
+	}
+	if e.Cap == 0 && e.Thinking == 0 {
 		return edits
 	}
 	config := body.protoChild("generation_config")
-	value := strconv.FormatInt(e.Cap, 10)
-	switch n := config.protoCount("max_output_tokens", 0); {
-	case config.Kind() != '{':
-		return append(edits, body.Set(body.protoName("generation_config"), `{"maxOutputTokens":`+value+`}`))
-	case lowered(n, e.Cap):
-		return append(edits, config.Set(config.protoName("max_output_tokens"), value))
+	thinking := `{"thinkingBudget":` + strconv.FormatInt(e.Thinking, 10) + `}`
+	if config.Kind() != '{' {
+		var texts []string
+		if e.Cap > 0 {
+			texts = append(texts, `"maxOutputTokens":`+strconv.FormatInt(e.Cap, 10))
+		}
+		if e.Thinking > 0 {
+			texts = append(texts, `"thinkingConfig":`+thinking)
+		}
+		return append(edits, body.Set(body.protoName("generation_config"), "{"+strings.Join(texts, ",")+"}"))
+	}
+	if n := config.protoCount("max_output_tokens", 0); e.Cap > 0 && lowered(n, e.Cap) {
+		edits = append(edits, config.Set(config.protoName("max_output_tokens"), strconv.FormatInt(e.Cap, 10)))
+	}
+	if own := config.protoChild("thinking_config"); e.Thinking > 0 && own.Kind() == '{' {
+		edits = append(edits, own.Set(own.protoName("thinking_budget"), strconv.FormatInt(e.Thinking, 10)))
+	} else if e.Thinking > 0 {
+		edits = append(edits, config.Set(config.protoName("thinking_config"), thinking))
 	}
 	return edits
 }
@@ -329,6 +346,7 @@ func (m *geminiMeter) candidate(c Object, r *Reading) {
 	}
 	index, _ := c.Get("index").integer()
 	m.choices.saw(index, !c.proto("finish_reason").isNull())
+	r.Beyond = r.Beyond || !empty(c.proto("grounding_metadata")) || !empty(c.proto("url_context_metadata"))
 	r.Usage.Searches = max(r.Usage.Searches, groundings(c.protoChild("grounding_metadata"), r.Model))
 }
 

@@ -229,7 +229,7 @@ func addTool(t Object, c *policy.Call) {
 			return
 		}
 	}
-	c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), MaxUses: value(t.Count("max_uses", 1))})
+	c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), MaxUses: value(t.Count("max_uses", 1)), Tool: true})
 }
 
 func editMessages(body Object, e Edit) []Splice {
@@ -241,6 +241,15 @@ func editMessages(body Object, e Edit) []Splice {
 		if n := body.Count("max_tokens", 0); lowered(n, e.Cap) {
 			edits = append(edits, body.Set("max_tokens", strconv.FormatInt(e.Cap, 10)))
 		}
+	}
+	if e.Thinking > 0 {
+		edits = append(edits, body.child("thinking").Set("budget_tokens", strconv.FormatInt(e.Thinking, 10)))
+	}
+	if e.Tier != "" {
+		edits = append(edits, body.Set("service_tier", Quote(e.Tier)))
+	}
+	if e.Uses > 0 {
+		edits = append(edits, boundUses(body, e.Uses)...)
 	}
 	return edits
 }
@@ -272,6 +281,7 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	r.Finished = true
 	o.each("content", func(b Object) { m.block(b, r) })
 	m.usage.Read(o.child("usage"))
+	cleared(o, r)
 	r.Known = m.usage.input != nil && m.usage.output != nil
 	m.usage.tell(m.Call, r)
 	return mask(o, "model", m.Masked)
@@ -301,6 +311,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	case "content_block_stop":
 		m.open = -1
 	case "message_delta":
+		cleared(o, r)
 		usage := o.child("usage")
 		m.usage.Read(usage)
 		m.counted = m.counted || !usage.Get("output_tokens").isNull()
@@ -315,13 +326,20 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	return false, edits
 }
 
+// cleared notes that the provider took content of the request away.
+func cleared(o Object, r *Reading) {
+	r.Beyond = r.Beyond || !empty(o.child("context_management").Get("applied_edits"))
+}
+
 // block counts what a content block shows. Thinking that passes may be a
 // summary of more, and redacted thinking does not pass at all.
 func (m *messagesMeter) block(b Object, r *Reading) {
 	switch b.Get("type").Text() {
 	case "thinking", "redacted_thinking", "compaction":
 		r.Hidden = true
+		r.Beyond = r.Beyond || b.Get("type").Text() == "compaction"
 	case "tool_use", "server_tool_use", "mcp_tool_use":
+		r.Beyond = r.Beyond || b.Get("type").Text() != "tool_use"
 		r.Tools = append(r.Tools, b.Get("name").Text())
 		if input := b.Get("input"); !empty(input) {
 			r.Seen += int64(input.end - input.start)

@@ -123,6 +123,10 @@ func responsesItem(item Object, c *policy.Call) {
 		responsesPart(item.child("output"), c)
 	case "additional_tools", "tool_search_output":
 		responsesTools(item, c)
+	case "reasoning", "compaction":
+		if empty(item.Get("encrypted_content")) && empty(item.Get("content")) && !item.Get("id").isNull() {
+			c.Hidden = append(c.Hidden, t) // the provider has it, and reads it again
+		}
 	case "image_generation_call":
 		c.Images = append(c.Images, storedImage(item.Get("result")))
 	case "code_interpreter_call":
@@ -179,7 +183,7 @@ func responsesTools(o Object, c *policy.Call) {
 				return
 			}
 		}
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60)})
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), Tool: true})
 	})
 }
 
@@ -193,6 +197,18 @@ func editResponses(body Object, e Edit) []Splice {
 			// Smaller ones are refused by the API.
 			edits = append(edits, body.Set("max_output_tokens", strconv.FormatInt(max(e.Cap, 16), 10)))
 		}
+	}
+	return append(edits, editResponsesMore(body, e)...)
+}
+
+// editResponsesMore lists the changes that bound the provider's own tools, and name
+// the tier.
+func editResponsesMore(body Object, e Edit) (edits []Splice) {
+	if e.Uses > 0 {
+		edits = append(edits, boundCalls(body, e.Uses)...)
+	}
+	if e.Tier != "" {
+		edits = append(edits, body.Set("service_tier", Quote(e.Tier)))
 	}
 	return edits
 }

@@ -106,6 +106,7 @@ func (m *responsesMeter) response(o Object, r *Reading) {
 func (m *responsesMeter) tools(o Object, r *Reading) {
 	var searches, files int64
 	o.each("output", func(item Object) {
+		ran(item, r)
 		switch item.Get("type").Text() {
 		case "web_search_call":
 			if action := item.child("action").Get("type").Text(); action == "" || action == "search" {
@@ -124,6 +125,16 @@ func (m *responsesMeter) tools(o Object, r *Reading) {
 	r.Usage.Searches = max(r.Usage.Searches, searches+files)
 	if s := strange(usage, fieldSet("web_search")); s != "" {
 		r.Unclear = "tool_usage has " + plain.Clip(s, 60)
+	}
+}
+
+// ran notes that the provider has used a tool of its own, or has put the context
+// in other words.
+func ran(item Object, r *Reading) {
+	switch t := item.Get("type").Text(); t {
+	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call":
+	default:
+		r.Beyond = r.Beyond || t == "compaction" || strings.HasSuffix(t, "_call")
 	}
 }
 
@@ -166,6 +177,7 @@ func (m *responsesMeter) delta(kind string, delta Span, r *Reading) {
 
 // done ends an output item.
 func (m *responsesMeter) done(item Object, r *Reading) {
+	ran(item, r)
 	if name := item.Get("name").Text(); name == "" || name != m.called {
 		responsesCalls(item, r)
 	}

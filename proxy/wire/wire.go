@@ -106,6 +106,9 @@ type Edit struct {
 	Model    string // the name to send, "" to leave the client's
 	Cap      int64  // the output cap to send, 0 to leave the client's
 	Usage    bool   // ask for usage in the stream
+	Tier     string // the service tier to name, "" to leave the client's
+	Thinking int64  // the thinking budget to send, 0 to leave the client's
+	Uses     int64  // how often the provider may use its own tools, 0 to leave the client's
 	Masked   string // the name to show in answers in place of the provider's, "" for none
 	Provider policy.Provider
 	Call     policy.Call
@@ -142,5 +145,6 @@ type Reading struct {
 	Hidden  bool     // output is being made that does not pass
 	Outputs int64    // the most output tokens the provider has reported so far
 	Tools   []string // names of the tools the answer calls
+	Beyond  bool     // what was read is not what the request shows: a hosted tool ran, or content was compacted or cleared
 	Unclear string   // why usage cannot be priced: a field that is not known and changes the price
 }
