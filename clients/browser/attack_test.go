@@ -95,7 +95,7 @@ const attack = `(async (target, token) => {
 // is signed in, from another origin and by DNS rebinding: it reads nothing, and
 // nothing changes.
 func TestPagesCannotReach(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, usual)
 	gateway, err := url.Parse(w.url)
 	must(t, err)
 	page := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -12,7 +12,7 @@ import (
 
 // TestPromtool has Prometheus' own tool read the metrics of a loaded gateway.
 func TestPromtool(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, usual)
 	var calls []chan struct{}
 	for range 4 {
 		calls = append(calls, w.call())

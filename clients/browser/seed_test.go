@@ -3,10 +3,13 @@ package browser
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 )
@@ -38,10 +41,62 @@ var models = []struct {
 	{"text-embedding-3-small", "openai", "embeddings", 20_000, 0},
 }
 
+// scene is how large the ledger of a world is: its named agents, and more
+// whose names are numbers.
+type scene struct{ agents, more int }
+
+var (
+	usual = scene{agents: 6}
+	few   = scene{agents: 3}
+	many  = scene{agents: 6, more: 9_994}
+)
+
+// fill makes the agents that are numbers, many at a time: the ledger commits
+// them together. Every thirtieth has spent something.
+func (s scene) fill(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	var all errgroup.Group
+	all.SetLimit(200)
+	for n := range s.more {
+		all.Go(func() error {
+			name := fmt.Sprintf("worker-%05d", n)
+			budget := ledger.Micros(1_000_000 + int64(n)*7919%20_000_000)
+			agent := ledger.NewAgent{Name: name, Budget: &budget}
+			if n%50 == 7 {
+				agent.Budget = nil
+			}
+			if _, err := l.CreateAgent(ctx, agent); err != nil || n%30 != 0 {
+				return err
+			}
+			return spend(ctx, l, name, ledger.Micros(20_000+int64(n)*104_729%900_000))
+		})
+	}
+	must(t, all.Wait())
+}
+
+// spend books one call of an agent.
+func spend(ctx context.Context, l *ledger.Ledger, agent string, cost ledger.Micros) error {
+	token := ledger.HashToken("of " + agent)
+	if err := l.AddToken(ctx, ledger.NewToken{Hash: token, Agent: agent, Scope: ledger.Execution}); err != nil {
+		return err
+	}
+	hold, refused, err := l.Admit(ctx, ledger.Admission{
+		Token: token, Least: cost, Most: cost, Share: func(ledger.Micros) ledger.Micros { return cost },
+		Call: ledger.CallInfo{Wire: "chat", ModelAsked: "gpt-4o-mini", ModelSent: "gpt-4o-mini", Provider: "openai"},
+	})
+	if err != nil || refused != nil {
+		return err
+	}
+	_, err = l.Settle(ctx, hold.ID, ledger.Settlement{How: ledger.Settled, Cost: cost, Usage: ledger.Usage{Input: 900, Output: 70}, ModelServed: "gpt-4o-mini", Status: 200, Ending: "complete", Latency: time.Second})
+	return err
+}
+
 // seed writes five weeks of history into a new ledger, and returns the run that
 // is still open.
-func seed(t *testing.T, home string) {
+func seed(t *testing.T, home string, s scene) {
 	t.Helper()
+	agents := agents[:s.agents]
 	now := time.Now().UTC()
 	clock := now.Add(-35 * 24 * time.Hour)
 	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home, Now: func() time.Time { return clock }})
@@ -68,6 +123,7 @@ func seed(t *testing.T, home string) {
 		}
 	}
 	programs := []string{"python", "claude", "node", "review.sh", "pytest"}
+	s.fill(t, l)
 	for clock.Before(now.Add(-3 * time.Minute)) {
 		busy := clock.Hour() >= 7 && clock.Hour() < 20 && clock.Weekday() != time.Sunday
 		step := time.Duration(20+random.IntN(150)) * time.Minute

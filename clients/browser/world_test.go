@@ -28,13 +28,13 @@ type world struct {
 
 const price = "gpt-4o-mini=0.15/0.60"
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, s scene) *world {
 	t.Helper()
 	w := &world{t: t, home: t.TempDir(), aex: os.Getenv("AEX")}
 	if w.aex == "" {
 		t.Fatal("AEX names no binary; run this by clients/browser/run")
 	}
-	seed(t, w.home)
+	seed(t, w.home, s)
 	w.env = append(os.Environ(), "AEX_HOME="+w.home, "OPENAI_API_KEY=sk-browser", "HOME="+w.home)
 	line := w.start("listening on ", "fake-provider", "--output-tokens", "60", "--delay-chunk", "60ms", "--delay", "150ms")
 	w.provider = strings.TrimPrefix(line, "listening on ")

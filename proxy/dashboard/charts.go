@@ -38,6 +38,7 @@ type chart struct {
 	keys    []string
 	amounts [][]ledger.Micros // by key, then bucket
 	total   ledger.Micros
+	folded  bool // the last key stands for all others
 }
 
 // newChart arranges sums into equal steps of time from first to last, the
@@ -54,8 +55,8 @@ func newChart(spends []ledger.Spend, per ledger.Grouping, first, last time.Time)
 	slices.SortFunc(c.keys, func(a, b string) int {
 		return cmp.Or(cmp.Compare(totals[b], totals[a]), cmp.Compare(a, b))
 	})
-	folded := len(c.keys) > chartKeys+1
-	if folded {
+	c.folded = len(c.keys) > chartKeys+1
+	if c.folded {
 		c.keys = append(c.keys[:chartKeys:chartKeys], otherKeys)
 	}
 	at := map[time.Time]int{}
@@ -73,7 +74,7 @@ func newChart(spends []ledger.Spend, per ledger.Grouping, first, last time.Time)
 			continue
 		}
 		i := slices.Index(c.keys, s.Key)
-		if i < 0 || folded && i == len(c.keys)-1 {
+		if i < 0 || c.folded && i == len(c.keys)-1 {
 			i = len(c.keys) - 1
 		}
 		c.amounts[i][b] += s.Cost
@@ -169,7 +170,7 @@ func (c chart) svg(per ledger.Grouping, dark bool, width, height int) ([]byte, e
 	o := charts.NewBarChartOptionWithData(values)
 	o.StackSeries = charts.Ptr(true)
 	o.Theme = p.theme(dark)
-	o.Padding = charts.NewBox(4, 8, 8, 4)
+	o.Padding = charts.NewBox(4, 8, 22, 4) // the last label is as wide as the others
 	o.BarMargin = charts.Ptr(0.25)
 	font := charts.FontStyle{FontSize: 10, FontColor: charts.ParseColor(p.text)}
 	o.CategoryAxis.Labels = c.labels(per, width/70)

@@ -85,7 +85,7 @@ func (d *Dashboard) Close() {
 
 func (d *Dashboard) route() {
 	d.routes = http.NewServeMux()
-	for _, name := range []string{"style.css", "live.js", "icon.svg"} {
+	for _, name := range []string{"style.css", "tables.js", "live.js", "icon.svg"} {
 		d.routes.HandleFunc("GET /dashboard/"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, files, "assets/"+name)
@@ -97,6 +97,7 @@ func (d *Dashboard) route() {
 	for pattern, page := range map[string]pageFunc{
 		"GET /dashboard":           d.overview,
 		"GET /dashboard/{$}":       d.overview,
+		"GET /dashboard/agents":    d.agentsPage,
 		"GET /dashboard/agent":     d.agentPage,
 		"GET /dashboard/runs":      d.runsPage,
 		"GET /dashboard/run":       d.runPage,

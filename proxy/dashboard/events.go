@@ -34,7 +34,7 @@ var trailActions = []string{
 func (d *Dashboard) eventsPage(w http.ResponseWriter, r *http.Request, s *session) error {
 	q := r.URL.Query()
 	v := eventsView{Range: q.Get("range"), Ranges: ranges, Actions: trailActions}
-	v.Filter = ledger.EventFilter{Agent: q.Get("agent"), Action: q.Get("action"), Newest: true, Limit: 100, Scan: ledger.PageScan}
+	v.Filter = ledger.EventFilter{Agent: q.Get("agent"), Action: q.Get("action"), Newest: true, Limit: 50, Scan: ledger.PageScan}
 	for _, c := range ranges {
 		if c.Key == v.Range && c.back > 0 {
 			v.Filter.Since = d.o.Now().Add(-c.back)

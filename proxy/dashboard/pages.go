@@ -49,6 +49,9 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session)
 	if o.Spending, err = d.spending(ctx, o.View); err != nil {
 		return err
 	}
+	if asCSV(r) {
+		return o.Spending.csv(w)
+	}
 	o.View = o.Spending.View
 	if o.Totals, err = d.ledger.Totals(ctx); err != nil {
 		return err
@@ -62,7 +65,7 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session)
 	if o.Live, err = d.liveCalls(ctx); err != nil {
 		return err
 	}
-	if o.Causes, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByCause, Since: o.View.since}); err != nil {
+	if o.Causes, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByCause, Since: o.View.since, Until: o.View.lastHour()}); err != nil {
 		return err
 	}
 	shapes, err := d.ledger.Spend(ctx, o.View.kinds())
@@ -115,13 +118,16 @@ func (d *Dashboard) agentPage(w http.ResponseWriter, r *http.Request, s *session
 	if v.Spending, err = d.spending(ctx, v.View); err != nil {
 		return err
 	}
+	if asCSV(r) {
+		return v.Spending.csv(w)
+	}
 	v.View = v.Spending.View
 	shapes, err := d.ledger.Spend(ctx, v.View.kinds())
 	if err != nil {
 		return err
 	}
 	v.Speeds = speeds(shapes)
-	if v.Causes, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByCause, Agent: a.Name, Since: v.View.since}); err != nil {
+	if v.Causes, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByCause, Agent: a.Name, Since: v.View.since, Until: v.View.lastHour()}); err != nil {
 		return err
 	}
 	if v.Tokens, err = d.ledger.Tokens(ctx, a.Name); err != nil {

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,15 +23,36 @@ func (d *Dashboard) runsPage(w http.ResponseWriter, r *http.Request, s *session)
 	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
 		v.Limit = min(n, 1000)
 	}
+	filter := ledger.RunFilter{Agent: v.Agent, Open: v.Open, Limit: v.Limit + 1}
+	if asCSV(r) {
+		filter.Limit = -1
+	}
 	var err error
-	if v.Runs, err = d.ledger.Runs(r.Context(), ledger.RunFilter{Agent: v.Agent, Open: v.Open, Limit: v.Limit + 1}); err != nil {
+	if v.Runs, err = d.ledger.Runs(r.Context(), filter); err != nil {
 		return err
+	}
+	if asCSV(r) {
+		return sendCSV(w, "runs", runsHeader, runsCSV(v.Runs))
 	}
 	if v.More = len(v.Runs) > v.Limit; v.More {
 		v.Runs = v.Runs[:v.Limit]
 	}
 	d.render(w, http.StatusOK, "runs.html", &page{Title: "Runs", Session: s, Nav: "runs", Live: true, Done: doneText(r), Data: v})
 	return nil
+}
+
+var runsHeader = []string{"run", "agent", "program", "state", "outcome", "exit_code", "started_utc", "ended_utc", "budget_usd", "spent_usd", "reserved_usd", "overrun_usd", "calls", "refused"}
+
+func runsCSV(runs []ledger.Run) (table [][]string) {
+	for _, r := range runs {
+		code := ""
+		if !r.Ended.IsZero() {
+			code = strconv.Itoa(r.ExitCode)
+		}
+		table = append(table, []string{string(r.ID), r.Agent, r.Program, string(r.State), r.Outcome, code, timeCSV(r.Started), timeCSV(r.Ended), budgetCSV(r.Account.Budget),
+			usdCSV(r.Account.Spent), usdCSV(r.Account.Reserved), usdCSV(r.Account.Overrun), countCSV(r.Calls), countCSV(r.Refused)})
+	}
+	return table
 }
 
 type runView struct {
@@ -42,7 +64,8 @@ type runView struct {
 	Models []ledger.Spend
 	Speeds []speed
 	Trail  ledger.EventPage
-	Events []eventRow
+	Events []eventRow // that are no calls
+	Calls  []callRow
 	Asks   bool // the run is out of money and waits for the operator or its end
 }
 
@@ -76,10 +99,15 @@ func (d *Dashboard) runPage(w http.ResponseWriter, r *http.Request, s *session) 
 	}
 	v.Speeds = speeds(shapes)
 	before, _ := strconv.ParseInt(q.Get("before"), 10, 64) // what is no number starts at the newest
-	if v.Trail, err = d.ledger.Events(ctx, ledger.EventFilter{Run: run.ID, Before: before, Newest: true, Limit: 100, Scan: ledger.PageScan}); err != nil {
+	if v.Trail, err = d.ledger.Events(ctx, ledger.EventFilter{Run: run.ID, Before: before, Newest: true, Limit: 80, Scan: ledger.PageScan}); err != nil {
 		return err
 	}
-	v.Events = eventRows(v.Trail.Events)
+	end := run.Ended
+	if end.IsZero() {
+		end = d.o.Now()
+	}
+	v.Calls = callRows(v.Trail.Events, run.Started, end)
+	v.Events = eventRows(slices.DeleteFunc(v.Trail.Events, func(e ledger.Event) bool { _, call := newCallRow(e); return call }))
 	d.render(w, http.StatusOK, "run.html", &page{Title: "Run " + shortID(run.ID), Session: s, Live: before == 0, Done: doneText(r), Data: v})
 	return nil
 }

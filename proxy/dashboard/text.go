@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -48,16 +49,21 @@ var pageFuncs = template.FuncMap{
 	"cents":   cents,
 	"budget":  budgetText,
 	"count":   groupDigits,
+	"count64": func(n int) string { return groupDigits(int64(n)) },
+	"micro":   func(m ledger.Micros) int64 { return int64(m) },
+	"limit":   limitValue,
 	"ms":      latencyText,
 	"span":    spanText,
-	"stamp":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+	"stamp":   stampText,
+	"at":      func(t time.Time) template.HTML { return timeTag(t, "stamp", stampText(t)) },
 	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"ago":     agoText,
 	"percent": func(part, whole ledger.Micros) string { return percentText(part, whole) },
 	"bar":     newBar,
 	"dict":    dict,
 	"since":   func(t, now time.Time) string { return latencyText(now.Sub(t)) },
-	"clock":   func(t time.Time) string { return t.UTC().Format("Jan 2 15:04:05") },
+	"clock":   func(t time.Time) template.HTML { return timeTag(t, "clock", t.UTC().Format("Jan 2 15:04:05")) },
+	"hour":    func(t time.Time) template.HTML { return timeTag(t, "time", t.UTC().Format("15:04:05")) },
 	"title":   func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
 	"more":    func(n int) int { return min(1000, 4*n) },
 	"actionName": func(a string) string {
@@ -72,6 +78,14 @@ var pageFuncs = template.FuncMap{
 		}
 		return name
 	},
+}
+
+func stampText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+// timeTag is a point in time that the page's script can show in the reader's
+// own zone.
+func timeTag(t time.Time, form, text string) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `" data-form="` + form + `">` + text + `</time>`) //nolint:gosec // of digits and our own words
 }
 
 // checkNames say what an audit's checks find.
@@ -118,6 +132,14 @@ func budgetText(m *ledger.Micros) string {
 		return "no limit"
 	}
 	return m.String()
+}
+
+// limitValue orders budgets: who has none has the most.
+func limitValue(m *ledger.Micros) int64 {
+	if m == nil {
+		return math.MaxInt64
+	}
+	return int64(*m)
 }
 
 // groupDigits sets thousands apart.
@@ -180,6 +202,23 @@ func percentText(part, whole ledger.Micros) string {
 		return "<0.1 %"
 	}
 	return strconv.FormatFloat(f, 'f', 1, 64) + " %"
+}
+
+// changeText says how much more or less an amount is than one before.
+func changeText(now, before ledger.Micros) string {
+	switch {
+	case before == 0 && now == 0:
+		return "as before"
+	case before == 0:
+		return "nothing before"
+	case now >= 10*before:
+		return fmt.Sprintf("%.0f times as much", float64(now)/float64(before))
+	}
+	change := 100 * (float64(now) - float64(before)) / float64(before)
+	if change > -0.5 && change < 0.5 {
+		return "as before"
+	}
+	return fmt.Sprintf("%+.0f %%", change)
 }
 
 // bar is a budget drawn: parts of a thousand.

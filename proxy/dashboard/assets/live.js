@@ -32,6 +32,7 @@
       if (answer.status === 401) { stop(); location.reload(); return; }
       if (!answer.ok) return;
       const page = parse(await answer.text());
+      if (window.aexPrepare) window.aexPrepare(page);
       for (const now of page.querySelectorAll("[data-part]")) {
         const old = document.getElementById(now.id);
         if (old && !old.querySelector("details[open]")) sync(old, now);

@@ -1,0 +1,168 @@
+package dashboard
+
+import (
+	"cmp"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/ledger"
+)
+
+// agentsMax is how many agents a page lists.
+const agentsMax = 50
+
+// agentSorts are the orders of the list of agents; the first is the default.
+var agentSorts = []struct{ Key, Text string }{
+	{"burn", "burn"}, {"left", "least left"}, {"used", "share used"}, {"spent", "spent"}, {"lasts", "lasts"}, {"activity", "last call"}, {"name", "name"},
+}
+
+// agentsView is the page of all agents.
+type agentsView struct {
+	Search, Sort string
+	Sorts        []struct{ Key, Text string }
+	Rows         []budgetRow
+	Found, All   int
+	Page, Pages  int // from 1
+}
+
+// From and To are the places of the rows among those found.
+func (v agentsView) From() int { return (v.Page-1)*agentsMax + 1 }
+func (v agentsView) To() int   { return (v.Page-1)*agentsMax + len(v.Rows) }
+
+// Next and Before are the pages beside this one; 0: there is none.
+func (v agentsView) Next() int {
+	if v.Page < v.Pages {
+		return v.Page + 1
+	}
+	return 0
+}
+func (v agentsView) Before() int { return v.Page - 1 }
+
+// Query is the page's address with some of it changed.
+func (v agentsView) Query(change ...string) template.URL {
+	q := url.Values{"sort": {v.Sort}}
+	if v.Search != "" {
+		q.Set("q", v.Search)
+	}
+	for i := 0; i+1 < len(change); i += 2 {
+		q.Set(change[i], change[i+1])
+	}
+	return template.URL(q.Encode()) //nolint:gosec // encoded
+}
+
+func (d *Dashboard) agentsPage(w http.ResponseWriter, r *http.Request, s *session) error {
+	q := r.URL.Query()
+	v := agentsView{Search: strings.TrimSpace(q.Get("q")), Sort: agentSorts[0].Key, Sorts: agentSorts}
+	for _, o := range agentSorts {
+		if o.Key == q.Get("sort") {
+			v.Sort = o.Key
+		}
+	}
+	rows, _, err := d.budgets(r.Context())
+	if err != nil {
+		return err
+	}
+	v.All = len(rows)
+	if v.Search != "" {
+		low := strings.ToLower(v.Search)
+		rows = slices.DeleteFunc(rows, func(b budgetRow) bool { return !strings.Contains(strings.ToLower(b.Agent.Name), low) })
+	}
+	sortBudgets(rows, v.Sort)
+	if asCSV(r) {
+		return sendCSV(w, "agents", agentsHeader, agentsCSV(rows))
+	}
+	v.Found = len(rows)
+	v.Pages = max(1, (v.Found+agentsMax-1)/agentsMax)
+	asked, _ := strconv.Atoi(q.Get("page")) // what is no number is the first
+	v.Page = min(max(1, asked), v.Pages)
+	v.Rows = rows[min(len(rows), (v.Page-1)*agentsMax):min(len(rows), v.Page*agentsMax)]
+	d.render(w, http.StatusOK, "agents.html", &page{Title: "Agents", Session: s, Nav: "agents", Live: true, Data: v})
+	return nil
+}
+
+// sortBudgets puts agents in order; names decide between equals.
+func sortBudgets(rows []budgetRow, by string) {
+	slices.SortFunc(rows, func(a, b budgetRow) int {
+		order := 0
+		switch by {
+		case "left":
+			order = limitedFirst(a, b)
+			if order == 0 {
+				order = cmp.Compare(a.Left(), b.Left())
+			}
+		case "used":
+			order = cmp.Compare(b.Used(), a.Used())
+		case "spent":
+			order = cmp.Compare(b.Account.Charged(), a.Account.Charged())
+		case "lasts":
+			order = -compareBool(a.Ends, b.Ends)
+			if order == 0 && a.Ends {
+				order = cmp.Compare(a.Lasts, b.Lasts)
+			}
+		case "activity":
+			order = b.Agent.LastActivity.Compare(a.Agent.LastActivity)
+		case "burn":
+			order = cmp.Or(cmp.Compare(b.Rate, a.Rate), cmp.Compare(b.Account.Charged(), a.Account.Charged()))
+		}
+		return cmp.Or(order, cmp.Compare(a.Agent.Name, b.Agent.Name))
+	})
+}
+
+// limitedFirst puts who has no limit behind.
+func limitedFirst(a, b budgetRow) int {
+	return -compareBool(a.Account.Budget != nil, b.Account.Budget != nil)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// Left is what the budget still allows; 0 without one.
+func (b budgetRow) Left() ledger.Micros {
+	left, _ := b.Account.Left()
+	return left
+}
+
+// Used is the share of the budget that is spent, from 0 to 1 and beyond; -1
+// without one.
+func (b budgetRow) Used() float64 {
+	if b.Account.Budget == nil || *b.Account.Budget <= 0 {
+		return -1
+	}
+	return float64(b.Account.Charged()) / float64(*b.Account.Budget)
+}
+
+// UsedText is that share for a reader.
+func (b budgetRow) UsedText() string {
+	if b.Account.Budget == nil {
+		return "–"
+	}
+	return percentText(b.Account.Charged(), *b.Account.Budget)
+}
+
+var agentsHeader = []string{"agent", "window", "budget_usd", "spent_usd", "reserved_usd", "overrun_usd", "left_usd", "burn_usd_per_hour", "lasts_seconds", "paused", "last_call_utc"}
+
+func agentsCSV(rows []budgetRow) (table [][]string) {
+	for _, b := range rows {
+		left, lasts := "", ""
+		if b.Account.Budget != nil {
+			left = usdCSV(b.Left())
+		}
+		if b.Ends {
+			lasts = countCSV(int64(b.Lasts.Seconds()))
+		}
+		table = append(table, []string{b.Agent.Name, string(b.Agent.Window), budgetCSV(b.Account.Budget), usdCSV(b.Account.Spent), usdCSV(b.Account.Reserved),
+			usdCSV(b.Account.Overrun), left, usdCSV(b.Rate), lasts, strconv.FormatBool(b.Agent.Paused), timeCSV(b.Agent.LastActivity)})
+	}
+	return table
+}
