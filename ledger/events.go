@@ -26,7 +26,7 @@ type EventFilter struct {
 	Before int64 // Seq less than this; 0: no bound
 	Agent  string
 	Run    RunID
-	Action string // or the beginning of one, up to its dot: "usage."
+	Action string // or the beginning of one, up to its dot: "usage.", or the end, from its dot: ".deny"
 	Since  time.Time
 	Until  time.Time
 	Limit  int  // 0: 100
@@ -131,7 +131,11 @@ func (l *Ledger) eventBounds(ctx context.Context, f EventFilter) (low, high int6
 
 // texts are what stands in the text of every event that f picks.
 func (f EventFilter) texts() (all []string) {
-	for member, value := range map[string]string{"action": f.Action, "run": string(f.Run), "agent": f.Agent} {
+	action := f.Action
+	if strings.HasPrefix(action, ".") {
+		action = "" // the text does not begin so
+	}
+	for member, value := range map[string]string{"action": action, "run": string(f.Run), "agent": f.Agent} {
 		if value != "" {
 			quoted := string(appendQuoted(nil, value))
 			all = append(all, `"`+member+`":`+quoted[:len(quoted)-1])
@@ -159,7 +163,8 @@ func (f EventFilter) match(texts []string, seq int64, body []byte) (Event, bool,
 	if err := json.Unmarshal(body, &e); err != nil {
 		return Event{}, false, fmt.Errorf("%w: event %d cannot be read: %w", ErrCorrupt, seq, err)
 	}
-	action := f.Action == "" || e.Action == f.Action || strings.HasSuffix(f.Action, ".") && strings.HasPrefix(e.Action, f.Action)
+	action := f.Action == "" || e.Action == f.Action || strings.HasSuffix(f.Action, ".") && strings.HasPrefix(e.Action, f.Action) ||
+		strings.HasPrefix(f.Action, ".") && strings.HasSuffix(e.Action, f.Action)
 	if !action || f.Agent != "" && e.Agent != f.Agent || f.Run != "" && e.Run != f.Run ||
 		e.Time.Before(f.Since) || !f.Until.IsZero() && !e.Time.Before(f.Until) {
 		return Event{}, false, nil

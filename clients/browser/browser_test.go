@@ -40,7 +40,7 @@ func newTab(t *testing.T, w *world) *tab {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocated)
 	t.Cleanup(cancel)
-	ctx, late := context.WithTimeout(ctx, 12*time.Minute)
+	ctx, late := context.WithTimeout(ctx, 25*time.Minute)
 	t.Cleanup(late)
 	u, err := url.Parse(w.url)
 	must(t, err)

@@ -46,7 +46,7 @@ func TestLooks(t *testing.T) {
 			if s.scene.agents == len(agents) {
 				pages = append(pages, visit{"hostile", "/dashboard/agent?agent=" + url.QueryEscape(hostile)}, visit{"pause-hostile", "/dashboard/act?do=pause-agent&agent=" + url.QueryEscape(hostile)})
 			}
-			for _, size := range []int64{1440, 768, 390} {
+			for _, size := range []int64{390, 768, 1440} {
 				for _, dark := range []bool{false, true} {
 					b.look(size, dark)
 					for _, p := range pages {

@@ -245,7 +245,11 @@ func (a *app) topupAgent(ctx context.Context, l *ledger.Ledger, ag ledger.Agent,
 		return a.printJSON(viewAgent(ag, nil))
 	}
 	left, _ := ag.Account.Left()
-	a.printf("agent %s has %s of %s left", printable(ag.Name), left, budgetText(ag.Budget, ag.Window))
+	if ag.Window == ledger.Total {
+		a.printf("agent %s has %s of %s left", printable(ag.Name), left, budgetText(ag.Budget, ag.Window))
+	} else {
+		a.printf("agent %s has %s of %s left; its %s budget stays %s", printable(ag.Name), left, dollars(ag.Account.Budget), ag.Window, *ag.Budget)
+	}
 	stuck, err := waiting(ctx, l, ag.Name) // a top-up of the agent does not reach a run whose own budget is gone
 	a.hintWaiting(stuck)
 	return err

@@ -111,6 +111,9 @@ func (f *limitFlags) register(fl *pflag.FlagSet) {
 
 // window reads the name of a window.
 func parseWindow(s string) (ledger.Window, error) {
+	if long, short := map[string]string{"day": "daily", "week": "weekly", "month": "monthly"}[s]; short {
+		s = long
+	}
 	switch w := ledger.Window(s); w {
 	case ledger.Total, ledger.Daily, ledger.Weekly, ledger.Monthly:
 		return w, nil

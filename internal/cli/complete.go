@@ -38,9 +38,15 @@ var (
 	takesModels = kind{name: "MODEL,...", complete: (*app).completeModels, more: true}
 	takesScope  = oneOfKind("execution", "read-only")
 	takesWindow = oneOfKind("total", "daily", "weekly", "monthly")
-	takesAction = kind{name: "ACTION", complete: words("usage.commit", "usage.cancel", "usage.late", "usage.overrun", "policy.deny", "budget.deny", "rate.deny",
-		"run.open", "run.end", "run.topup", "agent.create", "agent.set", "agent.topup", "agent.delete")}
+	takesAction = kind{name: "ACTION", complete: words(actions...)}
 )
+
+// actions are what events are called, and what stands for several.
+var actions = []string{
+	"deny", "usage.", "usage.commit", "usage.cancel", "usage.late", "usage.overrun", "usage.recovered",
+	"budget.deny", "policy.deny", "rate.deny", "access.deny", "run.", "run.open", "run.state", "run.topup", "run.end",
+	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "token.", "token.add", "token.rotate", "window.open", "adjustment.opening", "checkpoint",
+}
 
 // oneOfKind is one of a few words.
 func oneOfKind(allowed ...string) kind {

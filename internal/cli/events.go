@@ -27,12 +27,19 @@ type sinceFlag struct {
 	text string
 	ago  time.Duration
 	at   time.Time
+
+	midnight bool // the beginning of the day that was so many days ago
+	back     int
 }
 
 func (s *sinceFlag) String() string { return s.text }
 func (s *sinceFlag) Type() string   { return "TIME" }
 func (s *sinceFlag) Set(v string) error {
 	*s = sinceFlag{text: v}
+	if back, ok := map[string]int{"today": 0, "yesterday": 1}[v]; ok { // days are UTC, as those of reports and budgets
+		s.midnight, s.back = true, back
+		return nil
+	}
 	if d, err := days(v); err == nil {
 		s.ago = d
 		return nil
@@ -43,11 +50,15 @@ func (s *sinceFlag) Set(v string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not a time; write 2026-11-20, 2026-11-20T10:00:00Z or how long ago, like 90m, 24h, 7d", v)
+	return fmt.Errorf("%q is not a time; write 2026-11-20, 2026-11-20T10:00:00Z, today, yesterday, or how long ago, like 90m, 24h, 7d, 2w", v)
 }
 
 // days reads a duration that may be in days: 7d.
 func days(v string) (time.Duration, error) {
+	if n, ok := strings.CutSuffix(v, "w"); ok {
+		d, err := days(n + "d")
+		return 7 * d, err
+	}
 	if n, ok := strings.CutSuffix(v, "d"); ok {
 		d, err := time.ParseDuration(n + "h")
 		if err != nil || d > 100*365*time.Hour {
@@ -64,10 +75,33 @@ func days(v string) (time.Duration, error) {
 
 // time is zero where no time was given.
 func (s *sinceFlag) time(now time.Time) time.Time {
+	if s.midnight {
+		return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -s.back)
+	}
 	if s.ago > 0 {
 		return now.Add(-s.ago)
 	}
 	return s.at
+}
+
+// ledgerAction is an action as the ledger searches for it.
+func ledgerAction(action string) string {
+	if action == "deny" {
+		return ".deny"
+	}
+	return action
+}
+
+// checkAction refuses an action that no event has.
+func checkAction(action string) error {
+	if action == "" || slices.Contains(actions, action) {
+		return nil
+	}
+	hint := "it is one of " + strings.Join(actions, ", ")
+	if meant := closest(action, actions); meant != "" {
+		hint = "did you mean: --action " + meant
+	}
+	return &failure{err: fmt.Errorf("there is no action %q", action), hint: hint, code: exitUsage}
 }
 
 // sinceBeforeUntil refuses a time that is over before it begins.
@@ -90,7 +124,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVarP(&f.agent, "agent", "a", "", "only this agent's")
 	fl.StringVar(&f.run, "run", "", "only this run's")
-	fl.StringVar(&f.action, "action", "", "only this kind, for example usage.commit")
+	fl.StringVar(&f.action, "action", "", "only this kind: usage.commit, usage. for all that begin so, deny for every refusal")
 	fl.Var(&f.since, "since", "only later than this: a date, or how long ago (24h, 7d)")
 	fl.IntVarP(&f.limit, "limit", "n", 50, "how many; 0 for all")
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with new events as they come")
@@ -102,12 +136,15 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 	if f.limit < 0 {
 		return usageError("--limit is 0 or more, not %d", f.limit)
 	}
+	if err := checkAction(f.action); err != nil {
+		return err
+	}
 	l, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer l.Close() // reads; the ledger has nothing to lose
-	filter := ledger.EventFilter{Agent: f.agent, Action: f.action, Since: f.since.time(a.now()), Limit: f.limit, Newest: true}
+	filter := ledger.EventFilter{Agent: f.agent, Action: ledgerAction(f.action), Since: f.since.time(a.now()), Limit: f.limit, Newest: true}
 	if f.run != "" {
 		r, err := l.Run(ctx, f.run)
 		if err != nil {
@@ -144,6 +181,9 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 		if _, unknown := l.Agent(ctx, f.agent); unknown != nil {
 			return a.agentError(ctx, l, f.agent, unknown)
 		}
+	}
+	if err == nil && filter.After == 0 && !f.follow && !a.json {
+		a.printf("no events like that")
 	}
 	if err != nil || !f.follow {
 		return err

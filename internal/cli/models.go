@@ -179,7 +179,7 @@ func (a *app) modelsPriceCommand() *cobra.Command {
 			for _, name := range args {
 				m, err := resolveOn(r, wire, name)
 				if errors.Is(err, policy.ErrUnpriced) || errors.Is(err, policy.ErrUnknownModel) {
-					return hinted(fmt.Errorf("model %s: %w", name, err), "give it one: --price %s=IN/OUT, or pricing in models.yaml", name)
+					return hinted(fmt.Errorf("model %s: %w", name, err), "see what there is: aex models list '*%s*'; or give it a price: --price %s=IN/OUT, or pricing in models.yaml", name, name)
 				}
 				if err != nil {
 					return fmt.Errorf("model %s: %w", name, err)

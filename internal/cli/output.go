@@ -99,6 +99,10 @@ func (a *app) zone() string { return a.now().Local().Format("MST") }
 
 // cut tells that a list is not all there is.
 func (a *app) cut(n int, what, more string) {
+	if n == 1 {
+		fmt.Fprintf(a.stderr, "aex: only the %s is listed; %s\n", strings.TrimSuffix(what, "s"), more)
+		return
+	}
 	fmt.Fprintf(a.stderr, "aex: only the %d %s are listed; %s\n", n, what, more)
 }
 

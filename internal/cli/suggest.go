@@ -20,7 +20,28 @@ var synonyms = map[string]string{
 	"log": "events", "logs": "events", "trail": "events", "verify": "audit", "check": "doctor",
 	"start": "daemon start", "server": "serve", "gateway": "serve", "proxy": "serve", "top": "metrics", "stats": "metrics",
 	"ui": "dashboard", "web": "dashboard", "backup": "ledger backup FILE", "prune": "ledger prune --before 180d",
+	"why": "events --action deny", "refused": "events --action deny", "refusals": "events --action deny", "denied": "events --action deny", "denials": "events --action deny",
+	"balance": "agent inspect NAME", "inspect": "agent inspect NAME", "info": "agent inspect NAME", "agents": "agent list",
+	"delete": "agent delete NAME", "remove": "agent delete NAME", "rotate": "agent rotate-token NAME", "set": "agent set NAME", "limit": "agent set NAME",
 	"config": "init", "token": "agent token NAME", "top-up": "topup", "budget": "topup",
+}
+
+// synonymsBelow are the same for the commands below one.
+var synonymsBelow = map[string]map[string]string{
+	"runs":   {"list": "", "ls": "", "kill": "stop RUN", "end": "stop RUN", "inspect": "show RUN", "info": "show RUN", "get": "show RUN"},
+	"agent":  {"show": "inspect NAME", "info": "inspect NAME", "get": "inspect NAME", "new": "create NAME BUDGET RPM", "add": "create NAME BUDGET RPM", "ls": "list", "update": "set NAME", "edit": "set NAME", "limit": "set NAME", "budget": "set NAME --budget 5.00", "rm": "delete NAME", "remove": "delete NAME", "rotate": "rotate-token NAME", "stop": "pause NAME", "unpause": "resume NAME"},
+	"daemon": {"restart": "stop; aex daemon start", "run": "start", "up": "start", "down": "stop", "kill": "stop", "logs": "status"},
+	"ledger": {"export": "backup FILE", "copy": "backup FILE", "check": "", "verify": ""},
+	"models": {"show": "price MODEL", "get": "price MODEL", "ls": "list", "prices": "list", "refresh": "update", "cost": "price MODEL"},
+	"policy": {"show": "check", "validate": "check", "new": "init", "create": "init", "lint": "check"},
+}
+
+// flagSynonyms are flags that people try, and the ones that do it.
+var flagSynonyms = map[string]string{
+	"daily": "--window daily", "weekly": "--window weekly", "monthly": "--window monthly", "per-day": "--window daily", "period": "--window daily",
+	"models": "--allowed-models", "allow": "--allowed-models", "deny": "--denied-models", "tools": "--allowed-tool-names", "limit": "--budget, --rpm or --max-output-tokens",
+	"name": "--agent", "max-cost": "--budget", "max-budget": "--budget", "usd": "--budget", "rate": "--rpm", "requests-per-minute": "--rpm", "expires": "--ttl",
+	"host": "--listen", "address": "--listen", "bind": "--listen", "output": "--json", "from": "--since", "to": "--until", "last": "-n", "top": "--sort spent -n 10",
 }
 
 // unknownCommand suggests what may have been meant.
@@ -30,6 +51,11 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 		hint = "did you mean: " + cmd.CommandPath() + " " + meant
 	} else if meant := synonyms[strings.ToLower(name)]; meant != "" && !cmd.HasParent() {
 		hint = "did you mean: aex " + meant
+	} else if meant, known := synonymsBelow[cmd.Name()][strings.ToLower(name)]; known {
+		hint = strings.TrimSpace("did you mean: " + cmd.CommandPath() + " " + meant)
+		if cmd.Name() == "ledger" && meant == "" {
+			hint = "did you mean: aex audit"
+		}
 	}
 	return &failure{err: fmt.Errorf("unknown command %q", name), hint: hint, code: exitUsage}
 }
@@ -114,6 +140,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		err = fmt.Errorf("unknown flag: --%s", name)
 		if meant := closest(name, flagNames(cmd)); meant != "" {
 			hint = "did you mean: --" + meant
+		} else if meant := flagSynonyms[name]; meant != "" && hasFlag(cmd, meant) {
+			hint = "did you mean: " + meant
 		} else if cmd.Name() == "run" {
 			hint = "the program's own flags stand behind its name: " + cmd.CommandPath() + " -- PROGRAM --" + name
 		}
@@ -147,6 +175,12 @@ func unknownShort(cmd *cobra.Command, unknown *pflag.NotExistError) (err error, 
 		name += " in -" + given
 	}
 	return fmt.Errorf("unknown flag %s; %s has %s", name, cmd.CommandPath(), strings.Join(known, ", ")), hint
+}
+
+// hasFlag tells whether the command has the first flag of a text.
+func hasFlag(cmd *cobra.Command, text string) bool {
+	name := strings.Trim(strings.Fields(text)[0], "-,")
+	return cmd.Flags().Lookup(name) != nil || len(name) == 1 && cmd.Flags().ShorthandLookup(name) != nil
 }
 
 func flagNames(cmd *cobra.Command) (names []string) {
