@@ -187,7 +187,7 @@ func (b *tab) layout(where string) {
 	b.Helper()
 	var broken string
 	b.do(chromedp.Evaluate(`[...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => "cut off: " + e.getAttribute("aria-label"))
-		.concat([...document.querySelectorAll(".name, th, td")].filter(e => { const t = e.textContent.trim(), r = e.getBoundingClientRect(), l = r.height / 20; return t.length > 3 && l >= 3 && !e.querySelector("details, svg, pre, .why, form") && t.split(/\s+/).every(w => w.length < 40) && Math.max(...t.split(/\s+/).map(w => w.length)) * 5 > r.width; }).map(e => "broken by letter: " + e.outerHTML.slice(0, 150))).slice(0, 4).join("\n")`, &broken))
+		.concat([...document.querySelectorAll(".name, th, td")].filter(e => { const t = e.textContent.trim(), r = e.getBoundingClientRect(), l = r.height / 20; return t.length > 3 && l >= 3 && !e.querySelector("details, svg, pre, .why, form") && t.split(/\s+/).every(w => w.length < 25) && Math.max(...t.split(/\s+/).map(w => w.length)) * 5 > r.width; }).map(e => "broken by letter: " + e.outerHTML.slice(0, 150))).slice(0, 4).join("\n")`, &broken))
 	if broken != "" {
 		b.Errorf("%s: %s", where, broken)
 	}
