@@ -22,6 +22,9 @@ func (a *app) policyFile(named string) (*policy.File, error) {
 		named = environment(a.environ)["AEX_POLICY"]
 	}
 	path, err := named, error(nil)
+	if path == "" && a.dir == "" {
+		return nil, nil // a working directory that was removed holds no policy
+	}
 	if path == "" {
 		if path, err = policy.FindFile(a.dir); err != nil || path == "" {
 			return nil, err

@@ -336,6 +336,8 @@ func (a *app) runHint(err error, program, agent string) error {
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.Is(err, supervisor.ErrNoMoney):
 		return hinted(err, "give it more: aex topup %s 0.50", quoteShell(printable(orText(agent, "AGENT"))))
+	case errors.Is(err, process.ErrNoInterpreter):
+		return hinted(err, "install what is missing, or mend the program")
 	case errors.Is(err, process.ErrNotFound):
 		return hinted(fmt.Errorf("%s: not found", program), "is it installed, and in PATH?")
 	case errors.Is(err, process.ErrNotExecutable):

@@ -71,6 +71,8 @@ func (c Command) withStandard() Command {
 var (
 	// ErrNotFound reports that there is no such program.
 	ErrNotFound = errors.New("command not found")
+	// ErrNoInterpreter reports, beside ErrNotFound, that there is such a program, and that what it needs to run is missing.
+	ErrNoInterpreter = errors.New("its interpreter is missing")
 	// ErrNotExecutable reports that there is one, and it cannot be run.
 	ErrNotExecutable = errors.New("command cannot be executed")
 )

@@ -3,11 +3,16 @@
 package process
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 )
+
+// defaultPath is where programs are looked for when there is no PATH at all, as execvp(3) has it.
+const defaultPath = "/bin:/usr/bin"
 
 // lookPath finds a program in the child's PATH, not in aex's. A name with a slash is the child's to resolve, from
 // its directory.
@@ -22,7 +27,7 @@ func lookPath(name, dir string, env []string) (string, error) {
 		}
 		return name, runnable(from, name)
 	}
-	path := ""
+	path := defaultPath
 	for _, setting := range env {
 		if value, ok := strings.CutPrefix(setting, "PATH="); ok {
 			path = value
@@ -69,4 +74,21 @@ func runnable(path, name string) error {
 		return fmt.Errorf("%w: %s: permission denied", ErrNotExecutable, name)
 	}
 	return nil
+}
+
+// interpreter is what the first line of a script names; "" for what is no script, or cannot be read.
+func interpreter(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	const longest = 256 // the kernel reads no more
+	line, _ := bufio.NewReader(io.LimitReader(f, longest)).ReadString('\n')
+	rest, script := strings.CutPrefix(line, "#!")
+	words := strings.Fields(rest)
+	if !script || len(words) == 0 {
+		return ""
+	}
+	return words[0]
 }

@@ -123,29 +123,36 @@ func (m *monitor) run() int {
 	return m.watch(signals)
 }
 
-// start forks the child: inside the run's cgroup from its first instruction where the kernel allows that.
+// start forks the child: inside the run's cgroup from its first instruction where the kernel allows that. What the caller
+// passed on above descriptor 2 is not close-on-exec, so it goes with the child without being listed, whatever the limit.
 func (m *monitor) start() (int, error) {
 	s := m.spawn
-	files := []uintptr{0, 1, 2}
-	for _, fd := range s.Inherited {
-		for len(files) <= fd {
-			files = append(files, ^uintptr(0))
-		}
-		files[fd] = uintptr(fd)
+	path, argv := string(s.Path), toStrings(s.Argv)
+	pid, err := m.fork(path, argv)
+	if err == syscall.ENOEXEC {
+		// A script without a first line is run by the shell, as execvp(3) has it.
+		pid, err = m.fork(standardShell, append([]string{standardShell, path}, argv[1:]...))
 	}
-	attr := &syscall.ProcAttr{Dir: string(s.Dir), Env: toStrings(s.Env), Files: files}
+	return pid, err
+}
+
+const standardShell = "/bin/sh"
+
+func (m *monitor) fork(path string, argv []string) (int, error) {
+	s := m.spawn
+	attr := &syscall.ProcAttr{Dir: string(s.Dir), Env: toStrings(s.Env), Files: []uintptr{0, 1, 2}}
 	attempt := func(cgroup *os.File) (int, error) {
 		attr.Sys = childAttr(s.Terminal && s.Foreground, m.base+fdTerminal)
 		if cgroup != nil {
 			enterCgroup(attr.Sys, int(cgroup.Fd()))
 		}
-		return syscall.ForkExec(string(s.Path), toStrings(s.Argv), attr)
+		return syscall.ForkExec(path, argv, attr)
 	}
 	if m.cgroup != nil {
 		if dir, err := m.cgroup.open(); err == nil {
 			defer dir.Close()
 			// clone3 may be refused (an old seccomp filter, a cgroup that may not be entered): then without.
-			if pid, err := attempt(dir); err == nil || err == syscall.ENOENT {
+			if pid, err := attempt(dir); err == nil || err == syscall.ENOENT || err == syscall.ENOEXEC {
 				return pid, err
 			}
 		}

@@ -86,15 +86,12 @@ func (m *monitorProcess) attend(forked chan<- error, program string, argv []stri
 	}
 }
 
-// files lays out the monitor's descriptors: the child's 0 to 2, what the caller passed on, and its own.
+// files lays out the monitor's descriptors: the child's 0 to 2, what the caller passed on, and its own. What was passed on
+// beyond those goes with it anyhow: to list it would fail where its number is above the limit that is set now.
 func (m *monitorProcess) files(c Command, t *terminals, base int, control *os.File) []uintptr {
 	const none = ^uintptr(0)
 	s := m.spawn
-	last := base + fdCount - 1
-	for _, fd := range s.Inherited {
-		last = max(last, fd)
-	}
-	files := make([]uintptr, last+1)
+	files := make([]uintptr, base+fdCount)
 	for i := range files {
 		files[i] = none
 	}
@@ -105,7 +102,9 @@ func (m *monitorProcess) files(c Command, t *terminals, base int, control *os.Fi
 		}
 	}
 	for _, fd := range s.Inherited {
-		files[fd] = uintptr(fd)
+		if fd < len(files) {
+			files[fd] = uintptr(fd)
+		}
 	}
 	files[base+fdControl] = control.Fd()
 	if t.user != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -192,7 +193,7 @@ func (p *Process) greet() error {
 		return errors.New(first.Refused)
 	}
 	if first.Started == 0 {
-		return startError(syscall.Errno(first.Failed), p.cmd.Argv[0])
+		return p.startError(syscall.Errno(first.Failed))
 	}
 	p.child = first.Started
 	return p.entered()
@@ -222,15 +223,36 @@ func (p *Process) receive(reports chan<- report) {
 	}
 }
 
-func startError(errno syscall.Errno, name string) error {
+// startError tells why the kernel did not start a program that is there.
+func (p *Process) startError(errno syscall.Errno) error {
+	name, path := p.cmd.Argv[0], string(p.monitor.spawn.Path)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(p.cmd.Dir, path)
+	}
+	_, gone := os.Stat(path)
+	by := interpreter(path)
 	switch {
+	case errno == syscall.ENOENT && gone == nil && by != "":
+		return noInterpreter{name, "its first line names the interpreter " + by + ", which is not there"}
+	case errno == syscall.ENOENT && gone == nil:
+		return noInterpreter{name, "the loader that it was built for is not there"}
 	case errors.Is(errno, syscall.ENOENT), errors.Is(errno, syscall.ENOTDIR):
-		return fmt.Errorf("%w: %s: it, or what its first line names, is not there", ErrNotFound, name)
+		return fmt.Errorf("%w: %s: it, or the directory to start it in, is not there", ErrNotFound, name)
+	case errors.Is(errno, syscall.EACCES) && by != "":
+		return fmt.Errorf("%w: %s: it, or its interpreter %s, may not be executed", ErrNotExecutable, name, by)
 	case errors.Is(errno, syscall.EAGAIN), errors.Is(errno, syscall.ENOMEM):
 		return fmt.Errorf("starting %s: %w", name, errno)
 	default:
 		return fmt.Errorf("%w: %s: %w", ErrNotExecutable, name, errno)
 	}
+}
+
+// noInterpreter is ErrNoInterpreter, and says which.
+type noInterpreter struct{ program, why string }
+
+func (e noInterpreter) Error() string { return e.program + ": " + e.why }
+func (e noInterpreter) Is(target error) bool {
+	return target == ErrNotFound || target == ErrNoInterpreter
 }
 
 // abort undoes a launch that did not come about.
