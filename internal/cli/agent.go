@@ -18,8 +18,9 @@ import (
 
 func (a *app) agentCommand() *cobra.Command {
 	return group("agent", "make, look at and change agents",
-		a.agentCreateCommand(), a.agentListCommand(), a.agentInspectCommand(), a.agentSetCommand(),
-		a.agentTokenCommand(), a.agentRotateCommand(), a.agentPauseCommand(true), a.agentPauseCommand(false), a.agentDeleteCommand())
+		a.outsideOnly(a.agentCreateCommand()), a.agentListCommand(), a.agentInspectCommand(), a.outsideOnly(a.agentSetCommand()),
+		a.outsideOnly(a.agentTokenCommand()), a.outsideOnly(a.agentRotateCommand()), a.outsideOnly(a.agentPauseCommand(true)),
+		a.outsideOnly(a.agentPauseCommand(false)), a.outsideOnly(a.agentDeleteCommand()))
 }
 
 // createFlags are the flags of agent create.

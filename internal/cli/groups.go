@@ -21,8 +21,9 @@ var (
 
 func (a *app) groupCommand() *cobra.Command {
 	return group("group", "make, look at and change groups of agents",
-		a.groupCreateCommand(), a.groupListCommand(), a.groupInspectCommand(), a.groupSetCommand(),
-		a.groupPauseCommand(true), a.groupPauseCommand(false), a.groupTopupCommand(), a.groupDeleteCommand())
+		a.outsideOnly(a.groupCreateCommand()), a.groupListCommand(), a.groupInspectCommand(), a.outsideOnly(a.groupSetCommand()),
+		a.outsideOnly(a.groupPauseCommand(true)), a.outsideOnly(a.groupPauseCommand(false)), a.outsideOnly(a.groupTopupCommand()),
+		a.outsideOnly(a.groupDeleteCommand()))
 }
 
 // periods are how a window of a group's budget is written.

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
-	return group("ledger", "back up and prune the ledger", a.ledgerBackupCommand(), a.ledgerPruneCommand())
+	return group("ledger", "back up and prune the ledger", a.ledgerBackupCommand(), a.outsideOnly(a.ledgerPruneCommand()))
 }
 
 func (a *app) ledgerBackupCommand() *cobra.Command {

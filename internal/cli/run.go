@@ -179,6 +179,17 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 // token is of use.
 func (a *app) findOuter(ctx context.Context, f *runFlags) (*supervisor.Outer, error) {
 	outer, err := supervisor.FindOuter(ctx, a.environ)
+	if outer == nil {
+		// Its own variables do not lead to a run; but it may be below one all the same.
+		around, aroundErr := a.runAround()
+		if aroundErr != nil {
+			return nil, aroundErr
+		}
+		if found, aroundErr := supervisor.FindOuter(ctx, around); found != nil && aroundErr == nil {
+			a.environ = around
+			return found, nil
+		}
+	}
 	if errors.Is(err, supervisor.ErrStale) {
 		if !f.quiet {
 			a.complain(fmt.Errorf("%w; this run stands alone", err), "")

@@ -229,6 +229,9 @@ func (a *app) runsStopCommand() *cobra.Command {
 
 // stopRun asks the run's own aex to end it, and waits until it has.
 func (a *app) stopRun(ctx context.Context, id string, wait time.Duration) (err error) {
+	if a.inside() && !a.ownRun(id) {
+		return a.refusedInside("aex runs stop of another run")
+	}
 	if err := checkWait(wait); err != nil {
 		return err
 	}
