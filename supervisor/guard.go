@@ -142,7 +142,7 @@ func (g *guard) watch(ctx context.Context, p *process.Process, open func() int) 
 			suspended := p.Suspended()
 			next := time.Hour
 			if g.Timeout > 0 {
-				left := g.Timeout - (now.Sub(began) - suspended)
+				left := g.left(began, now, suspended)
 				if left <= 0 {
 					g.stop(fmt.Errorf("%w after %s", ErrTimeout, g.Timeout))
 					return
@@ -160,6 +160,12 @@ func (g *guard) watch(ctx context.Context, p *process.Process, open func() int) 
 			timer.Reset(max(next, time.Millisecond))
 		}
 	}
+}
+
+// left is what --timeout leaves a run that began then and was suspended for so
+// long in all: that time does not count.
+func (g *guard) left(began, now time.Time, suspended time.Duration) time.Duration {
+	return g.Timeout - (now.Sub(began) - suspended)
 }
 
 // caughtUp takes over a count of calls that somebody else keeps, and tells how
