@@ -18,11 +18,9 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
-	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
-	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
 // Causes that end a run, besides the child's own end. The first one stands.
@@ -53,15 +51,11 @@ type session struct {
 	url     string
 	monitor *process.Launcher // waits for the program
 	proc    *process.Process
-	ownHome string       // for the folder of agents where aex's home is not seen
-	have    sandbox.Have // the walls around it
-	inside  net.Listener // of the gateway in there; nil: it listens out here
-	tunnel  *tunnel.Tunnel
-	network *network
-	guard   *guard
-	bypass  *bypass
-	report  *Report
-	folder  *adapter.Folder // of what leads agents; nil: none
+	enclosure
+	guard  *guard
+	bypass *bypass
+	report *Report
+	folder *adapter.Folder // of what leads agents; nil: none
 
 	// stop ends the run; its first cause is the reason.
 	ctx  context.Context

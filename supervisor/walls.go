@@ -36,6 +36,15 @@ type SandboxSpec struct {
 	KeyFiles map[string]string
 }
 
+// enclosure is what a run's program is in; the zero value is nothing.
+type enclosure struct {
+	have    sandbox.Have
+	inside  net.Listener   // of the gateway in there; nil: it listens out here
+	tunnel  *tunnel.Tunnel // the way out; nil: there is none
+	network *network
+	ownHome string // for the folder of agents where aex's home is not seen
+}
+
 // enter waits for the walls and says which there are.
 func (r *session) enter() (err error) {
 	if r.Sandbox.Mode == "" || r.Sandbox.Mode == sandbox.Off {
