@@ -83,6 +83,7 @@ type Notice struct {
 	Cost      ledger.Micros
 	Clamped   int64    // the cap sent upstream where it was lowered
 	Changed   []string // what else was changed in the request to bound it: "web_search at most 3 times"
+	Doubt     bool     // that cost is an estimate: the answer ended without its usage
 	Local     bool
 	Tools     []string
 }

@@ -36,6 +36,8 @@ type innerRun struct {
 	clamped  int64
 	leastCap int64
 	local    int64
+	doubt    ledger.Micros // estimates, of calls that ended without their usage
+	doubtful int64
 }
 
 // find is a run inside this gateway's; nil: it is none, or has ended.
@@ -88,6 +90,10 @@ func (in *innerRun) noticed(n Notice, limit string) {
 	defer in.mu.Unlock()
 	if n.Local {
 		in.local++
+	}
+	if n.Doubt {
+		in.doubt += n.Cost
+		in.doubtful++
 	}
 	if n.Clamped > 0 {
 		in.clamped++
@@ -154,7 +160,7 @@ func (in *innerRun) status(row ledger.Run) RunStatus {
 	defer in.mu.Unlock()
 	s := RunStatus{
 		State: string(row.State), Exhausted: row.State == ledger.RunExhausted, Calls: row.Calls, Refused: row.Refused, Open: in.open,
-		Spent: row.Account.Spent, Overrun: row.Account.Overrun, Clamped: in.clamped, LeastCap: in.leastCap, Local: in.local, Started: row.Started,
+		Spent: row.Account.Spent, Overrun: row.Account.Overrun, Clamped: in.clamped, LeastCap: in.leastCap, Local: in.local, Doubt: in.doubt, Doubtful: in.doubtful, Started: row.Started,
 	}
 	switch {
 	case row.State == ledger.RunEnded:

@@ -67,6 +67,8 @@ type RunStatus struct {
 	Clamped   int64         `json:"clamped"`
 	LeastCap  int64         `json:"least_cap"`
 	Local     int64         `json:"local_calls"`
+	Doubt     ledger.Micros `json:"in_doubt_micro"` // of that, what calls without their usage are estimated to have cost
+	Doubtful  int64         `json:"in_doubt_calls"`
 	Started   time.Time     `json:"started"`
 	Ended     *time.Time    `json:"ended"`
 }

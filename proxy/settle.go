@@ -166,7 +166,9 @@ func (c *call) book(e ending) (booked func()) {
 			c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
 			c.g.fail(err)
 		}
-		c.g.watch(c.notice(e, cost, out.RunEnds))
+		n := c.notice(e, cost, out.RunEnds)
+		n.Doubt = how == ledger.Estimated
+		c.g.watch(n)
 	}
 }
 

@@ -45,6 +45,8 @@ type Report struct {
 	Clamped   int64          `json:"clamped"` // calls whose output cap was lowered
 	LeastCap  int64          `json:"least_cap,omitempty"`
 	Local     int64          `json:"local_calls"`             // calls to a local model, at no price
+	Doubt     ledger.Micros  `json:"in_doubt_micro"`          // of what was spent: estimates, of calls that ended without their usage
+	Doubtful  int64          `json:"in_doubt_calls"`          // those calls
 	Exhausted bool           `json:"exhausted"`               // the budget was gone at the end, whatever the outcome
 	Inside    string         `json:"inside_run_id,omitempty"` // the run around this one, which books for it
 	Metered   bool           `json:"metered"`
@@ -81,6 +83,10 @@ func (p *Report) count(n proxy.Notice) {
 	defer p.mu.Unlock()
 	if n.Local {
 		p.Local++
+	}
+	if n.Doubt {
+		p.Doubt += n.Cost
+		p.Doubtful++
 	}
 	if n.Clamped > 0 {
 		p.Clamped++
@@ -160,6 +166,7 @@ func childStatus(s process.Status) *ChildStatus {
 func (p *Report) detail() any {
 	d := map[string]any{
 		"reason": p.Reason, "child": p.Child, "clamped": p.Clamped, "local_calls": p.Local, "bypassed": p.Bypassed,
+		"in_doubt_micro": p.Doubt, "in_doubt_calls": p.Doubtful,
 		"ended_processes": len(p.Ended), "survivors": len(p.Survivors), "orphans": len(p.Orphans),
 	}
 	if p.Sandbox != nil {
@@ -209,7 +216,7 @@ func (p *Report) Lines() []string {
 			fmt.Sprintf("aex: %s: %s: what was spent is not known until the ledger can be written (run %s, exit %d)", p.Agent, p.Outcome, id, p.ExitCode),
 		}
 	}
-	sums := fmt.Sprintf("%s%s, %s, %s", p.Spent+p.Overrun, of, plural(p.Calls, "call"), duration(p.Duration))
+	sums := fmt.Sprintf("%s%s%s, %s, %s", p.Spent+p.Overrun, of, p.doubtText(), plural(p.Calls, "call"), duration(p.Duration))
 	why := map[string]string{
 		"budget": cmp.Or(p.Reason, "budget exhausted") + ": ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": p.Reason + ": ",
 		"lost": p.Reason + ": ", "unbooked": p.Reason + ": ",
@@ -246,6 +253,14 @@ func (p *Report) Lines() []string {
 		lines = append(lines, "aex: hint: see where it went: aex runs show "+id)
 	}
 	return lines
+}
+
+// doubtText tells how much of what was spent is an estimate.
+func (p *Report) doubtText() string {
+	if p.Doubtful == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s of it in doubt (%s broke off)", p.Doubt, plural(p.Doubtful, "call"))
 }
 
 // endedText names what was ended: the program and how many below it.
