@@ -11,7 +11,7 @@ import (
 // line to the two that import nothing of aex's: ledger and policy, neither of which knows the other.
 var mayImport = map[string]string{
 	"main":               "internal/cli supervisor/adapter supervisor/process",
-	"internal/cli":       "internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
+	"internal/cli":       "internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor":         "internal/plain ledger policy proxy proxy/tunnel supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor/process": "internal/plain supervisor/sandbox",
 	"supervisor/sandbox": "internal/plain",
@@ -19,7 +19,7 @@ var mayImport = map[string]string{
 	"supervisor/environ": "policy",
 	"proxy/tunnel":       "",
 	"proxy/dashboard":    "internal/plain ledger policy proxy",
-	"proxy":              "internal/plain ledger policy proxy/wire",
+	"proxy":              "internal/plain ledger policy proxy/tunnel proxy/wire",
 	"proxy/wire":         "internal/plain policy",
 	"ledger":             "internal/plain",
 	"policy":             "internal/plain",
