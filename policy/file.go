@@ -175,6 +175,7 @@ func (file *File) fields(f yamlFile) fieldSet {
 				"function_calling": f.boolean(&caps.FunctionCalling),
 				"vision":           f.boolean(&caps.Vision),
 				"strict":           f.boolean(&caps.Strict),
+				"hosted_tools":     f.oneOf(&caps.HostedTools, HostedAuto, HostedRefuse, HostedAllow),
 			})
 		},
 		"locked":       f.boolean(&file.Locked),

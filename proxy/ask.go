@@ -40,7 +40,7 @@ func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	case Again:
 		return true
 	case Late:
-		refused.RunEnds = exhausted
+		refused.RunEnds = exhausted || refused.Cause == ledger.CauseTooLarge // who asked once does not ask again
 	case Left:
 		refused.RunEnds = false
 	case Unasked:

@@ -83,7 +83,7 @@ func (c *call) dialect() *wire.Wire {
 // tell informs the watcher of how the call went, and the ledger's trail of a
 // refusal that the ledger did not decide itself.
 func (c *call) tell() {
-	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.Code, Ends: c.answered.ends, Owner: c.answered.owner}
+	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.Code, Ends: c.answered.ends, Owner: c.answered.owner, Began: c.began, Money: c.answered.money}
 	if c.body.Doc != nil {
 		n.Body = sha256.Sum256(c.body.Doc)
 	}

@@ -76,9 +76,11 @@ type Notice struct {
 	// Owner is the run whose limit refused or ended: Run, or one around it; the
 	// outermost for the limits of agents. "": nobody's.
 	Owner     ledger.RunID
-	Upstream  bool     // it is the budget of an aex upstream that has ended
-	Body      [32]byte // SHA-256 of the request, to tell repeats
-	Fruitless bool     // the provider's answer was empty or did not end
+	Upstream  bool            // it is the budget of an aex upstream that has ended
+	Body      [32]byte        // SHA-256 of the request, to tell repeats
+	Fruitless bool            // the provider's answer was empty or did not end
+	Began     time.Time       // when the call came in
+	Money     *ledger.Refusal // it was refused for money; nil: it was not
 	Model     string
 	Cost      ledger.Micros
 	Clamped   int64    // the cap sent upstream where it was lowered

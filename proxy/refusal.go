@@ -20,7 +20,8 @@ type refusal struct {
 	retryAfter time.Duration
 	ends       bool         // the money of owner is at its end
 	owner      ledger.RunID // the run whose limit it was
-	booked     bool         // the ledger refused, and has its own event of it
+	money      *ledger.Refusal
+	booked     bool // the ledger refused, and has its own event of it
 }
 
 func (f *refusal) Error() string { return f.Code + ": " + f.Message }
@@ -156,5 +157,9 @@ func ledgerRefusal(r *ledger.Refusal) *refusal {
 	}
 	f := refusef(code, "%s", message)
 	f.retryAfter, f.booked = r.RetryAfter, true
+	switch r.Cause {
+	case ledger.CauseTooLarge, ledger.CauseExhausted, ledger.CauseBusy:
+		f.money = r
+	}
 	return f
 }

@@ -175,7 +175,7 @@ func (c *call) book(e ending) (booked func()) {
 // notice tells of a call that was booked.
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	n := Notice{
-		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed,
+		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
 		Body: sha256.Sum256(c.body.Doc), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
 	// What has no text in its answer cannot come to nothing by having none.

@@ -102,7 +102,7 @@ func (r *session) close(ctx context.Context) (err error) {
 		r.report.Unknown, r.report.Exhausted = true, r.upstream.Load() || is(r.exhausted)
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
-	r.report.Exhausted = end.Was == ledger.RunExhausted || r.upstream.Load()
+	r.report.Exhausted = r.report.refusedForMoney() || end.Was == ledger.RunExhausted || r.upstream.Load()
 	r.report.fill(r, end.Run, end.Has)
 	return nil
 }

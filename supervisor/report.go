@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -58,6 +59,15 @@ type Report struct {
 	Survivors []process.Proc `json:"survivors,omitempty"`
 	Orphans   []process.Proc `json:"orphans,omitempty"`
 
+	// What the last call that was refused for money could have cost, and what was
+	// left then; 0: the last call was not.
+	Needed  ledger.Micros `json:"needed_micro,omitempty"`
+	Left    ledger.Micros `json:"left_micro,omitempty"`
+	Changed []string      `json:"changed,omitempty"` // in requests, to bound what they could cost
+
+	short *ledger.Refusal // of the last call, where money refused it
+	last  time.Time       // when it came in
+
 	mu     sync.Mutex
 	signal process.Status
 }
@@ -81,6 +91,9 @@ type ChildStatus struct {
 func (p *Report) count(n proxy.Notice) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !n.Began.Before(p.last) {
+		p.last, p.short = n.Began, n.Money
+	}
 	if n.Local {
 		p.Local++
 	}
@@ -127,9 +140,79 @@ func (r *session) decide() {
 		p.end("stopped", ExitGuard, cause.Error())
 	case r.unmetered:
 		p.end("guard", ExitGuard, "guard: traffic not metered")
+	case r.OnExhausted != ExhaustedRefuse && p.gaveUp(r.proc.Status()):
+		p.end("budget", ExitBudget, p.nextCall())
 	default:
 		p.ended(r.proc.Status())
 	}
+}
+
+// maxChanged bounds what is kept of the changes in requests.
+const maxChanged = 32
+
+// fresh are the changes that are told for the first time in the run: each kind
+// once, whatever its figure.
+func (p *Report) fresh(changes []string) (first []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, change := range changes {
+		kind := strings.TrimRight(strings.TrimSuffix(change, " times"), "0123456789")
+		known := slices.ContainsFunc(p.Changed, func(c string) bool { return strings.HasPrefix(c, kind) })
+		if !known && len(p.Changed) < maxChanged {
+			p.Changed, first = append(p.Changed, change), append(first, change)
+		}
+	}
+	return first
+}
+
+// gaveUp tells whether the program failed by itself after its last call was
+// refused for money.
+func (p *Report) gaveUp(s process.Status) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.short != nil && !s.Lost && s.Signal == 0 && s.Code != 0
+}
+
+// refusedForMoney keeps what the last call could have cost, where money refused it.
+func (p *Report) refusedForMoney() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.short != nil {
+		p.Needed, p.Left = p.short.Needed, max(0, p.short.Budget-p.short.Spent-p.short.Overrun)
+	}
+	return p.short != nil
+}
+
+// nextCall says what stood in the way of the last call.
+func (p *Report) nextCall() string {
+	if !p.refusedForMoney() || p.Needed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the next call could cost %s, and %s is left", p.Needed, p.Left)
+}
+
+// refusals counts what was refused, for the end line.
+func (p *Report) refusals() string {
+	switch {
+	case p.Refused == 0:
+		return ""
+	case p.Needed == 0 || p.Outcome == "budget":
+		return fmt.Sprintf(", %d refused", p.Refused)
+	}
+	return fmt.Sprintf(", %d refused: the next call could cost %s", p.Refused, p.Needed)
+}
+
+// firstCall says what a run needs in which nothing could be called; "" for any
+// other.
+func (p *Report) firstCall() string {
+	if p.Calls > 0 || p.Needed == 0 || p.short == nil {
+		return ""
+	}
+	if p.short.Account == ledger.RunAccount {
+		return fmt.Sprintf("aex: hint: the first call needs %s at least: --budget %s", p.Needed, strings.TrimPrefix(p.Needed.String(), "$"))
+	}
+	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: aex topup %s %s", p.Needed, p.Left, p.short.Name,
+		strings.TrimPrefix((p.Needed-p.Left).String(), "$"))
 }
 
 // end sets how the run ended.
@@ -216,7 +299,7 @@ func (p *Report) Lines() []string {
 			fmt.Sprintf("aex: %s: %s: what was spent is not known until the ledger can be written (run %s, exit %d)", p.Agent, p.Outcome, id, p.ExitCode),
 		}
 	}
-	sums := fmt.Sprintf("%s%s%s, %s, %s", p.Spent+p.Overrun, of, p.doubtText(), plural(p.Calls, "call"), duration(p.Duration))
+	sums := fmt.Sprintf("%s%s%s, %s%s, %s", p.Spent+p.Overrun, of, p.doubtText(), plural(p.Calls, "call"), p.refusals(), duration(p.Duration))
 	why := map[string]string{
 		"budget": cmp.Or(p.Reason, "budget exhausted") + ": ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": p.Reason + ": ",
 		"lost": p.Reason + ": ", "unbooked": p.Reason + ": ",
@@ -248,6 +331,9 @@ func (p *Report) Lines() []string {
 	}
 	if len(p.Orphans) > 0 {
 		lines = append(lines, fmt.Sprintf("aex: %s: %s left running: %s", p.Agent, plural(int64(len(p.Orphans)), "process"), names(p.Orphans)))
+	}
+	if first := p.firstCall(); first != "" {
+		lines = append(lines, first)
 	}
 	if hint {
 		lines = append(lines, "aex: hint: see where it went: aex runs show "+id)

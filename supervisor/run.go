@@ -234,6 +234,9 @@ func (r *session) unbookable(err error) {
 // noticed is told of every answered call.
 func (r *session) noticed(n proxy.Notice) {
 	r.report.count(n)
+	for _, change := range r.report.fresh(n.Changed) {
+		r.say("a request was changed to fit: %s", change)
+	}
 	if n.Owner != "" && n.Owner != r.row.ID && n.Code != "" {
 		return // the limit of a run inside this one, whose aex sees to it
 	}

@@ -51,7 +51,7 @@ hash of it.`,
 	fl.Var(&f.ttl, "ttl", "how long the token lives: hours (24, 0.5), 90m, 7d, none")
 	fl.Var(&f.scope, "scope", "what the token may do: execution, read-only")
 	fl.BoolVar(&f.ifNotExists, "if-not-exists", false, "leave an agent that exists as it is")
-	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels})
+	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels, "hosted-tools": oneOfKind("auto", "refuse", "allow")})
 	return a.arguments(cmd, false, takesText, takesUSD, kind{name: "RPM", complete: words("30", "60", "none")})
 }
 

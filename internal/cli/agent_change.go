@@ -37,7 +37,7 @@ below what is spent and reserved follows as calls in flight end.`,
 	fl.Var(&f.rpm, "rpm", "requests a minute, or none")
 	fl.StringVar(&f.budget, "budget", "", "dollars, or none")
 	fl.StringVar(&f.group, "group", "", "the group that it is in, or none; what it spent stays with its old one")
-	a.takes(cmd, map[string]kind{"group": takesGroup, "budget": takesUSD, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels})
+	a.takes(cmd, map[string]kind{"group": takesGroup, "budget": takesUSD, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels, "hosted-tools": oneOfKind("auto", "refuse", "allow")})
 	return a.arguments(cmd, false, takesAgent)
 }
 

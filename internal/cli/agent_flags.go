@@ -37,6 +37,7 @@ func (c *capabilityFlags) register(fl *pflag.FlagSet, both bool) {
 	fl.BoolVar(&c.caps.Strict, "strict", false, "refuse whatever cannot be verified")
 	fl.BoolVar(&c.caps.Passthrough, "allow-passthrough", false, "let it bring its own provider key in x-aex-provider-key")
 	fl.BoolVar(&c.caps.PassthroughOnly, "passthrough-required", false, "it must bring its own provider key")
+	fl.StringVar(&c.caps.HostedTools, "hosted-tools", "", "tools that the provider runs itself: auto, refuse or allow (auto unless said)")
 	fl.BoolVar(&c.caps.ReserveHostedTools, "reserve-hosted-tools", false, "hold money for the provider's own tools where a request does not bound them")
 	if both {
 		fl.BoolVar(&c.caps.Streaming, "streaming", false, "let it stream")
@@ -74,6 +75,7 @@ func (c *capabilityFlags) apply(fl *pflag.FlagSet, caps *policy.Capabilities) er
 	set("allow-vision", func() { caps.Vision = f.Vision })
 	set("strict", func() { caps.Strict = f.Strict })
 	set("allow-passthrough", func() { caps.Passthrough = f.Passthrough })
+	set("hosted-tools", func() { caps.HostedTools = f.HostedTools })
 	set("reserve-hosted-tools", func() { caps.ReserveHostedTools = f.ReserveHostedTools })
 	set("streaming", func() { caps.Streaming = f.Streaming })
 	set("tools", func() { caps.Tools = f.Tools })

@@ -169,6 +169,25 @@ func (a *app) underPolicy(ctx context.Context, spec *supervisor.Spec, file *poli
 	return checkPace(ctx, spec, file, limits)
 }
 
+// addHosted adds --hosted-tools to what the run's policy says. The stricter of
+// both holds.
+func addHosted(spec *supervisor.Spec, rule string) error {
+	if rule == "" {
+		return nil
+	}
+	rule, err := oneOf("--hosted-tools", rule, policy.HostedAuto, policy.HostedRefuse, policy.HostedAllow)
+	if err != nil {
+		return err
+	}
+	caps, err := policy.ParseCapabilities(spec.Policy)
+	if err != nil {
+		return err
+	}
+	caps.HostedTools = policy.HostedRule([]policy.Capabilities{caps, {HostedTools: rule}})
+	spec.Policy, err = json.Marshal(caps)
+	return err
+}
+
 // checkPace refuses an agent whose own pace is looser than the file's.
 func checkPace(ctx context.Context, spec *supervisor.Spec, file *policy.File, limits ledger.Limits) (err error) {
 	l, err := ledger.Open(ctx, spec.Ledger)

@@ -59,6 +59,7 @@ Flags after PROGRAM are the program's own.`,
 	fl.StringVar(&f.loop, "loop-guard", "warn", "for a program that repeats itself")
 	fl.StringVar(&f.exhausts, "on-exhausted", "kill", "when the budget is gone: kill the run, refuse its calls, or ask: hold them for a top-up")
 	fl.DurationVar(&f.ask, "ask-timeout", 5*time.Minute, "how long ask holds a call")
+	fl.StringVar(&f.hosted, "hosted-tools", "", "tools that the provider runs itself: auto (bounded so that they fit), refuse or allow")
 	fl.BoolVar(&f.noClamp, "no-clamp", false, "refuse a call rather than lower its output cap to fit the budget")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell where settings come from and what is removed")
@@ -76,7 +77,7 @@ Flags after PROGRAM are the program's own.`,
 		"adapter": {name: "ADAPTER", complete: words(append(adapter.Names(), adapter.None)...)},
 		"tty":     oneOfKind("auto", "force", "never"), "orphans": oneOfKind("kill", "leave", "warn"),
 		"loop-guard": {name: "off|warn|kill[:N]", complete: words("off", "warn", "kill")}, "on-exhausted": oneOfKind("kill", "refuse", "ask"),
-		"die-with-parent": oneOfKind("auto", "yes", "no"), "local-prices": localPricesKind,
+		"die-with-parent": oneOfKind("auto", "yes", "no"), "hosted-tools": oneOfKind("auto", "refuse", "allow"), "local-prices": localPricesKind,
 	})
 	cmd.ValidArgsFunction = a.completion(takesFile) // the program and its arguments
 	return cmd
@@ -163,6 +164,9 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 		return none, err
 	}
 	if spec.Sandbox, err = f.sandbox.spec(a, s, file); err != nil {
+		return none, err
+	}
+	if err := addHosted(&spec, f.hosted); err != nil {
 		return none, err
 	}
 	if file != nil && !f.quiet {

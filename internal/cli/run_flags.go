@@ -36,6 +36,7 @@ type runFlags struct {
 	exhausts    string
 	ask         time.Duration
 	noClamp     bool
+	hosted      string
 	quiet       bool
 	verbose     bool
 	die         string
