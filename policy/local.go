@@ -58,6 +58,12 @@ func hostedName(name string) string {
 	return name
 }
 
+// OpenAIModel reports whether a model, as it is named upstream, is one of
+// OpenAI's own.
+func OpenAIModel(name string) bool { return openAIOwn.MatchString(hostedName(name)) }
+
+var openAIOwn = regexp.MustCompile(`^((chat)?gpt-|o[134](-|$)|codex-|davinci)`)
+
 var bedrockVersion = regexp.MustCompile(`-v\d+(:\d+)?$`)
 
 // localPriced reports whether a call of a local upstream costs what the

@@ -219,7 +219,7 @@ func (m *modelsFile) readModels(f yamlFile, n *yaml.Node) error {
 }
 
 func (entry *namedModel) readPricing(f yamlFile, n *yaml.Node) error {
-	p := Price{Source: "models.yaml"}
+	p := Price{Source: "models.yaml", AnyTier: true}
 	var inputMicro, outputMicro *Pico
 	err := f.fields(n, "pricing of model "+entry.name, fieldSet{
 		"input_micro":                 f.decimal(&inputMicro, perMillion),

@@ -42,7 +42,7 @@ type Price struct {
 	Source  string // where the figures are from: "catalogue 2026-11-20", "models.yaml", "--price"
 	Version string // short id of the rate as used, stored in events
 	Assumed bool   // the row of another host was used
-	AnyTier bool   // whatever the tier: it runs on this machine
+	AnyTier bool   // whatever the tier: it runs on this machine, or the user has said what it costs
 }
 
 // Band is a long-context band.
@@ -71,7 +71,7 @@ func Cost(p Price, u Usage, tier string) (micros int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if !p.hasTier(tier) {
+	if !p.HasTier(tier) {
 		return 0, fmt.Errorf("%w: %q", ErrTier, tier)
 	}
 	f := p.figures(total, tier)

@@ -32,7 +32,7 @@ func parsePriceFlag(s string) (model string, p Price, err error) {
 	if err != nil {
 		return bad("output: %v", err)
 	}
-	p = Price{Rates: Rates{Input: &input, Output: &output}, Source: "--price"}
+	p = Price{Rates: Rates{Input: &input, Output: &output}, Source: "--price", AnyTier: true}
 	p.Version = p.version()
 	return model, p, nil
 }

@@ -64,8 +64,8 @@ func standardTier(tier string) bool {
 	return false
 }
 
-// hasTier reports whether a served tier has a price.
-func (p Price) hasTier(tier string) bool {
+// HasTier reports whether a served tier has a price.
+func (p Price) HasTier(tier string) bool {
 	if standardTier(tier) || tier == "auto" || p.AnyTier {
 		return true
 	}

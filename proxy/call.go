@@ -39,6 +39,8 @@ type call struct {
 	prompt  *wire.Prompt // split, once it was asked for
 	changed []string     // in the request, to bound it: for people
 
+	sent       time.Time // when the request went out
+	flows      bool      // an event of a stream came
 	reading    wire.Reading
 	progress   progress
 	firstToken time.Duration

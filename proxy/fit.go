@@ -159,7 +159,7 @@ func (c *call) byTier(_ context.Context, o *offer) *offer {
 // plan settles what is changed in the request, now that the hold says how much
 // output it pays for.
 func (c *call) plan() {
-	e := wire.Edit{Provider: c.model.Provider, Call: c.asked}
+	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: policy.OpenAIModel(c.model.Sent)}
 	if c.model.Sent != c.asked.Model {
 		e.Model = c.model.Sent
 	}
@@ -182,7 +182,8 @@ func (c *call) plan() {
 	if o := c.offered; o != nil && c.hold.Limited {
 		c.planOffer(&e, o)
 	}
-	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
+	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && !c.model.Provider.Host().NoStreamOpt &&
+		c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
 	c.edit = e
 }
 

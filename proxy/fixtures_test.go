@@ -100,7 +100,11 @@ func (f fixture) edit(t testing.TB, c policy.Call) wire.Edit {
 			t.Fatalf("%s: edit: %v", f.path, err)
 		}
 	}
-	return wire.Edit{Model: e.Model, Cap: e.Cap, Usage: e.Usage, Masked: e.Masked, Call: c, Provider: policy.Provider{Name: e.Provider}}
+	at := policy.Provider{Name: e.Provider}
+	if h := policy.HostNamed(e.Provider); h != nil {
+		at.BaseURL, at.Type = h.Base, h.Type
+	}
+	return wire.Edit{Model: e.Model, Cap: e.Cap, Usage: e.Usage, Masked: e.Masked, Call: c, Provider: at}
 }
 
 // stream is the answer as a stream. \r\n at a line's end is written ␍ in the
@@ -237,7 +241,12 @@ func facts(v any) string {
 	return b.String()
 }
 
-func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+func lowerFirst(s string) string {
+	if s == "ID" {
+		return "id"
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
 
 // TestAnyChunking: how a stream is cut into reads changes neither what is read
 // in it nor what the client gets.

@@ -34,19 +34,21 @@ func (c *call) exchange() ending {
 	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {
 		return !policy.AllowsToolCall(cp, "") // some name is not allowed
 	})
+	rl.stops.Store(rl.closes())
 	rl.held = c.edit.Usage || c.edit.Masked != "" || rl.watched
 	// The upstream request outlives the client's connection by choice.
 	defer rl.listen()()
 
 	resp, sent, err := c.send(ctx)
 	if err != nil {
-		if !rl.gone.Load() {
+		left := rl.gone.Load()
+		if !left {
 			c.refuse(c.unreachable(err))
 		}
 		if !sent {
 			return ending{row: "not_sent"}
 		}
-		return ending{row: "no_answer", err: err}
+		return ending{row: "no_answer", err: err, closed: left}
 	}
 	defer resp.Body.Close()
 	body := decoded(resp)
@@ -72,6 +74,7 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 	// Nothing is written before there is a connection, proxy and TLS included.
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	c.sent = c.g.o.Now()
 	resp, err = transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	return resp, connected.Load(), err
 }

@@ -112,6 +112,7 @@ type Gateway struct {
 	live    liveCalls // those of them that hold money
 	paid    paidFor
 	kept    keptAnswers
+	reasons reasons   // models that turned out to reason
 	inner   innerRuns // runs inside the one that this gateway is for
 	broken  sync.Once
 	failed  atomic.Bool

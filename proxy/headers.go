@@ -68,10 +68,18 @@ func (c *call) authorize(h http.Header) {
 	if c.key == "" {
 		return
 	}
+	host := c.model.Provider.Host()
+	if host.KeyHeader != "" {
+		h.Set(host.KeyHeader, c.key)
+		return
+	}
 	for _, w := range append([]*wire.Wire{c.route.wire}, c.g.wires...) {
 		if w.Authorize != nil && (w == c.route.wire || w.Type == c.model.Provider.Type) {
 			w.Authorize(h, c.key)
-			return
+			break
 		}
+	}
+	if host.Bearer {
+		h.Set("Authorization", "Bearer "+c.key)
 	}
 }

@@ -38,22 +38,43 @@ type relay struct {
 	gone    atomic.Bool // the client left; what comes is read for its usage only
 	watched bool        // the policy denies some tool calls, in answers too
 	judged  int         // how many of the tools that the answer calls have been looked at
+	stops   atomic.Bool // closing ends the bill: see closes
 	linger  *time.Timer // how long an answer that nobody listens to is read on
 	cancel  context.CancelCauseFunc
 	out     bytes.Buffer // what the meter lets through of one read
 	split   wire.Splitter
 }
 
-// clientLeft decides what becomes of an answer nobody listens to. A visible
-// stream is cancelled: what was seen bounds its cost. Anything else is read on
-// for its usage, for a while.
+// clientLeft decides what becomes of an answer nobody listens to. Where closing
+// ends the bill, aex closes, as the client would have: reading on would raise
+// it. Anything else is read on for its usage, for a while.
 func (rl *relay) clientLeft() {
 	rl.gone.Store(true)
-	if rl.shown() {
+	if rl.stops.Load() {
 		rl.cancel(errClientGone)
 		return
 	}
 	rl.linger.Reset(rl.g.o.Linger)
+}
+
+// closes tells whether closing the connection now ends what the provider makes
+// and bills. Of a host that nobody knows that is taken to be so for a stream
+// that shows all it makes, which bounds what a mistake costs.
+func (rl *relay) closes() bool {
+	p := rl.model.Provider
+	host := p.Host()
+	return p.Local || rl.asked.Stream && (host.StopsServing(rl.reading.By) || host.Name == "" && rl.shown())
+}
+
+// heedServer notes who a router says that it was served by: closing may end
+// the bill there, also when the client has left before.
+func (rl *relay) heedServer() {
+	if closes := rl.closes(); closes != rl.stops.Load() {
+		rl.stops.Store(closes)
+		if closes && rl.gone.Load() {
+			rl.cancel(errClientGone)
+		}
+	}
 }
 
 // listen watches the client's connection until the function that it returns is
@@ -154,6 +175,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		rl.sawBytes()
 		rl.out.Reset()
 		rl.split.Write(p, rl.event)
+		rl.heedServer()
 		rl.progress.seen.Store(rl.reading.Seen)
 		rl.progress.outputs.Store(rl.reading.Outputs)
 		if tool := rl.forbidden(); tool != "" {
@@ -172,12 +194,12 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		// as it should have, so that the client neither repeats nor waits.
 		rl.write(rl.meter.Cut(&rl.reading))
 		rl.cancel(errOverCap)
-		return ending{row: "over_cap", resp: resp, err: errOverCap}
+		return ending{row: "over_cap", resp: resp, err: errOverCap, closed: true}
 	}
 	if denied != "" {
 		rl.cancel(errDenied)
 		rl.trail(refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(denied, 80)))
-		return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true}
+		return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true, closed: true}
 	}
 	rl.out.Reset()
 	if rl.held && err != nil {
@@ -194,6 +216,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 
 // event meters one event, and keeps in out what of it the client gets.
 func (rl *relay) event(e wire.Event) {
+	rl.flows = rl.flows || e.Data != nil
 	drop, edits := rl.meter.Event(e, &rl.reading)
 	switch {
 	case !rl.held || drop:
@@ -238,13 +261,7 @@ func (rl *relay) deny(tool string) {
 // event with output carries at least one token, but a few providers split one
 // over several: hence the margin.
 func (rl *relay) overCap() bool {
-	limit := rl.edit.Cap
-	if limit == 0 && rl.asked.OutputCap != nil {
-		limit = *rl.asked.OutputCap
-	}
-	if limit == 0 {
-		limit = rl.ceiling.Asked
-	}
+	limit := rl.sentCap()
 	if limit == 0 || rl.reading.Finished || !rl.hold.Limited {
 		return false
 	}
@@ -301,7 +318,7 @@ func (rl *relay) ended(resp *http.Response, err error) ending {
 	e := ending{resp: resp, err: err}
 	switch {
 	case err != nil && rl.gone.Load():
-		e.row = "client_gone"
+		e.row, e.closed = "client_gone", true
 	case err != nil:
 		e.row, e.abort = "cut", true
 	case resp.StatusCode >= 300:

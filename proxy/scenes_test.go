@@ -189,6 +189,6 @@ var scenes = []scene{
 		Header: http.Header{"Content-Type": {"text/plain"}}}},
 	{name: "foreign 200", want: estimated, how: fakeprovider.Behaviour{Fault: fakeprovider.FaultUpgradeHTML}},
 	{name: "empty 200", want: estimated, how: fakeprovider.Behaviour{Fault: fakeprovider.FaultNoBody}},
-	{name: "error in a 200", want: estimated, how: fakeprovider.Behaviour{Fault: fakeprovider.FaultLateStart}},
+	{name: "error in a 200", want: cancelled, how: fakeprovider.Behaviour{Fault: fakeprovider.FaultLateStart}},
 	{name: "connection dropped", want: estimated, how: fakeprovider.Behaviour{Fault: fakeprovider.FaultDropHeaders}},
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -20,97 +19,12 @@ const panicked = "panic"
 
 // ending is how a call that was admitted went.
 type ending struct {
-	row   string // of the table in cost
-	resp  *http.Response
-	err   error
-	abort bool // the client's connection is aborted, so that half an answer is not taken for a whole one
-}
-
-// lagTokens are allowed for output that a provider had made, but not sent,
-// when a stream broke.
-const lagTokens = 256
-
-// cost is the table of endings: what a call that ended so costs, and how sure
-// that is. Unknown is not zero: what no rule makes cheaper costs the hold.
-func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
-	status := 0
-	if e.resp != nil {
-		status = e.resp.StatusCode
-	}
-	switch {
-	case e.row == "not_sent":
-		return ledger.Cancelled, 0
-	case c.reading.Known && c.reading.Unclear == "":
-		if micros, err := policy.Cost(c.price(), c.reading.Usage, c.tier()); err == nil {
-			return ledger.Settled, ledger.Micros(micros)
-		}
-	case e.row == "refused" && c.freeRefusal(status):
-		return ledger.Cancelled, 0
-	case c.visible() && c.reading.Unclear == "" && status == http.StatusOK && (c.reading.Seen > 0 || c.reading.Input != nil):
-		if e.row == "over_cap" { // what goes beyond the hold is an overrun
-			return ledger.Estimated, max(c.estimate(), c.hold.Amount)
-		}
-		return ledger.Estimated, min(c.estimate(), c.hold.Amount)
-	}
-	return ledger.Estimated, c.hold.Amount
-}
-
-// tier is the service tier to bill: the one served, and where the answer names
-// none the dearer one that was asked for.
-func (c *call) tier() string {
-	if c.reading.Tier == "" && c.asked.Tier == "priority" {
-		return c.asked.Tier
-	}
-	return c.reading.Tier
-}
-
-// freeRefusal tells whether a complete answer that carries no usage proves
-// that nothing was charged: the provider's own error, or a status by which
-// whoever sent it says that the request was never worked on.
-func (c *call) freeRefusal(status int) bool {
-	switch {
-	case status == http.StatusRequestTimeout, status == 499:
-		return false
-	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
-		return false // of something between: the provider may be at work, and charge
-	}
-	return c.reading.Refused || status < 500
-}
-
-// shown tells whether the answer should be a stream that shows all the output
-// that the provider makes.
-func (c *call) shown() bool {
-	reasoning := c.model.Reasoning
-	return c.asked.Stream && reasoning != nil && !*reasoning && len(c.asked.Hosted) == 0
-}
-
-// visible tells whether the answer did show it all, so that what passed bounds
-// what was made.
-func (c *call) visible() bool { return c.shown() && !c.reading.Hidden }
-
-// price is that of the model served, where it was served.
-func (c *call) price() policy.Price {
-	return c.g.registry.Load().Served(c.model, c.reading.Model).InGeo(cmp.Or(c.reading.Geo, c.asked.Geo))
-}
-
-// estimate bounds a visible stream that broke: the input as the provider
-// reported it, else its bound; a token for each byte of output that passed,
-// which no tokenizer exceeds; and what may have been on its way.
-func (c *call) estimate() ledger.Micros {
-	output := max(c.reading.Outputs, c.reading.Seen) + lagTokens*max(c.asked.Outputs, 1)
-	if c.reading.Input == nil {
-		if micros, err := c.ceiling.Estimate(output, c.asked.Outputs); err == nil {
-			return ledger.Micros(micros)
-		}
-		return c.hold.Amount
-	}
-	u := c.reading.Usage
-	u.Output = output
-	micros, err := policy.Cost(c.price(), u, c.tier())
-	if err != nil {
-		return c.hold.Amount
-	}
-	return ledger.Micros(micros)
+	row  string // of the table in cost
+	resp *http.Response
+	err  error
+	// closed: aex ended it, not the peer.
+	closed bool
+	abort  bool // the client's connection is aborted, so that half an answer is not taken for a whole one
 }
 
 // settle books the call. It is deferred before the call is made, so that what
@@ -134,6 +48,9 @@ func (c *call) settle() {
 // book ends the hold, and returns what waits until that is on disk and tells
 // of it. The effect has happened: nothing cancels this.
 func (c *call) book(e ending) (booked func()) {
+	if c.reading.Hidden && !c.model.Thinks.Hides(c.asked) {
+		c.g.reasons.add(c.model)
+	}
 	how, cost := c.cost(e)
 	if c.reading.ID != "" {
 		c.g.kept.note(owner(c.id), c.reading.ID, c.model.Provider.Name)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -44,6 +45,7 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 		Tier:    body.Get("service_tier").Text(),
 		Unknown: body.unknown(chatFields),
 	}
+	openAIReason(body, &c)
 	// Two caps: the greater one is what the call may cost, whichever the
 	// provider takes. 0 is none to some, and so the greatest.
 	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
@@ -153,14 +155,23 @@ func capEdits(body Object, e Edit) (edits []Splice) {
 		}
 	}
 	if e.Call.OutputCap == nil {
-		name := "max_tokens"
-		if e.Provider.Name == "openai" {
-			name = "max_completion_tokens"
-		}
-		edits = append(edits, body.Set(name, value))
+		edits = append(edits, body.Set(capName(e), value))
 	}
 	return edits
 }
+
+// capName is what the host calls the cap. OpenAI's models on a host that nobody
+// knows are taken to be behind something that passes fields on.
+func capName(e Edit) string {
+	host := e.Provider.Host()
+	if host.Name == "" && e.OpenAIModel {
+		return "max_completion_tokens"
+	}
+	return cmp.Or(host.Cap, "max_tokens")
+}
+
+// tierOf is the service tier that an answer names, in small letters.
+func tierOf(o Object) string { return strings.ToLower(plain.Clip(o.Get("service_tier").Text(), 60)) }
 
 func meterChat(e Edit) Meter {
 	return &chatMeter{Edit: e, object: "chat.completion.chunk", rest: `"delta":{}`, output: func(c Object, r *Reading) {
@@ -192,13 +203,14 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	usage := o.Get("usage")
 	if status >= 400 {
 		if usage.isNull() {
-			r.Refused = openAIRefused(o)
+			r.Refused = ownError(o, m.Provider.Host())
 			return nil
 		}
 	}
 	m.common(o, r)
+	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = chatUsage.Read(usage, m.Call, r)
+	r.Known = chatUsage.Read(usage, m.Edit, r)
 	o.each("choices", func(c Object) { m.output(c, r) })
 	return mask(o, "model", m.Masked)
 }
@@ -216,9 +228,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		return false, nil
 	}
 	o := doc.Object(new(error))
-	if !o.Get("error").isNull() {
-		r.Failed = true
-	}
+	m.failed(o, e.Name, r)
 	m.common(o, r)
 	count := 0
 	o.each("choices", func(c Object) {
@@ -236,7 +246,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	if usage.isNull() {
 		usage = o.child("x_groq").Get("usage") // where Groq puts it unasked
 	}
-	read := chatUsage.Read(usage, m.Call, r)
+	read := chatUsage.Read(usage, m.Edit, r)
 	m.counted = m.counted || read
 	// Some send it with every chunk, cumulative: it is the final word only at
 	// the end, or in the chunk of its own.
@@ -251,17 +261,24 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	return false, edits
 }
 
+// failed notes an error in the place of an answer, or of a chunk.
+func (m *chatMeter) failed(o Object, name string, r *Reading) {
+	if fails(o, name) {
+		r.Failed, r.Own = true, r.Own || ownError(o, m.Provider.Host())
+	}
+}
+
 // common reads what every answer and chunk carries.
 func (m *chatMeter) common(o Object, r *Reading) {
 	if s := o.Get("id").Text(); s != "" {
 		m.id = plain.Clip(s, 200)
+		r.Answer = m.id
 	}
+	r.By = firstOf(plain.Clip(o.Get("provider").Text(), 60), r.By)
 	if s := o.Get("model").Text(); s != "" {
 		r.Model = s
 	}
-	if s := o.Get("service_tier").Text(); s != "" {
-		r.Tier = s
-	}
+	r.Tier = firstOf(tierOf(o), r.Tier)
 }
 
 // cut ends every choice that is open, then the stream, as a provider does that
@@ -281,6 +298,14 @@ func chatOutput(o Object, r *Reading) {
 	for _, name := range []string{"content", "refusal", "reasoning_content", "reasoning"} {
 		r.Seen += int64(o.Get(name).textLen())
 	}
+	if o.Get("content").Kind() == '[' { // Mistral's parts, of which some are thinking
+		v := o.Get("content")
+		r.Seen += int64(v.end - v.start)
+	}
+	// Reasoning that passes may be a summary of what is billed.
+	if o.Get("reasoning_content").textLen() > 0 || o.Get("reasoning").textLen() > 0 || !empty(o.Get("reasoning_details")) {
+		r.Hidden = true
+	}
 	o.each("tool_calls", func(t Object) { toolOutput(t.child("function"), r) })
 	if f := o.Get("function_call"); f.Kind() == '{' {
 		toolOutput(f.Object(o.err), r)
@@ -295,16 +320,6 @@ func toolOutput(f Object, r *Reading) {
 		r.Tools = append(r.Tools, name)
 	}
 	r.Seen += int64(f.Get("name").textLen() + f.Get("arguments").textLen())
-}
-
-// openAIRefused tells whether an error body has the shape of the OpenAI API's
-// own: an error object with a message.
-func openAIRefused(o Object) bool {
-	e := o.Get("error")
-	if e.Kind() == '"' {
-		return true // some compatible servers
-	}
-	return e.Kind() == '{' && e.Object(new(error)).Get("message").Kind() == '"'
 }
 
 // mask shows the name the client knows in place of the provider's.

@@ -60,13 +60,16 @@ func (m *embeddingsMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	usage := o.Get("usage")
 	if status >= 400 {
 		if usage.isNull() {
-			r.Refused = openAIRefused(o)
+			r.Refused = ownError(o, m.Provider.Host())
 			return nil
 		}
 	}
 	r.Model = o.Get("model").Text()
 	r.Finished = true
-	chatUsage.Read(usage, m.Call, r)
+	if fails(o, "") {
+		r.Failed, r.Own = true, ownError(o, m.Provider.Host())
+	}
+	chatUsage.Read(usage, m.Edit, r)
 	r.Known = r.Input != nil
 	return mask(o, "model", m.Masked)
 }

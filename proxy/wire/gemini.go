@@ -124,6 +124,7 @@ func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) 
 	} else if config.protoChild("thinking_config").proto("thinking_level").isNull() {
 		c.ThinkingOpen = strings.HasPrefix(model, "gemini-2.5-") && !strings.Contains(model, "lite")
 	}
+	geminiReason(config, &c)
 	config.proto("response_modalities").elements(func(s Span) {
 		switch strings.ToUpper(s.Text()) {
 		case "AUDIO":
@@ -308,10 +309,12 @@ func (m *geminiMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 }
 
 func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
-	if e := o.child("error"); e.Kind() == '{' {
-		r.Failed = status < 400
-		r.Refused = status >= 400 && e.Get("message").Kind() == '"' && o.proto("usage_metadata").isNull()
+	if own := ownError(o, m.Provider.Host()); status >= 400 {
+		r.Refused = own && o.proto("usage_metadata").isNull()
+	} else if fails(o, "") {
+		r.Failed, r.Own = true, r.Own || own
 	}
+	r.Answer = firstOf(plain.Clip(o.proto("response_id").Text(), 200), r.Answer)
 	r.Model = firstOf(o.proto("model_version").Text(), r.Model)
 	o.each("candidates", func(c Object) { m.candidate(c, r) })
 	// A prompt that was blocked has no candidates.

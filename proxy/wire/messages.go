@@ -93,9 +93,8 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	cacheControl(body, "cache_control", &c)
 	messagesTools(body, &c)
 	messagesHidden(body, &c)
-	if thinking := body.child("thinking"); thinking.Get("type").Text() == "enabled" {
-		c.ThinkingCap = value(thinking.Count("budget_tokens", 0))
-	}
+	thinking(body, &c)
+	effort(body.child("reasoning").Get("effort"), &c) // of routers
 	switch body.child("tool_choice").Get("type").Text() {
 	case "any", "tool":
 		c.ToolChoice = true
@@ -273,17 +272,18 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	o := doc.Object(new(error))
 	if status >= 400 {
 		if o.Get("usage").isNull() {
-			r.Refused = o.Get("type").Text() == "error" && o.child("error").Get("message").Kind() == '"'
+			r.Refused = m.own(o)
 			return nil
 		}
 	}
-	r.Model = o.Get("model").Text()
+	m.failed(o, "", r)
+	m.named(o, r)
 	r.Finished = true
 	o.each("content", func(b Object) { m.block(b, r) })
-	m.usage.Read(o.child("usage"))
+	m.usage.Read(o.child("usage"), m.Provider.Host())
 	cleared(o, r)
 	r.Known = m.usage.input != nil && m.usage.output != nil
-	m.usage.tell(m.Call, r)
+	m.usage.tell(m.Edit, r)
 	return mask(o, "model", m.Masked)
 }
 
@@ -299,9 +299,9 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	switch o.Get("type").Text() {
 	case "message_start":
 		message := o.child("message")
-		r.Model = message.Get("model").Text()
-		m.usage.Read(message.child("usage"))
-		m.usage.tell(m.Call, r)
+		m.named(message, r)
+		m.usage.Read(message.child("usage"), m.Provider.Host())
+		m.usage.tell(m.Edit, r)
 		edits = mask(message, "model", m.Masked)
 	case "content_block_start":
 		m.open, _ = o.Get("index").integer()
@@ -313,14 +313,14 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	case "message_delta":
 		cleared(o, r)
 		usage := o.child("usage")
-		m.usage.Read(usage)
+		m.usage.Read(usage, m.Provider.Host())
 		m.counted = m.counted || !usage.Get("output_tokens").isNull()
 		r.Finished = r.Finished || !o.child("delta").Get("stop_reason").isNull()
-		m.usage.tell(m.Call, r)
+		m.usage.tell(m.Edit, r)
 	case "message_stop":
 		r.Finished = true
-	case "error":
-		r.Failed = true
+	default:
+		m.failed(o, e.Name, r)
 	}
 	r.Known = m.counted && m.usage.input != nil && r.Finished
 	return false, edits
@@ -329,6 +329,25 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 // cleared notes that the provider took content of the request away.
 func cleared(o Object, r *Reading) {
 	r.Beyond = r.Beyond || !empty(o.child("context_management").Get("applied_edits"))
+}
+
+// failed notes an error in the place of an answer, or of an event.
+func (m *messagesMeter) failed(o Object, name string, r *Reading) {
+	if fails(o, name) {
+		r.Failed, r.Own = true, r.Own || m.own(o)
+	}
+}
+
+// own tells of an error of the API's own: it says that it is one.
+func (m *messagesMeter) own(o Object) bool {
+	return o.Get("type").Text() == "error" && ownError(o, m.Provider.Host())
+}
+
+// named reads who answers.
+func (m *messagesMeter) named(message Object, r *Reading) {
+	r.Model = message.Get("model").Text()
+	r.Answer = plain.Clip(message.Get("id").Text(), 200)
+	r.By = plain.Clip(message.Get("provider").Text(), 60)
 }
 
 // block counts what a content block shows. Thinking that passes may be a
@@ -345,7 +364,7 @@ func (m *messagesMeter) block(b Object, r *Reading) {
 			r.Seen += int64(input.end - input.start)
 		}
 	}
-	r.Seen += int64(b.Get("text").textLen() + b.Get("thinking").textLen())
+	r.Seen += int64(b.Get("text").textLen() + b.Get("thinking").textLen() + b.Get("data").textLen())
 }
 
 func (m *messagesMeter) delta(d Object, r *Reading) {

@@ -32,7 +32,7 @@ func (openedMeter) Whole(status int, body []byte, r *Reading) []Splice {
 		return nil
 	}
 	if doc, err := Parse(body); err == nil {
-		r.Refused = openAIRefused(doc.Object(new(error)))
+		r.Refused = ownError(doc.Object(new(error)), &policy.Host{Errors: []string{policy.ErrorObject, policy.ErrorText, policy.ErrorNamed}})
 	}
 	return nil
 }

@@ -65,6 +65,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		Background: body.Get("background").Truth(),
 		Unknown:    body.unknown(responsesFields),
 	}
+	openAIReason(body, &c)
 	if n := body.Get("instructions"); !n.isNull() {
 		c.Messages++
 	}

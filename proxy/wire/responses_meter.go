@@ -30,12 +30,15 @@ func (m *responsesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	o := doc.Object(new(error))
 	if status >= 400 {
 		if o.Get("usage").isNull() {
-			r.Refused = openAIRefused(o)
+			r.Refused = ownError(o, m.Provider.Host())
 			return nil
 		}
 	}
 	m.response(o, r)
 	state := o.Get("status").Text()
+	if state == "failed" || state == "" && fails(o, "") {
+		r.Failed, r.Own = true, ownError(o, m.Provider.Host())
+	}
 	r.Finished = state != "queued" && state != "in_progress"
 	o.each("output", func(item Object) {
 		responsesCalls(item, r)
@@ -59,8 +62,8 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	}
 	kind := firstOf(o.Get("type").Text(), e.Name)
 	switch {
-	case kind == "error" || !o.Get("error").isNull():
-		r.Failed = true
+	case fails(o, kind):
+		r.Failed, r.Own = true, r.Own || ownError(o, m.Provider.Host())
 	case kind == "response.output_item.added":
 		m.added(o.child("item"), r)
 	case kind == "response.output_item.done":
@@ -82,7 +85,9 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	switch kind {
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		r.Finished = true
-		r.Failed = r.Failed || kind == "response.failed" && !r.Known
+		if kind == "response.failed" && !r.Known {
+			r.Failed, r.Own = true, r.Own || ownError(response, m.Provider.Host())
+		}
 	}
 	return false, mask(response, "model", m.Masked)
 }
@@ -95,8 +100,10 @@ func (m *responsesMeter) response(o Object, r *Reading) {
 		m.created = plain.Clip(string(at.raw()), 40)
 	}
 	r.Model = firstOf(o.Get("model").Text(), r.Model)
-	r.Tier = firstOf(o.Get("service_tier").Text(), r.Tier)
-	r.Known = responsesUsage.Read(o.Get("usage"), m.Call, r) || r.Known
+	r.Answer = firstOf(m.id, r.Answer)
+	r.By = firstOf(plain.Clip(o.Get("provider").Text(), 60), r.By)
+	r.Tier = firstOf(tierOf(o), r.Tier)
+	r.Known = responsesUsage.Read(o.Get("usage"), m.Edit, r) || r.Known
 	m.tools(o, r)
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -23,9 +24,10 @@ var (
 	openAIUsageFields = fieldSet(`prompt_tokens completion_tokens input_tokens output_tokens total_tokens
 		prompt_tokens_details completion_tokens_details input_tokens_details output_tokens_details
 		prompt_cache_hit_tokens prompt_cache_miss_tokens cached_tokens num_cached_tokens reasoning_tokens
-		queue_time prompt_time completion_time total_time cost cost_details is_byok cost_in_usd_ticks`)
+		queue_time prompt_time completion_time total_time cost cost_details is_byok cost_in_usd_ticks
+		cache_read_input_tokens cache_creation_input_tokens`)
 	openAIInputFields = fieldSet(`cached_tokens cache_write_tokens cache_write_tokens_details audio_tokens
-		text_tokens image_tokens video_tokens`)
+		text_tokens image_tokens video_tokens cache_creation_tokens cache_creation_token_details`)
 	openAIWriteFields  = fieldSet(`ttl_30m_tokens ttl_12h_tokens`)
 	openAIOutputFields = fieldSet(`reasoning_tokens audio_tokens text_tokens accepted_prediction_tokens
 		rejected_prediction_tokens`)
@@ -36,22 +38,26 @@ var (
 // It reports whether input and output are both given; zero is given. What
 // cannot be priced makes r.unclear.
 // Fields: openai-python types/completion_usage.py, types/responses/response_usage.py.
-func (n usageNames) Read(v Span, asked policy.Call, r *Reading) bool {
+func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 	if v.Kind() != '{' {
 		return false
 	}
 	var err error
-	o := v.Object(&err)
+	o, host := v.Object(&err), e.Provider.Host()
+	if own := ownCost(o, host); own != nil {
+		r.Cost = own
+	}
 	input, output, total := o.Count(n.input, 0), o.Count(n.output, 0), o.Count("total_tokens", 0)
 	if input == nil && output == nil {
 		return false
 	}
 	in, out := o.child(n.inputParts), o.child(n.outputParts)
-	strange := firstOf(strange(o, openAIUsageFields), strange(in, openAIInputFields),
-		strange(in.child("cache_write_tokens_details"), openAIWriteFields), strange(out, openAIOutputFields))
+	strange := firstOf(strange(o, openAIUsageFields, host.Usage...), strange(in, openAIInputFields),
+		strange(in.child("cache_write_tokens_details"), openAIWriteFields),
+		strange(in.child("cache_creation_token_details"), messagesWriteFields), strange(out, openAIOutputFields))
 	u := r.Usage
 	if input != nil {
-		u = openAIInput(o, in, *input, asked)
+		u = openAIInput(o, in, *input, e.Call)
 		u.Searches, u.Output, u.AudioOut = r.Usage.Searches, r.Usage.Output, r.Usage.AudioOut
 	}
 	if output != nil {
@@ -64,6 +70,8 @@ func (n usageNames) Read(v Span, asked policy.Call, r *Reading) bool {
 		u.AudioOut = value(out.Count("audio_tokens", 0))
 		u.Output = all - u.AudioOut
 	}
+	searched(o, &u)
+	r.Hidden = r.Hidden || value(out.Count("reasoning_tokens", 0)) > 0
 	r.Unclear = ""
 	switch {
 	case err != nil:
@@ -74,22 +82,42 @@ func (n usageNames) Read(v Span, asked policy.Call, r *Reading) bool {
 		r.Unclear = "usage whose parts exceed their sum"
 	case value(total) > 0 && *total < value(input)+value(output):
 		r.Unclear = "usage whose total is less than its parts"
-	default:
-		r.Usage = u
-		r.Outputs = max(r.Outputs, u.Output+u.AudioOut)
-		if input != nil {
-			r.Input = input
-		}
+	case input != nil:
+		r.Input = input
 	}
+	r.Usage = u
+	r.tell(u.Output + u.AudioOut)
 	return input != nil && output != nil
+}
+
+// tell notes output that the provider told of. What is no number of tokens
+// makes the usage unclear, and says nothing of how much was made.
+func (r *Reading) tell(output int64) {
+	if output <= maxTokens {
+		r.Outputs = max(r.Outputs, output)
+	}
+}
+
+// maxTokens is more than any call uses.
+const maxTokens = 1 << 40
+
+// searched adds what Perplexity counts beside prompt and completion.
+func searched(o Object, u *policy.Usage) {
+	if o.Get("citation_tokens").isNull() && o.Get("num_search_queries").isNull() {
+		return
+	}
+	u.Input += value(o.Count("citation_tokens", 0))
+	u.Output += value(o.Count("reasoning_tokens", 0))
+	u.Searches = max(u.Searches, value(o.Count("num_search_queries", 0)))
 }
 
 // openAIInput splits the input. Audio is billed as audio also where it was
 // read from a cache, and how many of the cached tokens are audio is not told:
-// they are taken to be audio first, which no bill exceeds.
+// they are taken to be audio first, which no bill exceeds. LiteLLM has the
+// names of Anthropic beside OpenAI's, and its own for what was written.
 func openAIInput(o, in Object, input int64, asked policy.Call) policy.Usage {
 	cached := in.Count("cached_tokens", 0)
-	for _, name := range []string{"prompt_cache_hit_tokens", "cached_tokens"} {
+	for _, name := range []string{"prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens"} {
 		if cached == nil {
 			cached = o.Count(name, 0)
 		}
@@ -97,9 +125,10 @@ func openAIInput(o, in Object, input int64, asked policy.Call) policy.Usage {
 	var u policy.Usage
 	u.AudioIn = value(in.Count("audio_tokens", 0))
 	u.CacheRead = max(0, value(cached)-u.AudioIn)
-	written := value(in.Count("cache_write_tokens", 0))
-	split := in.child("cache_write_tokens_details")
-	u.CacheWrite5m, u.CacheWrite1h = value(split.Count("ttl_30m_tokens", 0)), value(split.Count("ttl_12h_tokens", 0))
+	written := max(value(in.Count("cache_write_tokens", 0)), value(in.Count("cache_creation_tokens", 0)), value(o.Count("cache_creation_input_tokens", 0)))
+	split, theirs := in.child("cache_write_tokens_details"), in.child("cache_creation_token_details")
+	u.CacheWrite5m = value(split.Count("ttl_30m_tokens", 0)) + value(theirs.Count("ephemeral_5m_input_tokens", 0))
+	u.CacheWrite1h = value(split.Count("ttl_12h_tokens", 0)) + value(theirs.Count("ephemeral_1h_input_tokens", 0))
 	// What is not split has the lifetime that was asked for.
 	if rest := written - u.CacheWrite5m - u.CacheWrite1h; asked.CacheWrite1h {
 		u.CacheWrite1h += max(0, rest)
@@ -107,14 +136,17 @@ func openAIInput(o, in Object, input int64, asked policy.Call) policy.Usage {
 		u.CacheWrite5m += max(0, rest)
 	}
 	u.Input = input - u.CacheRead - u.CacheWrite5m - u.CacheWrite1h - u.AudioIn
+	if anthropic := value(o.Count("cache_read_input_tokens", 0)) + value(o.Count("cache_creation_input_tokens", 0)); u.Input < 0 && anthropic > 0 {
+		u.Input = input - u.AudioIn // counted as Anthropic does, without what is cached
+	}
 	return u
 }
 
 // strange is the first member of a usage object that is neither known nor
 // empty. It may be a price that aex does not know: unknown is not zero.
-func strange(o Object, known map[string]bool) string {
+func strange(o Object, known map[string]bool, more ...string) string {
 	for _, m := range o.members {
-		if !known[m.name] && !empty(m.value) {
+		if !known[m.name] && !empty(m.value) && !slices.Contains(more, m.name) {
 			return m.name
 		}
 	}

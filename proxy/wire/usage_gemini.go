@@ -93,6 +93,9 @@ func (u *geminiUsage) counted(r *Reading) bool {
 func (u *geminiUsage) tell(asked policy.Call, r *Reading) {
 	input := value(u.prompt) + value(u.tools)
 	output := value(u.candidates) + value(u.thoughts)
+	if whole := value(u.total) - input; whole >= value(u.candidates) && whole < output && value(u.thoughts) <= value(u.candidates) {
+		output = whole // some count the thoughts among the candidates
+	}
 	audio := u.in["AUDIO"]
 	use := policy.Usage{
 		CacheRead: value(u.cached) - u.cachedIn["AUDIO"],
@@ -127,7 +130,7 @@ func (u *geminiUsage) tell(asked policy.Call, r *Reading) {
 		r.Input = &input
 	}
 	r.Hidden = r.Hidden || value(u.thoughts) > 0
-	r.Outputs = max(r.Outputs, output)
+	r.tell(output)
 	// The answer does not tell that priority was served on every host.
 	r.Tier = firstOf(u.tier, r.Tier)
 	if r.Tier == "" && asked.Tier == "priority" {

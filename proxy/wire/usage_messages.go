@@ -14,7 +14,7 @@ import (
 var (
 	messagesUsageFields = fieldSet(`input_tokens output_tokens output_tokens_details cache_creation
 		cache_creation_input_tokens cache_read_input_tokens server_tool_use service_tier speed inference_geo
-		iterations fallback_credit type model`)  // the last two name an iteration
+		iterations fallback_credit type model cost cost_details is_byok server_tool_use_details`)  // the last two name an iteration
 	messagesWriteFields = fieldSet(`ephemeral_5m_input_tokens ephemeral_1h_input_tokens`)
 	messagesToolFields  = fieldSet(`web_search_requests web_fetch_requests`) // a fetch costs its tokens only
 )
@@ -25,15 +25,20 @@ var (
 type messagesUsage struct {
 	input, read1, write, write5m, write1h *int64
 	output, searches                      *int64
+	cost                                  *int64 // the host's own bill
+	thought                               bool   // output_tokens_details tells of thinking
 	tier, geo                             string
 	turns                                 Span // iterations as last told
 	fault                                 string
 }
 
 // read merges one usage object.
-func (u *messagesUsage) Read(o Object) {
+func (u *messagesUsage) Read(o Object, host *policy.Host) {
 	var err error
 	o = o.Span.Object(&err)
+	if own := ownCost(o, host); own != nil {
+		u.cost = own
+	}
 	greatest(&u.input, o.Count("input_tokens", 0))
 	greatest(&u.read1, o.Count("cache_read_input_tokens", 0))
 	greatest(&u.write, o.Count("cache_creation_input_tokens", 0))
@@ -45,7 +50,8 @@ func (u *messagesUsage) Read(o Object) {
 	}
 	tools := o.child("server_tool_use")
 	greatest(&u.searches, tools.Count("web_search_requests", 0))
-	u.tier = firstOf(o.Get("service_tier").Text(), u.tier)
+	u.thought = u.thought || value(o.child("output_tokens_details").Count("thinking_tokens", 0)) > 0
+	u.tier = firstOf(tierOf(o), u.tier)
 	if o.Get("speed").Text() == "fast" {
 		u.tier = "fast"
 	}
@@ -53,7 +59,7 @@ func (u *messagesUsage) Read(o Object) {
 	if turns := o.Get("iterations"); turns.Kind() == '[' {
 		u.turns = turns.clone()
 	}
-	switch name := firstOf(strange(o, messagesUsageFields), strange(split, messagesWriteFields), strange(tools, messagesToolFields)); {
+	switch name := firstOf(strange(o, messagesUsageFields, host.Usage...), strange(split, messagesWriteFields), strange(tools, messagesToolFields)); {
 	case err != nil:
 		u.fault = fmt.Sprintf("usage: %v", err)
 	case name != "":
@@ -69,7 +75,8 @@ func greatest(kept **int64, n *int64) {
 }
 
 // tell writes down what is known so far.
-func (u *messagesUsage) tell(asked policy.Call, r *Reading) {
+func (u *messagesUsage) tell(e Edit, r *Reading) {
+	asked := e.Call
 	r.Usage = policy.Usage{
 		Input: value(u.input), CacheRead: value(u.read1), CacheWrite5m: value(u.write5m), CacheWrite1h: value(u.write1h),
 		Output: value(u.output), Searches: value(u.searches),
@@ -84,8 +91,9 @@ func (u *messagesUsage) tell(asked policy.Call, r *Reading) {
 	case rest > 0:
 		r.Usage.CacheWrite5m += rest
 	}
-	u.addTurns(asked, r)
-	r.Outputs = max(r.Outputs, r.Usage.Output)
+	u.addTurns(e, r)
+	r.Cost, r.Hidden = u.cost, r.Hidden || u.thought
+	r.tell(r.Usage.Output)
 	if r.Input = nil; u.input != nil && r.Unclear == "" {
 		all := r.Usage.Input + r.Usage.CacheRead + r.Usage.CacheWrite5m + r.Usage.CacheWrite1h
 		r.Input = &all
@@ -95,7 +103,7 @@ func (u *messagesUsage) tell(asked policy.Call, r *Reading) {
 // addTurns reads the turns that a message took. Those of the model itself are
 // in the totals; a compaction is not, and has to be added. A turn of another
 // model (an advisor, a fallback) has another price.
-func (u *messagesUsage) addTurns(asked policy.Call, r *Reading) {
+func (u *messagesUsage) addTurns(e Edit, r *Reading) {
 	u.turns.elements(func(s Span) {
 		t := s.Object(new(error))
 		kind, model := t.Get("type").Text(), t.Get("model").Text()
@@ -105,8 +113,8 @@ func (u *messagesUsage) addTurns(asked policy.Call, r *Reading) {
 		}
 		var turn messagesUsage
 		var told Reading
-		turn.Read(t)
-		turn.tell(asked, &told)
+		turn.Read(t, e.Provider.Host())
+		turn.tell(e, &told)
 		r.Unclear = firstOf(told.Unclear, r.Unclear)
 		if kind == "compaction" {
 			r.Usage.Input += told.Usage.Input

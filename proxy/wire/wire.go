@@ -109,9 +109,11 @@ type Edit struct {
 	Tier     string // the service tier to name, "" to leave the client's
 	Thinking int64  // the thinking budget to send, 0 to leave the client's
 	Uses     int64  // how often the provider may use its own tools, 0 to leave the client's
-	Masked   string // the name to show in answers in place of the provider's, "" for none
-	Provider policy.Provider
-	Call     policy.Call
+	// OpenAIModel: the model is one of OpenAI's own.
+	OpenAIModel bool
+	Masked      string // the name to show in answers in place of the provider's, "" for none
+	Provider    policy.Provider
+	Call        policy.Call
 }
 
 // Meter reads an answer as it passes. It never changes what it is given; what
@@ -138,7 +140,11 @@ type Reading struct {
 	Geo      string // region as served, where that has a price (inference_geo)
 	Finished bool   // the answer's own end was seen
 	Refused  bool   // an error in the provider's own shape, without usage
-	Failed   bool   // an error event within a stream
+	Failed   bool   // an error within an answer of status 200, or in its place
+	Own      bool   // that error has the shape of the host's own
+	Answer   string // the provider's name for the answer
+	By       string // who a router says that it was served by
+	Cost     *int64 // the provider's own bill, micro-US-dollars rounded up; nil: it tells none
 
 	Seen    int64    // bytes of output that passed: text, tool arguments, visible reasoning
 	Deltas  int64    // events that carried output

@@ -1,0 +1,196 @@
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"syscall"
+
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// cost is the table of endings: what a call that ended so costs, and how sure
+// that is. Unknown is not zero: what no rule makes cheaper costs the hold.
+func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
+	status := 0
+	if e.resp != nil {
+		status = e.resp.StatusCode
+	}
+	switch {
+	case e.row == "not_sent":
+		return ledger.Cancelled, 0
+	case c.reading.Known:
+		return c.told()
+	case e.row == "refused" && c.freeRefusal(status):
+		return ledger.Cancelled, 0
+	case e.row == "refused":
+		return ledger.Estimated, c.hold.Amount
+	case c.fruitless():
+		if c.reading.Input == nil {
+			return ledger.Cancelled, 0
+		}
+		return ledger.Estimated, min(c.estimate(c.reading.Outputs), c.hold.Amount)
+	}
+	output := c.broken(e).Output()
+	switch {
+	case c.reading.Unclear != "":
+		return ledger.Estimated, max(c.hold.Amount, c.clear())
+	case output < 0:
+		return ledger.Estimated, c.hold.Amount
+	case e.row == "over_cap": // what goes beyond the hold is an overrun
+		return ledger.Estimated, max(c.estimate(output), c.hold.Amount)
+	}
+	return ledger.Estimated, min(c.estimate(output), c.hold.Amount)
+}
+
+// told is the cost of an answer whose usage is known. The provider's own bill
+// is the least that is booked, and where its host is known to send one it has
+// the fees, too, and what aex cannot price. What is unclear costs the hold at
+// least, and not less than what of it is clear.
+func (c *call) told() (ledger.How, ledger.Micros) {
+	price, used, own := c.price(), c.reading.Usage, int64(0)
+	host := c.model.Provider.Host()
+	if c.reading.Cost != nil {
+		own = *c.reading.Cost
+	}
+	billed := c.reading.Cost != nil && host.OwnCost != ""
+	if billed {
+		price.PerRequest, used.Searches = nil, 0
+	} else if host.SearchFee && price.PerRequest != nil {
+		used.Searches = 0 // the fee of the call is for all of them
+	}
+	micros, err := policy.Cost(price, used, c.tier())
+	clear := policy.Clear(price, used, c.tier())
+	switch {
+	case err == nil && c.reading.Unclear == "":
+		return ledger.Settled, ledger.Micros(max(micros, own))
+	case billed:
+		return ledger.Settled, ledger.Micros(max(clear, own))
+	}
+	return ledger.Estimated, max(c.hold.Amount, ledger.Micros(max(clear, own)))
+}
+
+// clear is what of an answer's usage can be priced.
+func (c *call) clear() ledger.Micros {
+	return ledger.Micros(policy.Clear(c.price(), c.reading.Usage, c.tier()))
+}
+
+// tier is the service tier to bill: the one served, and where the answer names
+// none the dearer one that was asked for.
+func (c *call) tier() string {
+	switch asked := c.asked.Tier; {
+	case c.reading.Tier != "":
+	case asked == "priority", asked == "ultrafast":
+		return asked
+	}
+	return c.reading.Tier
+}
+
+// fruitless tells of an error of the host's own in place of an answer: it makes
+// no charge for what it did not give, but for input that it says it has read.
+func (c *call) fruitless() bool {
+	return c.reading.Failed && c.reading.Own && c.reading.Seen == 0 && len(c.reading.Tools) == 0
+}
+
+// freeRefusal tells whether a complete answer that carries no usage proves
+// that nothing was charged: the provider's own error, or a status by which
+// whoever sent it says that the request was never worked on.
+func (c *call) freeRefusal(status int) bool {
+	switch {
+	case status == http.StatusRequestTimeout, status == 499:
+		return false
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
+		return false // of something between: the provider may be at work, and charge
+	}
+	return c.reading.Refused || status < 500
+}
+
+// shown tells whether the answer should be a stream that shows all the output
+// that the provider makes.
+func (c *call) shown() bool {
+	return c.asked.Stream && !c.hides() && len(c.asked.Hosted) == 0
+}
+
+// hides tells whether the model may make output that does not pass: by what is
+// known of it and asked, or because an answer of it has shown that it does.
+func (c *call) hides() bool {
+	return c.model.Thinks.Hides(c.asked) || c.g.reasons.has(c.model)
+}
+
+// broken is what is known of an answer without its usage.
+func (c *call) broken(e ending) policy.Broken {
+	host := c.model.Provider.Host()
+	stops := host.StopsServing(c.reading.By)
+	lost := e.err != nil && !e.closed // the connection, not by aex
+	b := policy.Broken{
+		Call: c.asked, Model: c.model, Cap: c.sentCap(),
+		Shown: c.reading.Seen, Reported: c.reading.Outputs, Hidden: c.reading.Hidden || c.hides(), Took: c.g.o.Now().Sub(c.sent),
+		WentOn:  lost && (host.GoesOn || len(host.StopsFor) > 0 && !stops) || e.closed && host.Name != "" && !stops && !c.model.Provider.Local,
+		Stopped: c.asked.Stream && stops && (e.closed || lost && errors.Is(e.err, syscall.ECONNRESET) && c.direct()),
+	}
+	if !c.flows || !c.asked.Stream {
+		b.WentOn = true // of what has not begun to come nobody knows how far it is
+	}
+	if e.row == "over_cap" {
+		b.Cap = 0
+	}
+	return b
+}
+
+// sentCap is the output cap of each output that the provider was told, or has
+// by itself.
+func (c *call) sentCap() int64 {
+	switch {
+	case c.edit.Cap > 0:
+		return c.edit.Cap
+	case c.asked.OutputCap != nil && *c.asked.OutputCap > 0:
+		return *c.asked.OutputCap
+	}
+	return c.ceiling.Asked
+}
+
+// direct tells whether nothing stands between aex and the host that could reset
+// the connection and leave the host at work.
+func (c *call) direct() bool {
+	p := c.model.Provider
+	if p.Proxy != "" {
+		return false
+	}
+	u, err := url.Parse(p.BaseURL)
+	if err != nil {
+		return false
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	return proxy == nil && err == nil
+}
+
+// price is that of the model served, where it was served.
+func (c *call) price() policy.Price {
+	return c.g.registry.Load().Served(c.model, c.reading.Model).InGeo(cmp.Or(c.reading.Geo, c.asked.Geo))
+}
+
+// estimate is the cost of so much output, of all outputs together: with the
+// input as the provider reported it, else its bound.
+func (c *call) estimate(output int64) ledger.Micros {
+	if c.reading.Input == nil {
+		if micros, err := c.ceiling.Estimate(output, c.asked.Outputs); err == nil {
+			return ledger.Micros(micros)
+		}
+		return c.hold.Amount
+	}
+	u := c.reading.Usage
+	u.Output, u.AudioOut = output, 0
+	micros, err := policy.Cost(c.price(), u, c.tier())
+	if c.asked.AudioOut && err == nil {
+		var spoken int64
+		u.Output, u.AudioOut = 0, output
+		spoken, err = policy.Cost(c.price(), u, c.tier())
+		micros = max(micros, spoken)
+	}
+	if err != nil {
+		return c.hold.Amount
+	}
+	return ledger.Micros(micros)
+}

@@ -1,0 +1,34 @@
+package proxy
+
+import (
+	"sync"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// reasons are the models whose answers have shown output that does not pass,
+// though nothing that is known of them says so. From then on they count as such.
+type reasons struct {
+	mu     sync.RWMutex
+	models map[[2]string]bool // base URL and name as sent
+}
+
+// maxReasons bounds what is kept: names come from outside.
+const maxReasons = 1024
+
+func (k *reasons) has(m policy.Model) bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.models[[2]string{m.Provider.BaseURL, m.Sent}]
+}
+
+func (k *reasons) add(m policy.Model) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.models == nil {
+		k.models = map[[2]string]bool{}
+	}
+	if len(k.models) < maxReasons {
+		k.models[[2]string{m.Provider.BaseURL, m.Sent}] = true
+	}
+}

@@ -1,0 +1,35 @@
+package wire
+
+import (
+	"slices"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// ownError tells whether an object is an error in one of the shapes that the
+// host's own errors have: what something between made may hide a call that is
+// worked on, and charged.
+func ownError(o Object, host *policy.Host) bool {
+	has := func(shape string) bool { return slices.Contains(host.Errors, shape) }
+	switch e := o.Get("error"); e.Kind() {
+	case '{':
+		inner := e.Object(new(error))
+		return has(policy.ErrorObject) && (inner.Get("message").Kind() == '"' || inner.Get("type").Kind() == '"' || !inner.Get("code").isNull())
+	case '"':
+		return has(policy.ErrorText) || has(policy.ErrorObject) && host.Name == "" // some compatible servers
+	}
+	if named := o.Get("object").Text(); named == "error" || named == "Error" {
+		return has(policy.ErrorNamed)
+	}
+	// The Responses API's own event has its code and message beside its type.
+	if o.Get("type").Text() == "error" && o.Get("message").Kind() == '"' {
+		return has(policy.ErrorObject)
+	}
+	return !o.Get("detail").isNull() && has(policy.ErrorDetail)
+}
+
+// fails tells whether an event of a stream is an error, in any shape.
+func fails(o Object, name string) bool {
+	kind := o.Get("object").Text()
+	return name == "error" || o.Get("type").Text() == "error" || !empty(o.Get("error")) || kind == "error" || kind == "Error"
+}

@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"math/big"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// ownCost reads the provider's own bill in a usage object, in micro-US-dollars
+// rounded up; nil where there is none that can be relied on. A cost in
+// OpenRouter's shape is taken from hosts that nobody knows, too: routers pass it
+// on. What the user's own key paid at the vendor comes on top.
+func ownCost(o Object, host *policy.Host) *int64 {
+	var dollars *big.Rat
+	cost := o.Get("cost")
+	details := o.child("cost_details")
+	routed := host.OwnCost == policy.CostDollars || !o.Get("is_byok").isNull() || details.Kind() == '{'
+	switch {
+	case !o.Get("cost_in_usd_ticks").isNull():
+		if dollars = rational(o.Get("cost_in_usd_ticks")); dollars != nil {
+			dollars.Quo(dollars, big.NewRat(10_000_000_000, 1))
+		}
+	case cost.Kind() == '{':
+		dollars = rational(cost.Object(new(error)).Get("total_cost"))
+	case routed:
+		dollars = rational(cost)
+		if theirs := rational(details.Get("upstream_inference_cost")); dollars != nil && theirs != nil && o.Get("is_byok").Truth() {
+			dollars.Add(dollars, theirs)
+		}
+	}
+	if dollars == nil {
+		return nil
+	}
+	micros := dollars.Mul(dollars, big.NewRat(1_000_000, 1))
+	whole, rest := new(big.Int).QuoRem(micros.Num(), micros.Denom(), new(big.Int))
+	if rest.Sign() > 0 {
+		whole.Add(whole, big.NewInt(1))
+	}
+	if !whole.IsInt64() || whole.Int64() > maxOwn {
+		return nil
+	}
+	n := whole.Int64()
+	return &n
+}
+
+// maxOwn is the largest bill of one call that is believed: a million dollars.
+const maxOwn = 1_000_000_000_000
+
+// rational is a number that is not negative, exactly; nil for anything else.
+func rational(v Span) *big.Rat {
+	text := ""
+	switch k := v.Kind(); {
+	case k == '"':
+		text = v.Text()
+	case k >= '0' && k <= '9':
+		text = string(v.raw())
+	}
+	if text == "" || len(text) > 64 {
+		return nil
+	}
+	// SetString takes fractions and other bases too, and exponents without end.
+	for _, c := range text {
+		if (c < '0' || c > '9') && c != '.' && c != 'e' && c != 'E' && c != '-' && c != '+' {
+			return nil
+		}
+	}
+	var mantissa big.Float
+	if _, _, err := mantissa.Parse(text, 10); err != nil || mantissa.Sign() < 0 || mantissa.MantExp(nil) > 64 || mantissa.MantExp(nil) < -128 && mantissa.Sign() != 0 {
+		return nil
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return nil
+	}
+	return r
+}

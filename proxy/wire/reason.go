@@ -1,0 +1,89 @@
+package wire
+
+import "github.com/Auro-rium/aex/v3/policy"
+
+// How requests ask for reasoning, and turn it off.
+
+// openAIReason reads the fields of OpenAI's APIs and of those that took them
+// over: reasoning_effort and reasoning (OpenAI, OpenRouter), thinking (DeepSeek,
+// Z.ai, Moonshot), enable_thinking (Qwen), thinking_budget (Fireworks, Google).
+func openAIReason(body Object, c *policy.Call) {
+	effort(body.Get("reasoning_effort"), c)
+	reasoning := body.child("reasoning")
+	effort(reasoning.Get("effort"), c)
+	switch v := reasoning.Get("enabled"); v.Kind() {
+	case 't':
+		c.Reason = true
+	case 'f':
+		c.ReasonOff = policy.OffEnabled
+	}
+	if n := reasoning.Count("max_tokens", 0); n != nil {
+		budget(*n, c)
+	}
+	thinking(body, c)
+	switch v := body.Get("enable_thinking"); v.Kind() {
+	case 't':
+		c.Reason = true
+	case 'f':
+		c.ReasonOff = policy.OffEnabled
+	}
+	if n := body.Count("thinking_budget", 0); n != nil {
+		budget(*n, c)
+	}
+	if body.Get("include_reasoning").Truth() || !empty(body.Get("chat_template_kwargs")) {
+		c.Reason = true
+	}
+}
+
+// effort reads how hard the model is to think. What is not a known word asks
+// for something.
+func effort(v Span, c *policy.Call) {
+	switch v.Text() {
+	case "":
+		c.Reason = c.Reason || !v.isNull() && v.Kind() != '"'
+	case "none":
+		c.ReasonOff = policy.OffEffort
+	default:
+		c.Reason = true
+	}
+}
+
+// budget notes a thinking budget.
+func budget(n int64, c *policy.Call) {
+	if n > 0 {
+		c.Reason, c.ThinkingCap = true, max(c.ThinkingCap, n)
+	}
+}
+
+// thinking reads Anthropic's field, which others took over.
+func thinking(body Object, c *policy.Call) {
+	t := body.child("thinking")
+	switch t.Get("type").Text() {
+	case "disabled":
+		c.ReasonOff = policy.OffThinking
+	case "":
+		c.Reason = c.Reason || t.Kind() == '{' && len(t.members) > 0
+	default: // enabled, adaptive
+		c.Reason = true
+	}
+	if c.ReasonOff != policy.OffThinking {
+		budget(value(t.Count("budget_tokens", 0)), c)
+	}
+}
+
+// geminiReason reads thinkingConfig. A budget of -1 lets the model choose.
+func geminiReason(config Object, c *policy.Call) {
+	t := config.protoChild("thinking_config")
+	switch n := t.protoCount("thinking_budget", -1); {
+	case n == nil:
+	case *n == 0:
+		c.ReasonOff = policy.OffBudget
+	case *n < 0:
+		c.Reason = true
+	default:
+		budget(*n, c)
+	}
+	if t.proto("thinking_level").Text() != "" || t.proto("include_thoughts").Truth() && c.ReasonOff == "" {
+		c.Reason = true
+	}
+}
