@@ -22,11 +22,23 @@ func executable() (string, error) {
 	return self, nil
 }
 
-func becomeSubreaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+// becomeSubreaper asks that what is orphaned below this process comes to it. Every kernel since 3.4 does that; an
+// emulator of single programs (qemu-user) does not, and there it is as on macOS.
+func becomeSubreaper() error {
+	err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	if err == unix.EINVAL {
+		knowsChildless = false
+		return nil
+	}
+	return err
+}
 
 // childless tells a subreaper whether nothing at all descends from it: a process is given to it before the parent that
 // dies can be waited for, so that no children of any kind means no descendants.
 func childless() bool {
+	if !knowsChildless {
+		return false
+	}
 	err := unix.EINTR
 	for err == unix.EINTR {
 		err, _ = unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil).(syscall.Errno)
@@ -35,7 +47,7 @@ func childless() bool {
 }
 
 // knowsChildless: childless can be relied upon, here where what is orphaned comes to the monitor.
-const knowsChildless = true
+var knowsChildless = true
 
 // limitForks keeps a process, and what it has still forked, from forking. That does not bind root.
 func limitForks(pid int) (before unix.Rlimit, err error) {
