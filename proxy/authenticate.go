@@ -12,6 +12,14 @@ import (
 
 // token finds the caller's token where any SDK puts its key.
 func token(r *http.Request) string {
+	if t := headerToken(r); t != "" {
+		return t
+	}
+	return r.URL.Query().Get("key")
+}
+
+// headerToken is the token in a header.
+func headerToken(r *http.Request) string {
 	if kind, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "bearer") {
 		return strings.TrimSpace(value)
 	}
@@ -20,7 +28,7 @@ func token(r *http.Request) string {
 			return v
 		}
 	}
-	return r.URL.Query().Get("key")
+	return ""
 }
 
 // authenticate is the first step: the request is one that this gateway serves,

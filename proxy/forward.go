@@ -75,7 +75,7 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	c.sent = c.g.o.Now()
-	resp, err = transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	resp, err = roundTrip(transport, req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	return resp, connected.Load(), err
 }
 

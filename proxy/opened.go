@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 // simplest form could lead elsewhere than it reads.
 func (c *call) findOpened() bool {
 	p := c.r.URL.Path
-	if path.Clean(p) != p {
+	if path.Clean(p) != p || !plainPath(c.r.URL.EscapedPath()) {
 		return false
 	}
 	opened, ok := c.g.registry.Load().Route(c.r.Method, p)
@@ -33,6 +34,14 @@ func (c *call) findOpened() bool {
 	c.model.Price.PerRequest = &price
 	c.model.Price.Source, c.model.Price.Version = "models.yaml", "models.yaml routes"
 	return true
+}
+
+// plainPath tells whether a path means the same to every server: one behind
+// this may undo escapes a second time, take a backslash for a slash, or leave
+// out what follows a semicolon.
+func plainPath(escaped string) bool {
+	once, err := url.PathUnescape(escaped)
+	return err == nil && !strings.ContainsAny(once, `\%;`) && !strings.Contains(once, "//")
 }
 
 // serveOpened relays a call of an opened route, under a hold where it costs.
@@ -78,7 +87,7 @@ func (c *call) relayTo(ctx context.Context, at string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	resp, err := transport.RoundTrip(req)
+	resp, err := roundTrip(transport, req)
 	if err != nil {
 		return c.unreachable(err)
 	}

@@ -90,3 +90,16 @@ func (u *upstreams) close() {
 		t.CloseIdleConnections()
 	}
 }
+
+// roundTrip makes one request. A status that ends no request is no answer: a
+// switch to another protocol, which nobody asked for, would be a connection
+// that neither ends with the request nor can be metered, and a status below 100
+// cannot be passed on.
+func roundTrip(t *http.Transport, req *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTrip(req)
+	if err == nil && resp.StatusCode < http.StatusOK {
+		_ = resp.Body.Close() // the connection is of no further use
+		return nil, fmt.Errorf("the answer has the status %d, which ends no request", resp.StatusCode)
+	}
+	return resp, err
+}

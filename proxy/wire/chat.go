@@ -39,10 +39,10 @@ var chatFields = fieldSet(`audio frequency_penalty function_call functions logit
 func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire:    policy.Chat,
-		Model:   body.Get("model").Text(),
-		Stream:  body.Get("stream").Truth(),
+		Model:   body.word("model"),
+		Stream:  body.flag("stream"),
 		Outputs: 1,
-		Tier:    body.Get("service_tier").Text(),
+		Tier:    body.word("service_tier"),
 		Unknown: body.unknown(chatFields),
 	}
 	openAIReason(body, &c)
@@ -57,16 +57,16 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	if n := body.Count("n", 1); n != nil {
 		c.Outputs = *n
 	}
-	if body.Get("messages").Kind() != '[' {
-		body.fault("messages is not a list")
+	if body.Get("messages").isNull() {
+		body.fault("messages is missing")
 	}
-	body.each("messages", func(m Object) {
+	body.list("messages", func(m Object) {
 		c.Messages++
 		chatContent(m, &c)
 	})
 	openAITools(body, &c)
-	c.CacheWrite1h = body.child("prompt_cache_options").Get("ttl").Text() == "12h"
-	body.Get("modalities").elements(func(s Span) { c.AudioOut = c.AudioOut || s.Text() == "audio" })
+	c.CacheWrite1h = body.member("prompt_cache_options").word("ttl") == "12h"
+	body.words(body.Get("modalities"), "modalities", func(s string) { c.AudioOut = c.AudioOut || s == "audio" })
 	chatHosted(body, &c)
 	if p := body.Get("prediction"); !p.isNull() {
 		c.Prediction = int64(p.end - p.start)
@@ -76,18 +76,18 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 
 // chatContent counts the parts of one message that are not text.
 func chatContent(m Object, c *policy.Call) {
-	m.each("content", func(part Object) {
-		switch t := part.Get("type").Text(); t {
+	m.content("content", func(part Object) {
+		switch t := part.kind(); t {
 		case "image_url":
-			url := part.child("image_url")
-			c.Images = append(c.Images, imageOf(url.Get("url"), url.Get("detail").Text()))
+			url := part.member("image_url")
+			c.Images = append(c.Images, imageOf(url.Get("url"), url.word("detail")))
 		case "input_audio":
-			audio := part.child("input_audio")
-			c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.Get("format").Text()})
+			audio := part.member("input_audio")
+			c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.word("format")})
 		case "file":
-			file := part.child("file")
+			file := part.member("file")
 			c.Files = append(c.Files, fileOf(file.Get("file_data")))
-		case "text", "refusal", "thinking", "":
+		case "text", "refusal", "thinking":
 		default:
 			c.Files = append(c.Files, policy.Media{Type: t, Remote: true})
 		}
@@ -100,17 +100,17 @@ func chatContent(m Object, c *policy.Call) {
 
 // openAITools reads tools, functions and what asks for a call of them.
 func openAITools(body Object, c *policy.Call) {
-	body.each("tools", func(t Object) {
+	body.list("tools", func(t Object) {
 		c.Tools++
-		name := t.child("function").Get("name").Text()
-		if t.Get("type").Text() == "custom" {
-			name = t.child("custom").Get("name").Text()
+		name := t.member("function").word("name")
+		if t.word("type") == "custom" {
+			name = t.member("custom").word("name")
 		}
 		c.AddTool(name)
 	})
-	body.each("functions", func(f Object) {
+	body.list("functions", func(f Object) {
 		c.Tools++
-		c.AddTool(f.Get("name").Text())
+		c.AddTool(f.word("name"))
 	})
 	for _, name := range []string{"tool_choice", "function_call"} {
 		if v := body.Get(name); !v.isNull() && v.Text() != "none" && v.Text() != "auto" {

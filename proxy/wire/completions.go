@@ -33,8 +33,8 @@ var completionsFields = fieldSet(`best_of echo frequency_penalty logit_bias logp
 func readCompletions(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire:      policy.Completions,
-		Model:     body.Get("model").Text(),
-		Stream:    body.Get("stream").Truth(),
+		Model:     body.word("model"),
+		Stream:    body.flag("stream"),
 		OutputCap: body.Count("max_tokens", 0),
 		Outputs:   1,
 		Unknown:   body.unknown(completionsFields),

@@ -29,11 +29,11 @@ var embeddingsFields = fieldSet("dimensions encoding_format input model user")
 func readEmbeddings(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire:    policy.Embeddings,
-		Model:   body.Get("model").Text(),
+		Model:   body.word("model"),
 		Outputs: 1,
 		Unknown: body.unknown(embeddingsFields),
 	}
-	if body.Get("stream").Truth() {
+	if body.flag("stream") {
 		body.fault("embeddings are not streamed")
 	}
 	c.Messages = int(texts(body.Get("input"), &c))

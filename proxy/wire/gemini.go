@@ -102,14 +102,14 @@ var geminiFields = fieldSet(`cached_content contents generation_config generate_
 
 func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) {
 	model, action := geminiRest(rest)
-	config := body.protoChild("generation_config")
+	config := body.protoMember("generation_config")
 	c := policy.Call{
 		Wire:      policy.Gemini,
 		Model:     model,
 		Stream:    action == "streamGenerateContent",
 		OutputCap: config.protoCount("max_output_tokens", 0),
 		Outputs:   max(1, value(config.protoCount("candidate_count", 0))),
-		Tier:      strings.ToLower(body.proto("service_tier").Text()),
+		Tier:      strings.ToLower(body.asWord(body.proto("service_tier"), "service_tier")),
 	}
 	if c.Tier == "unspecified" {
 		c.Tier = ""
@@ -125,8 +125,8 @@ func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) 
 		c.ThinkingOpen = strings.HasPrefix(model, "gemini-2.5-") && !strings.Contains(model, "lite")
 	}
 	geminiReason(config, &c)
-	config.proto("response_modalities").elements(func(s Span) {
-		switch strings.ToUpper(s.Text()) {
+	config.words(config.proto("response_modalities"), "response_modalities", func(s string) {
+		switch strings.ToUpper(s) {
 		case "AUDIO":
 			c.AudioOut = true
 		case "IMAGE", "VIDEO": // at prices of their own
@@ -135,14 +135,9 @@ func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) 
 	})
 	if !body.proto("system_instruction").isNull() {
 		c.Messages++
-		geminiContent(body.protoChild("system_instruction"), &c)
+		geminiContent(body.protoMember("system_instruction"), &c)
 	}
-	// The API takes one content for a list of one.
-	if one := body.child("contents"); one.Kind() == '{' {
-		c.Messages++
-		geminiContent(one, &c)
-	}
-	body.each("contents", func(o Object) {
+	body.oneOrList("contents", func(o Object) {
 		c.Messages++
 		geminiContent(o, &c)
 	})
@@ -150,7 +145,7 @@ func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) 
 		c.Hidden = append(c.Hidden, "cached_content")
 	}
 	geminiTools(body, &c)
-	mode := body.protoChild("tool_config").protoChild("function_calling_config").Get("mode").Text()
+	mode := body.protoMember("tool_config").protoMember("function_calling_config").word("mode")
 	c.ToolChoice = strings.EqualFold(mode, "ANY")
 	return c, *body.err
 }
@@ -161,10 +156,7 @@ var geminiParts = fieldSet(`text thought thought_signature function_call executa
 	document_metadata spreadsheet_metadata audio_metadata media_processing`)
 
 func geminiContent(content Object, c *policy.Call) {
-	if one := content.child("parts"); one.Kind() == '{' {
-		geminiPart(one, c, 0)
-	}
-	content.each("parts", func(p Object) { geminiPart(p, c, 0) })
+	content.oneOrList("parts", func(p Object) { geminiPart(p, c, 0) })
 }
 
 // geminiPart reads a part; a function's response may hold some of its own.
@@ -173,11 +165,11 @@ func geminiPart(p Object, c *policy.Call, depth int) {
 		switch name := Snake(m.name); {
 		case geminiParts[name]:
 		case name == "inline_data":
-			geminiMedia(p.protoChild("inline_data"), false, c)
+			geminiMedia(p.protoMember("inline_data"), false, c)
 		case name == "file_data":
-			geminiMedia(p.protoChild("file_data"), true, c)
+			geminiMedia(p.protoMember("file_data"), true, c)
 		case name == "function_response" && depth == 0:
-			p.protoChild("function_response").each("parts", func(q Object) { geminiPart(q, c, 1) })
+			p.protoMember("function_response").oneOrList("parts", func(q Object) { geminiPart(q, c, 1) })
 		default:
 			c.Hidden = append(c.Hidden, plain.Clip(m.name, 40))
 		}
@@ -185,7 +177,10 @@ func geminiPart(p Object, c *policy.Call, depth int) {
 }
 
 func geminiMedia(blob Object, remote bool, c *policy.Call) {
-	kind := blob.proto("mime_type").Text()
+	kind := blob.asWord(blob.proto("mime_type"), "mime_type")
+	if kind == "" && !remote {
+		blob.fault("inline_data has no mime_type")
+	}
 	data := blob.Get("data")
 	remote = remote || data.Kind() != '"'
 	media := policy.Media{Type: plain.Clip(kind, 80), Remote: remote}
@@ -211,9 +206,9 @@ func geminiTools(body Object, c *policy.Call) {
 		for _, m := range t.members {
 			switch name := Snake(m.name); name {
 			case "function_declarations":
-				t.protoEach("function_declarations", func(f Object) {
+				t.asList(t.proto("function_declarations"), name, func(f Object) {
 					c.Tools++
-					c.AddTool(f.Get("name").Text())
+					c.AddTool(f.word("name"))
 				})
 			case "computer_use":
 				c.Tools++
@@ -228,10 +223,7 @@ func geminiTools(body Object, c *policy.Call) {
 			}
 		}
 	}
-	if one := body.child("tools"); one.Kind() == '{' {
-		read(one)
-	}
-	body.each("tools", read)
+	body.oneOrList("tools", read)
 }
 
 // editGemini changes the cap; the model stands in the path, but a count may repeat it.

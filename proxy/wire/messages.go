@@ -70,23 +70,23 @@ var messagesFields = fieldSet(`billing_policy cache_control compaction container
 func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire:      policy.Messages,
-		Model:     body.Get("model").Text(),
-		Stream:    body.Get("stream").Truth(),
+		Model:     body.word("model"),
+		Stream:    body.flag("stream"),
 		OutputCap: body.Count("max_tokens", 0),
 		Outputs:   1,
-		Tier:      body.Get("service_tier").Text(),
-		Geo:       body.Get("inference_geo").Text(),
-		Fast:      body.Get("speed").Text() == "fast",
+		Tier:      body.word("service_tier"),
+		Geo:       body.word("inference_geo"),
+		Fast:      body.word("speed") == "fast",
 		Unknown:   body.unknown(messagesFields),
 	}
-	if body.Get("messages").Kind() != '[' {
-		body.fault("messages is not a list")
+	if body.Get("messages").isNull() {
+		body.fault("messages is missing")
 	}
 	if !body.Get("system").isNull() {
 		c.Messages++
 		contentBlocks(body, "system", &c, 0)
 	}
-	body.each("messages", func(m Object) {
+	body.list("messages", func(m Object) {
 		c.Messages++
 		contentBlocks(m, "content", &c, 0)
 	})
@@ -94,8 +94,8 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	messagesTools(body, &c)
 	messagesHidden(body, &c)
 	thinking(body, &c)
-	effort(body.child("reasoning").Get("effort"), &c) // of routers
-	switch body.child("tool_choice").Get("type").Text() {
+	effort(body.member("reasoning").Get("effort"), &c) // of routers
+	switch body.member("tool_choice").word("type") {
 	case "any", "tool":
 		c.ToolChoice = true
 	}
@@ -113,9 +113,9 @@ func messagesHidden(body Object, c *policy.Call) {
 	if !empty(body.Get("fallbacks")) {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "fallbacks"})
 	}
-	body.child("context_management").each("edits", func(e Object) {
+	body.member("context_management").list("edits", func(e Object) {
 		// The other edits only take content away. Compacting reads it all once more.
-		if !strings.HasPrefix(e.Get("type").Text(), "clear_") {
+		if !strings.HasPrefix(e.word("type"), "clear_") {
 			c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
 		}
 	})
@@ -126,10 +126,10 @@ func messagesHidden(body Object, c *policy.Call) {
 
 // cacheControl notes a cache write that the request asks for.
 func cacheControl(o Object, name string, c *policy.Call) {
-	control := o.child(name)
+	control := o.member(name)
 	switch {
 	case control.Kind() != '{':
-	case control.Get("ttl").Text() == "1h":
+	case control.word("ttl") == "1h":
 		c.CacheWrite1h = true
 	default:
 		c.CacheWrite5m = true
@@ -150,27 +150,27 @@ func contentBlocks(o Object, name string, c *policy.Call, depth int) {
 		contentBlock(v, c, depth)
 		return
 	}
-	o.each(name, func(b Object) { contentBlock(b, c, depth) })
+	o.content(name, func(b Object) { contentBlock(b, c, depth) })
 }
 
 func contentBlock(b Object, c *policy.Call, depth int) {
 	cacheControl(b, "cache_control", c)
-	t := b.Get("type").Text()
+	t := b.kind()
 	switch t {
 	case "text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use", "compaction",
 		"fallback", "tool_reference", "tool_removal":
 	case "image":
-		source := b.child("source")
-		if source.Get("type").Text() == "base64" {
+		source := b.member("source")
+		if source.word("type") == "base64" {
 			c.Images = append(c.Images, storedImage(source.Get("data")))
 		} else {
 			c.Images = append(c.Images, policy.Image{Remote: true})
 		}
 	case "document":
-		source := b.child("source")
-		switch source.Get("type").Text() {
+		source := b.member("source")
+		switch source.word("type") {
 		case "base64", "text":
-			media := policy.Media{Bytes: base64Len(source.Get("data")), Type: source.Get("media_type").Text()}
+			media := policy.Media{Bytes: base64Len(source.Get("data")), Type: source.word("media_type")}
 			c.Files = append(c.Files, media)
 		case "content":
 			contentBlocks(source, "content", c, depth+1)
@@ -180,7 +180,7 @@ func contentBlock(b Object, c *policy.Call, depth int) {
 	case "container_upload":
 		c.Files = append(c.Files, policy.Media{Remote: true})
 	case "tool_addition":
-		addTool(b.child("tool").child("definition"), c)
+		addTool(b.member("tool").member("definition"), c)
 	case "search_result", "tool_result", "mcp_tool_result", "mcp_tool_listing", "web_search_result", "web_fetch_result":
 		contentBlocks(b, "content", c, depth+1)
 	default:
@@ -201,13 +201,13 @@ var clientTools = []string{"bash_", "text_editor_", "computer_", "memory_", "bro
 // messagesTools reads the tools.
 func messagesTools(body Object, c *policy.Call) {
 	servers := 0
-	body.each("mcp_servers", func(Object) {
+	body.list("mcp_servers", func(Object) {
 		servers++
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "mcp"})
 		c.AddTool("")
 	})
-	body.each("tools", func(t Object) {
-		if servers > 0 && t.Get("type").Text() == "mcp_toolset" {
+	body.list("tools", func(t Object) {
+		if servers > 0 && t.word("type") == "mcp_toolset" {
 			cacheControl(t, "cache_control", c)
 			return // counted with its server
 		}
@@ -217,9 +217,9 @@ func messagesTools(body Object, c *policy.Call) {
 
 func addTool(t Object, c *policy.Call) {
 	c.Tools++
-	c.AddTool(t.Get("name").Text())
+	c.AddTool(t.word("name"))
 	cacheControl(t, "cache_control", c)
-	kind := t.Get("type").Text()
+	kind := t.word("type")
 	if kind == "" || kind == "custom" {
 		return
 	}

@@ -104,3 +104,21 @@ func Snake(name string) string {
 	}
 	return b.String()
 }
+
+// protoMember is member for either form.
+func (o Object) protoMember(snake string) Object {
+	v := o.proto(snake)
+	if !v.isNull() && v.Kind() != '{' {
+		o.fault("%s is not an object", snake)
+	}
+	return v.Object(o.err)
+}
+
+// oneOrList is list for an API that takes one object for a list of one.
+func (o Object) oneOrList(name string, f func(Object)) {
+	if one := o.Get(name); one.Kind() == '{' {
+		f(one.Object(o.err))
+		return
+	}
+	o.list(name, f)
+}

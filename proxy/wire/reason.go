@@ -57,7 +57,7 @@ func budget(n int64, c *policy.Call) {
 
 // thinking reads Anthropic's field, which others took over.
 func thinking(body Object, c *policy.Call) {
-	t := body.child("thinking")
+	t := body.member("thinking")
 	switch t.Get("type").Text() {
 	case "disabled":
 		c.ReasonOff = policy.OffThinking
@@ -73,7 +73,7 @@ func thinking(body Object, c *policy.Call) {
 
 // geminiReason reads thinkingConfig. A budget of -1 lets the model choose.
 func geminiReason(config Object, c *policy.Call) {
-	t := config.protoChild("thinking_config")
+	t := config.protoMember("thinking_config")
 	switch n := t.protoCount("thinking_budget", -1); {
 	case n == nil:
 	case *n == 0:

@@ -57,12 +57,12 @@ var responsesFields = fieldSet(`access_programs background background_options cl
 func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire:       policy.Responses,
-		Model:      body.Get("model").Text(),
-		Stream:     body.Get("stream").Truth(),
+		Model:      body.word("model"),
+		Stream:     body.flag("stream"),
 		OutputCap:  body.Count("max_output_tokens", 0),
 		Outputs:    1,
-		Tier:       body.Get("service_tier").Text(),
-		Background: body.Get("background").Truth(),
+		Tier:       body.word("service_tier"),
+		Background: body.flag("background"),
 		Unknown:    body.unknown(responsesFields),
 	}
 	openAIReason(body, &c)
@@ -71,7 +71,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 	}
 	switch input := body.Get("input"); input.Kind() {
 	case '[':
-		body.each("input", func(item Object) { responsesItem(item, &c) })
+		body.list("input", func(item Object) { responsesItem(item, &c) })
 	case '"':
 		c.Messages++
 	case 0, 'n': // a prompt template may stand for it
@@ -81,7 +81,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 	responsesTools(body, &c)
 	choice := body.Get("tool_choice")
 	c.ToolChoice = !choice.isNull() && choice.Text() != "none" && choice.Text() != "auto"
-	c.CacheWrite1h = body.child("prompt_cache_options").Get("ttl").Text() == "12h"
+	c.CacheWrite1h = body.member("prompt_cache_options").word("ttl") == "12h"
 	for _, name := range []string{"previous_response_id", "conversation", "prompt", "background_options"} {
 		if !empty(body.Get(name)) {
 			c.Hidden = append(c.Hidden, name)
@@ -111,17 +111,17 @@ var responsesItems = fieldSet(`function_call custom_tool_call web_search_call fi
 // responsesItem reads one input item.
 func responsesItem(item Object, c *policy.Call) {
 	c.Messages++
-	t := item.Get("type").Text()
+	t := item.word("type")
 	if t == "" && !item.Get("role").isNull() {
 		t = "message"
 	}
 	switch t {
 	case "message":
-		item.each("content", func(p Object) { responsesPart(p, c) })
+		item.content("content", func(p Object) { responsesPart(p, c) })
 	case "function_call_output", "custom_tool_call_output":
-		item.each("output", func(p Object) { responsesPart(p, c) })
+		item.content("output", func(p Object) { responsesPart(p, c) })
 	case "computer_call_output":
-		responsesPart(item.child("output"), c)
+		responsesPart(item.member("output"), c)
 	case "additional_tools", "tool_search_output":
 		responsesTools(item, c)
 	case "reasoning", "compaction":
@@ -141,13 +141,13 @@ func responsesItem(item Object, c *policy.Call) {
 
 // responsesPart reads one part of a message or of a tool's output.
 func responsesPart(part Object, c *policy.Call) {
-	switch t := part.Get("type").Text(); t {
+	switch t := part.kind(); t {
 	case "input_text", "output_text", "text", "summary_text", "reasoning_text", "refusal":
 	case "input_image", "computer_screenshot":
-		c.Images = append(c.Images, imageOf(part.Get("image_url"), part.Get("detail").Text()))
+		c.Images = append(c.Images, imageOf(part.Get("image_url"), part.word("detail")))
 	case "input_audio":
-		audio := part.child("input_audio")
-		c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.Get("format").Text()})
+		audio := part.member("input_audio")
+		c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.word("format")})
 	case "input_file":
 		c.Files = append(c.Files, fileOf(part.Get("file_data")))
 	default:
@@ -159,12 +159,12 @@ func responsesPart(part Object, c *policy.Call) {
 // What the client runs itself (local shell, patches, a computer) costs like a
 // function; what the provider runs is hosted.
 func responsesTools(o Object, c *policy.Call) {
-	o.each("tools", func(t Object) {
+	o.list("tools", func(t Object) {
 		c.Tools++
-		kind := t.Get("type").Text()
+		kind := t.word("type")
 		switch kind {
 		case "function", "custom":
-			c.AddTool(t.Get("name").Text())
+			c.AddTool(t.word("name"))
 			return
 		case "namespace":
 			c.Tools--
@@ -176,11 +176,11 @@ func responsesTools(o Object, c *policy.Call) {
 		case "local_shell", "apply_patch", "computer", "computer_use_preview":
 			return
 		case "shell":
-			if env := t.child("environment"); env.Get("type").Text() == "local" {
+			if env := t.member("environment"); env.word("type") == "local" {
 				return
 			}
 		case "tool_search":
-			if t.Get("execution").Text() == "client" {
+			if t.word("execution") == "client" {
 				return
 			}
 		}
