@@ -199,12 +199,12 @@ func editResponses(body Object, e Edit) []Splice {
 			edits = append(edits, body.Set("max_output_tokens", strconv.FormatInt(max(e.Cap, 16), 10)))
 		}
 	}
-	return append(edits, editResponsesMore(body, e)...)
+	return append(edits, boundResponses(body, e)...)
 }
 
-// editResponsesMore lists the changes that bound the provider's own tools, and name
-// the tier.
-func editResponsesMore(body Object, e Edit) (edits []Splice) {
+// boundResponses lists the changes that bound the provider's own tools, and name
+// the service tier.
+func boundResponses(body Object, e Edit) (edits []Splice) {
 	if e.Uses > 0 {
 		edits = append(edits, boundCalls(body, e.Uses)...)
 	}

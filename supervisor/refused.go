@@ -1,0 +1,78 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
+)
+
+// maxChanged bounds what is kept of the changes in requests.
+const maxChanged = 32
+
+// fresh are the changes that are told for the first time in the run: each kind
+// once, whatever its figure.
+func (p *Report) fresh(changes []string) (first []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, change := range changes {
+		kind := strings.TrimRight(strings.TrimSuffix(change, " times"), "0123456789")
+		known := slices.ContainsFunc(p.Changed, func(c string) bool { return strings.HasPrefix(c, kind) })
+		if !known && len(p.Changed) < maxChanged {
+			p.Changed, first = append(p.Changed, change), append(first, change)
+		}
+	}
+	return first
+}
+
+// gaveUp tells whether the program failed by itself after its last call was
+// refused for money.
+func (p *Report) gaveUp(s process.Status) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.short != nil && !s.Lost && s.Signal == 0 && s.Code != 0
+}
+
+// refusedForMoney keeps what the last call could have cost, where money refused it.
+func (p *Report) refusedForMoney() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.short != nil {
+		p.Needed, p.Left = p.short.Needed, max(0, p.short.Budget-p.short.Spent-p.short.Overrun)
+	}
+	return p.short != nil
+}
+
+// nextCall says what stood in the way of the last call.
+func (p *Report) nextCall() string {
+	if !p.refusedForMoney() || p.Needed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the next call could cost %s, and %s is left", p.Needed, p.Left)
+}
+
+// refusals counts what was refused, for the end line.
+func (p *Report) refusals() string {
+	switch {
+	case p.Refused == 0:
+		return ""
+	case p.Needed == 0 || p.Outcome == "budget":
+		return fmt.Sprintf(", %d refused", p.Refused)
+	}
+	return fmt.Sprintf(", %d refused: the next call could cost %s", p.Refused, p.Needed)
+}
+
+// firstCall says what a run needs in which nothing could be called; "" for any
+// other.
+func (p *Report) firstCall() string {
+	if p.Calls > 0 || p.Needed == 0 || p.short == nil {
+		return ""
+	}
+	if p.short.Account == ledger.RunAccount {
+		return fmt.Sprintf("aex: hint: the first call needs %s at least: --budget %s", p.Needed, strings.TrimPrefix(p.Needed.String(), "$"))
+	}
+	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: aex topup %s %s", p.Needed, p.Left, p.short.Name,
+		strings.TrimPrefix((p.Needed-p.Left).String(), "$"))
+}
