@@ -156,6 +156,9 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 		return none, err
 	}
 	s.addPolicy(file)
+	if f.adapter != adapter.None && outer == nil {
+		a.addStored(f, s, args)
+	}
 	spec, err := a.runSpec(cmd, f, s, args, outer)
 	if err != nil {
 		return none, err

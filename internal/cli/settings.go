@@ -16,6 +16,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -154,6 +155,30 @@ func (s *settings) keysInFiles(r *policy.Registry) (names []string) {
 		}
 	}
 	return names
+}
+
+// addStored takes the keys that the logins of agents have stored for keys that
+// are nowhere else. Each is told of: nobody has given it to aex.
+func (a *app) addStored(f *runFlags, s *settings, args []string) {
+	for _, k := range adapter.Stored(a.environ, args) {
+		if s.keyed(k.Variable) {
+			continue
+		}
+		s.sources = append(s.sources, source{k.Agent + "'s own login", map[string]string{k.Variable: k.Value}})
+		if !f.quiet {
+			fmt.Fprintf(a.stderr, "aex: %s is the key that %s's own login has stored\n", k.Variable, k.Agent)
+		}
+	}
+}
+
+// keyed tells whether the provider of this variable has a key.
+func (s *settings) keyed(variable string) bool {
+	for _, p := range policy.BuiltinProviders() {
+		if slices.Contains(environ.KeyNames(p), variable) {
+			return s.key(p) != ""
+		}
+	}
+	return true // of no provider that aex knows
 }
 
 // registry loads prices and models. local is --local-prices, "" for its default.

@@ -65,7 +65,7 @@ func withoutVersion(spec string) string {
 // name, or by that of the script that an interpreter runs.
 func Running(argv []string) *Adapter {
 	for i, arg := range argv {
-		if i > 2 {
+		if i > 2 || i > 0 && !strings.Contains(arg, "/") && strings.HasSuffix(filepath.Base(argv[0]), "sh") {
 			break
 		}
 		if a := Named(strings.TrimPrefix(strings.TrimSuffix(filepath.Base(arg), ".js"), ".")); a != nil {
@@ -85,7 +85,7 @@ func Running(argv []string) *Adapter {
 
 // interpreter tells whether a program runs the script that it is given.
 func interpreter(name string) bool {
-	for _, known := range []string{"node", "python", "bun", "deno"} {
+	for _, known := range []string{"node", "python", "bun", "deno", "sh", "bash", "dash", "zsh"} {
 		if strings.HasPrefix(name, known) {
 			return true
 		}
