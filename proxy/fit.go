@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -163,8 +164,8 @@ func (c *call) plan() {
 	if c.model.Sent != c.asked.Model {
 		e.Model = c.model.Sent
 	}
-	if c.model.Aliased && c.asked.Model != "" {
-		e.Masked = c.asked.Model
+	if c.model.Aliased {
+		e.Masked = cmp.Or(c.asked.Model, c.model.Name) // the default model's, where the client names none
 	}
 	paid := c.ceiling.Asked
 	if c.hold.Limited {

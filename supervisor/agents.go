@@ -141,3 +141,10 @@ func (p *Report) Unmetered() string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// meter decides whether what the run did was metered: by the calls that it
+// made. A key that was passed on, a connection to a provider past aex, or no
+// call but local ones, and it was not.
+func (p *Report) meter() {
+	p.Metered = p.Metered && p.Bypassed == "" && p.Calls > p.Local
+}

@@ -251,6 +251,7 @@ func (r *session) closeInside(ctx context.Context) (err error) {
 	p.Spent, p.Overrun, p.Calls, p.Refused = s.Spent, s.Overrun, s.Calls, s.Refused
 	p.Clamped, p.LeastCap, p.Local, p.Exhausted = s.Clamped, s.LeastCap, s.Local, s.Exhausted
 	p.Doubt, p.Doubtful = s.Doubt, s.Doubtful
+	p.meter()
 	p.Started = s.Started
 	if s.Ended != nil {
 		p.Duration = s.Ended.Sub(s.Started).Seconds()

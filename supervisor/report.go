@@ -201,6 +201,7 @@ func (p *Report) fill(r *session, row ledger.Run, agent ledger.Account) {
 	p.Overrun = min(cost, max(row.Account.Overrun, agent.Overrun))
 	p.Spent = cost - p.Overrun
 	p.Calls, p.Refused = row.Calls, row.Refused
+	p.meter()
 	p.Duration = row.Ended.Sub(row.Started).Seconds()
 	p.Budget = row.Account.Budget
 	if left, limited := r.had.Left(); limited {
