@@ -17,7 +17,7 @@ import programs
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 OURS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "GROQ_", "AEX_", "CI", "COPILOT_", "CODEX_", "CLAUDE", "OPENCODE_")
-PATIENCE = 240
+PATIENCE = int(os.environ.get("COMPAT_PATIENCE", "240"))  # seconds for one run of a program
 ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\][^\a]*\a")
 
 
