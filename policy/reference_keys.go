@@ -26,6 +26,7 @@ func FileKeys() []Key {
 		{Path: "capabilities.function_calling", Takes: TakesSwitch, Example: "true", Text: "function calls, asked for or answered"},
 		{Path: "capabilities.vision", Takes: TakesSwitch, Example: "false", Text: "images, audio and files"},
 		{Path: "capabilities.strict", Takes: TakesSwitch, Example: "false", Text: "refuse whatever cannot be verified: unknown fields, the provider's own tools, assumed prices"},
+		{Path: "capabilities.hosted_tools", Takes: TakesWord, Words: []string{"auto", "refuse", "allow"}, Example: "auto", Text: "the provider's own tools: bounded so that they fit, refused, or allowed without a bound"},
 		{Path: "max_calls", Takes: TakesNumber, Example: "200", Text: "end the run after this many calls"},
 		{Path: "timeout", Takes: TakesDuration, Example: "30m", Text: "end the run after this long"},
 		{Path: "idle_timeout", Takes: TakesDuration, Example: "5m", Text: "end the run after this long without a call"},
