@@ -18,14 +18,13 @@ type offer struct {
 	ceilings []policy.Ceiling // by how often hosted tools are used, most first
 	uses     []int64          // so often; 0: as asked
 	taken    int              // which of them the hold is for
-	by       string           // what bounds the prompt: byBytes, byPaid, byCount
+	by       string           // what bounds the prompt: byBytes, byPaid
 }
 
 // What bounds a prompt.
 const (
 	byBytes = "bytes"
 	byPaid  = "paid"
-	byCount = "count"
 )
 
 // maxUses is how many bounds on uses are tried, one by one.
@@ -114,7 +113,7 @@ func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
 
 // steps are the ways to bound a call more tightly, in the order in which they
 // are tried. Each returns nil where it has nothing better.
-var steps = []func(*call, context.Context, *offer) *offer{(*call).byPaid, (*call).byTier, (*call).byCount}
+var steps = []func(*call, context.Context, *offer) *offer{(*call).byPaid, (*call).byTier}
 
 // tighter is the next better offer, and the step after the one that made it.
 func (c *call) tighter(ctx context.Context, o *offer, step int) (*offer, int) {

@@ -187,13 +187,6 @@ func (p *paidFor) brought(c *call) int64 {
 	return p.found[c.counter()]
 }
 
-// trusted tells whether the provider's counts for the model were right so far.
-func (p *paidFor) trusted(c *call) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return !p.wrong[c.counter()]
-}
-
 // purse is the caller's. The caller of this holds p.mu.
 func (p *paidFor) purse(c *call) *purse {
 	own := p.purses[c.buyer()]

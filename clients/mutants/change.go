@@ -152,7 +152,7 @@ func (c *changer) binary(e *ast.BinaryExpr) {
 		}
 		call = "mutantEqual"
 	default:
-		if b, ok := e.X.(ast.Expr); !ok || !number(c.p.info.Types[b].Type) || !number(right.Type) {
+		if !number(c.p.info.Types[e.X].Type) || !number(right.Type) {
 			return
 		}
 		call = "mutantCompare"

@@ -134,7 +134,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	var empty *pflag.ValueRequiredError
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		err, hint = unknownShort(cmd, unknown)
+		hint, err = unknownShort(cmd, unknown)
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
 		err = fmt.Errorf("unknown flag: --%s", name)
@@ -155,14 +155,14 @@ func flagError(cmd *cobra.Command, err error) error {
 
 // unknownShort words an unknown flag of one letter, and a negative number that
 // was taken for one.
-func unknownShort(cmd *cobra.Command, unknown *pflag.NotExistError) (err error, hint string) {
+func unknownShort(cmd *cobra.Command, unknown *pflag.NotExistError) (hint string, err error) {
 	given := unknown.GetSpecifiedShortnames()
 	hint = "see: " + cmd.CommandPath() + " --help"
 	if example := firstExample(cmd); example != "" {
 		hint = "for example: " + example
 	}
 	if given[0] >= '0' && given[0] <= '9' || given[0] == '.' {
-		return fmt.Errorf("-%s is negative: %s takes amounts and numbers of 0 or more", given, cmd.CommandPath()), hint
+		return hint, fmt.Errorf("-%s is negative: %s takes amounts and numbers of 0 or more", given, cmd.CommandPath())
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -174,7 +174,7 @@ func unknownShort(cmd *cobra.Command, unknown *pflag.NotExistError) (err error, 
 	if "-"+given != name {
 		name += " in -" + given
 	}
-	return fmt.Errorf("unknown flag %s; %s has %s", name, cmd.CommandPath(), strings.Join(known, ", ")), hint
+	return hint, fmt.Errorf("unknown flag %s; %s has %s", name, cmd.CommandPath(), strings.Join(known, ", "))
 }
 
 // hasFlag tells whether the command has the first flag of a text.

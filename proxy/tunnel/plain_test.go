@@ -13,7 +13,7 @@ func TestPlainHTTP(t *testing.T) {
 	w := newWorld(t, "example.com", "go.example")
 	w.names["example.com"], w.names["go.example"] = []string{"93.184.216.34"}, []string{"93.184.216.35"}
 	w.serve("93.184.216.34:80", http.HandlerFunc(hi), false)
-	w.serve("93.184.216.35:80", http.RedirectHandler("http://api.openai.com/v1", 307), false)
+	w.serve("93.184.216.35:80", http.RedirectHandler("http://api.openai.com/v1", http.StatusTemporaryRedirect), false)
 	proxy, _ := url.Parse(w.proxy.URL)
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
 	for address, want := range map[string]string{

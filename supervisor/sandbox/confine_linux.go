@@ -78,14 +78,9 @@ func confineNetwork(ports []uint16) error {
 	if abi < minABI {
 		return fmt.Errorf("confining the network: the kernel's Landlock has version %d, and %d is needed", abi, minABI)
 	}
-	net := landlock.AccessNetSet(landlocksys.AccessNetConnectTCP | landlocksys.AccessNetBindTCP)
-	parts := []any{net}
+	config := landlock.Config{HandledAccessNet: landlock.AccessNetSet(landlocksys.AccessNetConnectTCP | landlocksys.AccessNetBindTCP)}
 	if abi >= scopeABI {
-		parts = append(parts, landlock.ScopedSet(landlocksys.ScopeAbstractUnixSocket|landlocksys.ScopeSignal))
-	}
-	config, err := landlock.NewConfig(parts...)
-	if err != nil {
-		return fmt.Errorf("confining the network: %w", err)
+		config.Scoped = landlock.ScopedSet(landlocksys.ScopeAbstractUnixSocket | landlocksys.ScopeSignal)
 	}
 	var rules []landlock.Rule
 	for _, p := range ports {
