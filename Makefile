@@ -95,8 +95,8 @@ python: build ## the Python helper's own tests
 readme-v12: build ## every line of the v1.2 README, executed
 	./clients/readme-v12/run
 
-browser: ## the dashboard in a real Chromium (installs it), and promtool on the metrics
-	./clients/browser/run
+browser: ## the dashboard in a real Chromium (installs it), and promtool on the metrics; BROWSER has more for go test
+	./clients/browser/run $(if $(BROWSER),"$(firstword $(BROWSER))" "$(word 2,$(BROWSER))")
 
 screens: build ## vim, less, bash, Python and curses under tmux, with and without aex
 	AEX=bin/aex ./clients/screens/run
