@@ -139,7 +139,7 @@ def expectations(w):
         "aex audit": (None, r"All \d+ invariant checks passed", None),
         "aex metrics": (None, r"(?s)Top Models.*AGENT", None),
         "aex models reload": (None, r"reloaded", None),
-        "aex version": (None, r"^AEX \S+$", None),
+        "aex version": (None, r"(?m)^AEX \S+$", None),
         "GROQ_API_KEY=gsk_...": (None, None, None),  # shows the form of .env; step 2 wrote one
         "OPENAI_API_KEY=sk-...": (None, None, None),
     }
