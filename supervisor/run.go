@@ -233,6 +233,9 @@ func (r *session) unbookable(err error) {
 
 // noticed is told of every answered call.
 func (r *session) noticed(n proxy.Notice) {
+	if n.Owner != "" && n.Owner != r.row.ID {
+		n.Money = nil // a run inside this one was short, not this one
+	}
 	r.report.count(n)
 	for _, change := range r.report.fresh(n.Changed) {
 		r.say("a request was changed to fit: %s", change)

@@ -29,14 +29,14 @@ var openAtNetworkLevel = strings.Fields(`
 	go-socket-file go-socket-datagram go-socket-agent go-socket-docker go-socket-tmux go-socket-x11 go-socket-dbus py-passed-descriptor
 	go-home go-home-by-dots go-hidden go-env-file go-ledger-write go-owner-locks go-hard-link go-rename-home go-open-by-handle
 	go-proc-list go-netlink-diag go-shared-memory go-message-queue go-cgroup go-disk go-make-device go-capabilities go-core-pattern go-modprobe go-sysrq
-	go-mount go-netlink-route sh-home sh-home-list sh-ledger sh-hidden sh-env-file sh-ps sh-move sh-touch-home sh-topup sh-agent sh-ledger-read
+	go-mount go-netlink-route sh-home sh-home-list sh-ledger sh-hidden sh-env-file sh-ps sh-move sh-touch-home sh-ledger-read
 	sh-second-aex sh-core sh-forward-port sh-same-network sh-bind go-shared-memory`)
 
 // control is the way that is let out on purpose: without it nothing was tried.
 const control = "py-control"
 
 // surelyOpen are those of them that are open whoever runs aex.
-var surelyOpen = []string{"go-socket-file", "go-home", "go-env-file", "go-ledger-write", "sh-home", "sh-topup", "go-proc-list"}
+var surelyOpen = []string{"go-socket-file", "go-home", "go-env-file", "go-ledger-write", "sh-home", "go-proc-list"}
 
 // unconfined are ways that do get out where there is no sandbox: by them a suite
 // that could not fail would be seen.
@@ -45,7 +45,7 @@ var unconfined = strings.Fields(`
 	go-socket-tmux go-socket-x11 go-socket-dbus go-provider-direct go-tcp-raw-call go-tcp-high-bits go-inherited go-netlink-diag
 	go-signal-victim go-signal-aex go-pidfd go-proc-environ go-proc-list go-home go-home-by-dots go-hidden go-env-file go-ledger-write go-owner-locks
 	go-hard-link go-rename-home go-shared-memory go-setuid py-dns-udp py-dns-tcp py-tcp py-abstract py-bind-then-connect py-passed-descriptor
-	sh-tcp sh-tcp-name sh-udp sh-home sh-home-list sh-hidden sh-env-file sh-environ sh-ps sh-kill sh-kill-aex sh-touch-home sh-topup sh-agent sh-ledger-read
+	sh-tcp sh-tcp-name sh-udp sh-home sh-home-list sh-hidden sh-env-file sh-environ sh-ps sh-kill sh-kill-aex sh-touch-home sh-ledger-read
 	sh-setuid-helper sh-same-network`)
 
 // needFull skips where the full level cannot be had. In CI it has to be.

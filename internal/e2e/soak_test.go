@@ -234,8 +234,8 @@ func (s *soak) call(a *soakAgent, n int) {
 	switch {
 	case code != "" && code == a.troubled:
 	case bound && neighbour && code != "model_not_allowed",
-		bound && !neighbour && (stream || cap != "") && code != "policy_denied",
-		bound && !neighbour && !stream && cap == "" && code != "",
+		bound && !neighbour && stream && code != "policy_denied",
+		bound && !neighbour && !stream && code != "",
 		!slices.Contains(want, code):
 		s.report("%s got %d %q: %.200s", a.name, status, code, answer)
 	case code == "" && (status != http.StatusOK || !strings.Contains(answer, `"`+a.model+`"`)):
