@@ -3,8 +3,10 @@
 package process
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -129,7 +131,7 @@ func (m *monitor) start() (int, error) {
 	s := m.spawn
 	path, argv := string(s.Path), toStrings(s.Argv)
 	pid, err := m.fork(path, argv)
-	if err == syscall.ENOEXEC {
+	if err == syscall.ENOEXEC && textual(path) {
 		// A script without a first line is run by the shell, as execvp(3) has it.
 		pid, err = m.fork(standardShell, append([]string{standardShell, path}, argv[1:]...))
 	}
@@ -137,6 +139,19 @@ func (m *monitor) start() (int, error) {
 }
 
 const standardShell = "/bin/sh"
+
+// textual tells whether a file can be a script. A program for another machine
+// is none, and a shell that reads it as one does whatever its bytes happen to say.
+func textual(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 256)
+	n, err := f.Read(head)
+	return (err == nil || err == io.EOF) && bytes.IndexByte(head[:n], 0) < 0
+}
 
 func (m *monitor) fork(path string, argv []string) (int, error) {
 	s := m.spawn
