@@ -19,7 +19,7 @@ func TestPicture(t *testing.T) {
 			agents[i].name = "release-notes"
 		}
 	}
-	w := newWorld(t)
+	w := newWorld(t, usual)
 	b := newTab(t, w)
 	b.look(1280, false)
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
