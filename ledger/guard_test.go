@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func together(t *testing.T, l *Ledger, calls ...func()) {
 		wg.Go(call)
 	}
 	for len(l.write.queue) < len(calls) {
-		time.Sleep(time.Millisecond) // nothing tells that a caller has queued
+		runtime.Gosched() // nothing tells that a caller has queued
 	}
 	close(goOn)
 	wg.Wait()
