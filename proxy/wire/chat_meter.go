@@ -1,0 +1,189 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+)
+
+func meterChat(e Edit) Meter {
+	return &chatMeter{Edit: e, object: "chat.completion.chunk", rest: `"delta":{}`, output: func(c Object, r *Reading) {
+		chatOutput(c.child("message"), r)
+		chatOutput(c.child("delta"), r)
+	}}
+}
+
+// chatMeter reads chat completions, and legacy completions, which differ in
+// what a choice is. The chunk that carries usage because aex asked for it does
+// not reach the client, nor does the "usage":null that the request brings into
+// all the others.
+type chatMeter struct {
+	Edit
+	object  string                          // what the API calls a chunk
+	rest    string                          // what a choice that only ends has beside its end
+	output  func(choice Object, r *Reading) // counts what a choice shows
+	choices choices
+	id      string
+	counted bool // usage has been read
+}
+
+func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
+	doc, err := Parse(body)
+	if err != nil {
+		return nil
+	}
+	o := doc.Object(new(error))
+	usage := o.Get("usage")
+	if status >= 400 {
+		if usage.isNull() {
+			r.Refused = ownError(o, m.Provider.Host())
+			return nil
+		}
+	}
+	m.common(o, r)
+	m.failed(o, "", r)
+	r.Finished = true
+	r.Known = chatUsage.Read(usage, m.Edit, r)
+	o.each("choices", func(c Object) { m.output(c, r) })
+	return mask(o, "model", m.Masked)
+}
+
+func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
+	if e.Data == nil {
+		return false, nil
+	}
+	if bytes.Equal(bytes.TrimSpace(e.Data), []byte("[DONE]")) {
+		r.Finished, r.Known = true, m.counted
+		return false, nil
+	}
+	doc, err := Parse(e.Data)
+	if err != nil {
+		return false, nil
+	}
+	o := doc.Object(new(error))
+	m.failed(o, e.Name, r)
+	m.common(o, r)
+	count := 0
+	o.each("choices", func(c Object) {
+		count++
+		before := r.Seen
+		m.output(c, r)
+		if r.Seen > before {
+			r.Deltas++
+		}
+		index, _ := c.Get("index").integer()
+		m.choices.saw(index, !c.Get("finish_reason").isNull())
+	})
+	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
+	usage := o.Get("usage")
+	if usage.isNull() {
+		usage = o.child("x_groq").Get("usage") // where Groq puts it unasked
+	}
+	read := chatUsage.Read(usage, m.Edit, r)
+	m.counted = m.counted || read
+	// Some send it with every chunk, cumulative: it is the final word only at
+	// the end, or in the chunk of its own.
+	r.Known = m.counted && (r.Known || r.Finished || read && count == 0)
+	if m.Usage && usage.Kind() == '{' && count == 0 && !r.Failed {
+		return true, nil
+	}
+	edits = mask(o, "model", m.Masked)
+	if m.Usage && o.Get("usage").Kind() == 'n' {
+		edits = append(edits, o.drop("usage"))
+	}
+	return false, edits
+}
+
+// failed notes an error in the place of an answer, or of a chunk.
+func (m *chatMeter) failed(o Object, name string, r *Reading) {
+	if fails(o, name) {
+		r.Failed, r.Own = true, r.Own || ownError(o, m.Provider.Host())
+	}
+}
+
+// common reads what every answer and chunk carries.
+func (m *chatMeter) common(o Object, r *Reading) {
+	if s := o.Get("id").Text(); s != "" {
+		m.id = plain.Clip(s, 200)
+		r.Answer = m.id
+	}
+	r.By = firstOf(plain.Clip(o.Get("provider").Text(), 60), r.By)
+	if s := o.Get("model").Text(); s != "" {
+		r.Model = s
+	}
+	r.Tier = firstOf(tierOf(o), r.Tier)
+}
+
+// cut ends every choice that is open, then the stream, as a provider does that
+// reached its cap.
+func (m *chatMeter) Cut(r *Reading) []byte {
+	var b bytes.Buffer
+	for _, index := range m.choices.open() {
+		fmt.Fprintf(&b, `data: {"id":%s,"object":%q,"created":0,"model":%s,"choices":[{"index":%d,%s,"finish_reason":"length"}]}`+"\n\n",
+			Quote(m.id), m.object, Quote(shown(m.Masked, r.Model)), index, m.rest)
+	}
+	b.WriteString("data: [DONE]\n\n")
+	return b.Bytes()
+}
+
+// chatOutput counts what one message or delta shows.
+func chatOutput(o Object, r *Reading) {
+	for _, name := range []string{"content", "refusal", "reasoning_content", "reasoning"} {
+		r.Seen += int64(o.Get(name).textLen())
+	}
+	if o.Get("content").Kind() == '[' { // Mistral's parts, of which some are thinking
+		v := o.Get("content")
+		r.Seen += int64(v.end - v.start)
+	}
+	// Reasoning that passes may be a summary of what is billed.
+	if o.Get("reasoning_content").textLen() > 0 || o.Get("reasoning").textLen() > 0 || !empty(o.Get("reasoning_details")) {
+		r.Hidden = true
+	}
+	o.each("tool_calls", func(t Object) { toolOutput(t.child("function"), r) })
+	if f := o.Get("function_call"); f.Kind() == '{' {
+		toolOutput(f.Object(o.err), r)
+	}
+	if a := o.Get("audio"); a.Kind() == '{' {
+		r.Seen += int64(a.end - a.start)
+	}
+}
+
+func toolOutput(f Object, r *Reading) {
+	if name := f.Get("name").Text(); name != "" {
+		r.Tools = append(r.Tools, name)
+	}
+	r.Seen += int64(f.Get("name").textLen() + f.Get("arguments").textLen())
+}
+
+// mask shows the name the client knows in place of the provider's.
+func mask(o Object, field, name string) []Splice {
+	if name == "" || o.Get(field).Kind() != '"' {
+		return nil
+	}
+	return []Splice{o.Set(field, Quote(name))}
+}
+
+// shown is the model's name as the client is to see it.
+func shown(masked, served string) string {
+	if masked != "" {
+		return masked
+	}
+	return served
+}
+
+func value(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+func fieldSet(names string) map[string]bool {
+	set := map[string]bool{}
+	for _, n := range strings.Fields(names) {
+		set[n] = true
+	}
+	return set
+}

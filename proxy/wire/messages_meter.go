@@ -1,0 +1,144 @@
+package wire
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+)
+
+func meterMessages(e Edit) Meter { return &messagesMeter{Edit: e, open: -1} }
+
+// messagesMeter reads messages. Usage comes in two halves, message_start and
+// message_delta, which is cumulative; it is whole when the second half came.
+type messagesMeter struct {
+	Edit
+	usage   messagesUsage
+	counted bool  // the output has been counted to the end
+	open    int64 // the content block being written; -1: none
+}
+
+func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
+	doc, err := Parse(body)
+	if err != nil {
+		return nil
+	}
+	o := doc.Object(new(error))
+	if status >= 400 {
+		if o.Get("usage").isNull() {
+			r.Refused = m.own(o)
+			return nil
+		}
+	}
+	m.failed(o, "", r)
+	m.named(o, r)
+	r.Finished = true
+	o.each("content", func(b Object) { m.block(b, r) })
+	m.usage.Read(o.child("usage"), m.Provider.Host())
+	cleared(o, r)
+	r.Known = m.usage.input != nil && m.usage.output != nil
+	m.usage.tell(m.Edit, r)
+	return mask(o, "model", m.Masked)
+}
+
+func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
+	if e.Data == nil {
+		return false, nil
+	}
+	doc, err := Parse(e.Data)
+	if err != nil {
+		return false, nil
+	}
+	o := doc.Object(new(error))
+	switch o.Get("type").Text() {
+	case "message_start":
+		message := o.child("message")
+		m.named(message, r)
+		m.usage.Read(message.child("usage"), m.Provider.Host())
+		m.usage.tell(m.Edit, r)
+		edits = mask(message, "model", m.Masked)
+	case "content_block_start":
+		m.open, _ = o.Get("index").integer()
+		m.block(o.child("content_block"), r)
+	case "content_block_delta":
+		m.delta(o.child("delta"), r)
+	case "content_block_stop":
+		m.open = -1
+	case "message_delta":
+		cleared(o, r)
+		usage := o.child("usage")
+		m.usage.Read(usage, m.Provider.Host())
+		m.counted = m.counted || !usage.Get("output_tokens").isNull()
+		r.Finished = r.Finished || !o.child("delta").Get("stop_reason").isNull()
+		m.usage.tell(m.Edit, r)
+	case "message_stop":
+		r.Finished = true
+	default:
+		m.failed(o, e.Name, r)
+	}
+	r.Known = m.counted && m.usage.input != nil && r.Finished
+	return false, edits
+}
+
+// cleared notes that the provider took content of the request away.
+func cleared(o Object, r *Reading) {
+	r.Beyond = r.Beyond || !empty(o.child("context_management").Get("applied_edits"))
+}
+
+// failed notes an error in the place of an answer, or of an event.
+func (m *messagesMeter) failed(o Object, name string, r *Reading) {
+	if fails(o, name) {
+		r.Failed, r.Own = true, r.Own || m.own(o)
+	}
+}
+
+// own tells of an error of the API's own: it says that it is one.
+func (m *messagesMeter) own(o Object) bool {
+	return o.Get("type").Text() == "error" && ownError(o, m.Provider.Host())
+}
+
+// named reads who answers.
+func (m *messagesMeter) named(message Object, r *Reading) {
+	r.Model = message.Get("model").Text()
+	r.Answer = plain.Clip(message.Get("id").Text(), 200)
+	r.By = plain.Clip(message.Get("provider").Text(), 60)
+}
+
+// block counts what a content block shows. Thinking that passes may be a
+// summary of more, and redacted thinking does not pass at all.
+func (m *messagesMeter) block(b Object, r *Reading) {
+	switch b.Get("type").Text() {
+	case "thinking", "redacted_thinking", "compaction":
+		r.Hidden = true
+		r.Beyond = r.Beyond || b.Get("type").Text() == "compaction"
+	case "tool_use", "server_tool_use", "mcp_tool_use":
+		r.Beyond = r.Beyond || b.Get("type").Text() != "tool_use"
+		r.Tools = append(r.Tools, b.Get("name").Text())
+		if input := b.Get("input"); !empty(input) {
+			r.Seen += int64(input.end - input.start)
+		}
+	}
+	r.Seen += int64(b.Get("text").textLen() + b.Get("thinking").textLen() + b.Get("data").textLen())
+}
+
+func (m *messagesMeter) delta(d Object, r *Reading) {
+	before := r.Seen
+	for _, name := range []string{"text", "partial_json", "thinking", "content"} {
+		r.Seen += int64(d.Get(name).textLen())
+	}
+	if r.Seen > before {
+		r.Deltas++
+	}
+}
+
+// cut ends the block that is open and the message.
+func (m *messagesMeter) Cut(r *Reading) []byte {
+	var b strings.Builder
+	if m.open >= 0 {
+		b.WriteString("event: content_block_stop\ndata: " + `{"type":"content_block_stop","index":` + strconv.FormatInt(m.open, 10) + "}\n\n")
+	}
+	b.WriteString("event: message_delta\ndata: " +
+		`{"type":"message_delta","delta":{"stop_reason":"max_tokens","stop_sequence":null},"usage":{"output_tokens":` +
+		strconv.FormatInt(max(r.Outputs, r.Deltas), 10) + "}}\n\nevent: message_stop\ndata: " + `{"type":"message_stop"}` + "\n\n")
+	return []byte(b.String())
+}
