@@ -13,7 +13,6 @@ import (
 
 // AdminOptions are what the operator's side of a gateway works with.
 type AdminOptions struct {
-	Gateway *Gateway
 	Token   string // the operator's; required
 	Version string
 
@@ -27,7 +26,7 @@ type AdminOptions struct {
 	// Prometheus answers GET /metrics for those who ask for its text format.
 	// Nil: they get JSON too.
 	Prometheus http.Handler
-	// Pages answers below /dashboard and /api/. It authenticates by itself: a
+	// Pages answers below /dashboard. It authenticates by itself: a
 	// browser comes with a cookie from a one-time link. Nil: there are none.
 	Pages http.Handler
 }
@@ -35,7 +34,8 @@ type AdminOptions struct {
 // admin answers the operator's routes and passes the rest to the gateway.
 type admin struct {
 	AdminOptions
-	hash [32]byte // of the token
+	gateway *Gateway
+	hash    [32]byte // of the token
 }
 
 // Front puts the operator's routes before the gateway. Call it before Serve.
@@ -45,34 +45,33 @@ type admin struct {
 //	POST /admin/reload_config   the operator's token
 //	POST /admin/stop            the operator's token
 //	GET  /                      a browser is sent to /dashboard
-//	     /dashboard, /api/      Pages
+//	     /dashboard             Pages
 func (g *Gateway) Front(o AdminOptions) {
-	o.Gateway = g
-	g.server.Handler = &admin{AdminOptions: o, hash: sha256.Sum256([]byte(o.Token))}
+	g.server.Handler = &admin{AdminOptions: o, gateway: g, hash: sha256.Sum256([]byte(o.Token))}
 }
 
 func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
-	if path == "/" && a.Pages != nil && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && a.Gateway.hosts.Ours(r.Host) {
+	if path == "/" && a.Pages != nil && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") && a.gateway.hosts.Ours(r.Host) {
 		http.Redirect(w, r, "/dashboard", http.StatusSeeOther) // a browser; nothing else is at /
 		return
 	}
-	pages := a.Pages != nil && (path == "/dashboard" || strings.HasPrefix(path, "/dashboard/") || strings.HasPrefix(path, "/api/"))
+	pages := a.Pages != nil && (path == "/dashboard" || strings.HasPrefix(path, "/dashboard/"))
 	if !pages && path != "/health" && path != "/ready" && path != "/metrics" && !strings.HasPrefix(path, "/admin/") {
-		a.Gateway.ServeHTTP(w, r)
+		a.gateway.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if pages {
-		if !a.Gateway.hosts.Ours(r.Host) {
+		if !a.gateway.hosts.Ours(r.Host) {
 			detail(w, http.StatusForbidden, "requests for this host are refused; allow it with --allow-host")
 			return
 		}
 		a.Pages.ServeHTTP(w, r)
 		return
 	}
-	if err := a.Gateway.local(r); err != nil {
+	if err := a.gateway.local(r); err != nil {
 		detail(w, http.StatusForbidden, asRefusal(err).Message)
 		return
 	}
@@ -121,7 +120,7 @@ func (a *admin) operator(w http.ResponseWriter, r *http.Request) bool {
 
 // ready tells whether calls are let through: the ledger commits and is read.
 func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
-	g := a.Gateway
+	g := a.gateway
 	g.mu.Lock()
 	closing := g.closing
 	g.mu.Unlock()
