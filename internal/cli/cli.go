@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -75,6 +77,9 @@ type app struct {
 
 // Main runs the command of args, those after the program's name.
 func Main(args []string) Exit {
+	// Go's transport tells the standard logger of a provider that goes on
+	// talking, with the first bytes of what it says: answers are written nowhere.
+	log.SetOutput(io.Discard)
 	dir, _ := os.Getwd() // run tells when it needs one and there is none
 	a := &app{stdin: os.Stdin, stdout: &results{file: os.Stdout}, stderr: os.Stderr, environ: os.Environ(), dir: dir, now: time.Now}
 	if filepath.Base(os.Args[0]) == demoAgentName {
