@@ -29,6 +29,17 @@ type Usage struct {
 	Searches     int64 `json:"searches,omitempty"` // counted fees: web searches
 }
 
+// maxTokens is more than any call uses. What a provider reports beyond it is
+// kept as this: it is no figure to add others to.
+const maxTokens = 1 << 40
+
+// bound keeps every figure within 0 and maxTokens.
+func (u *Usage) bound() {
+	for _, n := range []*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.AudioIn, &u.AudioOut, &u.Searches} {
+		*n = min(max(*n, 0), maxTokens)
+	}
+}
+
 // Total is the number of tokens of all classes.
 func (u Usage) Total() int64 {
 	return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.Output + u.AudioIn + u.AudioOut
@@ -102,6 +113,7 @@ func settling(id HoldID, s Settlement, out *Outcome) (*op, error) {
 	if s.How != Settled && s.How != Estimated && s.How != Cancelled || s.Cost < 0 || s.Cost > maxAmount {
 		return nil, fmt.Errorf("%w: hold %s cannot end %q at %d micro-dollars", ErrInvalid, id, s.How, s.Cost)
 	}
+	s.Usage.bound()
 	return &op{do: func(g *group) (err error) {
 		*out, err = g.settle(key, s)
 		return err

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -87,7 +88,13 @@ var addTally = func() string {
 		if i > 0 {
 			q += ", "
 		}
-		q += c + " = " + c + " + excluded." + c
+		// Money and counts are exact. What providers report saturates far below
+		// where a sum of such rows would overflow, so that no report stops a ledger.
+		sum := c + " + excluded." + c
+		if slices.Contains([]string{"input", "cached", "output"}, c) {
+			sum = "min(" + sum + ", 1125899906842624)" // 2^50
+		}
+		q += c + " = " + sum
 	}
 	return q
 }()
