@@ -206,9 +206,11 @@ func judge(t *testing.T, got reports, open []string) {
 
 // spy listens outside for ways that got out.
 type spy struct {
-	mu     sync.Mutex
-	names  map[string]bool
-	served sync.WaitGroup
+	mu        sync.Mutex
+	names     map[string]bool
+	listeners []net.Listener
+	accepting sync.WaitGroup
+	served    sync.WaitGroup // Go only while accepting
 }
 
 func newSpy(t *testing.T) *spy {
@@ -225,7 +227,12 @@ func (w *spy) note(data []byte) {
 	}
 }
 
+// heard is what got out. Connections that wait to be accepted are heard, too.
 func (w *spy) heard() map[string]bool {
+	for _, l := range w.listeners {
+		_ = l.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(200 * time.Millisecond))
+	}
+	w.accepting.Wait()
 	w.served.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -235,7 +242,8 @@ func (w *spy) heard() map[string]bool {
 // accept notes what comes to a listener. An answer lets the other side go on.
 func (w *spy) accept(t *testing.T, l net.Listener) {
 	t.Cleanup(func() { l.Close() })
-	go func() {
+	w.listeners = append(w.listeners, l)
+	w.accepting.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -259,7 +267,7 @@ func (w *spy) accept(t *testing.T, l net.Listener) {
 				}
 			})
 		}
-	}()
+	})
 }
 
 func (w *spy) packets(t *testing.T, c net.PacketConn) {
