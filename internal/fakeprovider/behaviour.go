@@ -16,6 +16,7 @@ type Behaviour struct {
 	UTF8            bool       `json:"utf8,omitempty"`             // words of two, three and four byte characters
 	ReasoningTokens int64      `json:"reasoning_tokens,omitempty"` // before each output, billed as output, within its cap
 	ToolCalls       []ToolCall `json:"tool_calls,omitempty"`       // answered instead of text when the request declares tools
+	ToolRounds      int64      `json:"tool_rounds,omitempty"`      // how often in a row tools are called; 0: ToolCalls always, what a prompt orders once
 	Searches        int64      `json:"searches,omitempty"`         // web searches made by the provider
 	IgnoreCap       bool       `json:"ignore_cap,omitempty"`       // puts out more than the request allows
 	ServedModel     string     `json:"served_model,omitempty"`     // model named in the answer and billed

@@ -77,9 +77,13 @@ func (chat) read(x *exchange) (*call, *refusal) {
 		c.obfuscate = o.IncludeObfuscation == nil || *o.IncludeObfuscation
 	}
 	n := counter{perToken: x.p.opt.BytesPerToken, messages: int64(len(q.Messages))}
-	said := ""
+	c.loop.choice = q.ToolChoice
 	for _, m := range q.Messages {
-		said = n.chatMessage(m)
+		if said := n.chatMessage(m); m.Role == "tool" || m.Role == "function" {
+			c.loop.result(said)
+		} else {
+			c.loop.told(said)
+		}
 	}
 	n.raw(q.ResponseFormat)
 	for _, t := range q.Tools {
@@ -92,10 +96,6 @@ func (chat) read(x *exchange) (*call, *refusal) {
 	}
 	c.toolCount = int64(len(q.Tools) + len(q.Functions))
 	c.take(&n)
-	if len(c.tools) > 0 {
-		last := q.Messages[len(q.Messages)-1].Role
-		c.callTool = wanted(said, q.ToolChoice, last == "tool" || last == "function")
-	}
 	return c, nil
 }
 
@@ -181,25 +181,6 @@ func (c *call) take(n *counter) {
 	c.messages += n.messages
 	c.images += n.images
 	c.imageSum += n.imageSum
-}
-
-// wanted is the tool call that a request brings about: by its tool_choice, or
-// by an order in what the user said last. After a tool's result there is none.
-func wanted(said string, choice json.RawMessage, answered bool) *ToolCall {
-	if answered {
-		return nil
-	}
-	switch s, ok := text(choice); {
-	case ok && (s == "required" || s == "any"):
-		return &ToolCall{}
-	case ok && s == "none":
-		return nil
-	case !ok && len(choice) > 0:
-		if name := nameIn(choice); name != "" {
-			return &ToolCall{Name: name}
-		}
-	}
-	return promptedCall(said)
 }
 
 // nameIn is the name in the first of the objects that has one, at its top or

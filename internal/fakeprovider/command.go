@@ -25,6 +25,7 @@ func Command(ctx context.Context, args []string, stdout io.Writer) error {
 	f.Int64Var(&o.BytesPerToken, "bytes-per-token", 4, "bytes of a prompt that make a token")
 	bare := f.Bool("no-hidden", false, "add no hidden prompt tokens")
 	f.Int64Var(&o.Behaviour.OutputTokens, "output-tokens", defaultOutput, "tokens of an answer")
+	f.Int64Var(&o.Behaviour.ToolRounds, "tool-rounds", 0, "calls of a tool in a row that \"[[tool NAME ARGS]]\" in a prompt brings about (0: one)")
 	f.Int64Var(&o.Behaviour.ChunkTokens, "chunk-tokens", 1, "tokens of a streamed chunk")
 	f.DurationVar(&o.Behaviour.DelayHeaders, "delay", 0, "wait before an answer")
 	f.DurationVar(&o.Behaviour.DelayChunk, "delay-chunk", 0, "wait before a streamed chunk")

@@ -157,10 +157,13 @@ func (g gemini) read(x *exchange) (*call, *refusal) {
 			n.geminiContent(*system)
 		}
 	}
-	var said string
-	var answered bool
+	c.loop.choice = geminiChoice(&q)
 	for _, content := range q.Contents {
-		said, answered = n.geminiContent(content)
+		if said, answer := n.geminiContent(content); answer != "" {
+			c.loop.result(answer)
+		} else {
+			c.loop.told(said)
+		}
 	}
 	n.raw(q.Config.Schema)
 	for _, t := range q.Tools {
@@ -172,7 +175,6 @@ func (g gemini) read(x *exchange) (*call, *refusal) {
 		c.toolCount += int64(max(1, len(functions)))
 	}
 	c.take(&n)
-	c.callTool = wanted(said, geminiChoice(&q), answered)
 	return c, nil
 }
 
@@ -190,7 +192,9 @@ func geminiChoice(q *geminiRequest) json.RawMessage {
 	return nil
 }
 
-func (n *counter) geminiContent(content geminiContent) (said string, answered bool) {
+// geminiContent counts a content and returns what it says, and what a function
+// answered in it.
+func (n *counter) geminiContent(content geminiContent) (said, answer string) {
 	n.messages++
 	for _, part := range content.Parts {
 		n.text(part.Text)
@@ -200,9 +204,11 @@ func (n *counter) geminiContent(content geminiContent) (said string, answered bo
 			n.image(imageGemini)
 		}
 		said += part.Text
-		answered = len(part.Response) > 0
+		if len(part.Response) > 0 {
+			answer += texts(part.Response) + " "
+		}
 	}
-	return said, answered
+	return said, answer
 }
 
 // countGemini is POST :countTokens.

@@ -135,14 +135,16 @@ func (messages) read(x *exchange) (*call, *refusal) {
 		n.blocks(q.System)
 		n.messages++
 	}
-	var said string
-	var answered bool
+	c.loop.choice = messagesChoice(q.ToolChoice)
 	for _, m := range q.Messages {
-		said, answered = n.blocks(m.Content)
+		if said, answered := n.blocks(m.Content); answered {
+			c.loop.result(said)
+		} else {
+			c.loop.told(said)
+		}
 	}
 	c.offer(q.Tools, &n, "", "custom")
 	c.take(&n)
-	c.callTool = wanted(said, messagesChoice(q.ToolChoice), answered)
 	return c, nil
 }
 
@@ -158,8 +160,8 @@ func messagesChoice(m json.RawMessage) json.RawMessage {
 	return marshal(choice.Type)
 }
 
-// blocks counts a content and returns its text, and whether it ends with a
-// tool's result.
+// blocks counts a content and returns its text, and whether a tool's result is
+// in it.
 func (n *counter) blocks(m json.RawMessage) (said string, answered bool) {
 	if s, ok := text(m); ok {
 		n.text(s)
@@ -173,7 +175,8 @@ func (n *counter) blocks(m json.RawMessage) (said string, answered bool) {
 		n.text(b.Name)
 		n.raw(b.Input)
 		if len(b.Content) > 0 {
-			n.blocks(b.Content)
+			result, _ := n.blocks(b.Content)
+			said += result
 		}
 		switch {
 		case b.Type == "image":
@@ -184,7 +187,7 @@ func (n *counter) blocks(m json.RawMessage) (said string, answered bool) {
 			n.size(len(b.Source.Data) / 2) // a page's text is some part of its file
 		}
 		said += b.Text
-		answered = b.Type == "tool_result"
+		answered = answered || b.Type == "tool_result"
 	}
 	return said, answered
 }

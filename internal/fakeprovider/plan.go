@@ -1,9 +1,7 @@
 package fakeprovider
 
 import (
-	"encoding/json"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -20,7 +18,7 @@ type call struct {
 	messages  int64 // hidden tokens go by these
 	toolCount int64 // tools declared, of every kind
 	tools     []string
-	callTool  *ToolCall // the request itself brings a tool call about
+	loop      loop
 	tier      string
 	standard  bool // the request names the standard tier
 	images    int64
@@ -146,17 +144,22 @@ func (p *plan) countPrompt(x *exchange, c *call) {
 	p.usage.Input = rest
 }
 
-// toolCalls are those of the behaviour, else the one that the request brings
-// about.
+// toolCalls are those of the behaviour while it has rounds of them left, else
+// the one that the conversation brings about.
 func (x *exchange) toolCalls(c *call) []ToolCall {
 	if len(c.tools) == 0 {
 		return nil
 	}
-	calls := x.b.ToolCalls
-	if len(calls) == 0 && c.callTool != nil {
-		calls = []ToolCall{*c.callTool}
+	if calls := x.b.ToolCalls; len(calls) > 0 {
+		if x.b.ToolRounds > 0 && c.loop.rounds >= x.b.ToolRounds {
+			return nil
+		}
+		return calls
 	}
-	return calls
+	if next := c.loop.next(x.b.ToolRounds); next != nil {
+		return []ToolCall{*next}
+	}
+	return nil
 }
 
 func (x *exchange) makeOutput(c *call, index int64, calls []ToolCall) output {
@@ -267,22 +270,4 @@ func split(s string) []string {
 		s = s[n:]
 	}
 	return out
-}
-
-// promptedCall finds "[[tool NAME ARGS]]" in the last thing the user said, so
-// that an ordinary program can bring a tool call about.
-func promptedCall(said string) *ToolCall {
-	_, after, ok := strings.Cut(said, "[[tool ")
-	if !ok {
-		return nil
-	}
-	order, _, ok := strings.Cut(after, "]]")
-	if !ok {
-		return nil
-	}
-	name, args, _ := strings.Cut(order, " ")
-	if args = strings.TrimSpace(args); args != "" && !json.Valid([]byte(args)) {
-		return nil
-	}
-	return &ToolCall{Name: name, Args: args}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // responses is POST /v1/responses, after OpenAI's API reference.
@@ -40,6 +41,7 @@ type inputItem struct {
 type stored struct {
 	body   []byte
 	tokens int64 // of its prompt and output: the prompt of what continues it
+	loop   loop
 }
 
 func (responses) read(x *exchange) (*call, *refusal) {
@@ -57,10 +59,11 @@ func (responses) read(x *exchange) (*call, *refusal) {
 		c.obfuscate = *q.StreamOptions.IncludeObfuscation
 	}
 	n := counter{perToken: x.p.opt.BytesPerToken}
-	if no := q.check(x, &n); no != nil {
+	if no := q.check(x, &n, &c.loop); no != nil {
 		return c, no
 	}
-	said, last := n.input(q.Input)
+	c.loop.choice = q.ToolChoice
+	n.input(q.Input, &c.loop)
 	if q.Instructions != nil {
 		n.text(*q.Instructions)
 		n.messages++
@@ -68,11 +71,10 @@ func (responses) read(x *exchange) (*call, *refusal) {
 	n.raw(q.Text)
 	c.offer(q.Tools, &n, "function", "custom")
 	c.take(&n)
-	c.callTool = wanted(said, q.ToolChoice, last == "function_call_output")
 	return c, nil
 }
 
-func (q *responsesRequest) check(x *exchange, n *counter) *refusal {
+func (q *responsesRequest) check(x *exchange, n *counter, l *loop) *refusal {
 	var no refusal
 	switch {
 	case q.Model == "":
@@ -88,6 +90,8 @@ func (q *responsesRequest) check(x *exchange, n *counter) *refusal {
 		x.p.mu.Unlock()
 		if ok {
 			n.tokens += before.tokens
+			*l = before.loop
+			l.answered = false // the stored answer came after it
 			return nil
 		}
 		no = badRequest("previous_response_id", "Previous response with id '"+*q.Previous+"' not found.")
@@ -98,12 +102,13 @@ func (q *responsesRequest) check(x *exchange, n *counter) *refusal {
 	return &no
 }
 
-// input counts the input, and returns the last text and the last item's type.
-func (n *counter) input(m json.RawMessage) (said, last string) {
+// input counts the input.
+func (n *counter) input(m json.RawMessage, l *loop) {
 	if s, ok := text(m); ok {
 		n.text(s)
 		n.messages++
-		return s, "message"
+		l.told(s)
+		return
 	}
 	var items []inputItem
 	_ = json.Unmarshal(m, &items) // items of other shapes have no text
@@ -112,13 +117,14 @@ func (n *counter) input(m json.RawMessage) (said, last string) {
 		n.text(item.Name)
 		n.text(item.Arguments)
 		n.text(item.Encrypted)
-		if t := n.parts(item.Content); t != "" {
-			said = t
-		}
+		said := n.parts(item.Content)
 		n.parts(item.Output)
-		last = item.Type
+		if strings.HasSuffix(item.Type, "_call_output") {
+			l.result(texts(item.Output))
+		} else {
+			l.told(said)
+		}
 	}
-	return said, last
 }
 
 // parts counts a content that is a string or a list of parts.
@@ -254,7 +260,7 @@ func (x *exchange) store(o *object) {
 	if x.p.opt.Lean || !o.Store {
 		return
 	}
-	kept := stored{body: marshal(o), tokens: x.plan.prompt + x.plan.usage.Output}
+	kept := stored{body: marshal(o), tokens: x.plan.prompt + x.plan.usage.Output, loop: x.call.loop}
 	x.p.mu.Lock()
 	defer x.p.mu.Unlock()
 	x.p.stored[o.ID] = kept
