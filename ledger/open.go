@@ -57,6 +57,9 @@ func (l *Ledger) openForReading(ctx context.Context) error {
 	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
 		return l.noLedger()
 	}
+	if err := l.refusePythonTwo(ctx); err != nil {
+		return err
+	}
 	if l.read, err = openReaders(l.path); err != nil {
 		return l.explain(err)
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,11 @@ func (l *Ledger) refusePythonTwo(ctx context.Context) error {
 	if _, err := os.Stat((&Ledger{path: path}).ownersPath()); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	read, err := openReaders(path)
+	address := dsn(path, "ro", "query_only(1)")
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		address += "&immutable=1" // else SQLite makes a log and an index, to read what it has not changed
+	}
+	read, err := sql.Open("sqlite", address)
 	if err != nil {
 		return nil //nolint:nilerr // what cannot be read is told by opening it for writing
 	}

@@ -86,6 +86,35 @@ func TestLedgerOfPythonTwo(t *testing.T) {
 	}
 }
 
+// TestLedgerThatPythonTwoMade: the file that aex 2.0.0 of PyPI leaves after aex
+// agent create is as it was, and alone, whoever tries to open it.
+func TestLedgerThatPythonTwoMade(t *testing.T) {
+	dir := fixture(t, "python2.db.gz")
+	path := filepath.Join(dir, "aex.db")
+	was, err := os.ReadFile(path) //nolint:gosec // a file of this test
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, try := range []func() error{
+		func() error {
+			_, err := ledger.OpenReadOnly(t.Context(), ledger.Options{Path: path, Home: dir})
+			return err
+		},
+		func() error { return tryOpen(t, dir) },
+	} {
+		if err := try(); !errors.Is(err, ledger.ErrPythonTwo) {
+			t.Errorf("%v", err)
+		}
+		is, err := os.ReadFile(path) //nolint:gosec // a file of this test
+		if err != nil || string(is) != string(was) {
+			t.Errorf("it was changed (%v)", err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("%v beside it (%v)", entries, err)
+		}
+	}
+}
+
 // TestOlderSchemaIsBackedUp: what an older aex wrote is copied before it is
 // changed, and the copy is what there was.
 func TestOlderSchemaIsBackedUp(t *testing.T) {
