@@ -17,7 +17,7 @@ aex "${args[@]}" ${more[@]+"${more[@]}"} -- bash --noprofile --norc -eo pipefail
 code=$?
 
 field() { # of the report, which has one member a line
-  [ -f "$report" ] && sed -n "s/^  \"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$report"
+  [ -f "$report" ] && sed -n "s/^  \"$1\": \"\{0,1\}\(.*[^\",]\)\"\{0,1\},\{0,1\}\$/\1/p" "$report"
 }
 dollars() { awk -v micro="${1:-0}" 'BEGIN { printf "$%.4f", micro / 1000000 }'; }
 
@@ -29,12 +29,12 @@ dollars() { awk -v micro="${1:-0}" 'BEGIN { printf "$%.4f", micro / 1000000 }'; 
 } >>"$GITHUB_OUTPUT"
 [ "$code" -ne 0 ] || exit 0
 
-spent="$(dollars "$(field spent_micro)") spent in $(field calls) calls"
-refused=$(field refused)
-[ "${refused:-0}" = 0 ] || spent="$spent, $refused calls refused; the budget may be why: aex runs show tells"
+calls=$(field calls) refused=$(field refused) reason=$(field reason)
+spent="$(dollars "$(field spent_micro)") spent in ${calls:-0} $([ "${calls:-0}" = 1 ] && echo call || echo calls)"
+[ "${refused:-0}" = 0 ] || spent="$spent, $refused refused; aex runs show tells why"
 case $code in
-121) why="the budget is gone: $(dollars "$(field spent_micro)") of $(dollars "$(field budget_micro)") in $(field calls) calls; give it more with budget, or see the report for what it was spent on" ;;
-122) why="a guard of aex ended it ($(field outcome)); $spent" ;;
+121) why="${reason:-the budget is gone}, of $(dollars "$(field budget_micro)"); $spent; give it more with budget, or see the report for what it was spent on" ;;
+122) why="a guard of aex ended it (${reason:-$(field outcome)}); $spent" ;;
 124) why="it took longer than it may; $spent" ;;
 125) why="aex could not run it; its message is in the log of this step" ;;
 *) why="the command failed by itself with exit code $code; $spent" ;;

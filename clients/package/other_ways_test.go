@@ -35,7 +35,9 @@ func TestGoInstall(t *testing.T) {
 	must(t, err)
 	repository, err := filepath.Abs("../..")
 	must(t, err)
-	must(t, zip.CreateFromVCS(archive, module.Version{Path: "github.com/Auro-rium/aex/v3", Version: "v3.0.0"}, repository, "HEAD", ""))
+	clone := filepath.Join(t.TempDir(), "aex") // the work tree may be one of several of a repository
+	must(t, exec.Command("git", "clone", "-q", repository, clone).Run())
+	must(t, zip.CreateFromVCS(archive, module.Version{Path: "github.com/Auro-rium/aex/v3", Version: "v3.0.0"}, clone, "HEAD", ""))
 	must(t, archive.Close())
 	gomod, err := os.ReadFile("../../go.mod")
 	must(t, err)

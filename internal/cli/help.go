@@ -9,7 +9,8 @@ import (
 // exitCodes is the one table of them that people read.
 const exitCodes = `aex run ends with the program's own exit code, or by its signal, or with:
 
-  121  the budget is gone, also when the program then ended by itself
+  121  the budget is gone, or too small for the call that the program then
+       gave up on; also when it ended by itself
   122  the run was ended by a guard (--max-calls, a loop, a storm of refused
        calls, --require-metered) or by the operator
   124  --timeout or --idle-timeout
