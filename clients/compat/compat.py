@@ -90,7 +90,7 @@ def agents(cache, wanted):
             p.path = [os.path.join(venv, "bin")]
             p.version = run([os.path.join(venv, "bin", "python"), "-c", "import importlib.metadata as m; print(m.version('aider-chat'))"]).stdout.strip()
         else:
-            npm(folder, [package, "node"])
+            npm(folder, [package])
             p.path = [os.path.join(folder, "node_modules", ".bin")]
             p.version = package_version(folder, package)
         p.version = package + " " + p.version
@@ -100,21 +100,27 @@ def agents(cache, wanted):
 
 
 def npm(folder, packages):
+    """Installs what is missing, by a Node of its own: npm takes the newest
+    version that the Node it runs on can run."""
+    bin = os.path.join(folder, "node_modules", ".bin")
+    env = os.environ | {"PATH": bin + os.pathsep + os.environ.get("PATH", "")}
     missing = [q for q in packages if not os.path.isdir(os.path.join(folder, "node_modules", q))]
+    os.makedirs(folder, exist_ok=True)
+    install = lambda *what: run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *what], check=True, env=env)
+    if not os.path.exists(os.path.join(bin, "node")):
+        install("node")
     if not missing:
         return
-    os.makedirs(folder, exist_ok=True)
-    run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *missing], check=True)
+    install(*missing)
     # npm runs no install scripts of packages; what these need is done by name.
     for script in ("@anthropic-ai/claude-code/install.cjs", "opencode-ai/postinstall.mjs", "cline/postinstall.mjs"):
         path = os.path.join(folder, "node_modules", script)
         if os.path.exists(path) and any(script.startswith(q) for q in missing):
-            run(["node", path])
+            run(["node", path], env=env)
 
 
 def node(cache):
-    newer = os.path.join(cache, "agents", "node_modules", ".bin", "node")
-    return newer if os.path.exists(newer) else "node"
+    return os.path.join(cache, "node", "node_modules", ".bin", "node")
 
 
 def package_version(folder, package):
@@ -348,8 +354,9 @@ def main():
         return check(aex, p)
 
     with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("COMPAT_JOBS", "2"))) as pool:
-        found = [p for make in (python_programs, node_programs, agents) for p in make(cache, wanted)]
-        for r in pool.map(one, found):
+        # What is installed is driven while the next is being installed.
+        found = [pool.submit(one, p) for make in (python_programs, node_programs, agents) for p in make(cache, wanted)]
+        for r in (f.result() for f in found):
             known[r["name"]] = r
             bad = [what for what, ok in r["checks"].items() if not ok]
             print("%-24s %-46s %s" % (r["name"], r["version"], "ok" if not bad and r["checks"] else "FAIL " + ", ".join(bad)), flush=True)

@@ -190,6 +190,7 @@ func (f *Folder) Start(a *Adapter, argv []string, at int, env []string, to envir
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	argv, at = apart(argv, at)
 	s := l.start(f.path, a, argv, at, env)
 	if a.start != nil {
 		if err := a.start(s); err != nil {

@@ -53,6 +53,19 @@ func fetched(runner string, argv []string) int {
 	return at
 }
 
+// apart keeps what is put after the program from the runner that fetches it:
+// npx takes the word after an option that it does not know for that option's
+// value, and then the program's flags for its own.
+func apart(argv []string, at int) ([]string, int) {
+	own := argv[1:max(1, at-1)]
+	known := func(word string) bool { return slices.Contains([]string{"-y", "--yes", "-q", "--quiet"}, word) }
+	unknown := func(word string) bool { return !known(word) }
+	if filepath.Base(argv[0]) != "npx" || !slices.ContainsFunc(own, unknown) || own[len(own)-1] == "--" {
+		return argv, at
+	}
+	return slices.Insert(slices.Clone(argv), at-1, "--"), at + 1
+}
+
 // withoutVersion is a package's name: @scope/name@1.2 -> @scope/name.
 func withoutVersion(spec string) string {
 	if i := strings.LastIndexByte(spec, '@'); i > 0 {
