@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk compat python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check release pictures clean cc tools
+.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk compat python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check dist-short release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -129,9 +129,13 @@ dist: ## everything that a release consists of, in dist; the same commit gives t
 dist-check: dist ## install and use each package of dist without Go, build dist again elsewhere (installs rpm, ruby, qemu-user-static)
 	./clients/package/check
 
+dist-short: ## the archive and the wheel for Linux on x86-64, installed and used, also by CI systems; .ci/run has this much of dist-check
+	cd clients/package && $(GO) run . -source ../.. -out ../../artifacts/dist -version $(VERSION) -targets linux/amd64 -only archives,wheels
+	AEX_DIST=$(CURDIR)/artifacts/dist ./clients/package/check short
+
 release: ## dist from a clean tag, checked
 	@test -z "$$(git status --porcelain)" || { echo "release: the work tree has changes; commit them first"; exit 1; }
-	@test "$$(git describe --exact-match --tags HEAD 2>/dev/null)" = "v$(VERSION)" || { \
+	@git tag --points-at HEAD | grep -Fqx "v$(VERSION)" || { \
 	  echo "release: HEAD is not tagged v$(VERSION); see docs/operations.md, Releasing"; exit 1; }
 	$(MAKE) --no-print-directory dist-check
 	@echo "release: dist holds aex $(VERSION); what is left to do with it is in docs/operations.md, Releasing"

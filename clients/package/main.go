@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,9 @@ func main() {
 	flag.StringVar(&r.source, "source", "../..", "the work tree")
 	flag.StringVar(&r.out, "out", "../../dist", "where to put it all; what is there is removed")
 	flag.StringVar(&r.version, "version", "", "the version, without a v")
+	only := flag.String("only", "", "make no other packages than these `kinds`, for example archives,wheels")
 	flag.Parse()
-	if err := r.make(*targets); err != nil {
+	if err := r.make(*targets, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "package:", err)
 		os.Exit(1)
 	}
@@ -46,29 +48,45 @@ type target struct{ os, arch string }
 
 func (t target) String() string { return t.os + "_" + t.arch }
 
+// kind is one kind of what a release consists of.
+type kind struct {
+	name  string
+	basic bool // the others need it: it is always made
+	make  func() error
+}
+
 // make does one kind after the other; the sums come last, over all of it.
-func (r *release) make(targets string) error {
+// only names the kinds that are made beside the basic ones; empty is all.
+func (r *release) make(targets, only string) error {
+	kinds := []kind{
+		{"binaries", true, r.binaries},
+		{"papers", true, r.writePapers}, // man pages, completions, licence
+		{"archives", false, r.archives},
+		{"linux", false, r.linuxPackages}, // Debian, RPM, Alpine
+		{"wheels", false, r.wheels},
+		{"npm", false, r.npmPackages},
+		{"image", false, r.image},
+		{"formula", false, r.formula},
+		{"materials", false, r.materials}, // CycloneDX
+		{"sums", true, r.sums},
+	}
+	var wanted []string
+	for _, name := range strings.FieldsFunc(only, func(c rune) bool { return c == ',' }) {
+		if !slices.ContainsFunc(kinds, func(k kind) bool { return k.name == name }) {
+			return fmt.Errorf("-only: there is no kind of package called %q", name)
+		}
+		wanted = append(wanted, name)
+	}
 	if err := r.prepare(targets); err != nil {
 		return err
 	}
-	for _, step := range []struct {
-		name string
-		do   func() error
-	}{
-		{"binaries", r.binaries},
-		{"man pages and completions", r.writePapers},
-		{"archives", r.archives},
-		{"Debian, RPM and Alpine packages", r.linuxPackages},
-		{"Python wheels", r.wheels},
-		{"npm packages", r.npmPackages},
-		{"container image", r.image},
-		{"Homebrew formula", r.formula},
-		{"bills of materials", r.materials},
-		{"SHA-256 sums", r.sums},
-	} {
-		fmt.Println("package:", step.name)
-		if err := step.do(); err != nil {
-			return fmt.Errorf("%s: %w", step.name, err)
+	for _, k := range kinds {
+		if len(wanted) > 0 && !k.basic && !slices.Contains(wanted, k.name) {
+			continue
+		}
+		fmt.Println("package:", k.name)
+		if err := k.make(); err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
 		}
 	}
 	return nil

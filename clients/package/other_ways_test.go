@@ -28,7 +28,10 @@ PATH=/tmp/brew/bin:$PATH aex version
 // TestGoInstall: the module as the Go proxy would have it from the tag, by
 // README.md's line. It is the one way that needs Go.
 func TestGoInstall(t *testing.T) {
-	proxy, bin := t.TempDir(), t.TempDir()
+	proxy := t.TempDir()
+	bin, err := os.MkdirTemp("/var/tmp", "aex-go-install-") // a room has a /tmp of its own
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(bin) })
 	versions := filepath.Join(proxy, "github.com/!auro-rium/aex/v3/@v")
 	must(t, os.MkdirAll(versions, 0o755))
 	archive, err := os.Create(filepath.Join(versions, "v3.0.0.zip"))

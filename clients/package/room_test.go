@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -55,6 +57,9 @@ func room(t *testing.T, script string, env ...string) string {
 	return string(out)
 }
 
+// roomPath is where a room looks for commands.
+const roomPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // enterRoom is the other side: it makes the root and becomes the shell.
 func enterRoom() error {
 	base := os.Getenv("AEX_ROOM_BASE")
@@ -73,6 +78,13 @@ func enterRoom() error {
 	for _, dir := range []string{"dist", "repository", "home/reader", "tmp"} {
 		if err := os.MkdirAll(root+"/"+dir, 0o755); err != nil {
 			return err
+		}
+	}
+	for _, dir := range filepath.SplitList(roomPath) { // some machines have links to their Go there
+		for _, tool := range []string{"go", "gofmt"} {
+			if err := os.Remove(filepath.Join(root, dir, tool)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 	}
 	for _, m := range []struct {
@@ -119,7 +131,7 @@ func becomeShell() error {
 	}
 	go serveNPM(l)
 	cmd := exec.Command("/bin/sh", "-euc", "if command -v go >/dev/null; then echo there is a Go here; exit 98; fi\n"+os.Getenv("AEX_ROOM"))
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/home/reader", "LANG=C.UTF-8"}
+	cmd.Env = []string{"PATH=" + roomPath, "HOME=/home/reader", "LANG=C.UTF-8"}
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "PIP_") || strings.HasPrefix(name, "npm_") {
 			cmd.Env = append(cmd.Env, entry)
