@@ -8,14 +8,16 @@ import (
 // tally compares the hourly sums with the trail, and those of every run with
 // its account.
 func (a *audit) tally(ctx context.Context) (string, error) {
-	var billed Micros
+	var billed, doubt Micros
 	var denied int64
-	err := a.tx.QueryRowContext(ctx, `SELECT coalesce(sum(cost_micro), 0), coalesce(sum(CASE WHEN cause <> '' THEN calls END), 0) FROM tally`).Scan(&billed, &denied)
+	err := a.tx.QueryRowContext(ctx, `SELECT coalesce(sum(cost_micro), 0), coalesce(sum(in_doubt_micro), 0), coalesce(sum(CASE WHEN cause <> '' THEN calls END), 0) FROM tally`).Scan(&billed, &doubt, &denied)
 	switch {
 	case err != nil:
 		return "", err
 	case billed != a.replay.billed:
 		return fmt.Sprintf("the hourly sums say %d, the events %d", billed, a.replay.billed), nil
+	case doubt != a.replay.doubt:
+		return fmt.Sprintf("the hourly sums say that %d is in doubt, the events %d", doubt, a.replay.doubt), nil
 	case denied != a.replay.denied:
 		return fmt.Sprintf("the hourly sums say %d refusals, the events %d", denied, a.replay.denied), nil
 	}

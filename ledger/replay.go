@@ -17,6 +17,8 @@ type replayedEvent struct {
 	Cost     Micros      `json:"cost_micro"`
 	Accounts []int64     `json:"accounts"`
 	Hold     HoldID      `json:"hold"`
+	Held     Micros      `json:"held_micro"`
+	How      How         `json:"how"`
 	Cause    string      `json:"cause"`
 	Count    int64       `json:"count"`
 	Budgets  []budgetWas `json:"budgets"`
@@ -42,6 +44,7 @@ type replay struct {
 	calls   map[int64]int64 // that ended
 	budgets map[int64]budgetWas
 	billed  Micros // sum of all costs, of calls
+	doubt   Micros // of that, what is estimated
 	denied  int64
 }
 
@@ -63,10 +66,22 @@ func (s *replay) add(e replayedEvent) {
 	}
 	if len(e.Accounts) > 0 {
 		s.billed += e.Cost
+		s.doubt += e.doubt()
 	}
 	if e.Cause != "" {
 		s.denied += e.Count
 	}
+}
+
+// doubt is what the event adds to what is in doubt, or takes from it.
+func (e replayedEvent) doubt() Micros {
+	switch {
+	case e.How == Estimated, e.Action == "usage.recovered":
+		return e.Cost
+	case e.Action == "usage.late":
+		return -e.Held // what the call had been booked with
+	}
+	return 0
 }
 
 // folded is what a checkpoint keeps of the events it stands for.
@@ -76,6 +91,7 @@ type folded struct {
 	Costs   []folderCost `json:"costs"`
 	Budgets []budgetWas  `json:"budgets"`
 	Billed  Micros       `json:"billed_micro"`
+	Doubt   Micros       `json:"in_doubt_micro,omitempty"` // of that
 	Denied  int64        `json:"denied"`
 }
 
@@ -92,12 +108,12 @@ func (s *replay) startFrom(f *folded) {
 	for _, b := range f.Budgets {
 		s.budgets[b.Account] = b
 	}
-	s.billed, s.denied = f.Billed, f.Denied
+	s.billed, s.doubt, s.denied = f.Billed, f.Doubt, f.Denied
 }
 
 // fold is the reverse of startFrom.
 func (s *replay) fold(through mark) folded {
-	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Denied: s.denied}
+	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Doubt: s.doubt, Denied: s.denied}
 	for id, c := range s.costs {
 		f.Costs = append(f.Costs, folderCost{id, c, s.calls[id]})
 	}

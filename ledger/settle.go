@@ -61,6 +61,9 @@ type Settlement struct {
 	Changed     string // what else was changed in the request to bound it, for people
 	FirstToken  time.Duration
 	Latency     time.Duration
+	// Asks: the provider is asked for the real cost of what is estimated here. A
+	// second Settle of the hold then books the difference.
+	Asks bool
 }
 
 // Outcome tells what a settlement did.
@@ -68,7 +71,8 @@ type Outcome struct {
 	Cost    Micros
 	Overrun Micros // of Cost, what no budget could take
 	RunEnds bool   // an account of the run's path is overrun: the run was marked exhausted
-	Late    bool   // the hold had been recovered; only the difference was booked
+	Late    bool   // the hold had been booked before; only the difference was booked now
+	Was     Micros // Late: what it had been booked with
 }
 
 // Settle ends a hold by compare and swap, in the transaction of its event.
@@ -130,19 +134,22 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 	case h == nil || h.ended:
 		return Outcome{}, fmt.Errorf("hold %s: %w", key.id(), ErrHoldEnded)
 	}
-	cost, held := s.Cost, h.amount
-	if h.recovered { // booked in full already
-		cost, held = s.Cost-h.amount, 0
+	cost, held, was := s.Cost, h.amount, Micros(0)
+	if h.recovered { // booked already
+		cost, held, was = s.Cost-h.amount, 0, h.amount
 	}
+	asks := s.Asks && s.How == Estimated && !h.recovered
 	path := g.path(h.account, h.window, h.groups)
-	out, over := Outcome{Cost: s.Cost, Late: h.recovered}, overruns{}
+	out, over := Outcome{Cost: s.Cost, Late: h.recovered, Was: was}, overruns{}
 	for _, acc := range path {
 		g.touch(acc)
 		o, err := acc.settle(held, cost)
 		g.fail(err)
 		over.add(acc, o)
 	}
-	g.end(h)
+	if !asks {
+		g.end(h)
+	}
 	g.correctPace(h, s)
 	out.Overrun = over.most
 	ag, r := g.holder(h)
@@ -152,11 +159,14 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 		e.accounts(path)
 		s.describe(e, h)
 	})
-	switch {
-	case h.recovered: // counted as a call when it was recovered
-		g.tallyCall(h, s, 0, cost)
+	switch in := doubtOf(s, h, was, cost); {
+	case h.recovered: // counted as a call when it was booked first
+		g.tallyCall(h, s, 0, cost, in)
 	case s.How != Cancelled:
-		g.tallyCall(h, s, 1, cost)
+		g.tallyCall(h, s, 1, cost, in)
+	}
+	if asks {
+		g.keep(h, cost)
 	}
 	out.RunEnds = g.overrun(ag, r, key, over)
 	return out, g.err
@@ -170,6 +180,27 @@ func (g *group) end(h *hold) {
 	}
 	h.ended = true
 	g.ended = append(g.ended, h)
+}
+
+// keep leaves the row of a hold that was booked with cost, because its real cost
+// may still come. It is the same swap as that of end.
+func (g *group) keep(h *hold, cost Micros) {
+	if g.err != nil {
+		return
+	}
+	if g.rows.open != nil {
+		g.rows.open[h.agent]--
+	}
+	h.recovered, h.amount = true, cost
+	g.wrote = true
+	res, err := g.w.run1(`UPDATE hold SET state = 'recovered', amount_micro = ? WHERE owner = ? AND n = ? AND state = 'open'`, int64(cost), int64(h.key.owner), h.key.n)
+	if err != nil {
+		g.fail(err)
+		return
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		g.fail(fmt.Errorf("%w: hold %s was booked and is not there (%d rows, %v)", ErrCorrupt, h.key.id(), n, err))
+	}
 }
 
 // holder is the agent and the run of a hold; the run may be nil.

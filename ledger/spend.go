@@ -54,6 +54,9 @@ type Spend struct {
 	Output              int64
 	Latency, FirstToken time.Duration // of all calls together
 
+	Doubtful int64  // of the calls, those whose cost is an estimate
+	Doubt    Micros // of the cost, what is estimated
+
 	// ByKind: how many calls took up to each of LatencyBounds and
 	// FirstTokenBounds; the last count is of those above every bound.
 	Latencies   [len(LatencyBounds) + 1]int64
@@ -70,6 +73,8 @@ func (s *Spend) Add(o Spend) {
 	s.Output += o.Output
 	s.Latency += o.Latency
 	s.FirstToken += o.FirstToken
+	s.Doubtful += o.Doubtful
+	s.Doubt += o.Doubt
 	for i, n := range o.Latencies {
 		s.Latencies[i] += n
 	}
@@ -173,7 +178,7 @@ func (l *Ledger) spends(ctx context.Context, f SpendFilter, query string, args [
 	for rs.Next() {
 		var s Spend
 		var hour, latency, first int64
-		into := []any{&hour, &s.Key, &s.Model, &s.Provider, &s.Wire, &s.Calls, &s.Cost, &s.Input, &s.Cached, &s.Output, &latency, &first}
+		into := []any{&hour, &s.Key, &s.Model, &s.Provider, &s.Wire, &s.Calls, &s.Cost, &s.Input, &s.Cached, &s.Output, &latency, &first, &s.Doubtful, &s.Doubt}
 		if f.By == ByKind {
 			for i := range s.Latencies {
 				into = append(into, &s.Latencies[i])

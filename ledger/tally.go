@@ -20,6 +20,25 @@ type tallySums struct {
 	input, cached, output, latency, firstToken int64
 	latencies                                  [len(LatencyBounds) + 1]int64
 	firsts                                     [len(FirstTokenBounds) + 1]int64
+	doubt                                      doubt
+}
+
+// doubt is how much of a sum is estimates, and of how many calls.
+type doubt struct {
+	calls int64
+	cost  Micros
+}
+
+// doubtOf is what a booking adds to what is in doubt, or takes from it: was is
+// what the call was booked with before, where it was.
+func doubtOf(s Settlement, h *hold, was, cost Micros) (d doubt) {
+	if h.recovered {
+		d = doubt{-1, -was}
+	}
+	if s.How == Estimated {
+		d.calls, d.cost = d.calls+1, d.cost+was+cost
+	}
+	return d
 }
 
 // add adds one booking. A difference that a late settlement makes is no call,
@@ -56,17 +75,20 @@ func (g *group) tallyRow(key tallyKey) *tallySums {
 
 // tallyCall adds what was booked for a call to the sums of its hour. s is zero
 // where nobody knows what the provider said.
-func (g *group) tallyCall(h *hold, s Settlement, calls int64, cost Micros) {
-	if calls == 0 && cost == 0 {
+func (g *group) tallyCall(h *hold, s Settlement, calls int64, cost Micros, d doubt) {
+	if calls == 0 && cost == 0 && d == (doubt{}) {
 		return
 	}
 	key := tallyKey{run: h.run, agent: h.agent, group: h.group, model: s.model(h), provider: h.call.Provider, wire: h.call.Wire}
-	g.tallyRow(key).add(calls, cost, s)
+	row := g.tallyRow(key)
+	row.add(calls, cost, s)
+	row.doubt.calls += d.calls
+	row.doubt.cost += d.cost
 }
 
 // sumColumns are the columns that add up.
 var sumColumns = func() []string {
-	c := []string{"calls", "cost_micro", "input", "cached", "output", "latency_ms", "first_token_ms"}
+	c := []string{"calls", "cost_micro", "input", "cached", "output", "latency_ms", "first_token_ms", "in_doubt_calls", "in_doubt_micro"}
 	return append(c, histogramColumns...)
 }()
 
@@ -101,8 +123,8 @@ var addTally = func() string {
 
 func (g *group) flushTallies() {
 	for k, s := range g.tallies {
-		args := append(make([]any, 0, 48), k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,
-			s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency, s.firstToken)
+		args := append(make([]any, 0, 50), k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,
+			s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency, s.firstToken, s.doubt.calls, int64(s.doubt.cost))
 		for _, n := range s.latencies {
 			args = append(args, n)
 		}

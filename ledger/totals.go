@@ -11,6 +11,8 @@ type Totals struct {
 	ByCause                          map[string]int64 // refusals by x-aex-code
 	Spent, Reserved, Overrun         Micros
 	Budget                           Micros // of agents that have one
+	Doubt                            Micros // of what was spent: estimates
+	Doubtful                         int64  // calls that is
 }
 
 // Charged is all that calls did cost.
@@ -25,6 +27,9 @@ func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
 			(SELECT coalesce(sum(budget_micro), 0) FROM agent WHERE deleted_at IS NULL)
 		FROM account c WHERE c.kind = 'agent'`).
 		Scan(&t.Agents, &t.OpenRuns, &t.Calls, &t.Spent, &t.Reserved, &t.Overrun, &t.Budget)
+	if err == nil {
+		err = l.read.QueryRowContext(ctx, `SELECT coalesce(sum(in_doubt_calls), 0), coalesce(sum(in_doubt_micro), 0) FROM tally`).Scan(&t.Doubtful, &t.Doubt)
+	}
 	if err != nil {
 		return Totals{}, fmt.Errorf("summing up: %w", l.explain(err))
 	}

@@ -65,6 +65,7 @@ type Options struct {
 	Now func() time.Time // nil: time.Now
 
 	sweepEvery time.Duration // how often the ledger is asked for holds that no call owns; 0: 1 min
+	laterFirst time.Duration // before a provider is asked what a call did cost; 0: 1 s
 }
 
 // Notice tells of one answered call.
@@ -86,8 +87,12 @@ type Notice struct {
 	Clamped   int64    // the cap sent upstream where it was lowered
 	Changed   []string // what else was changed in the request to bound it: "web_search at most 3 times"
 	Doubt     bool     // that cost is an estimate: the answer ended without its usage
-	Local     bool
-	Tools     []string
+	// Late: no call, but the real cost of one that was told of as in doubt. Cost is
+	// the difference to Was, which may be negative.
+	Late  bool
+	Was   ledger.Micros
+	Local bool
+	Tools []string
 }
 
 // Gateway serves calls for the tokens of one ledger.
@@ -113,6 +118,7 @@ type Gateway struct {
 	paid    paidFor
 	kept    keptAnswers
 	reasons reasons   // models that turned out to reason
+	later   later     // what providers are asked for afterwards
 	inner   innerRuns // runs inside the one that this gateway is for
 	broken  sync.Once
 	failed  atomic.Bool
@@ -187,6 +193,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	}
 	g.stop(http.ErrServerClosed)
 	g.sweeper.Wait()
+	g.later.asking.Wait()
 	g.upstream.close()
 	lost := g.endInnerRuns()
 	// An answer that is no call, as to the operator who asked for the end, may

@@ -91,9 +91,13 @@ func (in *innerRun) noticed(n Notice, limit string) {
 	if n.Local {
 		in.local++
 	}
-	if n.Doubt {
+	switch {
+	case n.Doubt:
 		in.doubt += n.Cost
 		in.doubtful++
+	case n.Late:
+		in.doubt -= n.Was
+		in.doubtful--
 	}
 	if n.Clamped > 0 {
 		in.clamped++

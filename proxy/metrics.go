@@ -46,6 +46,9 @@ var (
 	descCalls      = describe("aex_calls_total", "Calls that were booked.", genAI...)
 	descCost       = describe("aex_cost_usd_total", "What calls did cost, in US dollars; the sixth decimal is the last.", genAI...)
 
+	descDoubt         = describe("aex_in_doubt_usd", "What of the cost of calls is an estimate, because they ended without their usage, in US dollars.", genAI...)
+	descDoubtful      = describe("aex_in_doubt_calls", "How many calls that is.", genAI...)
+	descAgentDoubt    = describe("aex_agent_in_doubt_usd", "What of the cost of an agent's calls is an estimate, in US dollars.", "agent")
 	descAgentCost     = describe("aex_agent_cost_usd_total", "What an agent's calls did cost in all, in US dollars.", "agent")
 	descAgentBudget   = describe("aex_agent_budget_usd", "The budget that rules the agent now, in US dollars; absent without one.", "agent", "window")
 	descAgentSpent    = describe("aex_agent_spent_usd", "What is spent of that budget.", "agent", "window")
@@ -161,6 +164,10 @@ func (m *ledgerMetrics) calls(ctx context.Context, ch chan<- prometheus.Metric) 
 		labels := []string{k.wire, k.provider, k.model}
 		ch <- prometheus.MustNewConstMetric(descCalls, prometheus.CounterValue, float64(s.Calls), labels...)
 		ch <- prometheus.MustNewConstMetric(descCost, prometheus.CounterValue, dollars(s.Cost), labels...)
+		if s.Doubtful != 0 || s.Doubt != 0 {
+			ch <- prometheus.MustNewConstMetric(descDoubt, prometheus.GaugeValue, dollars(s.Doubt), labels...)
+			ch <- prometheus.MustNewConstMetric(descDoubtful, prometheus.GaugeValue, float64(s.Doubtful), labels...)
+		}
 		// The ledger keeps no histogram of tokens: these have a sum and a count.
 		ch <- prometheus.MustNewConstHistogram(descTokens, uint64(max(0, s.Calls)), float64(s.Input+s.Cached), nil, append(labels, "input")...)
 		ch <- prometheus.MustNewConstHistogram(descTokens, uint64(max(0, s.Calls)), float64(s.Output), nil, append(labels, "output")...)
@@ -188,12 +195,14 @@ func (m *ledgerMetrics) agents(ctx context.Context, ch chan<- prometheus.Metric)
 	if err != nil {
 		return err
 	}
-	costs := map[string]ledger.Micros{} // names that look alike are one label
+	costs, doubts := map[string]ledger.Micros{}, map[string]ledger.Micros{} // names that look alike are one label
 	for _, s := range spends {
 		costs[labelText(s.Key)] += s.Cost
+		doubts[labelText(s.Key)] += s.Doubt
 	}
 	for name, cost := range costs {
 		ch <- prometheus.MustNewConstMetric(descAgentCost, prometheus.CounterValue, dollars(cost), name)
+		ch <- prometheus.MustNewConstMetric(descAgentDoubt, prometheus.GaugeValue, dollars(doubts[name]), name)
 	}
 	agents, err := m.ledger.Agents(ctx)
 	if err != nil {

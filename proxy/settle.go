@@ -67,12 +67,18 @@ func (c *call) book(e ending) (booked func()) {
 		s.Usage = ledger.Usage{}
 	}
 	c.g.paid.keep(c, how)
+	at := c.asksLater(e, how)
+	s.Asks = at != nil && c.g.later.enter()
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
 	return func() {
 		if c.inner != nil {
 			defer c.inner.leave()
 		}
+		asks := s.Asks
 		defer func() {
+			if asks {
+				c.g.later.leave()
+			}
 			if p := recover(); p != nil { // no connection's own recover is below this one
 				c.g.fail(fmt.Errorf("booking call %s: panic: %v", c.hold.ID, p))
 			}
@@ -86,7 +92,26 @@ func (c *call) book(e ending) (booked func()) {
 		n := c.notice(e, cost, out.RunEnds)
 		n.Doubt = how == ledger.Estimated
 		c.g.watch(n)
+		if asks && err == nil {
+			asks = false
+			c.askAbout(at, cost)
+		}
 	}
+}
+
+// askAbout has the provider asked for what the call did cost. A run inside
+// another does not end before that is over.
+func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
+	if c.inner != nil {
+		c.inner.calls.Add(1)
+	}
+	go func() {
+		defer c.g.later.leave()
+		if c.inner != nil {
+			defer c.inner.calls.Done()
+		}
+		c.askLater(at, booked)
+	}()
 }
 
 // notice tells of a call that was booked.

@@ -87,6 +87,11 @@ type ChildStatus struct {
 func (p *Report) count(n proxy.Notice) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if n.Late {
+		p.Doubt -= n.Was
+		p.Doubtful--
+		return
+	}
 	if !n.Began.Before(p.last) {
 		p.last, p.short = n.Began, n.Money
 	}

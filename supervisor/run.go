@@ -254,7 +254,9 @@ func (r *session) noticed(n proxy.Notice) {
 		return
 	}
 	n.Ends = n.Ends && own && r.OnExhausted != ExhaustedRefuse
-	r.guard.noticed(n)
+	if !n.Late {
+		r.guard.noticed(n)
+	}
 	if n.Ends {
 		r.spent.Do(func() { close(r.exhausted) })
 	}

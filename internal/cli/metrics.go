@@ -20,6 +20,9 @@ type metricsView struct {
 	TotalAgents      int64          `json:"total_agents"`
 	TotalSpent       usd            `json:"total_spent_global_usd"`
 	TotalSpentMicro  ledger.Micros  `json:"total_spent_global_micro"`
+	InDoubt          usd            `json:"total_in_doubt_usd"` // of what was spent: estimates
+	InDoubtMicro     ledger.Micros  `json:"total_in_doubt_micro"`
+	InDoubtCalls     int64          `json:"total_in_doubt_calls"`
 	ActiveProcesses  int64          `json:"active_processes"`
 	TotalRequests    int64          `json:"total_requests"`
 	DeniedBudget     int64          `json:"total_denied_budget"`
@@ -99,6 +102,7 @@ func readMetrics(ctx context.Context, l *ledger.Ledger, now time.Time) (m metric
 	}
 	m = metricsView{
 		TotalAgents: t.Agents, TotalSpent: usd(t.Spent + t.Overrun), TotalSpentMicro: t.Spent + t.Overrun,
+		InDoubt: usd(t.Doubt), InDoubtMicro: t.Doubt, InDoubtCalls: t.Doubtful,
 		ActiveProcesses: t.OpenRuns, TotalRequests: t.Calls, DeniedBudget: sumOf(t.ByCause, moneyCauses),
 		DeniedRate: sumOf(t.ByCause, rateCauses), PolicyViolations: sumOf(t.ByCause, policyCauses),
 		TopModels: []modelCount{}, Agents: []agentMetrics{},
@@ -186,6 +190,7 @@ func (a *app) metrics(ctx context.Context) error {
 	}
 	for _, row := range [][2]string{
 		{"Total Agents:", count(m.TotalAgents)}, {"Total Spent:", m.TotalSpentMicro.String()},
+		{"In Doubt:", m.InDoubtMicro.String()},
 		{"Active Processes:", count(m.ActiveProcesses)}, {"Total Requests:", count(m.TotalRequests)},
 		{"Budget Denials:", count(m.DeniedBudget)}, {"Rate Limit Denials:", count(m.DeniedRate)},
 		{"Policy Violations:", count(m.PolicyViolations)},

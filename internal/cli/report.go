@@ -35,6 +35,9 @@ type spendView struct {
 	Cached  int64         `json:"cached_tokens"`
 	Output  int64         `json:"output_tokens"`
 	Latency int64         `json:"average_latency_ms"`
+
+	Doubt    ledger.Micros `json:"in_doubt_micro"` // of the cost: estimates
+	Doubtful int64         `json:"in_doubt_calls"`
 }
 
 func (a *app) reportCommand() *cobra.Command {
@@ -130,7 +133,7 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 	}
 	views := []spendView{}
 	for _, s := range sums {
-		v := spendView{Key: s.Key, Calls: s.Calls, Cost: s.Cost, Input: s.Input, Cached: s.Cached, Output: s.Output}
+		v := spendView{Key: s.Key, Calls: s.Calls, Cost: s.Cost, Input: s.Input, Cached: s.Cached, Output: s.Output, Doubt: s.Doubt, Doubtful: s.Doubtful}
 		if filter.Per != "" {
 			at := s.Bucket.UTC()
 			v.Bucket = &at
@@ -192,12 +195,12 @@ func (a *app) printReport(views []spendView, filter ledger.SpendFilter, f *repor
 		columns = append(columns, left(f.by))
 	}
 	if f.csv {
-		columns = append(columns, right("calls"), right("input_tokens"), right("cached_tokens"), right("output_tokens"), right("average_ms"), right("cost_usd"))
+		columns = append(columns, right("calls"), right("input_tokens"), right("cached_tokens"), right("output_tokens"), right("average_ms"), right("cost_usd"), right("in_doubt_usd"))
 	} else {
 		columns = append(columns, right("calls"), right("input"), right("cached"), right("output"), right("average"), right("cost"))
 	}
 	var rows [][]string
-	var calls, cost int64
+	var calls, cost, doubt, doubtful int64
 	for _, v := range views {
 		var row []string
 		if v.Bucket != nil {
@@ -210,8 +213,13 @@ func (a *app) printReport(views []spendView, filter ledger.SpendFilter, f *repor
 		if f.csv {
 			average, price = count(v.Latency), perMillion((*int64)(&v.Cost))
 		}
-		rows = append(rows, append(row, count(v.Calls), count(v.Input), count(v.Cached), count(v.Output), average, price))
+		row = append(row, count(v.Calls), count(v.Input), count(v.Cached), count(v.Output), average, price)
+		if f.csv {
+			row = append(row, perMillion((*int64)(&v.Doubt)))
+		}
+		rows = append(rows, row)
 		calls, cost = calls+v.Calls, cost+int64(v.Cost)
+		doubt, doubtful = doubt+int64(v.Doubt), doubtful+v.Doubtful
 	}
 	if f.csv {
 		return a.printCSV(columns, rows)
@@ -221,7 +229,11 @@ func (a *app) printReport(views []spendView, filter ledger.SpendFilter, f *repor
 		return nil
 	}
 	a.printTable(columns, rows)
-	a.printf("\n%d calls, %s", calls, ledger.Micros(cost))
+	in := ""
+	if doubtful != 0 {
+		in = fmt.Sprintf(", %s of it in doubt (%s)", ledger.Micros(doubt), brokeOff(doubtful))
+	}
+	a.printf("\n%d calls, %s%s", calls, ledger.Micros(cost), in)
 	return nil
 }
 

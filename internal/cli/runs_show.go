@@ -104,6 +104,9 @@ func (a *app) showRun(ctx context.Context, id string, all bool) error {
 		}{viewRun(r), calls, network.list()})
 	}
 	a.printRun(r)
+	if err := a.printDoubt(ctx, l, r.ID); err != nil {
+		return err
+	}
 	a.printNetwork(network)
 	if len(calls) == 0 {
 		a.printf("\nno calls")
@@ -147,6 +150,20 @@ func (a *app) printRun(r ledger.Run) {
 	if !r.Metered {
 		a.printf("note      a key or base URL was passed to the program: what it spent there is not metered")
 	}
+}
+
+// printDoubt tells what of the cost of a run's own calls is an estimate.
+func (a *app) printDoubt(ctx context.Context, l *ledger.Ledger, run ledger.RunID) error {
+	sums, err := l.Spend(ctx, ledger.SpendFilter{Run: run})
+	if err != nil {
+		return err
+	}
+	for _, s := range sums {
+		if s.Doubtful != 0 {
+			a.printf("in doubt  %s of the spent (%s)", s.Doubt, brokeOff(s.Doubtful))
+		}
+	}
+	return nil
 }
 
 // printSums prints a line for each model, the dearest first.

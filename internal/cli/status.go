@@ -19,6 +19,8 @@ type statusView struct {
 	Spent     ledger.Micros    `json:"spent_micro"`
 	Reserved  ledger.Micros    `json:"reserved_micro"`
 	Overrun   ledger.Micros    `json:"overrun_micro"`
+	Doubt     ledger.Micros    `json:"in_doubt_micro"` // of what was spent: estimates
+	Doubtful  int64            `json:"in_doubt_calls"`
 	Unlimited int              `json:"agents_without_limit"`
 	Remaining *ledger.Micros   `json:"remaining_micro"` // likewise
 	Calls     int64            `json:"calls"`
@@ -55,7 +57,7 @@ func (a *app) status(ctx context.Context) error {
 		return fmt.Errorf("listing agents: %w", err)
 	}
 	v := statusView{
-		Home: s.home, Agents: t.Agents, Spent: t.Spent, Reserved: t.Reserved, Overrun: t.Overrun,
+		Home: s.home, Agents: t.Agents, Spent: t.Spent, Reserved: t.Reserved, Overrun: t.Overrun, Doubt: t.Doubt, Doubtful: t.Doubtful,
 		Calls: t.Calls, Refused: t.Refused, ByCause: t.ByCause, OpenRuns: t.OpenRuns, Daemon: a.lookAtDaemon(ctx, s),
 	}
 	v.Budget, v.Remaining, v.Unlimited = limits(agents)
@@ -76,6 +78,9 @@ func (a *app) printStatus(v statusView) {
 	a.printf("Agents:             %d", v.Agents)
 	a.printf("Total Budget:       %s", v.limitText(v.Budget))
 	a.printf("Total Spent:        %s", v.Spent+v.Overrun)
+	if v.Doubtful != 0 {
+		a.printf("In Doubt:           %s of the spent (%s)", v.Doubt, brokeOff(v.Doubtful))
+	}
 	a.printf("Total Reserved:     %s", v.Reserved)
 	a.printf("Total Remaining:    %s", v.limitText(v.Remaining))
 	if v.Overrun > 0 {
@@ -93,6 +98,14 @@ func (a *app) printStatus(v statusView) {
 	a.printf("")
 	a.printf("Daemon:             %s", v.Daemon.text())
 	a.hintWaiting(v.Waiting)
+}
+
+// brokeOff says how many calls ended without their usage.
+func brokeOff(calls int64) string {
+	if calls == 1 {
+		return "1 call broke off"
+	}
+	return fmt.Sprintf("%d calls broke off", calls)
 }
 
 // limits are the sums of all budgets and of what is left of them, and how many

@@ -62,6 +62,7 @@ type runView struct {
 	Lasts  time.Duration
 	Ends   bool
 	Models []ledger.Spend
+	Sum    ledger.Spend // of its own calls
 	Speeds []speed
 	Trail  ledger.EventPage
 	Events []eventRow // that are no calls
@@ -92,6 +93,9 @@ func (d *Dashboard) runPage(w http.ResponseWriter, r *http.Request, s *session) 
 	}
 	if v.Models, err = d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByModel, Run: run.ID}); err != nil {
 		return err
+	}
+	for _, m := range v.Models {
+		addSpend(&v.Sum, m)
 	}
 	shapes, err := d.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByKind, Run: run.ID})
 	if err != nil {

@@ -185,6 +185,8 @@ func addSpend(to *ledger.Spend, s ledger.Spend) {
 	to.Cached += s.Cached
 	to.Output += s.Output
 	to.Latency += s.Latency
+	to.Doubt += s.Doubt
+	to.Doubtful += s.Doubtful
 }
 
 // budgetRow is an agent's or a run's budget with its pace.

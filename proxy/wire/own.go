@@ -28,11 +28,17 @@ func ownCost(o Object, host *policy.Host) *int64 {
 			dollars.Add(dollars, theirs)
 		}
 	}
+	return micros(dollars)
+}
+
+// micros is so many dollars in micro-dollars, rounded up; nil where there are
+// none, or more than any call costs.
+func micros(dollars *big.Rat) *int64 {
 	if dollars == nil {
 		return nil
 	}
-	micros := dollars.Mul(dollars, big.NewRat(1_000_000, 1))
-	whole, rest := new(big.Int).QuoRem(micros.Num(), micros.Denom(), new(big.Int))
+	sum := dollars.Mul(dollars, big.NewRat(1_000_000, 1))
+	whole, rest := new(big.Int).QuoRem(sum.Num(), sum.Denom(), new(big.Int))
 	if rest.Sign() > 0 {
 		whole.Add(whole, big.NewInt(1))
 	}
@@ -73,4 +79,27 @@ func rational(v Span) *big.Rat {
 		return nil
 	}
 	return r
+}
+
+// Generation reads OpenRouter's account of one call, which it gives afterwards
+// at /generation?id=. Its own bill is what counts; the tokens are the model's own.
+func Generation(body []byte, r *Reading) {
+	doc, err := Parse(body)
+	if err != nil {
+		return
+	}
+	var wrong error
+	o := doc.Object(&wrong).child("data")
+	prompt, completion := o.Count("native_tokens_prompt", 0), o.Count("native_tokens_completion", 0)
+	dollars := rational(o.Get("total_cost"))
+	if theirs := rational(o.Get("upstream_inference_cost")); dollars != nil && theirs != nil && o.Get("is_byok").Truth() {
+		dollars.Add(dollars, theirs)
+	}
+	if r.Cost = micros(dollars); r.Cost == nil || wrong != nil {
+		return // not yet
+	}
+	cached := min(value(o.Count("native_tokens_cached", 0)), value(prompt))
+	r.Usage = policy.Usage{Input: value(prompt) - cached, CacheRead: cached, Output: value(completion)}
+	r.Model, r.By = o.Get("model").Text(), o.Get("provider_name").Text()
+	r.Known, r.Finished = true, true
 }
