@@ -97,11 +97,15 @@ func (c *call) tell() {
 
 // trail books a refusal for the operator to see.
 func (c *call) trail(f *refusal) {
-	if c.id.AgentID == "" {
+	id := c.id
+	if id.AgentID == "" {
+		id = c.g.o.Alone
+	}
+	if id.AgentID == "" {
 		return
 	}
 	err := c.g.ledger.Refused(context.WithoutCancel(c.r.Context()), ledger.RefusedCall{
-		AgentID: c.id.AgentID, Agent: c.id.Agent, Run: c.id.Run, Code: f.Code, Reason: plain.Text(f.Message, 300),
+		AgentID: id.AgentID, Agent: id.Agent, Run: id.Run, Code: f.Code, Reason: plain.Text(f.Message, 300),
 		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), Stream: c.asked.Stream},
 	})
 	if err != nil {

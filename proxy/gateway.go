@@ -31,6 +31,9 @@ type Options struct {
 	// Extend gives a token of this gateway's own run more time when it has run
 	// out, as after a night of suspension. Nil: an expired token stays so.
 	Extend func(context.Context, ledger.TokenHash) bool
+	// Alone is the run that a gateway is for alone: a call of nobody's is counted
+	// as a refusal of it. Empty: there are many.
+	Alone ledger.Identity
 	// KeyHint is more to say where a provider's key is missing; may be nil.
 	KeyHint func(policy.Provider) string
 

@@ -155,6 +155,7 @@ func (r *session) listen() error {
 	r.guard = newGuard(r.Guard, r.stop, r.say)
 	r.gateway = proxy.New(proxy.Options{
 		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, KeyHint: r.KeyHint, NoClamp: r.NoClamp, CAFile: r.CAFile,
+		Alone: ledger.Identity{AgentID: r.row.AgentID, Agent: r.row.Agent, Run: r.row.ID},
 		Watch: r.noticed, Ask: r.ask, Outside: r.tunnelTo(),
 		Extend: func(ctx context.Context, h ledger.TokenHash) bool {
 			return h == ledger.HashToken(r.token) && r.ledger.ExtendToken(ctx, h, time.Now().Add(tokenLife)) == nil
