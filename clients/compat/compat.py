@@ -24,8 +24,8 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\][^\a]*\a")
 class Program:
     """A program with what it needs to run: an argv, variables, a version."""
 
-    def __init__(self, name, kind, ci):
-        self.name, self.kind, self.ci = name, kind, bool(ci)
+    def __init__(self, name, kind, ci, cache):
+        self.name, self.kind, self.ci, self.cache = name, kind, bool(ci), cache
         self.argv, self.path, self.variables, self.version = [], [], {}, "?"
         self.tool = None
         self.price = "0.0002"  # the budget that is too small
@@ -38,7 +38,7 @@ def run(argv, **more):
 def python_programs(cache, wanted):
     uv = os.path.join(cache, "uvboot", "bin", "uv")
     for name, packages, script, variables, ci in programs.PYTHON:
-        p = Program(name, "framework", ci)
+        p = Program(name, "framework", ci, cache)
         if not wanted(p):
             continue
         venv = os.path.join(cache, "frameworks", script.removesuffix(".py"))
@@ -63,7 +63,7 @@ def python_programs(cache, wanted):
 def node_programs(cache, wanted):
     folder = os.path.join(cache, "node")
     for name, package, script, variables, ci in programs.SCRIPTS:
-        p = Program(name, "framework", ci)
+        p = Program(name, "framework", ci, cache)
         if not wanted(p):
             continue
         npm(folder, programs.NODE)
@@ -78,7 +78,7 @@ def node_programs(cache, wanted):
 def agents(cache, wanted):
     folder = os.path.join(cache, "agents")
     for name, package, tool, argv, ci in programs.AGENTS:
-        p = Program(name, "agent", ci)
+        p = Program(name, "agent", ci, cache)
         if not wanted(p):
             continue
         p.tool, p.argv, p.price = tool, argv, "0.0001"
@@ -166,7 +166,7 @@ class Home:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
         path = os.pathsep.join(p.path + [keep.get("PATH", "")])
         self.env = keep | {"HOME": self.path, "AEX_HOME": os.path.join(self.path, ".aex"), "PATH": path, "TERM": "dumb", "NO_COLOR": "1",
-                           "PYTHONPATH": os.path.join(HERE, "frameworks"), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore",
+                           "PYTHONPATH": os.path.join(HERE, "frameworks"), "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": os.path.join(p.cache, "pyc"), "PYTHONWARNINGS": "ignore",
                            "OTEL_SDK_DISABLED": "true", "DO_NOT_TRACK": "1", "DISABLE_AUTOUPDATER": "1", "XDG_CACHE_HOME": os.path.join(self.path, ".cache")}
 
     def __enter__(self):
@@ -368,7 +368,7 @@ def main():
                 json.dump(known, f, indent=1)
     if wants != ["--ci"]:
         order = [row[0] for row in programs.PYTHON + programs.SCRIPTS + programs.AGENTS]
-        write([known[n] for n in order if n in known], os.path.join(ROOT, "docs", "compatibility.md"))
+        write([known[n] for n in order if n in known], os.environ.get("COMPAT_PAGE") or os.path.join(ROOT, "docs", "compatibility.md"))
     print("%d passed, %d failed" % (len(found) - len(failed), len(failed)))
     sys.exit(1 if failed else 0)
 
