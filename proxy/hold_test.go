@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"testing"
 	"time"
@@ -30,36 +31,13 @@ func TestCostIsWithinTheHold(t *testing.T) {
 			for len(r.body) > 100_000 && !roomy.MatchString(r.body+r.path) { // longer than a window: a provider refuses it
 				r = draw.request()
 			}
-			w.provider.Set(r.how) // not Next: a refused call would leave it to another
-			billed := len(w.provider.Bill())
-			status, h, answer, err := w.post(r.path, r.body, "Anthropic-Version", "2023-06-01")
-			must(t, err)
-			w.booked(1)
-			if status == 402 {
+			c, h := w.within(r, prices)
+			switch {
+			case c == nil:
 				tried["refused"]++
 				continue
-			}
-			if status != 200 {
-				t.Fatalf("%s %.300s\nwas answered %d %.300s", r.path, r.body, status, answer)
-			}
-			calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
-			must(t, err)
-			must(t, w.provider.Wait(t.Context(), billed+1))
-			c, e := calls[0], w.provider.Bill()[billed]
-			if tier := r.how.ServedTier; c.How == string(ledger.Estimated) && (tier == "flex" || tier == "priority") {
-				if c.Cost < c.Amount { // a tier without a price is unclear: at least the hold
-					t.Errorf("%s: %s of %s was booked for the tier %s", r.path, c.Cost, c.Amount, tier)
-				}
+			case c.How != string(ledger.Settled):
 				continue
-			}
-			if c.How != string(ledger.Settled) || c.Usage != ledger.Usage(e.Usage) {
-				t.Errorf("%s: %s, booked %+v of %+v", r.path, c.How, c.Usage, e.Usage)
-			}
-			if c.Cost > c.Amount {
-				t.Errorf("%s %.400s\nwas held at %s and cost %s: %+v, tier %q", r.path, r.body, c.Amount, c.Cost, e.Usage, c.Tier)
-			}
-			if price, ok := prices[e.Model]; ok && int64(c.Cost) != price.Micros(e.Usage) {
-				t.Errorf("%s: booked %s for %+v, exactly %d micro-dollars", r.path, c.Cost, e.Usage, price.Micros(e.Usage))
 			}
 			tried[r.wire]++
 			if h.Get("X-Aex-Clamped-Max-Tokens") != "" {
@@ -80,6 +58,44 @@ func TestCostIsWithinTheHold(t *testing.T) {
 	if tried["refused"] < 20 || clamped < 20 {
 		t.Errorf("%d calls were refused and %d clamped: the draw does not reach where money is short", tried["refused"], clamped)
 	}
+}
+
+// within makes a drawn call, and holds what was booked against its hold and the provider's bill; nil: it was refused for
+// money.
+func (w *world) within(r drawnRequest, prices map[string]fakeprovider.Price) (*bookedCall, http.Header) {
+	t := w.t
+	t.Helper()
+	w.provider.Set(r.how) // not Next: a refused call would leave it to another
+	billed := len(w.provider.Bill())
+	status, h, answer, err := w.post(r.path, r.body, "Anthropic-Version", "2023-06-01")
+	must(t, err)
+	w.booked(1)
+	if status == 402 {
+		return nil, h
+	}
+	if status != 200 {
+		t.Fatalf("%s %.300s\nwas answered %d %.300s", r.path, r.body, status, answer)
+	}
+	calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
+	must(t, err)
+	must(t, w.provider.Wait(t.Context(), billed+1))
+	c, e := calls[0], w.provider.Bill()[billed]
+	if tier := r.how.ServedTier; c.How == string(ledger.Estimated) && (tier == "flex" || tier == "priority") {
+		if c.Cost < c.Amount { // a tier without a price is unclear: at least the hold
+			t.Errorf("%s: %s of %s was booked for the tier %s", r.path, c.Cost, c.Amount, tier)
+		}
+		return &c, h
+	}
+	if c.How != string(ledger.Settled) || c.Usage != ledger.Usage(e.Usage) {
+		t.Errorf("%s: %s, booked %+v of %+v", r.path, c.How, c.Usage, e.Usage)
+	}
+	if c.Cost > c.Amount {
+		t.Errorf("%s %.400s\nwas held at %s and cost %s: %+v, tier %q", r.path, r.body, c.Amount, c.Cost, e.Usage, c.Tier)
+	}
+	if price, ok := prices[e.Model]; ok && int64(c.Cost) != price.Micros(e.Usage) {
+		t.Errorf("%s: booked %s for %+v, exactly %d micro-dollars", r.path, c.Cost, e.Usage, price.Micros(e.Usage))
+	}
+	return &c, h
 }
 
 // roomy are the models that read long prompts.

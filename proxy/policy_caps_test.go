@@ -33,36 +33,11 @@ func outputCap(t *testing.T, wire policyWire, body []byte) int64 {
 // TestTokenPolicyOnEveryWire: the caps hold when the client leaves its own out,
 // and lower one that asks for more.
 func TestTokenPolicyOnEveryWire(t *testing.T) {
-	c := newCourt(t)
-	long := strings.Repeat("word ", 2000)
+	court := newCourt(t)
 	for _, wire := range policyWires {
-		caps := policy.Open()
-		with := func(change func(*policy.Capabilities)) {
-			t.Helper()
-			limited := caps
-			change(&limited)
-			c.as(ledger.Execution, limited)
-		}
-		call := func(name string, a ask, want verdict, sent int64) {
-			t.Helper()
-			t.Run(wire.name+"/"+name, func(t *testing.T) {
-				path, body := wire.request(wire.model, a)
-				if a.label == "long" {
-					body = strings.Replace(body, `"hello"`, `"`+long+`"`, 1)
-				}
-				e := c.try(t, wire, path, body, want)
-				if e == nil {
-					return
-				}
-				if got := outputCap(t, wire, e.Body); sent > 0 && (got <= 0 || got > sent) || sent < 0 && got != -sent {
-					t.Errorf("%s\nwas sent with a cap of %d: %s", body, got, e.Body)
-				}
-			})
-		}
-		uncapped := wire
-		uncapped.legacy = "" // as clients of compatible servers do
-		wire = uncapped
-
+		wire.legacy = "" // as clients of compatible servers do
+		c := &capped{t, court, wire}
+		with, call := c.with, c.call
 		with(func(c *policy.Capabilities) { c.MaxInputTokens = 1000 })
 		call("input within", ask{fields: capFields(wire, 20)}, verdict{}, -20*has(wire))
 		call("input beyond", ask{label: "long", fields: capFields(wire, 20)}, verdict{"policy_denied", "max_input_tokens"}, 0)
@@ -87,25 +62,65 @@ func TestTokenPolicyOnEveryWire(t *testing.T) {
 		call("output at the limit", wire.capped(100), verdict{}, -100)
 		call("output beyond", wire.capped(101), verdict{}, -100)
 		call("output far beyond", wire.capped(1<<39), verdict{}, -100)
-		several := map[string]string{"chat": `,"n":4`, "completions": `,"n":4`, "gemini": `,"generationConfig":{"candidateCount":4}`}[wire.name]
-		if several == "" {
-			continue
-		}
-		call("outputs together left out", ask{fields: several}, verdict{}, -25)
-		if wire.name == "gemini" {
-			call("outputs together beyond", ask{fields: `,"generationConfig":{"candidateCount":4,"maxOutputTokens":26}`}, verdict{}, -25)
-			call("output beyond in snake_case", ask{fields: `,"generation_config":{"max_output_tokens":101}`}, verdict{}, -100)
-			continue
-		}
-		call("outputs together beyond", ask{fields: several + `,"max_tokens":26`}, verdict{}, -25)
-		if wire.name == "completions" {
-			call("best of many", ask{fields: `,"best_of":5,"max_tokens":21`}, verdict{}, -20)
-			continue
-		}
-		call("the other cap beyond", ask{fields: `,"max_completion_tokens":101`}, verdict{}, -100)
-		call("one cap of two beyond", ask{fields: `,"max_tokens":1,"max_completion_tokens":101`}, verdict{}, -100)
-		call("the other cap within", ask{fields: `,"max_completion_tokens":33`}, verdict{}, -33)
+		c.several()
 	}
+}
+
+// capped tries the caps of an agent on one wire.
+type capped struct {
+	*testing.T
+	court *court
+	wire  policyWire
+}
+
+// with gives the agent other capabilities.
+func (c *capped) with(change func(*policy.Capabilities)) {
+	c.Helper()
+	limited := policy.Open()
+	change(&limited)
+	c.court.as(ledger.Execution, limited)
+}
+
+// call makes one, which is sent with the cap -sent, or with one of sent at most.
+func (c *capped) call(name string, a ask, want verdict, sent int64) {
+	c.Helper()
+	c.Run(c.wire.name+"/"+name, func(t *testing.T) {
+		path, body := c.wire.request(c.wire.model, a)
+		if a.label == "long" {
+			body = strings.Replace(body, `"hello"`, `"`+strings.Repeat("word ", 2000)+`"`, 1)
+		}
+		e := c.court.try(t, c.wire, path, body, want)
+		if e == nil {
+			return
+		}
+		if got := outputCap(t, c.wire, e.Body); sent > 0 && (got <= 0 || got > sent) || sent < 0 && got != -sent {
+			t.Errorf("%s\nwas sent with a cap of %d: %s", body, got, e.Body)
+		}
+	})
+}
+
+// several asks for several outputs, and for caps by other names, under an agent's limit of 100.
+func (c *capped) several() {
+	c.Helper()
+	call, wire := c.call, c.wire
+	several := map[string]string{"chat": `,"n":4`, "completions": `,"n":4`, "gemini": `,"generationConfig":{"candidateCount":4}`}[wire.name]
+	if several == "" {
+		return
+	}
+	call("outputs together left out", ask{fields: several}, verdict{}, -25)
+	if wire.name == "gemini" {
+		call("outputs together beyond", ask{fields: `,"generationConfig":{"candidateCount":4,"maxOutputTokens":26}`}, verdict{}, -25)
+		call("output beyond in snake_case", ask{fields: `,"generation_config":{"max_output_tokens":101}`}, verdict{}, -100)
+		return
+	}
+	call("outputs together beyond", ask{fields: several + `,"max_tokens":26`}, verdict{}, -25)
+	if wire.name == "completions" {
+		call("best of many", ask{fields: `,"best_of":5,"max_tokens":21`}, verdict{}, -20)
+		return
+	}
+	call("the other cap beyond", ask{fields: `,"max_completion_tokens":101`}, verdict{}, -100)
+	call("one cap of two beyond", ask{fields: `,"max_tokens":1,"max_completion_tokens":101`}, verdict{}, -100)
+	call("the other cap within", ask{fields: `,"max_completion_tokens":33`}, verdict{}, -33)
 }
 
 // capFields are the fields of a cap where the wire has one.

@@ -13,30 +13,21 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// TestMetersReadTheBill: what each wire reads in an answer is what a provider
-// that was written apart from it has on its bill, streamed or not, and what is
-// sent there is what the edits say.
-func TestMetersReadTheBill(t *testing.T) {
-	const text = `"tell me a story about money that is exact"`
-	requests := map[string]string{
-		policy.Chat:        `{"model":"gpt-4o","max_tokens":40,"messages":[{"role":"user","content":` + text + `}]%s}`,
-		policy.Responses:   `{"model":"gpt-4o","max_output_tokens":40,"input":` + text + `%s}`,
-		policy.Completions: `{"model":"gpt-4o","max_tokens":40,"prompt":` + text + `%s}`,
-		policy.Embeddings:  `{"model":"gpt-4o","input":[` + text + `,"x"]%s}`,
-		policy.Messages:    `{"model":"claude-sonnet-4-5","max_tokens":40,"messages":[{"role":"user","content":` + text + `}]%s}`,
-		policy.Gemini:      `{"contents":[{"role":"user","parts":[{"text":` + text + `}]}],"generationConfig":{"maxOutputTokens":40}%s}`,
-	}
+// billCase is a way in which a provider tells its bill.
+type billCase struct {
+	name  string
+	how   fakeprovider.Behaviour
+	only  string // wires, all when empty
+	extra string // members of the request
+}
+
+func billCases() []billCase {
 	cached := fakeprovider.Behaviour{}
 	cached.CachedTokens = 3
 	written := fakeprovider.Behaviour{}
 	written.CacheWrite5m, written.CacheWrite1h = 4, 2
 	thought := fakeprovider.Behaviour{ReasoningTokens: 9}
-	cases := []struct {
-		name  string
-		how   fakeprovider.Behaviour
-		only  string // wires, all when empty
-		extra string // members of the request
-	}{
+	return []billCase{
 		{name: "plain"},
 		{name: "utf8", how: fakeprovider.Behaviour{UTF8: true, SplitUTF8: true}},
 		{name: "crlf", how: fakeprovider.Behaviour{CRLF: true, Comments: true, BOM: true}},
@@ -59,7 +50,22 @@ func TestMetersReadTheBill(t *testing.T) {
 		{name: "null details", how: fakeprovider.Behaviour{NullDetails: true}},
 		{name: "unknown fields", how: fakeprovider.Behaviour{ExtraFields: true}},
 	}
-	for _, c := range cases {
+}
+
+// TestMetersReadTheBill: what each wire reads in an answer is what a provider
+// that was written apart from it has on its bill, streamed or not, and what is
+// sent there is what the edits say.
+func TestMetersReadTheBill(t *testing.T) {
+	const text = `"tell me a story about money that is exact"`
+	requests := map[string]string{
+		policy.Chat:        `{"model":"gpt-4o","max_tokens":40,"messages":[{"role":"user","content":` + text + `}]%s}`,
+		policy.Responses:   `{"model":"gpt-4o","max_output_tokens":40,"input":` + text + `%s}`,
+		policy.Completions: `{"model":"gpt-4o","max_tokens":40,"prompt":` + text + `%s}`,
+		policy.Embeddings:  `{"model":"gpt-4o","input":[` + text + `,"x"]%s}`,
+		policy.Messages:    `{"model":"claude-sonnet-4-5","max_tokens":40,"messages":[{"role":"user","content":` + text + `}]%s}`,
+		policy.Gemini:      `{"contents":[{"role":"user","parts":[{"text":` + text + `}]}],"generationConfig":{"maxOutputTokens":40}%s}`,
+	}
+	for _, c := range billCases() {
 		for name, request := range requests {
 			if c.only != "" && !strings.Contains(c.only, name) {
 				continue

@@ -103,18 +103,7 @@ func TestPagesCannotReach(t *testing.T) {
 		_, _ = fmt.Fprint(rw, "<!doctype html><title>enemy</title><body>enemy")
 	}))
 	defer page.Close()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("host-resolver-rules", "MAP "+rebound+" 127.0.0.1, MAP enemy.example 127.0.0.1"))
-	if path := os.Getenv("CHROMIUM"); path != "" {
-		options = append(options, chromedp.ExecPath(path))
-	}
-	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(allocated)
-	t.Cleanup(cancel)
-	ctx, late := context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(late)
-	b := &tab{T: t, ctx: ctx, host: gateway.Host, hosts: map[string]bool{}}
+	b := &tab{T: t, ctx: reboundBrowser(t), host: gateway.Host, hosts: map[string]bool{}}
 
 	// The operator is signed in.
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
@@ -159,6 +148,23 @@ func TestPagesCannotReach(t *testing.T) {
 	if after := w.standing(); after == before {
 		t.Error("a call of the agent's own changed nothing: the comparison cannot fail")
 	}
+}
+
+// reboundBrowser is a browser for which the enemy's names lead to this machine.
+func reboundBrowser(t *testing.T) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+rebound+" 127.0.0.1, MAP enemy.example 127.0.0.1"))
+	if path := os.Getenv("CHROMIUM"); path != "" {
+		options = append(options, chromedp.ExecPath(path))
+	}
+	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(allocated)
+	t.Cleanup(cancel)
+	ctx, late := context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(late)
+	return ctx
 }
 
 // standing is all that an attack could change: agents with their money, tokens

@@ -53,9 +53,40 @@ type fileModes struct {
 // stageLinux writes the files of a target's packages and nfpm's description of
 // them, whose path it returns.
 func (r *release) stageLinux(t target, dir string) (config string, err error) {
-	binary, err := os.ReadFile(r.binary(t))
+	files, err := r.linuxFiles(t)
 	if err != nil {
 		return "", err
+	}
+	list, err := r.stageFiles(files, dir)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"postinstall.sh", "preremove.sh"} { // an apk has their times
+		body, err := os.ReadFile("files/" + name)
+		if err != nil {
+			return "", err
+		}
+		staged := filepath.Join(dir, name)
+		if err := os.WriteFile(staged, body, 0o755); err != nil {
+			return "", err
+		}
+		if err := os.Chtimes(staged, r.date, r.date); err != nil {
+			return "", err
+		}
+	}
+	config = filepath.Join(dir, "nfpm.yaml")
+	body, err := yaml.Marshal(r.describeLinux(t, list, dir))
+	if err != nil {
+		return "", err
+	}
+	return config, os.WriteFile(config, body, 0o644)
+}
+
+// linuxFiles are the files of a target's packages.
+func (r *release) linuxFiles(t target) ([]file, error) {
+	binary, err := os.ReadFile(r.binary(t))
+	if err != nil {
+		return nil, err
 	}
 	files := []file{
 		{"usr/bin/aex", 0o755, binary},
@@ -77,18 +108,22 @@ func (r *release) stageLinux(t target, dir string) (config string, err error) {
 	} {
 		body, err := os.ReadFile("files/" + own.from)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		files = append(files, file{own.to, own.mode, body})
 	}
-	var list []contents
+	return files, nil
+}
+
+// stageFiles writes the files below dir, and says where each goes.
+func (r *release) stageFiles(files []file, dir string) (list []contents, err error) {
 	for _, f := range files {
 		source := filepath.Join(dir, f.name)
 		if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil {
-			return "", err
+			return nil, err
 		}
 		if err := os.WriteFile(source, f.body, 0o644); err != nil {
-			return "", err
+			return nil, err
 		}
 		c := contents{Source: source, Target: "/" + f.name, Info: fileModes{f.mode, r.date.Format("2006-01-02T15:04:05Z")}}
 		if f.name == "etc/aex/aex.env" {
@@ -102,25 +137,7 @@ func (r *release) stageLinux(t target, dir string) (config string, err error) {
 		}
 		list = append(list, c)
 	}
-	for _, name := range []string{"postinstall.sh", "preremove.sh"} { // an apk has their times
-		body, err := os.ReadFile("files/" + name)
-		if err != nil {
-			return "", err
-		}
-		staged := filepath.Join(dir, name)
-		if err := os.WriteFile(staged, body, 0o755); err != nil {
-			return "", err
-		}
-		if err := os.Chtimes(staged, r.date, r.date); err != nil {
-			return "", err
-		}
-	}
-	config = filepath.Join(dir, "nfpm.yaml")
-	body, err := yaml.Marshal(r.describeLinux(t, list, dir))
-	if err != nil {
-		return "", err
-	}
-	return config, os.WriteFile(config, body, 0o644)
+	return list, nil
 }
 
 // describeLinux is nfpm's configuration. Nothing is needed: the binary is

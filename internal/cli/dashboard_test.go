@@ -158,6 +158,19 @@ func metricSum(t *testing.T, text, name string) (sum ledger.Micros) {
 	return sum
 }
 
+// reported adds up what aex report says of each.
+func reported(t *testing.T, home, by string) (sum ledger.Micros) {
+	t.Helper()
+	var lines []struct {
+		Cost ledger.Micros `json:"cost_micro"`
+	}
+	noError(t, json.Unmarshal([]byte(output(t, home, "report", "--by", by, "--format", "json")), &lines))
+	for _, line := range lines {
+		sum += line.Cost
+	}
+	return sum
+}
+
 func TestEveryViewTellsTheSameSums(t *testing.T) {
 	home, l := spentHome(t)
 	db, err := sql.Open("sqlite", filepath.Join(home, "aex.db"))
@@ -193,15 +206,7 @@ func TestEveryViewTellsTheSameSums(t *testing.T) {
 	check("aex_agent_cost_usd_total", metricSum(t, metrics, "aex_agent_cost_usd_total"))
 	check("a second scrape", metricSum(t, scrape(t, l), "aex_cost_usd_total"))
 	for _, by := range []string{"agent", "model", "run", "day", "hour", "month"} {
-		var lines []struct {
-			Cost ledger.Micros `json:"cost_micro"`
-		}
-		noError(t, json.Unmarshal([]byte(output(t, home, "report", "--by", by, "--format", "json")), &lines))
-		var sum ledger.Micros
-		for _, line := range lines {
-			sum += line.Cost
-		}
-		check("aex report --by "+by, sum)
+		check("aex report --by "+by, reported(t, home, by))
 	}
 	var status struct {
 		Spent   ledger.Micros `json:"spent_micro"`

@@ -67,6 +67,13 @@ Flags after PROGRAM are the program's own.`,
 	fl.DurationVar(&f.guard.Idle, "idle-timeout", 0, "end the run after this long without a call")
 	fl.BoolVar(&f.guard.RequireMetered, "require-metered", false, "fail a run that made no metered call")
 	f.sandbox.register(a, cmd)
+	a.runTakes(cmd)
+	cmd.ValidArgsFunction = a.completion(takesFile) // the program and its arguments
+	return cmd
+}
+
+// runTakes says what the flags of aex run take.
+func (a *app) runTakes(cmd *cobra.Command) {
 	cmd.Annotations = map[string]string{withVariables: "yes"}
 	a.takes(cmd, fileFlags("env-file", "ca-file", "policy", "report"))
 	a.takes(cmd, map[string]kind{
@@ -76,8 +83,6 @@ Flags after PROGRAM are the program's own.`,
 		"loop-guard": {name: "off|warn|kill[:N]", complete: words("off", "warn", "kill")}, "on-exhausted": oneOfKind("kill", "refuse", "ask"),
 		"die-with-parent": oneOfKind("auto", "yes", "no"), "hosted-tools": oneOfKind("auto", "refuse", "allow"), "local-prices": localPricesKind,
 	})
-	cmd.ValidArgsFunction = a.completion(takesFile) // the program and its arguments
-	return cmd
 }
 
 // run does aex run.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -106,7 +107,10 @@ func at(host string) func(outside) string {
 	return func(o outside) string { return net.JoinHostPort(host, strconv.Itoa(o.Port)) }
 }
 
-func networkWays() []way {
+func networkWays() []way { return slices.Concat(dialingWays(), socketWays, rareNetworkWays) }
+
+// dialingWays connect as every program does.
+func dialingWays() []way {
 	own := func(o outside) string {
 		if len(o.Hosts) == 0 {
 			return at("127.0.0.2")(o)
@@ -130,53 +134,61 @@ func networkWays() []way {
 		dialing("go-socket-tmux", "unix", func(o outside) string { return o.Paths["tmux"] }),
 		dialing("go-socket-x11", "unix", func(o outside) string { return o.Paths["x11"] }),
 		dialing("go-socket-dbus", "unix", func(o outside) string { return o.Paths["dbus"] }),
-		{"go-provider-direct", func(o outside) (bool, error) {
-			client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}}
-			resp, err := client.Get("http://" + o.Provider + "/v1/models")
-			if err != nil {
-				return false, err
-			}
-			resp.Body.Close()
-			return true, nil
-		}},
-		{"go-mptcp", func(o outside) (bool, error) { return false, rawConnect("go-mptcp", o.Port, unix.IPPROTO_MPTCP) }},
-		{"go-tcp-raw-call", func(o outside) (bool, error) { return false, rawConnect("go-tcp-raw-call", o.Port, 0) }},
-		{"go-tcp-high-bits", highBits},
-		{"go-fast-open", fastOpen},
-		{"go-raw-udp", rawUDP},
-		opening("go-raw-icmp", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
-		opening("go-packet", unix.AF_PACKET, unix.SOCK_RAW, 0x300),
-		opening("go-vsock", unix.AF_VSOCK, unix.SOCK_STREAM, 0),
-		opening("go-vsock-datagram", unix.AF_VSOCK, unix.SOCK_DGRAM, 0),
-		opening("go-bluetooth", unix.AF_BLUETOOTH, unix.SOCK_RAW, 1),
-		opening("go-xdp", unix.AF_XDP, unix.SOCK_RAW, 0),
-		opening("go-smc", 43, unix.SOCK_STREAM, 0),
-		{"go-netlink-route", netlinkRoute},
-		{"go-netlink-diag", netlinkDiag},
-		{"go-uring", func(outside) (bool, error) {
-			var params [120]byte
-			fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 4, uintptr(unsafe.Pointer(&params[0])), 0)
-			if errno == 0 {
-				unix.Close(int(fd))
-				return true, nil
-			}
-			return false, errno
-		}},
-		{"go-inherited", func(outside) (bool, error) {
-			for fd := 3; fd < 64; fd++ {
-				unix.Write(fd, signed("go-inherited"))
-			}
-			return false, nil
-		}},
-		{"go-new-network", func(o outside) (bool, error) {
-			return false, inThread(func() error {
-				if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-					return err
-				}
-				return rawConnect("go-new-network", o.Port, 0)
-			})
-		}},
 	}
+}
+
+// socketWays open sockets of kinds that few programs open.
+var socketWays = []way{
+	opening("go-raw-icmp", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
+	opening("go-packet", unix.AF_PACKET, unix.SOCK_RAW, 0x300),
+	opening("go-vsock", unix.AF_VSOCK, unix.SOCK_STREAM, 0),
+	opening("go-vsock-datagram", unix.AF_VSOCK, unix.SOCK_DGRAM, 0),
+	opening("go-bluetooth", unix.AF_BLUETOOTH, unix.SOCK_RAW, 1),
+	opening("go-xdp", unix.AF_XDP, unix.SOCK_RAW, 0),
+	opening("go-smc", 43, unix.SOCK_STREAM, 0),
+}
+
+// rareNetworkWays reach the network by other calls than those.
+var rareNetworkWays = []way{
+	{"go-provider-direct", func(o outside) (bool, error) {
+		client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}}
+		resp, err := client.Get("http://" + o.Provider + "/v1/models")
+		if err != nil {
+			return false, err
+		}
+		resp.Body.Close()
+		return true, nil
+	}},
+	{"go-mptcp", func(o outside) (bool, error) { return false, rawConnect("go-mptcp", o.Port, unix.IPPROTO_MPTCP) }},
+	{"go-tcp-raw-call", func(o outside) (bool, error) { return false, rawConnect("go-tcp-raw-call", o.Port, 0) }},
+	{"go-tcp-high-bits", highBits},
+	{"go-fast-open", fastOpen},
+	{"go-raw-udp", rawUDP},
+	{"go-netlink-route", netlinkRoute},
+	{"go-netlink-diag", netlinkDiag},
+	{"go-uring", func(outside) (bool, error) {
+		var params [120]byte
+		fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 4, uintptr(unsafe.Pointer(&params[0])), 0)
+		if errno == 0 {
+			unix.Close(int(fd))
+			return true, nil
+		}
+		return false, errno
+	}},
+	{"go-inherited", func(outside) (bool, error) {
+		for fd := 3; fd < 64; fd++ {
+			unix.Write(fd, signed("go-inherited"))
+		}
+		return false, nil
+	}},
+	{"go-new-network", func(o outside) (bool, error) {
+		return false, inThread(func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				return err
+			}
+			return rawConnect("go-new-network", o.Port, 0)
+		})
+	}},
 }
 
 // rawConnect makes the calls itself.

@@ -144,15 +144,7 @@ func escape(t *testing.T, mode string, prefix ...string) reports {
 	file.Close()
 	inherited.Close()
 	got := reports{map[string]bool{}, w.heard(), r.stdout + r.stderr}
-	for line := range strings.Lines(r.stdout) {
-		fields := strings.Fields(line)
-		switch {
-		case len(fields) > 1 && fields[0] == "TRIED":
-			got.tried[fields[1]] = true
-		case len(fields) > 1 && fields[0] == "OUT":
-			got.out[fields[1]] = true
-		}
-	}
+	got.read(r.stdout)
 	if r.code != 0 {
 		t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
 	}
@@ -160,6 +152,19 @@ func escape(t *testing.T, mode string, prefix ...string) reports {
 		t.Errorf("the victim outside has ended: %v", err)
 	}
 	return got
+}
+
+// read takes in what the ways themselves printed.
+func (r reports) read(stdout string) {
+	for line := range strings.Lines(stdout) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) > 1 && fields[0] == "TRIED":
+			r.tried[fields[1]] = true
+		case len(fields) > 1 && fields[0] == "OUT":
+			r.out[fields[1]] = true
+		}
+	}
 }
 
 // allWays are the names of the ways of all three languages, from their sources:

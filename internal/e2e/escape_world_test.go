@@ -58,31 +58,48 @@ func furnishOutside(t *testing.T, s *stage, w *spy) outside {
 	w.accept(t, abstract)
 	w.sockets(t, &o)
 
+	o.Victim = startVictim(t, s.home)
+	o.share(t)
+	return o
+}
+
+// startVictim starts a process outside that has a secret.
+func startVictim(t *testing.T, dir string) (pid int) {
+	t.Helper()
 	victim := exec.Command("sleep", "100000")
 	victim.Args[0] = "victim"
 	victim.Env = []string{"SECRET=" + canary}
-	victim.Dir = s.home
-	check(victim.Start())
+	victim.Dir = dir
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := victim.Process.Kill(); err != nil {
 			t.Errorf("the victim: %v", err)
 		}
 		_ = victim.Wait() // killed
 	})
-	o.Victim = victim.Process.Pid
+	return victim.Process.Pid
+}
 
+// share makes what processes outside share by the kernel: memory, and a queue where there can be one.
+func (o *outside) share(t *testing.T) {
+	t.Helper()
 	o.Shm = 0x41455800 + o.Port%256
 	id, err := unix.SysvShmGet(o.Shm, 4096, unix.IPC_CREAT|0o600)
-	check(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _, _ = unix.SysvShmCtl(id, unix.IPC_RMID, nil) })
 	o.Queue = "aex-escape-" + strconv.Itoa(o.Port)
 	name, err := unix.BytePtrFromString(o.Queue)
-	check(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(name)), unix.O_RDWR|unix.O_CREAT, 0o600, 0, 0, 0); errno == 0 {
 		unix.Close(int(fd))
 		t.Cleanup(func() { _, _, _ = unix.Syscall(unix.SYS_MQ_UNLINK, uintptr(unsafe.Pointer(name)), 0, 0) })
 	}
-	return o
 }
 
 // sockets makes those of services, under names that services have.

@@ -89,27 +89,30 @@ func eventKind(action string) string {
 	return ""
 }
 
+// eventBody is what eventText reads of an event.
+type eventBody struct {
+	ledger.CallInfo
+	Served   string        `json:"model_served"`
+	How      string        `json:"how"`
+	Ending   string        `json:"ending"`
+	Usage    *ledger.Usage `json:"usage"`
+	Cause    string        `json:"cause"`
+	Reason   string        `json:"reason"`
+	Count    int64         `json:"count"`
+	From     string        `json:"from"`
+	To       string        `json:"to"`
+	Outcome  string        `json:"outcome"`
+	ExitCode int           `json:"exit_code"`
+	Program  string        `json:"program"`
+	By       ledger.Micros `json:"by_micro"`
+	Paused   bool          `json:"paused"`
+	Token    string        `json:"token"`
+	Latency  int64         `json:"latency_ms"`
+}
+
 // eventText says in a few words what an event is about.
 func eventText(e ledger.Event) string {
-	var b struct {
-		ledger.CallInfo
-		Served   string        `json:"model_served"`
-		How      string        `json:"how"`
-		Ending   string        `json:"ending"`
-		Usage    *ledger.Usage `json:"usage"`
-		Cause    string        `json:"cause"`
-		Reason   string        `json:"reason"`
-		Count    int64         `json:"count"`
-		From     string        `json:"from"`
-		To       string        `json:"to"`
-		Outcome  string        `json:"outcome"`
-		ExitCode int           `json:"exit_code"`
-		Program  string        `json:"program"`
-		By       ledger.Micros `json:"by_micro"`
-		Paused   bool          `json:"paused"`
-		Token    string        `json:"token"`
-		Latency  int64         `json:"latency_ms"`
-	}
+	var b eventBody
 	if json.Unmarshal(e.Body, &b) != nil {
 		return ""
 	}

@@ -60,121 +60,155 @@ func preparedAex(args []string) int {
 	return p.Status().Code
 }
 
-// smallAex is `aex run` without money. Its way to kill for budget is a byte in the FIFO named by -trigger.
-func smallAex(args []string) int {
+// small is `aex run` without money. Its way to kill for budget is a byte in the FIFO named by -trigger.
+type small struct {
+	argv                                    []string
+	tty, orphans, trigger, id               string
+	title, notice, told                     string
+	grace, timeout                          time.Duration
+	parent, burst, nameSurvivors, connected bool
+
+	p    *Process
+	code int // -1: the program's own
+}
+
+func (s *small) parse(args []string) error {
 	flags := flag.NewFlagSet("aex", flag.ContinueOnError)
-	tty := flags.String("tty", "auto", "")
-	grace := flags.Duration("grace", 5*time.Second, "after TERM")
-	timeout := flags.Duration("timeout", 0, "")
-	orphans := flags.String("orphans", "kill", "")
-	trigger := flags.String("trigger", "", "")
-	id := flags.String("id", "", "")
-	parent := flags.Bool("die-with-parent", false, "")
-	title := flags.String("title", "", "")
-	notice := flags.String("notice", "", "")
-	told := flags.String("told", "", "title and notice come at the end of this FIFO, which is then removed")
-	burst := flags.Bool("panic", false, "")
-	survivors := flags.Bool("survivors", false, "name them")
-	connected := flags.Bool("connected", false, "")
-	if flags.Parse(args) != nil {
+	flags.StringVar(&s.tty, "tty", "auto", "")
+	flags.DurationVar(&s.grace, "grace", 5*time.Second, "after TERM")
+	flags.DurationVar(&s.timeout, "timeout", 0, "")
+	flags.StringVar(&s.orphans, "orphans", "kill", "")
+	flags.StringVar(&s.trigger, "trigger", "", "")
+	flags.StringVar(&s.id, "id", "", "")
+	flags.BoolVar(&s.parent, "die-with-parent", false, "")
+	flags.StringVar(&s.title, "title", "", "")
+	flags.StringVar(&s.notice, "notice", "", "")
+	flags.StringVar(&s.told, "told", "", "title and notice come at the end of this FIFO, which is then removed")
+	flags.BoolVar(&s.burst, "panic", false, "")
+	flags.BoolVar(&s.nameSurvivors, "survivors", false, "name them")
+	flags.BoolVar(&s.connected, "connected", false, "")
+	err := flags.Parse(args)
+	s.argv = flags.Args()
+	return err
+}
+
+func smallAex(args []string) int {
+	s := &small{code: -1}
+	if s.parse(args) != nil {
 		return 125
 	}
-	p, err := Start(Command{
-		Argv: flags.Args(), Env: os.Environ(), Sandbox: sandbox.Mode(os.Getenv("AEX_TEST_SANDBOX")), TTY: TTY(*tty), RunID: *id, DieWithParent: *parent, Title: *title != "", Sensitive: true,
+	var err error
+	s.p, err = Start(Command{
+		Argv: s.argv, Env: os.Environ(), Sandbox: sandbox.Mode(os.Getenv("AEX_TEST_SANDBOX")), TTY: TTY(s.tty), RunID: s.id, DieWithParent: s.parent, Title: s.title != "", Sensitive: true,
 	})
-	switch {
-	case errors.Is(err, ErrNotFound):
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "aex:", err)
-		return 127
-	case errors.Is(err, ErrNotExecutable):
-		fmt.Fprintln(os.Stderr, "aex:", err)
-		return 126
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "aex:", err)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return 127
+		case errors.Is(err, ErrNotExecutable):
+			return 126
+		}
 		return 125
 	}
-	tell := func() {
-		p.SetTitle(*title)
-		if *notice != "" {
-			p.Notice(*notice)
+	s.show()
+	s.wait(s.fire())
+	return s.finish()
+}
+
+// show sets the title and writes the notice: at once, or when it is told to.
+func (s *small) show() {
+	both := func() {
+		s.p.SetTitle(s.title)
+		if s.notice != "" {
+			s.p.Notice(s.notice)
 		}
 	}
-	if *told == "" {
-		tell()
-	} else {
-		go func() {
-			if _, err := os.ReadFile(*told); err == nil {
-				tell()
-				os.Remove(*told)
-			}
-		}()
+	if s.told == "" {
+		both()
+		return
 	}
-	fire := make(chan struct{})
 	go func() {
-		if *trigger != "" {
-			if _, err := os.ReadFile(*trigger); err == nil { // its end of file
-				if *burst {
+		if _, err := os.ReadFile(s.told); err == nil {
+			both()
+			os.Remove(s.told)
+		}
+	}()
+}
+
+// fire returns what is closed when the budget is gone.
+func (s *small) fire() <-chan struct{} {
+	fire := make(chan struct{})
+	if s.trigger != "" {
+		go func() {
+			if _, err := os.ReadFile(s.trigger); err == nil { // its end of file
+				if s.burst {
 					panic("asked to")
 				}
 				close(fire)
 			}
-		}
-	}()
-	code := -1
-	end := func(e Ending, as int) {
-		code = as
-		p.End(e)
+		}()
 	}
-	var left <-chan time.Time
-	if *timeout > 0 {
-		left = time.After(*timeout)
+	return fire
+}
+
+// wait returns when the program has ended, or was ended.
+func (s *small) wait(fire <-chan struct{}) {
+	var left, patience <-chan time.Time
+	if s.timeout > 0 {
+		left = time.After(s.timeout)
 	}
-	var patience <-chan time.Time
-	for running := true; running; {
+	for {
 		select {
-		case <-p.Done():
-			running = false
+		case <-s.p.Done():
+			return
 		case <-fire:
-			end(Ending{Grace: 2 * time.Second}, 121)
-			running = false
+			s.code = 121
+			s.p.End(Ending{Grace: 2 * time.Second})
+			return
 		case <-left:
-			if over := *timeout + p.Suspended() - time.Since(started); over > 0 {
+			if over := s.timeout + s.p.Suspended() - time.Since(started); over > 0 {
 				left = time.After(over)
 				continue
 			}
-			end(Ending{Grace: 2 * time.Second}, 124)
-			running = false
-		case <-p.Interrupted():
-			patience = time.After(*grace)
+			s.code = 124
+			s.p.End(Ending{Grace: 2 * time.Second})
+			return
+		case <-s.p.Interrupted():
+			patience = time.After(s.grace)
 		case <-patience:
-			p.End(Ending{})
-			running = false
+			s.p.End(Ending{})
+			return
 		}
 	}
-	if *connected {
-		fmt.Fprintln(os.Stderr, p.ConnectedTo())
+}
+
+// finish ends what is left, and says what there is to say.
+func (s *small) finish() int {
+	if s.connected {
+		fmt.Fprintln(os.Stderr, s.p.ConnectedTo())
 	}
-	if *orphans == "kill" {
-		p.End(Ending{Grace: time.Second})
-	} else if left := p.Orphans(); len(left) > 0 {
+	if s.orphans == "kill" {
+		s.p.End(Ending{Grace: time.Second})
+	} else if left := s.p.Orphans(); len(left) > 0 {
 		defer fmt.Fprintf(os.Stderr, "aex: %d left\n", len(left))
 	}
-	if *survivors {
-		for _, s := range p.End(Ending{}).Survivors {
-			fmt.Fprintf(os.Stderr, "aex: %d %s: %s\n", s.PID, s.Name, s.Reason)
+	if s.nameSurvivors {
+		for _, survivor := range s.p.End(Ending{}).Survivors {
+			fmt.Fprintf(os.Stderr, "aex: %d %s: %s\n", survivor.PID, survivor.Name, survivor.Reason)
 		}
 	}
-	s := p.Status()
-	if err := p.Close(); err != nil {
+	status := s.p.Status()
+	if err := s.p.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "aex: closing:", err)
 		return 125
 	}
-	if code >= 0 {
-		fmt.Fprintf(os.Stderr, "aex: ended (exit %d)\n", code)
-		return code
+	if s.code >= 0 {
+		fmt.Fprintf(os.Stderr, "aex: ended (exit %d)\n", s.code)
+		return s.code
 	}
-	ExitLike(s)
-	return s.Code
+	ExitLike(status)
+	return status.Code
 }
 
 var started = time.Now()
