@@ -68,9 +68,9 @@ soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that
 
 FUZZTIME ?= 20s
 fuzz: ## each fuzz target for FUZZTIME
-	@for pkg in ledger policy proxy proxy/wire; do \
+	@for pkg in ledger policy proxy proxy/tunnel proxy/wire; do \
 	  for f in $$($(GO) test -list '^Fuzz' ./$$pkg | grep '^Fuzz'); do \
-	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; done; done
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x ./$$pkg || exit 1; done; done
 
 # MUTANTS: how many changes are tried; 0 for all, which takes half an hour.
 MUTANTS ?= 0

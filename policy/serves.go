@@ -23,7 +23,16 @@ var serving = []string{
 	"api.inceptionlabs.ai", "api.upstage.ai", "api.aleph-alpha.com", "gateway.ai.cloudflare.com", "ai-gateway.vercel.sh", "router.requesty.ai", "api.portkey.ai", "gateway.helicone.ai",
 	"oai.helicone.ai", "anthropic.helicone.ai", "api.unify.ai", "api.poe.com", "openrouter.ai", "*.openrouter.ai", "opencode.ai", "*.opencode.ai", "api2.cursor.sh", "*.cursor.sh",
 	"*.cerebras.ai", "*.groq.com", "*.mistral.ai", "*.deepseek.com", "*.x.ai", "*.together.xyz", "*.fireworks.ai", "ai.api.cloud.yandex.net", "llm.api.cloud.yandex.net",
-	"gigachat.devices.sberbank.ru", "api.perplexity.ai", "generativelanguage.googleapis.com", "*.litellm.ai",
+	"gigachat.devices.sberbank.ru", "*.litellm.ai", "dashscope.aliyuncs.com", "*.maas.aliyuncs.com", "*.tencentcloudmaas.com", "spark-api-open.xf-yun.com", "*.iflow.cn",
+	"api-inference.modelscope.cn", "chat.intern-ai.org.cn", "api.ppinfra.com", "api.302.ai", "api.kimi.com", "api.stepfun.ai", "api.xiaomimimo.com", "vanchin.streamlake.ai",
+	"*.ai.cloud.ovh.net", "api.scaleway.ai", "*.ml.cloud.ibm.com", "inference.generativeai.*.oraclecloud.com", "*.prediction.vertexai.goog", "api.nova.amazon.com",
+	"codewhisperer.*.amazonaws.com", "q.*.amazonaws.com", "api.meta.ai", "api.llama.com", "api.inference.wandb.ai", "api.clarifai.com", "api.edenai.run", "api.aimlapi.com",
+	"api.cometapi.com", "aihubmix.com", "nano-gpt.com", "*.chutes.ai", "api.synthetic.new", "api.v0.dev", "api.stima.tech", "api.cortecs.ai", "api.publicai.co",
+	"inference.api.nscale.com", "api.morphllm.com", "api.relace.ai", "api.libertai.io", "*.helicone.ai", "serving.app.predibase.com", "llm-gateway.assemblyai.com", "api.sarvam.ai",
+	"api.parasail.io", "api.inference.crusoecloud.com", "api.gmi-serving.com", "api.galadriel.com", "api.bytez.com", "api.abliteration.ai", "router.hostinger.com",
+	"serverless.tensormesh.ai", "api.nlpcloud.io", "api.kluster.ai", "api.vultrinference.com", "inference-api.nousresearch.com", "zenmux.ai", "api.kilo.ai", "api.langdock.com",
+	"ampcode.com", "*.api.augmentcode.com", "api.tabnine.com", "api.manus.im", "fal.run", "*.fal.run", "api.stability.ai", "api.bfl.ai", "*.elevenlabs.io", "api.deepgram.com",
+	"*.modal.run", "*.modal.direct", "api.arcee.ai", "api.avian.io", "api.cursor.com", "api.doubleword.ai", "api.minimax.com", "api.quicksilverpro.io", "api.typesafe.ai",
 }
 
 // ServesModels tells whether models are known to be served at a host, which is

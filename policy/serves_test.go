@@ -13,6 +13,8 @@ func TestServesModels(t *testing.T) {
 		{"bedrock-runtime.us-east-1.amazonaws.com", 443, true}, {"us-central1-aiplatform.googleapis.com", 443, true}, {"chatgpt.com", 443, true},
 		{"api.individual.githubcopilot.com", 443, true}, {"127.0.0.1", 11434, true}, {"localhost", 8123, true}, {"::1", 8123, true}, {"127.0.0.1", 8123, true},
 		{"llm.corp.example", 443, true}, {"llm.corp.example", 8443, true},
+		{"dashscope.aliyuncs.com", 443, true}, {"dashscope-intl.aliyuncs.com", 443, true}, {"llm.chutes.ai", 443, true}, {"eu-de.ml.cloud.ibm.com", 443, true},
+		{"oai.endpoints.kepler.ai.cloud.ovh.net", 443, true}, {"inference.generativeai.us-chicago-1.oci.oraclecloud.com", 443, true}, {"queue.fal.run", 443, true},
 		{"127.0.0.1", 8124, false}, {"github.com", 443, false}, {"api.github.com", 443, false}, {"s3.amazonaws.com", 443, false}, {"pypi.org", 443, false},
 		{"notopenai.com", 443, false}, {"corp.example", 443, false}, {"huggingface.co", 443, false}, {"registry.npmjs.org", 443, false},
 	} {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,19 +60,36 @@ func (r *session) enter() (err error) {
 	if line := have.Line(); line != "" {
 		r.say("%s", line)
 	}
+	r.network = newNetwork()
+	out := tunnel.New(tunnel.Options{
+		Rules: r.Sandbox.Hosts, Watch: r.network.saw, Parent: parentProxy, Providers: r.providerHosts,
+		Provider: func(host string, port uint16) bool { return policy.ServesModels(host, port, r.providers()) },
+	})
 	for _, port := range r.Sandbox.Local {
-		if policy.ServesModels("127.0.0.1", port, r.providers()) {
+		if out.ServedHere(r.ctx, port) {
 			return fmt.Errorf("--allow-local %d: a model provider answers there, and that is reached through aex alone", port)
 		}
 	}
-	r.network = newNetwork()
 	if r.Outer == nil && have.Level != sandbox.None {
-		r.tunnel = tunnel.New(tunnel.Options{
-			Rules: r.Sandbox.Hosts, Watch: r.network.saw, Parent: parentProxy,
-			Provider: func(host string, port uint16) bool { return policy.ServesModels(host, port, r.providers()) },
-		})
+		r.tunnel = out
 	}
 	return nil
+}
+
+// providerHosts are where aex itself may go: to providers that it has a key of, and to those of models.yaml.
+func (r *session) providerHosts() (hosts []string) {
+	for _, p := range r.providers() {
+		u, err := url.Parse(p.BaseURL)
+		if err != nil || r.Key(p) == "" && policy.HostOf(p.BaseURL) != nil {
+			continue
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80"}[u.Scheme]
+		}
+		hosts = append(hosts, net.JoinHostPort(u.Hostname(), cmp.Or(port, "443")))
+	}
+	return hosts
 }
 
 func (r *session) providers() []policy.Provider {

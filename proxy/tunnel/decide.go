@@ -85,60 +85,28 @@ func (t *Tunnel) allowed(to target) (Rule, error) {
 	return Rule{}, refusal("host_not_allowed", "the sandbox does not allow %s: aex run --allow-host %s", to, suggest)
 }
 
-// addresses are those of a target that may be dialled. A name of a private address is refused unless the address is listed
-// too: whoever answers for the name would choose what is reached.
-func (t *Tunnel) addresses(ctx context.Context, to target) ([]netip.AddrPort, error) {
-	found := []netip.Addr{to.addr}
-	if to.host != "" {
-		var err error
-		if found, err = t.o.Resolve(ctx, to.host); err != nil {
-			return nil, fmt.Errorf("looking up %s: %w", to.host, err)
-		}
-	}
-	var good []netip.AddrPort
-	var no error
-	for _, addr := range found {
-		addr = addr.Unmap().WithZone("")
-		at := netip.AddrPortFrom(addr, to.port)
-		switch {
-		case t.o.Provider(addr.String(), to.port):
-			no = refusal("provider_host", "%s leads to a model provider: that is reached through aex alone", to)
-		case !public(addr) && !t.listed(at):
-			no = refusal("private_address", "%s is at %s, which is no public address: aex run --allow-host %s", to, addr, at)
-		default:
-			good = append(good, at)
-		}
-	}
-	switch {
-	case len(good) > 0:
-		return good, nil
-	case no != nil:
-		return nil, no
-	}
-	return nil, fmt.Errorf("looking up %s: it has no address", to.name())
-}
-
 // listed tells whether a rule names an address itself.
 func (t *Tunnel) listed(at netip.AddrPort) bool {
 	return slices.ContainsFunc(t.o.Rules, func(r Rule) bool { return r.ports(at.Port()) && r.matchesAddr(at.Addr()) })
 }
 
 // special are the blocks of addresses that are not the public network's (the registries of RFC 6890), with those of
-// clouds' metadata services that lie elsewhere.
+// clouds' metadata services that lie elsewhere. Of version 6 public is what is given out: 2000::/3 less these.
 var special = func() (all []netip.Prefix) {
 	for _, s := range []string{
 		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 		"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
 		"168.63.129.16/32", // Azure's host
-		"::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+		"2001::/23", "2001:db8::/32", "3fff::/20",
 	} {
 		all = append(all, netip.MustParsePrefix(s))
 	}
 	return all
 }()
 
-// Blocks whose addresses carry one of version 4: at byte 12 by NAT64 (RFC 6052), at byte 2 by 6to4 (RFC 3056).
+// Blocks of version 6: of those given out, and those whose addresses carry one of version 4: at byte 12 by NAT64 (RFC 6052), at byte 2 by 6to4 (RFC 3056).
 var (
+	global  = netip.MustParsePrefix("2000::/3")
 	nat64   = netip.MustParsePrefix("64:ff9b::/96")
 	sixToV4 = netip.MustParsePrefix("2002::/16")
 )
@@ -152,6 +120,8 @@ func public(addr netip.Addr) bool {
 		addr = netip.AddrFrom4([4]byte(b[12:16]))
 	case sixToV4.Contains(addr):
 		addr = netip.AddrFrom4([4]byte(b[2:6]))
+	case addr.Is6() && !global.Contains(addr):
+		return false
 	}
 	return !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

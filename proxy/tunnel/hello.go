@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,63 +17,51 @@ import (
 // One that is sent for show cannot be told from a real one: that is what it is for.
 const encryptedHello = 0xfe0d
 
-// maxHello bounds what is read for a greeting: a record layer's worth with room for large keys.
-const maxHello = 64 << 10
-
 // hello is a TLS greeting.
 type hello struct {
 	name      string // the server name; "": none
 	encrypted bool
-	bytes     []byte // all that was read for it, to be sent on
 }
 
-var (
-	errGreeted = errors.New("the greeting is read")
-	errLong    = errors.New("the greeting is too long")
-	errNoHello = errors.New("this is no greeting")
-)
+var errGreeted = errors.New("the greeting is read")
 
-// readHello reads a ClientHello, over however many packets and records it is spread. It answers nothing.
-func readHello(r io.Reader) (hello, error) {
+// parseHello reads a ClientHello, as the message that it is in the handshake. It answers nothing.
+func parseHello(message []byte) (hello, error) {
 	var h hello
-	listen := &listener{r: r}
-	server := tls.Server(listen, &tls.Config{
+	server := tls.Server(&recited{r: bytes.NewReader(framed(message))}, &tls.Config{
 		GetConfigForClient: func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 			h.name = strings.ToLower(strings.TrimSuffix(info.ServerName, "."))
 			h.encrypted = slices.Contains(info.Extensions, encryptedHello)
 			return nil, errGreeted
 		},
 	})
-	err := server.HandshakeContext(context.Background())
-	h.bytes = listen.heard
-	if errors.Is(err, errGreeted) {
-		return h, nil
+	if err := server.HandshakeContext(context.Background()); !errors.Is(err, errGreeted) {
+		return h, errNoHello
 	}
-	return h, err
+	return h, nil
 }
 
-// listener is a connection that keeps what it reads and says nothing.
-type listener struct {
-	r     io.Reader
-	heard []byte
-}
-
-func (l *listener) Read(p []byte) (int, error) {
-	if len(l.heard) > maxHello {
-		return 0, errLong
+// framed puts a message into records.
+func framed(message []byte) []byte {
+	var all []byte
+	for part := range slices.Chunk(message, 16<<10) {
+		all = append(all, handshake, 3, 1, byte(len(part)>>8), byte(len(part)))
+		all = append(all, part...)
 	}
-	n, err := l.r.Read(p)
-	l.heard = append(l.heard, p[:n]...)
-	return n, err
+	return all
 }
 
-func (l *listener) Write(p []byte) (int, error)      { return len(p), nil }
-func (l *listener) Close() error                     { return nil }
-func (l *listener) LocalAddr() net.Addr              { return nil }
-func (l *listener) RemoteAddr() net.Addr             { return nil }
-func (l *listener) SetDeadline(time.Time) error      { return nil }
-func (l *listener) SetReadDeadline(time.Time) error  { return nil }
-func (l *listener) SetWriteDeadline(time.Time) error { return nil }
+// recited is a connection on which everything was said before, and that says nothing.
+type recited struct{ r io.Reader }
+
+func (c *recited) Read(p []byte) (int, error)       { return c.r.Read(p) }
+func (c *recited) Write(p []byte) (int, error)      { return len(p), nil }
+func (c *recited) Close() error                     { return nil }
+func (c *recited) LocalAddr() net.Addr              { return nil }
+func (c *recited) RemoteAddr() net.Addr             { return nil }
+func (c *recited) SetDeadline(time.Time) error      { return nil }
+func (c *recited) SetReadDeadline(time.Time) error  { return nil }
+func (c *recited) SetWriteDeadline(time.Time) error { return nil }
 
 // checkHello compares a greeting with what was asked for.
 func (t *Tunnel) checkHello(h hello, to target, rule Rule) error {
@@ -81,8 +70,8 @@ func (t *Tunnel) checkHello(h hello, to target, rule Rule) error {
 		return refusal("name_encrypted", "the server name for %s is encrypted (ECH), so that it cannot be checked: aex run --allow-host %s,ech", to, to.name())
 	case h.name != "" && t.o.Provider(h.name, to.port):
 		return refusal("provider_host", "the server name for %s is %s, a model provider: that is reached through aex alone", to, printed(h.name))
-	case slices.Contains(rule.names, h.name), h.name == to.host:
-		return nil // of an address: no name
+	case slices.Contains(rule.names, h.name), h.name == to.host && (h.name != "" || rule.host != "*"):
+		return nil // of an address that is listed as such: no name
 	case h.name == "":
 		return refusal("name_mismatch", "the TLS greeting for %s names no server, so that it cannot be checked", to)
 	case to.host == "" && t.named(h.name, to.port):

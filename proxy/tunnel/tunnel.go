@@ -25,6 +25,12 @@ type Options struct {
 	Rules []Rule
 	// Provider tells whether a host (a name or an address) and port are a model provider's: never let through.
 	Provider func(host string, port uint16) bool
+	// Providers are the hosts, as HOST:PORT, of the providers that aex itself goes to; nil: none.
+	Providers func() []string
+	// Canonical is the name that a name is an alias of, "" for none; nil: the system's way.
+	Canonical func(ctx context.Context, host string) string
+	// Own tells whether an address is this machine's; nil: the system's way.
+	Own func(netip.Addr) bool
 	// Resolve looks up a name; nil: the system's way.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Dial connects; nil: the system's way.
@@ -59,11 +65,16 @@ type Tunnel struct {
 	closing bool
 	open    map[io.Closer]bool
 	served  sync.WaitGroup
+	taken   map[netip.AddrPort]bool // of providers, as they were at a time
+	takenAt time.Time
 	pool    *http.Transport
 }
 
 // New makes a Tunnel. Close ends it.
 func New(o Options) *Tunnel {
+	if o.Canonical == nil {
+		o.Canonical = canonical
+	}
 	if o.Resolve == nil {
 		o.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -74,6 +85,12 @@ func New(o Options) *Tunnel {
 			var d net.Dialer
 			return d.DialContext(ctx, "tcp", at.String())
 		}
+	}
+	if o.Providers == nil {
+		o.Providers = func() []string { return nil }
+	}
+	if o.Own == nil {
+		o.Own = ownAddress
 	}
 	if o.Parent == nil {
 		o.Parent = func(string, uint16) (*url.URL, error) { return nil, nil }
@@ -209,13 +226,14 @@ func (t *Tunnel) connect(w http.ResponseWriter, r *http.Request) {
 // accessDenied is the alert by which TLS refuses (RFC 8446, section 6).
 var accessDenied = []byte{21, 3, 3, 0, 2, 2, 49}
 
-// handshake is the kind of the first record of TLS.
-const handshake = 22
-
 // pass lets through what may pass, until both sides have ended.
 func (t *Tunnel) pass(client *replayed, server *counter, to target, rule Rule) error {
 	if rule.raw {
-		return splice(client, server, nil)
+		_ = splice(client, server, func() error {
+			_, err := io.Copy(server, client)
+			return err
+		})
+		return nil
 	}
 	client.SetReadDeadline(time.Now().Add(firstLimit))
 	in := bufio.NewReader(client)
@@ -228,46 +246,52 @@ func (t *Tunnel) pass(client *replayed, server *counter, to target, rule Rule) e
 		t.passPlain(client, in, server, to)
 		return nil
 	}
+	said := &greeting{in: in, judge: func(h hello) error { return t.checkHello(h, to, rule) }}
 	client.SetReadDeadline(time.Now().Add(firstLimit))
-	h, err := hello{}, errNoHello
-	if first[0] == handshake {
-		h, err = readHello(in)
-	}
+	flight, err := said.first()
 	client.SetReadDeadline(time.Time{})
-	if err != nil {
-		err = refusal("not_tls", "what was said to %s is no TLS greeting", to)
-	} else {
-		err = t.checkHello(h, to, rule)
+	var no *Refusal
+	switch {
+	case err == nil:
+		err = splice(client, server, func() error {
+			if _, err := server.Write(flight); err != nil {
+				return err
+			}
+			return said.rest(server)
+		})
+		if errors.Is(err, errNoHello) {
+			err = notTLS(to)
+		}
+		if !errors.As(err, &no) {
+			return nil // the connection's end
+		}
+	case !errors.As(err, &no):
+		err = notTLS(to)
 	}
-	if err != nil {
-		_, _ = client.Write(accessDenied) // who does not understand it sees the end
-		return err
-	}
-	rest, _ := in.Peek(in.Buffered())
-	return splice(client, server, append(h.bytes, rest...))
+	_, _ = client.Write(accessDenied) // who does not understand it sees the end
+	return err
 }
 
-// splice copies both ways. An end of file on one side is passed on; the other goes on until its own.
-func splice(client *replayed, server *counter, first []byte) error {
+func notTLS(to target) error {
+	return refusal("not_tls", "what was said to %s is no TLS greeting", to)
+}
+
+// splice copies both ways; send copies to the server. An end of file on one side is passed on; the other goes on until
+// its own.
+func splice(client *replayed, server *counter, send func() error) error {
 	var back sync.WaitGroup
 	back.Go(func() {
 		_, _ = io.Copy(client.Conn, server)
 		_ = client.CloseWrite()
 	})
-	var err error
-	if len(first) > 0 {
-		_, err = server.Write(first)
-	}
-	if err == nil {
-		_, err = io.Copy(server, client)
-	}
+	err := send()
 	if err != nil {
 		server.Close()
 	} else {
 		_ = server.CloseWrite()
 	}
 	back.Wait()
-	return nil
+	return err
 }
 
 // counter counts what goes through a connection to the outside.

@@ -46,6 +46,7 @@ func TestPublicAddresses(t *testing.T) {
 		"127.0.0.1": false, "127.9.9.9": false, "10.1.1.1": false, "172.31.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "100.100.100.200": false,
 		"168.63.129.16": false, "0.0.0.0": false, "255.255.255.255": false, "224.0.0.1": false, "::": false, "::1": false, "::ffff:127.0.0.1": false, "::127.0.0.1": false,
 		"fe80::1": false, "fd00:ec2::254": false, "64:ff9b::a9fe:a9fe": false, "2002:7f00:1::": false, "2001:0:1:2:3:4:5:6": false, "ff02::1": false,
+		"::ffff:0:127.0.0.1": false, "64:ff9b:1::1": false, "4000::1": false, "::2": false, "2a00::1": true,
 	} {
 		if got := public(netip.MustParseAddr(text)); got != want {
 			t.Errorf("public(%s) = %v", text, got)
@@ -67,7 +68,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, rules ...string) *world {
-	w := &world{t: t, names: map[string][]string{}, servers: map[string]string{}}
+	w := &world{t: t, names: map[string][]string{"llm.example": {"198.41.0.4"}, "llm.inner.example": {"10.1.2.9"}, "0.0.0.0": {"0.0.0.0"}}, servers: map[string]string{}}
 	o := Options{
 		Provider: func(host string, port uint16) bool {
 			return host == "api.openai.com" || host == "9.9.9.9" || host == "127.0.0.1" && port == 1234
@@ -93,6 +94,11 @@ func newWorld(t *testing.T, rules ...string) *world {
 			}
 			return net.Dial("tcp", real)
 		},
+		Canonical: func(_ context.Context, host string) string {
+			return map[string]string{"cname.example": "API.openai.com."}[host]
+		},
+		Providers: func() []string { return []string{"llm.example:443", "llm.inner.example:8443", "0.0.0.0:8123"} },
+		Own:       func(addr netip.Addr) bool { return addr == netip.MustParseAddr("198.41.0.5") },
 		Watch: func(n Notice) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -204,12 +210,24 @@ func TestConnectIsRefused(t *testing.T) {
 		{"2130706433:443", "malformed", []string{"*"}},
 		{"0x7f.0.0.1:443", "malformed", []string{"*"}},
 		{"017700000001:443", "malformed", []string{"*"}},
+		{"cname.example:443", "provider_host", []string{"*", "cname.example"}},
+		{"ours.example:443", "provider_host", []string{"*"}},
+		{"198.41.0.4:443", "provider_host", []string{"198.41.0.4"}},
+		{"[::ffff:198.41.0.4]:443", "provider_host", []string{"*"}},
+		{"inner.example:8443", "provider_host", []string{"inner.example:8443", "10.0.0.0/8:8443"}},
+		{"10.1.2.9:8443", "provider_host", []string{"10.1.2.9:8443"}},
+		{"198.41.0.5:1234", "provider_host", []string{"198.41.0.5:1234"}},
+		{"127.0.0.2:8123", "provider_host", []string{"127.0.0.0/8:8123"}},
+		{"198.41.0.5:8123", "provider_host", []string{"198.41.0.5:8123"}},
+		{"198.41.0.5:80", "private_address", []string{"*"}},
+		{"[::ffff:0:127.0.0.1]:80", "host_not_allowed", []string{"*"}},
 		{"example.com", "malformed", []string{"*"}},
 		{"user@example.com:443", "malformed", []string{"*"}},
 		{"example.com:99999", "malformed", []string{"*"}},
 	} {
 		w := newWorld(t, c.rules...)
 		w.names["alias.example"], w.names["metadata.example"] = []string{"9.9.9.9"}, []string{"169.254.169.254"}
+		w.names["cname.example"], w.names["ours.example"], w.names["inner.example"] = []string{"93.184.216.34"}, []string{"198.41.0.4"}, []string{"10.1.2.9"}
 		w.names["rebinds.example"], w.names["six.example"] = []string{"127.0.0.1", "10.0.0.1"}, []string{"::1"}
 		_, _, answer := w.connect(c.authority)
 		if got := answer.Header.Get("X-Aex-Code"); got != c.code && !(c.code == "malformed" && answer.StatusCode == 400) {
@@ -217,6 +235,15 @@ func TestConnectIsRefused(t *testing.T) {
 		}
 		if len(w.dialled) > 0 {
 			t.Errorf("CONNECT %s dialled %s", c.authority, w.dialled)
+		}
+	}
+}
+
+func TestProviderOfThisMachine(t *testing.T) {
+	w := newWorld(t)
+	for port, want := range map[uint16]bool{1234: true, 8123: true, 8124: false} {
+		if got := w.tunnel.ServedHere(t.Context(), port); got != want {
+			t.Errorf("port %d: %v", port, got)
 		}
 	}
 }
@@ -252,6 +279,7 @@ func TestServerNameHasToBeTheHost(t *testing.T) {
 		{"another that is listed as such", "example.com:443", "example.net", "", []string{"example.com,name=example.net"}},
 		{"none", "example.com:443", "", "name_mismatch", []string{"*"}},
 		{"none for an address", "93.184.216.34:443", "", "", []string{"93.184.216.34"}},
+		{"none for an address that is not listed itself", "93.184.216.34:443", "", "name_mismatch", []string{"*"}},
 		{"a provider for an address", "93.184.216.34:443", "api.openai.com", "provider_host", []string{"93.184.216.34"}},
 		{"some name for an address", "93.184.216.34:443", "example.com", "name_mismatch", []string{"93.184.216.34"}},
 		{"a listed name for an address", "93.184.216.34:443", "example.com", "", []string{"93.184.216.34", "example.com"}},
