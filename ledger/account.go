@@ -170,23 +170,6 @@ func (a *account) follow() {
 	a.budget = max(a.target, a.spent+a.reserved)
 }
 
-// start of the window that t lies in, by the UTC calendar; weeks begin on
-// Monday as in ISO 8601.
-func (w Window) start(t time.Time) time.Time {
-	t = t.UTC()
-	y, m, d := t.Date()
-	switch w {
-	case Daily:
-		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-	case Weekly:
-		sinceMonday := (int(t.Weekday()) + 6) % 7
-		return time.Date(y, m, d-sinceMonday, 0, 0, 0, 0, time.UTC)
-	case Monthly:
-		return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
-	}
-	return time.Time{}
-}
-
 func (w Window) valid() bool {
 	return w == Total || w == Daily || w == Weekly || w == Monthly
 }

@@ -144,7 +144,7 @@ func (w Window) check() error {
 
 // openWindow makes the account of the window that now lies in.
 func (g *group) openWindow(ag *agent) *account {
-	acc := &account{agent: ag.id, kind: WindowAccount, window: ag.window, start: ag.window.start(g.now).UnixMilli()}
+	acc := &account{agent: ag.id, kind: WindowAccount, window: ag.window, start: g.start(ag.window).UnixMilli()}
 	acc.retarget(ag.budget)
 	g.insertAccount(acc)
 	g.event("window.open", ag, "", func(e *line) {
@@ -177,8 +177,11 @@ func (l *Ledger) Agents(ctx context.Context) ([]Agent, error) {
 }
 
 func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent, error) {
+	days, err := l.calendar(ctx)
+	if err != nil {
+		return nil, err
+	}
 	now := l.now().UTC()
-	starts := []any{Daily.start(now).UnixMilli(), Weekly.start(now).UnixMilli(), Monthly.start(now).UnixMilli()}
 	rs, err := l.read.QueryContext(ctx, `SELECT a.id, a.name, a.budget_micro, a."window", a.rpm_limit, a.tpm_limit, a.concurrency_limit,
 			a.capabilities, a.paused, a.created_at, coalesce(t.last_at, 0),
 			coalesce(c.id, 0), coalesce(c.parent, 0), c.budget_micro, coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0), coalesce(g.name, '')
@@ -187,7 +190,7 @@ func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent
 		LEFT JOIN account c ON c.id = CASE a."window" WHEN 'total' THEN t.id ELSE (
 			SELECT w.id FROM account w WHERE w.agent_id = a.id AND w.kind = 'window' AND w."window" = a."window"
 				AND w.start_at = CASE a."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END) END
-		WHERE a.deleted_at IS NULL `+where+` ORDER BY a.name`, append(starts, args...)...)
+		WHERE a.deleted_at IS NULL `+where+` ORDER BY a.name`, append(days.starts(now), args...)...)
 	if err != nil {
 		return nil, l.explain(err)
 	}
@@ -205,7 +208,7 @@ func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent
 		a.ID, a.Capabilities, a.CreatedAt, a.LastActivity = publicID(id), capabilities, fromMillis(created), fromMillis(last)
 		a.Account.Name, a.Account.Kind, a.Account.Window = a.Name, AgentAccount, a.Window
 		if a.Window != Total {
-			a.Account.Kind, a.Account.Start = WindowAccount, a.Window.start(now)
+			a.Account.Kind, a.Account.Start = WindowAccount, days.start(a.Window, now)
 			if a.Account.ID == 0 {
 				a.Account.Budget = a.Budget // not used yet in this window
 			}

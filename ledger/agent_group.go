@@ -158,7 +158,7 @@ func (g *group) groupAccountsOf(ag *agent) (ids []int64) {
 }
 
 func (g *group) openGroupWindow(a *agentGroup, w Window, budget Micros) *account {
-	acc := &account{group: a.id, kind: GroupAccount, window: w, start: w.start(g.now).UnixMilli()}
+	acc := &account{group: a.id, kind: GroupAccount, window: w, start: g.start(w).UnixMilli()}
 	acc.retarget(&budget)
 	g.insertAccount(acc)
 	g.groupEvent("window.open", a, func(e *line) {

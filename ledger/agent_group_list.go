@@ -76,6 +76,10 @@ func (l *Ledger) groups(ctx context.Context, where string, args ...any) ([]Group
 
 // fillGroup reads the windows and the agents of a group.
 func (l *Ledger) fillGroup(ctx context.Context, g *Group) error {
+	days, err := l.calendar(ctx)
+	if err != nil {
+		return err
+	}
 	now := l.now().UTC()
 	rs, err := l.read.QueryContext(ctx, `SELECT b."window", b.budget_micro, coalesce(c.id, 0), c.budget_micro,
 			coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0)
@@ -83,7 +87,7 @@ func (l *Ledger) fillGroup(ctx context.Context, g *Group) error {
 			AND c.start_at = CASE b."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END
 		WHERE b.group_id = ? AND b."window" <> 'total'
 		ORDER BY CASE b."window" WHEN 'daily' THEN 1 WHEN 'weekly' THEN 2 ELSE 3 END`,
-		Daily.start(now).UnixMilli(), Weekly.start(now).UnixMilli(), Monthly.start(now).UnixMilli(), g.ID)
+		append(days.starts(now), g.ID)...)
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func (l *Ledger) fillGroup(ctx context.Context, g *Group) error {
 		if err := rs.Scan(&a.Window, &budget, &a.ID, &a.Budget, &a.Spent, &a.Reserved, &a.Overrun); err != nil {
 			return err
 		}
-		a.Start = a.Window.start(now)
+		a.Start = days.start(a.Window, now)
 		if a.ID == 0 { // not used yet in this window
 			a.Budget = &budget
 		}

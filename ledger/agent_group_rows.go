@@ -72,7 +72,7 @@ func (g *group) groupTotal(a *agentGroup) *account {
 // groupWindow is the account of the group's window that now lies in; nil when
 // there is none yet.
 func (g *group) groupWindow(a *agentGroup, w Window) *account {
-	return g.groupAccount(windowKey{a.id, w, w.start(g.now).UnixMilli()})
+	return g.groupAccount(windowKey{a.id, w, g.start(w).UnixMilli()})
 }
 
 func (g *group) groupAccount(key windowKey) *account {

@@ -92,7 +92,7 @@ func (g *group) total(agent int64) *account {
 // windowAccount is the account of the agent's window that now lies in; nil
 // when there is none yet.
 func (g *group) windowAccount(ag *agent) *account {
-	key := windowKey{ag.id, ag.window, ag.window.start(g.now).UnixMilli()}
+	key := windowKey{ag.id, ag.window, g.start(ag.window).UnixMilli()}
 	if a := g.rows.windows[key]; a != nil {
 		return a
 	}

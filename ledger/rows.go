@@ -24,6 +24,8 @@ type rows struct {
 	last          mark // of the trail
 	lastRead      bool
 	hours         map[int64]bool
+	zones         calendar
+	zonesRead     bool
 }
 
 func newRows() *rows {

@@ -179,7 +179,7 @@ func (g *group) accountOf(ag *agent) Account {
 		return w.public(ag.name)
 	}
 	// Not used yet in this window.
-	return Account{Kind: WindowAccount, Window: ag.window, Start: ag.window.start(g.now), Name: ag.name, Budget: ag.budget}
+	return Account{Kind: WindowAccount, Window: ag.window, Start: g.start(ag.window), Name: ag.name, Budget: ag.budget}
 }
 
 // newRunID picks an id whose first four characters no other run has, as long

@@ -22,8 +22,8 @@ const (
 	ByKind  Grouping = "kind"  // model, provider and wire, with how long calls took
 	ByCause Grouping = "cause" // refusals, by x-aex-code
 	ByHour  Grouping = "hour"
-	ByDay   Grouping = "day"   // UTC
-	ByMonth Grouping = "month" // the calendar's, UTC
+	ByDay   Grouping = "day"   // of the ledger's zone
+	ByMonth Grouping = "month" // likewise
 )
 
 // SpendFilter picks and groups what Spend sums. Zero fields do not filter.
@@ -83,14 +83,6 @@ func (s *Spend) Add(o Spend) {
 	}
 }
 
-// buckets are the starts of the buckets of time, in hours since 1970.
-var buckets = map[Grouping]string{
-	"":      `0`,
-	ByHour:  `t.hour`,
-	ByDay:   `t.hour / 24 * 24`,
-	ByMonth: `CAST(strftime('%s', t.hour * 3600, 'unixepoch', 'start of month') AS INTEGER) / 3600`,
-}
-
 var keys = map[Grouping]string{
 	"":      `''`,
 	ByAgent: `coalesce(a.name, '')`,
@@ -112,19 +104,23 @@ var keys = map[Grouping]string{
 // By run or program, calls without a run have the key ""; so does, and by
 // provider too, what was spent before aex kept sums by run.
 func (l *Ledger) Spend(ctx context.Context, f SpendFilter) ([]Spend, error) {
-	query, args, err := f.query()
+	zone, _, err := l.Zone(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := l.spends(ctx, f, query, args)
+	query, args, err := f.query(zone, l.now())
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.spends(ctx, f, zone, query, args)
 	if err != nil {
 		return nil, fmt.Errorf("summing up spending: %w", err)
 	}
 	return all, nil
 }
 
-func (f SpendFilter) query() (query string, args []any, err error) {
-	bucket, ok := buckets[f.Per]
+func (f SpendFilter) query(zone Zone, now time.Time) (query string, args []any, err error) {
+	bucket, ok := zone.buckets(now)[f.Per]
 	key, known := keys[f.By]
 	if !ok || !known {
 		return "", nil, fmt.Errorf("%w: spending cannot be summed per %q by %q", ErrInvalid, f.Per, f.By)
@@ -168,7 +164,7 @@ func (f SpendFilter) query() (query string, args []any, err error) {
 		HAVING sum(t.calls) <> 0 OR sum(t.cost_micro) <> 0 ORDER BY 1, 7 DESC, 6 DESC, 2, 3, 4, 5`, args, nil
 }
 
-func (l *Ledger) spends(ctx context.Context, f SpendFilter, query string, args []any) ([]Spend, error) {
+func (l *Ledger) spends(ctx context.Context, f SpendFilter, zone Zone, query string, args []any) ([]Spend, error) {
 	rs, err := l.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, l.explain(err)
@@ -177,8 +173,8 @@ func (l *Ledger) spends(ctx context.Context, f SpendFilter, query string, args [
 	var all []Spend
 	for rs.Next() {
 		var s Spend
-		var hour, latency, first int64
-		into := []any{&hour, &s.Key, &s.Model, &s.Provider, &s.Wire, &s.Calls, &s.Cost, &s.Input, &s.Cached, &s.Output, &latency, &first, &s.Doubtful, &s.Doubt}
+		var bucket, latency, first int64
+		into := []any{&bucket, &s.Key, &s.Model, &s.Provider, &s.Wire, &s.Calls, &s.Cost, &s.Input, &s.Cached, &s.Output, &latency, &first, &s.Doubtful, &s.Doubt}
 		if f.By == ByKind {
 			for i := range s.Latencies {
 				into = append(into, &s.Latencies[i])
@@ -190,7 +186,7 @@ func (l *Ledger) spends(ctx context.Context, f SpendFilter, query string, args [
 		if err := rs.Scan(into...); err != nil {
 			return nil, l.explain(err)
 		}
-		s.Bucket = fromMillis(hour * hourMillis)
+		s.Bucket = zone.bucket(f.Per, bucket)
 		s.Latency, s.FirstToken = time.Duration(latency)*time.Millisecond, time.Duration(first)*time.Millisecond
 		if f.By == ByCause {
 			s.Calls, s.Refused = 0, s.Calls
