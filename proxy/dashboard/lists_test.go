@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -46,8 +47,18 @@ func TestCallsTellWhatHappened(t *testing.T) {
 
 func TestRangesOfDays(t *testing.T) {
 	now := time.Date(2026, 11, 20, 10, 30, 0, 0, time.UTC)
-	d := &Dashboard{o: Options{Now: func() time.Time { return now }}}
-	read := func(query string) view { return d.readView(httptest.NewRequest("GET", "/dashboard?"+query, nil)) }
+	home := t.TempDir()
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home})
+	must(t, err)
+	defer l.Close()
+	d := &Dashboard{o: Options{Now: func() time.Time { return now }}, ledger: l}
+	read := func(query string) view {
+		v, err := d.readView(httptest.NewRequest("GET", "/dashboard?"+query, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
 	v := read("from=2026-11-01&to=2026-11-07")
 	before, ok := v.before()
 	if v.Range != custom || v.Per != ledger.ByDay || !v.end().Equal(time.Date(2026, 11, 7, 23, 59, 59, 999e6, time.UTC)) || !ok ||
@@ -67,6 +78,13 @@ func TestRangesOfDays(t *testing.T) {
 	}
 	if _, ok := read("range=all").before(); ok {
 		t.Error("something was before everything")
+	}
+	tokyo, err := ledger.ParseZone("Asia/Tokyo")
+	must(t, err)
+	_, err = l.SetZone(t.Context(), tokyo, false)
+	must(t, err)
+	if v := read("from=2026-11-07"); !v.since.Equal(time.Date(2026, 11, 6, 15, 0, 0, 0, time.UTC)) || v.To != "2026-11-20" || !v.until.Equal(time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)) {
+		t.Errorf("days of Tokyo: %+v", v)
 	}
 }
 

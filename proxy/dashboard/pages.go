@@ -43,9 +43,12 @@ func (o overview) Refused() (n int64) {
 
 func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session) error {
 	ctx := r.Context()
-	o := overview{View: d.readView(r)}
-	o.View.Agent = "" // an agent has a page of its own
+	var o overview
 	var err error
+	if o.View, err = d.readView(r); err != nil {
+		return err
+	}
+	o.View.Agent = "" // an agent has a page of its own
 	if o.Spending, err = d.spending(ctx, o.View); err != nil {
 		return err
 	}
@@ -106,7 +109,10 @@ func (d *Dashboard) agentPage(w http.ResponseWriter, r *http.Request, s *session
 	if err != nil {
 		return err
 	}
-	v := agentView{View: d.readView(r)}
+	var v agentView
+	if v.View, err = d.readView(r); err != nil {
+		return err
+	}
 	if r.URL.Query().Get("by") == "" || v.View.By == ledger.ByAgent {
 		v.View.By = ledger.ByModel
 	}
@@ -147,7 +153,11 @@ func (d *Dashboard) agentPage(w http.ResponseWriter, r *http.Request, s *session
 
 // serveChart draws what the page's own address asks for.
 func (d *Dashboard) serveChart(w http.ResponseWriter, r *http.Request, _ *session) error {
-	sp, err := d.spending(r.Context(), d.readView(r))
+	v, err := d.readView(r)
+	if err != nil {
+		return err
+	}
+	sp, err := d.spending(r.Context(), v)
 	if err != nil {
 		return err
 	}
@@ -155,10 +165,7 @@ func (d *Dashboard) serveChart(w http.ResponseWriter, r *http.Request, _ *sessio
 	if r.URL.Query().Get("size") == "small" {
 		width, height = 400, 230
 	}
-	svg, err := sp.Chart.svg(sp.View.Per, r.URL.Query().Get("theme") == "dark", width, height)
-	if err != nil {
-		return err
-	}
+	svg := sp.Chart.svg(sp.View.Per, r.URL.Query().Get("theme") == "dark", width, height)
 	h := w.Header()
 	// Opened by itself the picture may style itself, and do nothing else.
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'")

@@ -20,6 +20,7 @@ type view struct {
 	since time.Time
 	until time.Time // of such a range; zero: now
 	now   time.Time
+	Days  ledger.Zone // whose days they are
 }
 
 // timeRange is a choice of how far back to look.
@@ -43,9 +44,13 @@ const bucketsMax = 200
 
 // readView reads the address; what it does not say, or says wrong, is the
 // default.
-func (d *Dashboard) readView(r *http.Request) view {
+func (d *Dashboard) readView(r *http.Request) (view, error) {
 	q := r.URL.Query()
 	v := view{Range: "24h", Per: ledger.ByHour, By: ledger.ByAgent, Agent: q.Get("agent"), now: d.o.Now().UTC()}
+	var err error
+	if v.Days, _, err = d.ledger.Zone(r.Context()); err != nil {
+		return v, err
+	}
 	chosen := ranges[0]
 	for _, c := range ranges {
 		if c.Key == q.Get("range") {
@@ -63,26 +68,27 @@ func (d *Dashboard) readView(r *http.Request) view {
 	if per := ledger.Grouping(q.Get("per")); per == ledger.ByHour || per == ledger.ByDay || per == ledger.ByMonth {
 		v.Per = per
 	}
-	return v
+	return v, nil
 }
 
 // custom is the key of a range of days of its own.
 const custom = "custom"
 
-// readDays takes a range of days, both of them whole and UTC like the ledger's.
+// readDays takes a range of days, both of them whole and of the ledger's zone.
 func (v *view) readDays(from, to string) {
 	first, err := time.Parse(time.DateOnly, from)
 	last, lastErr := time.Parse(time.DateOnly, to)
 	if lastErr != nil {
-		last = v.now.Truncate(24 * time.Hour)
+		last, _ = time.Parse(time.DateOnly, v.now.In(v.Days.Location()).Format(time.DateOnly))
 	}
-	if err != nil || last.Before(first) || first.After(v.now) {
+	since := v.Days.Midnight(first.Date())
+	if err != nil || last.Before(first) || since.After(v.now) {
 		return
 	}
 	v.Range, v.From, v.To = custom, first.Format(time.DateOnly), last.Format(time.DateOnly)
-	v.since, v.until = first, last.Add(24*time.Hour)
-	switch span := v.end().Sub(first); {
-	case span <= 3*24*time.Hour:
+	v.since, v.until = since, v.Days.Midnight(last.AddDate(0, 0, 1).Date())
+	switch span := v.end().Sub(since); {
+	case span <= 73*time.Hour:
 		v.Per = ledger.ByHour
 	case span <= 92*24*time.Hour:
 		v.Per = ledger.ByDay

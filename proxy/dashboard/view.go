@@ -131,7 +131,7 @@ func (d *Dashboard) spending(ctx context.Context, v view) (spending, error) {
 	if err != nil {
 		return spending{}, err
 	}
-	s := spending{View: v, Chart: newChart(spends, v.Per, first, v.end())}
+	s := spending{View: v, Chart: newChart(spends, v.Days, v.Per, first, v.end())}
 	rows := map[string]*spendRow{}
 	for _, one := range spends {
 		row := rows[one.Key]
