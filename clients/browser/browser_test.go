@@ -181,23 +181,6 @@ func (b *tab) axe(where string) {
 	b.layout(where)
 }
 
-// layout finds what is wider than the window, cut off inside a table that
-// scrolls, or broken by letters.
-func (b *tab) layout(where string) {
-	b.Helper()
-	var broken string
-	b.do(chromedp.Evaluate(`[...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => "cut off: " + e.getAttribute("aria-label"))
-		.concat([...document.querySelectorAll(".name, th, td")].filter(e => { const t = e.textContent.trim(), r = e.getBoundingClientRect(), l = r.height / 20; return t.length > 3 && l >= 3 && !e.querySelector("details, svg, pre, .why, form") && t.split(/\s+/).every(w => w.length < 25) && Math.max(...t.split(/\s+/).map(w => w.length)) * 5 > r.width; }).map(e => "broken by letter: " + e.outerHTML.slice(0, 150))).slice(0, 4).join("\n")`, &broken))
-	if broken != "" {
-		b.Errorf("%s: %s", where, broken)
-	}
-	var wide string
-	b.do(chromedp.Evaluate(`document.documentElement.scrollWidth > innerWidth + 1 ? [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, pre")).slice(0, 5).map(e => e.outerHTML.slice(0, 120)).join("\n") || "something" : ""`, &wide))
-	if wide != "" {
-		b.Errorf("%s: the page is wider than the window: %s", where, wide)
-	}
-}
-
 func (b *tab) open(w *world, path string) {
 	b.Helper()
 	b.do(chromedp.Navigate(w.url + path))

@@ -29,7 +29,7 @@ type drawing struct {
 }
 
 const (
-	letter     = 5.8 // the width of one, at most, in the axes' size of 10
+	letter     = 7.0 // the width of one, at most, in the axes' size of 12
 	lineHeight = 22
 )
 
@@ -43,13 +43,13 @@ func (c chart) svg(per ledger.Grouping, dark bool, width, height int) []byte {
 		d.left = max(d.left, 8+letter*float64(len(axisDollars(top/ledger.Micros(steps)*ledger.Micros(i)))))
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif" font-size="10">`, width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif" font-size="12">`, width, height)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="%s"/>`, width, height, p.ground)
 	for i := range steps + 1 {
 		amount := top / ledger.Micros(steps) * ledger.Micros(i)
 		y := d.y(amount, top)
 		fmt.Fprintf(&b, `<path d="M%.1f %.1fH%.1f" stroke="%s"/>`, d.left, y, d.right, p.line)
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="%s">%s</text>`, d.left-6, y+3.5, p.text, axisDollars(amount))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="end" fill="%s">%s</text>`, d.left-6, y+4, p.text, axisDollars(amount))
 	}
 	c.columns(&b, d, p, top)
 	c.times(&b, d, p, per)
@@ -84,7 +84,7 @@ func (c chart) columns(b *bytes.Buffer, d drawing, p palette, top ledger.Micros)
 func (c chart) times(b *bytes.Buffer, d drawing, p palette, per ledger.Grouping) {
 	slot := (d.right - d.left) / float64(len(c.buckets))
 	free := 0.0
-	for i, label := range c.labels(per, d.width/70) {
+	for i, label := range c.labels(per, d.width/80) {
 		half := letter * float64(utf8.RuneCountInString(label)) / 2
 		x := max(min(d.left+slot*(float64(i)+0.5), float64(d.width)-2-half), 2+half)
 		if label == "" || x-half < free {

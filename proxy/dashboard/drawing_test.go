@@ -54,7 +54,7 @@ func drawn(t *testing.T, see func(name string, p picture, c chart, per ledger.Gr
 func TestChartsCanBeRead(t *testing.T) {
 	drawn(t, func(name string, p picture, c chart, per ledger.Grouping, width int) {
 		half := func(s string) float64 { return letter * float64(len(s)) / 2 }
-		labels := c.labels(per, width/70)
+		labels := c.labels(per, width/80)
 		var columns []float64 // middles
 		for _, r := range p.Rects[1:] {
 			if r.Y+r.Height > 207.9 {

@@ -120,8 +120,12 @@ func cents(m ledger.Micros) string {
 	if m < 0 {
 		sign, m = "-", -m
 	}
-	if m > 0 && m < 100_000 {
-		return sign + m.String()
+	if m > 0 && m < 100_000 { // below a dime, two digits
+		unit := ledger.Micros(1)
+		for m >= 100*unit {
+			unit *= 10
+		}
+		return sign + ((m + unit/2) / unit * unit).String()
 	}
 	c := (m + 5000) / 10_000
 	return fmt.Sprintf("%s$%s.%02d", sign, groupDigits(int64(c/100)), c%100)
