@@ -125,6 +125,7 @@ func (h *headFile) readAndWrite(db querier) error {
 		return err
 	}
 	defer lock.Close() // frees the lock; nothing was written to it
+	inherit(h.path + ".lock")
 	if err := lockFile(lock); err != nil {
 		return err
 	}
@@ -159,6 +160,7 @@ func (h *headFile) write(now headLine) error {
 	if err := os.WriteFile(next, out.Bytes(), 0o600); err != nil {
 		return err
 	}
+	inherit(next)
 	return os.Rename(next, h.path)
 }
 

@@ -56,6 +56,7 @@ func makeOwnerFile(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
+		inherit(making)
 		if err := lockFile(f); err != nil {
 			return nil, errors.Join(fmt.Errorf("locking %s: %w", making, err), f.Close())
 		}
