@@ -33,6 +33,11 @@ type Admission struct {
 	// Wait is how long to wait for money that calls in flight hold. 0: not.
 	Wait time.Duration
 
+	// Joint is the hash of a secret by which the hold of another aex on this
+	// ledger, that the call goes by way of, joins this one; zero: it goes to a provider.
+	Joint TokenHash
+	Joins Join // the hold of an aex that the call has come by way of
+
 	Call CallInfo // what the hold remembers, so that recovery can tell of it
 }
 
@@ -151,6 +156,7 @@ type caller struct {
 	window int64
 	groups []int64 // accounts of the agent's groups
 	path   []*account
+	joins  *hold // that charges the rest of the path already; nil: none
 }
 
 // admit decides one admission, and records the hold or the refusal.
@@ -168,6 +174,7 @@ func (g *group) admit(o *op) error {
 		g.deny(c, a, no)
 		return nil
 	}
+	g.join(c, a)
 	amount, no, err := g.afford(c, a)
 	if err != nil || g.err != nil {
 		return err
@@ -294,8 +301,9 @@ func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
 	h := &hold{
 		key: holdKey{g.w.l.owner.id, g.w.holds}, agent: c.agent.id, account: c.leaf, window: c.window,
 		group: c.agent.group, groups: c.groups,
-		amount: amount, tokens: a.tokens, at: g.at, call: a.Call,
+		amount: amount, tokens: a.tokens, at: g.at, call: a.Call, joint: a.Joint,
 	}
+	g.joined(c, h)
 	out := Hold{ID: h.key.id(), Amount: amount, Agent: c.agent.name, At: g.now, Tokens: a.tokens}
 	if c.run != nil {
 		h.run, out.Run = c.run.no, c.run.id

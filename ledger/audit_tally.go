@@ -24,7 +24,7 @@ func (a *audit) tally(ctx context.Context) (string, error) {
 	// To the account of a run that has others inside, theirs is charged too.
 	return a.first(ctx, `SELECT 'run ' || r.id || ' has spent ' || (c.spent_micro + c.overrun_micro) || ', its hourly sums say ' || coalesce(t.cost, 0)
 		FROM run r JOIN account c ON c.id = r.account_id
-		LEFT JOIN (SELECT run_no, sum(cost_micro) AS cost FROM tally GROUP BY run_no) t ON t.run_no = r.no
+		LEFT JOIN (SELECT run_no, sum(cost_micro + within_micro) AS cost FROM tally GROUP BY run_no) t ON t.run_no = r.no
 		WHERE c.spent_micro + c.overrun_micro <> coalesce(t.cost, 0) AND NOT EXISTS (SELECT 1 FROM run n WHERE n.parent = r.no)
 		ORDER BY r.no LIMIT 1`)
 }

@@ -38,6 +38,7 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 		AgentID string    `json:"agent_id"`
 		Run     RunID     `json:"run"`
 		Cost    Micros    `json:"cost_micro"`
+		Within  HoldID    `json:"within"`
 	}
 	n := 0
 	var body []byte
@@ -45,7 +46,7 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 		if err := rs.Scan(&body); err != nil {
 			return b, fmt.Errorf("reading what was spent lately: %w", l.explain(err))
 		}
-		e.AgentID, e.Run, e.Cost = "", "", 0
+		e.AgentID, e.Run, e.Cost, e.Within = "", "", 0, ""
 		if err := json.Unmarshal(body, &e); err != nil {
 			return b, fmt.Errorf("%w: an event cannot be read: %w", ErrCorrupt, err)
 		}
@@ -53,7 +54,9 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 			break
 		}
 		n++
-		b.Cost += e.Cost
+		if e.Within == "" { // else it is told of twice
+			b.Cost += e.Cost
+		}
 		b.ByAgent[e.AgentID] += e.Cost
 		if e.Run != "" {
 			b.ByRun[e.Run] += e.Cost

@@ -138,8 +138,12 @@ func TestDoubtOfAnOlderLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw(t, dir, func(db *sql.DB) {
-		must(t, db, `ALTER TABLE tally DROP COLUMN in_doubt_calls`)
-		must(t, db, `ALTER TABLE tally DROP COLUMN in_doubt_micro`)
+		for _, column := range []string{"in_doubt_calls", "in_doubt_micro", "within_micro", "twice_calls", "twice_micro"} {
+			must(t, db, `ALTER TABLE tally DROP COLUMN `+column)
+		}
+		for _, column := range []string{"joint", "within", "only_accounts"} {
+			must(t, db, `ALTER TABLE hold DROP COLUMN `+column)
+		}
 		must(t, db, `PRAGMA user_version = 4`)
 	})
 	l = open(t, dir)

@@ -196,8 +196,8 @@ func (g *group) empty() bool {
 func (g *group) flush() error {
 	g.wrote = !g.empty()
 	holds, ended := g.unstored()
-	writeRows(g, holds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, group_id, group_accounts, amount_micro, tokens, at, call) VALUES `,
-		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
+	writeRows(g, holds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, group_id, group_accounts, amount_micro, tokens, at, call, joint, within, only_accounts) VALUES `,
+		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
 	writeRows(g, ended, `DELETE FROM hold WHERE (owner, n) IN (VALUES `, `(?, ?)`, `)`,
 		func(h *hold, args []any) []any { return append(args, int64(h.key.owner), h.key.n) })
 	for _, a := range g.dirty {
@@ -232,7 +232,14 @@ func (h *hold) values(args []any) []any {
 	e.text("price", h.call.Price)
 	e.b = append(e.b, '}')
 	return append(args, int64(h.key.owner), h.key.n, h.agent, orNull(h.run != 0, h.run), h.account, orNull(h.window != 0, h.window),
-		h.group, groupsText(h.groups), int64(h.amount), h.tokens, h.at, string(e.b))
+		h.group, groupsText(h.groups), int64(h.amount), h.tokens, h.at, string(e.b), h.joint.orNull(), string(h.within), groupsText(h.only))
+}
+
+func (h TokenHash) orNull() any {
+	if h == (TokenHash{}) {
+		return nil
+	}
+	return h[:]
 }
 
 // groupsText is a JSON array of accounts.

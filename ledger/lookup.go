@@ -198,17 +198,18 @@ func (g *group) token(h TokenHash) *token {
 	return t
 }
 
-const holdColumns = `owner, n, state = 'recovered', agent_id, coalesce(run_no, 0), account_id, coalesce(window_id, 0), group_id, group_accounts, amount_micro, tokens, at, call`
+const holdColumns = `owner, n, state = 'recovered', agent_id, coalesce(run_no, 0), account_id, coalesce(window_id, 0), group_id, group_accounts, amount_micro, tokens, at, call, joint, within, only_accounts`
 
 func scanHold(scan func(...any) error) (*hold, error) {
 	h := new(hold)
-	var groups, call []byte
-	if err := scan(&h.key.owner, &h.key.n, &h.recovered, &h.agent, &h.run, &h.account, &h.window, &h.group, &groups, &h.amount, &h.tokens, &h.at, &call); err != nil {
+	var groups, call, joint, only []byte
+	if err := scan(&h.key.owner, &h.key.n, &h.recovered, &h.agent, &h.run, &h.account, &h.window, &h.group, &groups, &h.amount, &h.tokens, &h.at, &call, &joint, &h.within, &only); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(json.Unmarshal(groups, &h.groups), json.Unmarshal(call, &h.call)); err != nil {
+	if err := errors.Join(json.Unmarshal(groups, &h.groups), json.Unmarshal(call, &h.call), json.Unmarshal(only, &h.only)); err != nil {
 		return nil, fmt.Errorf("%w: hold %s: %w", ErrCorrupt, h.key.id(), err)
 	}
+	copy(h.joint[:], joint)
 	return h, nil
 }
 

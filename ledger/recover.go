@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"strconv"
 	"time"
 )
 
@@ -140,7 +139,7 @@ func (g *group) recover(h *hold, why string) {
 	if g.err != nil {
 		return
 	}
-	path := g.path(h.account, h.window, h.groups)
+	path := g.holdPath(h)
 	over := overruns{}
 	for _, acc := range path {
 		g.touch(acc)
@@ -158,9 +157,7 @@ func (g *group) recover(h *hold, why string) {
 		return
 	}
 	g.event("usage.recovered", ag, r.name(), func(e *line) {
-		e.key("cost_micro")
-		e.b = strconv.AppendInt(e.b, int64(h.amount), 10)
-		e.accounts(path)
+		e.cost(h.amount, h, path)
 		e.text("hold", string(h.key.id()))
 		e.number("held_micro", int64(h.amount))
 		e.number("held_at", h.at)

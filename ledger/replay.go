@@ -19,6 +19,7 @@ type replayedEvent struct {
 	Hold     HoldID      `json:"hold"`
 	Held     Micros      `json:"held_micro"`
 	How      How         `json:"how"`
+	Within   HoldID      `json:"within"`
 	Cause    string      `json:"cause"`
 	Count    int64       `json:"count"`
 	Budgets  []budgetWas `json:"budgets"`
@@ -64,7 +65,7 @@ func (s *replay) add(e replayedEvent) {
 			s.calls[id]++
 		}
 	}
-	if len(e.Accounts) > 0 {
+	if len(e.Accounts) > 0 && e.Within == "" { // else the call is told of by the hold that it is within
 		s.billed += e.Cost
 		s.doubt += e.doubt()
 	}

@@ -115,4 +115,7 @@ type hold struct {
 	tokens    int64
 	at        int64
 	call      CallInfo
+	joint     TokenHash // by which the hold of another aex joins this one; zero: none may, or one has
+	within    HoldID    // the hold that this one has joined, "": none
+	only      []int64   // within another: the accounts that are charged
 }

@@ -139,7 +139,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 		cost, held, was = s.Cost-h.amount, 0, h.amount
 	}
 	asks := s.Asks && s.How == Estimated && !h.recovered
-	path := g.path(h.account, h.window, h.groups)
+	path := g.holdPath(h)
 	out, over := Outcome{Cost: s.Cost, Late: h.recovered, Was: was}, overruns{}
 	for _, acc := range path {
 		g.touch(acc)
@@ -154,9 +154,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 	out.Overrun = over.most
 	ag, r := g.holder(h)
 	g.event(s.action(h.recovered), ag, r.name(), func(e *line) {
-		e.key("cost_micro")
-		e.b = strconv.AppendInt(e.b, int64(cost), 10)
-		e.accounts(path)
+		e.cost(cost, h, path)
 		s.describe(e, h)
 	})
 	switch in := doubtOf(s, h, was, cost); {
@@ -288,6 +286,17 @@ func (s Settlement) describe(e *line, h *hold) {
 	e.text("changed", s.Changed)
 	e.duration("first_token_ms", s.FirstToken)
 	e.duration("latency_ms", s.Latency)
+}
+
+// cost tells what was charged, and to which accounts.
+func (e *line) cost(cost Micros, h *hold, path []*account) {
+	if len(path) == 0 {
+		cost = 0 // all of it is charged by the hold that this one is within
+	}
+	e.key("cost_micro")
+	e.b = strconv.AppendInt(e.b, int64(cost), 10)
+	e.accounts(path)
+	e.text("within", string(h.within))
 }
 
 func (e *line) accounts(path []*account) {

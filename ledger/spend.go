@@ -173,8 +173,8 @@ func (l *Ledger) spends(ctx context.Context, f SpendFilter, zone Zone, query str
 	var all []Spend
 	for rs.Next() {
 		var s Spend
-		var bucket, latency, first int64
-		into := []any{&bucket, &s.Key, &s.Model, &s.Provider, &s.Wire, &s.Calls, &s.Cost, &s.Input, &s.Cached, &s.Output, &latency, &first, &s.Doubtful, &s.Doubt}
+		var bucket, latency, first, within, twice, twiceCost int64
+		into := []any{&bucket, &s.Key, &s.Model, &s.Provider, &s.Wire, &s.Calls, &s.Cost, &s.Input, &s.Cached, &s.Output, &latency, &first, &s.Doubtful, &s.Doubt, &within, &twice, &twiceCost}
 		if f.By == ByKind {
 			for i := range s.Latencies {
 				into = append(into, &s.Latencies[i])

@@ -21,6 +21,8 @@ type tallySums struct {
 	latencies                                  [len(LatencyBounds) + 1]int64
 	firsts                                     [len(FirstTokenBounds) + 1]int64
 	doubt                                      doubt
+	within                                     Micros // charged by second holds of calls
+	twice                                      doubt  // of that, what agents' accounts count twice
 }
 
 // doubt is how much of a sum is estimates, and of how many calls.
@@ -81,6 +83,10 @@ func (g *group) tallyCall(h *hold, s Settlement, calls int64, cost Micros, d dou
 	}
 	key := tallyKey{run: h.run, agent: h.agent, group: h.group, model: s.model(h), provider: h.call.Provider, wire: h.call.Wire}
 	row := g.tallyRow(key)
+	if h.within != "" {
+		g.tallyWithin(row, h, calls, cost)
+		return
+	}
 	row.add(calls, cost, s)
 	row.doubt.calls += d.calls
 	row.doubt.cost += d.cost
@@ -88,7 +94,7 @@ func (g *group) tallyCall(h *hold, s Settlement, calls int64, cost Micros, d dou
 
 // sumColumns are the columns that add up.
 var sumColumns = func() []string {
-	c := []string{"calls", "cost_micro", "input", "cached", "output", "latency_ms", "first_token_ms", "in_doubt_calls", "in_doubt_micro"}
+	c := []string{"calls", "cost_micro", "input", "cached", "output", "latency_ms", "first_token_ms", "in_doubt_calls", "in_doubt_micro", "within_micro", "twice_calls", "twice_micro"}
 	return append(c, histogramColumns...)
 }()
 
@@ -123,8 +129,8 @@ var addTally = func() string {
 
 func (g *group) flushTallies() {
 	for k, s := range g.tallies {
-		args := append(make([]any, 0, 50), k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,
-			s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency, s.firstToken, s.doubt.calls, int64(s.doubt.cost))
+		args := append(make([]any, 0, 53), k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,
+			s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency, s.firstToken, s.doubt.calls, int64(s.doubt.cost), int64(s.within), s.twice.calls, int64(s.twice.cost))
 		for _, n := range s.latencies {
 			args = append(args, n)
 		}

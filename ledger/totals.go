@@ -20,6 +20,7 @@ func (t Totals) Charged() Micros { return t.Spent + t.Overrun }
 
 // Totals sums up the whole ledger. It does not read the trail.
 func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
+	var twice doubt
 	t := Totals{ByCause: make(map[string]int64)}
 	err := l.read.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM agent WHERE deleted_at IS NULL),
 			(SELECT count(*) FROM run WHERE state <> 'ended'),
@@ -28,7 +29,10 @@ func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
 		FROM account c WHERE c.kind = 'agent'`).
 		Scan(&t.Agents, &t.OpenRuns, &t.Calls, &t.Spent, &t.Reserved, &t.Overrun, &t.Budget)
 	if err == nil {
-		err = l.read.QueryRowContext(ctx, `SELECT coalesce(sum(in_doubt_calls), 0), coalesce(sum(in_doubt_micro), 0) FROM tally`).Scan(&t.Doubtful, &t.Doubt)
+		err = l.read.QueryRowContext(ctx, `SELECT coalesce(sum(in_doubt_calls), 0), coalesce(sum(in_doubt_micro), 0), coalesce(sum(twice_calls), 0), coalesce(sum(twice_micro), 0) FROM tally`).
+			Scan(&t.Doubtful, &t.Doubt, &twice.calls, &twice.cost)
+		// A call by way of another aex on this ledger is charged to two agents, and is one call.
+		t.Calls, t.Spent = t.Calls-twice.calls, t.Spent-twice.cost
 	}
 	if err != nil {
 		return Totals{}, fmt.Errorf("summing up: %w", l.explain(err))

@@ -27,6 +27,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 		defer cancel()
 		defer context.AfterFunc(c.inner.ctx, cancel)()
 	}
+	c.meetAex(ctx)
 	hold, refused, err := c.fit(ctx)
 	for refused != nil && c.ask(ctx, refused) {
 		hold, refused, err = c.fit(ctx)

@@ -36,6 +36,7 @@ type call struct {
 	edit    wire.Edit
 	clamped int64
 	offered *offer       // the hold is for
+	secret  string       // by which an aex upstream joins the hold; "": it is none of this ledger
 	prompt  *wire.Prompt // split, once it was asked for
 	changed []string     // in the request, to bound it: for people
 

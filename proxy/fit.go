@@ -85,7 +85,7 @@ func (c *call) admission(o *offer) ledger.Admission {
 		Most:   ledger.Micros(o.most()),
 		Share:  o.share,
 		Tokens: o.ceilings[0].Tokens, LeastTokens: least.LeastTokens(),
-		Wait: c.g.o.Wait,
+		Wait: c.g.o.Wait, Joint: c.joint(), Joins: c.joins(),
 		Call: ledger.CallInfo{
 			Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), ModelSent: plain.Stored(c.model.Sent),
 			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,

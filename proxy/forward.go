@@ -118,6 +118,9 @@ func (c *call) request(ctx context.Context, path string, body []byte) (*http.Req
 		req.Header.Set(name, value)
 	}
 	c.authorize(req.Header)
+	if c.secret != "" {
+		req.Header.Set(holdHeader, string(c.hold.ID)+" "+c.secret)
+	}
 	return req, nil
 }
 

@@ -85,6 +85,7 @@ func (c *call) refuse(f *refusal) {
 	}
 	body := c.dialect().Refuse(f.Refusal)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.announce()
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
 		_, _ = c.w.Write(body) // a client that is gone needs no answer

@@ -63,7 +63,7 @@ func (rl *relay) clientLeft() {
 func (rl *relay) closes() bool {
 	p := rl.model.Provider
 	host := p.Host()
-	return p.Local || rl.asked.Stream && (host.StopsServing(rl.reading.By) || host.Name == "" && rl.shown())
+	return p.Local || rl.secret != "" || rl.asked.Stream && (host.StopsServing(rl.reading.By) || host.Name == "" && rl.shown())
 }
 
 // heedServer notes who a router says that it was served by: closing may end
@@ -132,6 +132,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		if resp.ContentLength >= 0 {
 			rl.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
 		}
+		rl.announce()
 		rl.w.WriteHeader(resp.StatusCode)
 	}
 	err := read(body, func(p []byte) bool {
@@ -160,6 +161,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		if err == nil {
 			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 		}
+		rl.announce()
 		rl.w.WriteHeader(resp.StatusCode)
 		rl.write(answer)
 	}
@@ -168,6 +170,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 
 // stream relays server-sent events as they come.
 func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
+	rl.announce()
 	rl.w.WriteHeader(resp.StatusCode)
 	rl.flush()
 	over, denied := false, ""

@@ -51,7 +51,11 @@ func (c *call) book(e ending) (booked func()) {
 	if c.reading.Hidden && !c.model.Thinks.Hides(c.asked) {
 		c.g.reasons.add(c.model)
 	}
-	how, cost := c.cost(e)
+	how, cost, ok := c.toldByAex(e)
+	if !ok {
+		how, cost = c.cost(e)
+	}
+	c.tellAex(how, cost)
 	if c.reading.ID != "" {
 		c.g.kept.note(owner(c.id), c.reading.ID, c.model.Provider.Name)
 	}

@@ -25,6 +25,8 @@ func play(role string, args []string) int {
 		return once(args[0])
 	case "loop":
 		return loop(args)
+	case "ways":
+		return ways()
 	case "worker":
 		return worker(args)
 	case "steps":

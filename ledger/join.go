@@ -1,0 +1,82 @@
+package ledger
+
+import (
+	"context"
+	"slices"
+)
+
+// Join names the hold of another aex on this ledger, by way of which a call
+// comes, with the secret that it was given for that.
+type Join struct {
+	Hold   HoldID
+	Secret TokenHash
+}
+
+// HasToken tells whether a token is one of this ledger, whoever accepts it.
+func (l *Ledger) HasToken(ctx context.Context, h TokenHash) (has bool, err error) {
+	err = l.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM token WHERE hash = ? AND revoked_at IS NULL)`, h[:]).Scan(&has)
+	return has, l.explain(err)
+}
+
+// join takes from the path of c what the hold that it joins charges already.
+// What is no such hold, or was joined before, changes nothing: everything is
+// charged then.
+func (g *group) join(c *caller, a *admitting) {
+	key, ok := parseHoldID(a.Joins.Hold)
+	if !ok || a.Joins.Secret == (TokenHash{}) {
+		return
+	}
+	outer := g.hold(key)
+	if outer == nil || outer.ended || outer.recovered || outer.joint != a.Joins.Secret {
+		return
+	}
+	c.joins = outer
+	for h, depth := outer, 0; h != nil && depth < 64; depth++ {
+		for _, acc := range g.holdPath(h) {
+			c.path = slices.DeleteFunc(c.path, func(own *account) bool { return own.id == acc.id })
+		}
+		key, ok := parseHoldID(h.within)
+		if !ok {
+			return
+		}
+		h = g.hold(key)
+	}
+}
+
+// joined makes h the second hold of a call. The secret of the first is used up.
+func (g *group) joined(c *caller, h *hold) {
+	if c.joins == nil {
+		return
+	}
+	h.within = c.joins.key.id()
+	for _, acc := range c.path {
+		h.only = append(h.only, acc.id)
+	}
+	g.exec(`UPDATE hold SET joint = NULL WHERE owner = ? AND n = ?`, int64(c.joins.key.owner), c.joins.key.n)
+	c.joins.joint = TokenHash{}
+}
+
+// holdPath is every account that a hold is charged to.
+func (g *group) holdPath(h *hold) (path []*account) {
+	if h.within == "" {
+		return g.path(h.account, h.window, h.groups)
+	}
+	for _, id := range h.only {
+		path = append(path, g.account(id))
+	}
+	return path
+}
+
+// tallyWithin adds what the second hold of a call did charge. The call itself is
+// counted with its first.
+func (g *group) tallyWithin(row *tallySums, h *hold, calls int64, cost Micros) {
+	for _, acc := range g.holdPath(h) {
+		if acc.id == h.account {
+			row.within += cost
+		}
+		if acc.kind == AgentAccount {
+			row.twice.calls += calls
+			row.twice.cost += cost
+		}
+	}
+}
