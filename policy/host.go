@@ -150,6 +150,9 @@ func (p Provider) Own() *Host {
 	return p.Host()
 }
 
+// IsAzure tells whether the base URL leads to Azure OpenAI.
+func (p Provider) IsAzure() bool { return p.Host().Name == azure }
+
 // Host is what is known of where the provider's base URL leads. It is never nil.
 func (p Provider) Host() *Host {
 	if p.host != nil {

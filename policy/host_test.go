@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -72,6 +73,35 @@ func TestHostByBaseURL(t *testing.T) {
 		p := r.providers[c.variable]
 		if p.Host().Name != c.host || p.BaseURL != c.url || p.PriceAs != c.priced {
 			t.Errorf("%s: host %q, url %s, priced as %q", c.base, p.Host().Name, p.BaseURL, p.PriceAs)
+		}
+	}
+}
+
+// TestEveryHostByEveryVariable: all rows, by every variable of a provider that
+// speaks the same wires.
+func TestEveryHostByEveryVariable(t *testing.T) {
+	for _, h := range hosts {
+		var bases []string
+		for _, name := range h.Hosts {
+			bases = append(bases, "https://"+name, "https://me."+name+"/x/")
+		}
+		if h.Port != "" {
+			bases = append(bases, "http://127.0.0.1:"+h.Port, "http://localhost:"+h.Port+"/v1/")
+		}
+		for _, variable := range builtins {
+			for _, base := range bases {
+				if variable.Type != h.Type {
+					continue
+				}
+				p := registry(t, Sources{BaseURLs: map[string]string{variable.Name: base}}).providers[variable.Name]
+				priced := h.Name
+				if h.Port != "" {
+					priced = ""
+				}
+				if p.Host().Name != h.Name || p.PriceAs != priced || !slices.Contains(p.KeyEnvs(), h.Keys[0]) {
+					t.Errorf("%s of %s: %q, priced as %q, keys %q", base, variable.Name, p.Host().Name, p.PriceAs, p.KeyEnvs())
+				}
+			}
 		}
 	}
 }

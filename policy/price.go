@@ -94,7 +94,7 @@ func Cost(p Price, u Usage, tier string) (micros int64, err error) {
 }
 
 // Clear is the price of what of a usage can be priced, in micro-US-dollars
-// rounded up: a tier without a price counts as the dearest known one, a class
+// rounded up: at the standard tier where the one told has no price; a class
 // without one not at all. Counts that are no amounts do not count either, and
 // a sum that does not fit is 0.
 func Clear(p Price, u Usage, tier string) int64 {
@@ -104,6 +104,9 @@ func Clear(p Price, u Usage, tier string) int64 {
 			*n = 0
 		}
 		total += *n
+	}
+	if !p.HasTier(tier) {
+		tier = ""
 	}
 	f := p.figures(total, tier)
 	var sum sum

@@ -226,7 +226,7 @@ func TestTierWithoutAPrice(t *testing.T) {
 		if _, err := Cost(tiered, used, tier); !errors.Is(err, ErrTier) {
 			t.Errorf("%s: %v", tier, err)
 		}
-		if got := Clear(tiered, used, tier); got != 6_000 {
+		if got := Clear(tiered, used, tier); got != 3_000 {
 			t.Errorf("%s: %d is clear", tier, got)
 		}
 	}

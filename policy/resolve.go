@@ -80,6 +80,29 @@ func (r *Registry) ProviderAt(d Dialect, at string) (Provider, error) {
 	return p, nil
 }
 
+// AzureName is the provider whose base URL leads to Azure OpenAI: OpenAI's own
+// where it was moved there, else the first; "" for none.
+func (r *Registry) AzureName() string {
+	if r.providers[openAI].IsAzure() {
+		return openAI
+	}
+	for _, p := range r.Providers() {
+		if p.IsAzure() {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// OpenAIPath is the provider of a call below /openai/v1, where the SDKs of Groq
+// and of Azure ask: Azure only where it is known and there is no key for Groq.
+func (r *Registry) OpenAIPath() string {
+	if name := r.AzureName(); name != "" && !r.keyed(r.providers[groqName]) {
+		return name
+	}
+	return groqName
+}
+
 // home is where a call goes whose model nobody has named. Who has only a key
 // for Groq means Groq.
 func (r *Registry) home(d Dialect) string {

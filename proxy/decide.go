@@ -93,7 +93,7 @@ func (c *call) takeOut(kinds []string) error {
 		return err
 	}
 	c.body = doc.Object(new(error))
-	if c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest); err != nil {
+	if err := c.readAsked(); err != nil {
 		return err
 	}
 	c.asked.BodyBytes = size

@@ -160,7 +160,7 @@ func (c *call) byTier(_ context.Context, o *offer) *offer {
 // output it pays for.
 func (c *call) plan() {
 	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: policy.OpenAIModel(c.model.Sent)}
-	if c.model.Sent != c.asked.Model {
+	if c.model.Sent != c.asked.Model || c.route.deployment != "" && !c.model.Provider.IsAzure() {
 		e.Model = c.model.Sent
 	}
 	if c.model.Aliased {

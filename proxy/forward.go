@@ -63,7 +63,8 @@ func (c *call) exchange() ending {
 // have reached the provider. The response's body ends when ctx does.
 func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err error) {
 	body := wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
-	req, err := c.request(ctx, c.route.wire.Path(c.model, c.route.rest), body)
+	base, path := c.upstreamPath()
+	req, err := c.requestAt(ctx, base, path, body)
 	if err != nil {
 		return nil, false, err
 	}
@@ -79,10 +80,15 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 	return resp, connected.Load(), err
 }
 
-// request builds what goes upstream to path, which is escaped, with body.
+// request builds what goes upstream to path below the provider's base URL.
 func (c *call) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
+	return c.requestAt(ctx, strings.TrimSuffix(c.model.Provider.BaseURL, "/"), path, body)
+}
+
+// requestAt builds what goes upstream to path, which is escaped, with body.
+func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*http.Request, error) {
 	p := c.model.Provider
-	u, err := url.Parse(strings.TrimSuffix(p.BaseURL, "/"))
+	u, err := url.Parse(base)
 	if err != nil {
 		return nil, fmt.Errorf("the base URL of provider %s: %w", p.Name, err)
 	}

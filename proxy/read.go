@@ -95,7 +95,16 @@ func (c *call) read() error {
 	if c.body.Kind() != '{' {
 		return errors.New("the body is not a JSON object")
 	}
-	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
+	err = c.readAsked()
 	c.asked.BodyBytes = int64(len(body))
+	return err
+}
+
+// readAsked reads what the body asks for. An Azure path names the model.
+func (c *call) readAsked() (err error) {
+	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
+	if c.route.deployment != "" {
+		c.asked.Model = c.route.deployment
+	}
 	return err
 }

@@ -15,6 +15,8 @@ type route struct {
 	rest string // what stands after the fixed part of the path
 	id   string // of the stored answer that it is about; "": none
 	at   string // the provider that the path names; "": none
+
+	deployment string // that an Azure path names; "": none
 }
 
 // freeHello is the route by which a client finds out whether anybody is there.
@@ -31,7 +33,11 @@ func (rt route) reads() bool {
 // because a route that is not governed is a hole.
 func (g *Gateway) find(method, path string) (route, bool) {
 	rt := route{}
-	rt.at, path = g.provider(path)
+	if name, rest, ok := deployment(path); ok {
+		rt.deployment, rt.at, path = name, g.registry.Load().AzureName(), rest
+	} else {
+		rt.at, path = g.provider(path)
+	}
 	for _, w := range g.wires {
 		if found, ok := w.Find(method, path); ok {
 			rt.wire, rt.free, rt.rest, rt.id = w, found.Free, found.Rest, found.ID
@@ -69,7 +75,7 @@ func (c *call) find() error {
 
 // provider takes the part of a path that names a provider off it. /p/mistral/v1
 // leads to Mistral, with the path of Mistral's own base URL after it or without;
-// /openai/v1 is where the Groq SDK asks, and /v1beta/openai where Google speaks
+// /openai/v1 is where the Groq SDK asks, and Azure's, and /v1beta/openai where Google speaks
 // OpenAI's dialects.
 func (g *Gateway) provider(path string) (at, rest string) {
 	if named, ok := strings.CutPrefix(path, "/p/"); ok {
@@ -86,7 +92,7 @@ func (g *Gateway) provider(path string) (at, rest string) {
 		return "google", "/v1/" + rest
 	}
 	for strings.HasPrefix(path, "/openai/v1/") {
-		at, path = "groq", strings.TrimPrefix(path, "/openai")
+		at, path = g.registry.Load().OpenAIPath(), strings.TrimPrefix(path, "/openai")
 		path = "/" + strings.TrimPrefix(path, "/v1/")
 	}
 	return at, path

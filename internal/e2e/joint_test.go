@@ -123,8 +123,12 @@ func TestUpstreamOnTheSameLedgerChecksBoth(t *testing.T) {
 			s.shared("team", budget[0])
 			r := s.do(append([]string{"run", "--agent", "x", "--budget", budget[1], "--price", price, "--grace", "100ms", "--"}, bot("loop", "2")...)...)
 			bill := billed(t, s.provider)
-			if got := s.totals(); r.code != 121 || !strings.Contains(r.stderr, "exhausted") || got.Spent > 20_000 || got.Spent < bill || bill == 0 {
+			team, run := s.spentBy("team"), s.runs()[0]
+			if got := s.totals(); r.code != 121 || !strings.Contains(r.stderr, "exhausted") || got.Spent < bill || bill == 0 {
 				t.Errorf("exit %d: a bill of %d is %+v\n%s", r.code, bill, got, r.stderr)
+			}
+			if least := min(team, run.Spent); least > 20_000 || team < bill || run.Spent < bill {
+				t.Errorf("a bill of %d is %d of the agent there, and %d of the run", bill, team, run.Spent)
 			}
 			s.audit()
 		})

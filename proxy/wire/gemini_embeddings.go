@@ -72,7 +72,7 @@ func (m *geminiEmbeddingsMeter) Whole(status int, body []byte, r *Reading) []Spl
 		r.Refused = !o.Get("error").isNull()
 		return nil
 	}
-	if n := o.protoChild("usage_metadata").protoCount("prompt_token_count", 0); n != nil {
+	if n := o.protoChild("usage_metadata").protoCount("prompt_token_count", 0); n != nil && *n <= maxTokens {
 		r.Usage, r.Known = policy.Usage{Input: *n}, true
 	}
 	return nil

@@ -78,6 +78,8 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 		r.Unclear = fmt.Sprintf("usage: %v", err)
 	case strange != "":
 		r.Unclear = fmt.Sprintf("usage has %s, which is not known", plain.Clip(strange, 60))
+	case absurd(u):
+		r.Unclear = noTokens
 	case u.Input < 0 || u.Output < 0:
 		r.Unclear = "usage whose parts exceed their sum"
 	case value(total) > 0 && *total < value(input)+value(output):
@@ -100,6 +102,13 @@ func (r *Reading) tell(output int64) {
 
 // maxTokens is more than any call uses.
 const maxTokens = 1 << 40
+
+const noTokens = "usage that is no number of tokens"
+
+// absurd tells of figures that are no numbers of tokens.
+func absurd(u policy.Usage) bool {
+	return max(u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.AudioIn, u.AudioOut, u.Searches) > maxTokens
+}
 
 // searched adds what Perplexity counts beside prompt and completion.
 func searched(o Object, u *policy.Usage) {

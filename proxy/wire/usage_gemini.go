@@ -110,6 +110,8 @@ func (u *geminiUsage) tell(asked policy.Call, r *Reading) {
 	}
 	r.Unclear = u.fault
 	switch {
+	case absurd(use):
+		r.Unclear = noTokens
 	case use.Input < 0 || use.Output < 0 || use.CacheRead < 0:
 		r.Unclear = "usage whose parts exceed their sum"
 	case value(u.total) > 0 && *u.total < input+output:

@@ -92,6 +92,9 @@ func (u *messagesUsage) tell(e Edit, r *Reading) {
 		r.Usage.CacheWrite5m += rest
 	}
 	u.addTurns(e, r)
+	if absurd(r.Usage) {
+		r.Unclear = noTokens
+	}
 	r.Cost, r.Hidden = u.cost, r.Hidden || u.thought
 	r.tell(r.Usage.Output)
 	if r.Input = nil; u.input != nil && r.Unclear == "" {
