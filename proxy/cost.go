@@ -123,7 +123,8 @@ func (c *call) hides() bool {
 func (c *call) broken(e ending) policy.Broken {
 	host := c.model.Provider.Host()
 	stops := host.StopsServing(c.reading.By)
-	lost := e.err != nil && !e.closed // the connection, not by aex
+	// The connection was lost, not by aex; or the answer seems to have ended.
+	lost := e.err != nil && !e.closed || e.row == "early_end"
 	b := policy.Broken{
 		Call: c.asked, Model: c.model, Cap: c.sentCap(),
 		Shown: c.reading.Seen, Reported: c.reading.Outputs, Hidden: c.reading.Hidden || c.hides(), Took: c.g.o.Now().Sub(c.sent),

@@ -67,8 +67,9 @@ type Options struct {
 
 	Now func() time.Time // nil: time.Now
 
-	sweepEvery time.Duration // how often the ledger is asked for holds that no call owns; 0: 1 min
-	laterFirst time.Duration // before a provider is asked what a call did cost; 0: 1 s
+	sweepEvery time.Duration                                                     // how often the ledger is asked for holds that no call owns; 0: 1 min
+	dial       func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
+	laterFirst time.Duration                                                     // before a provider is asked what a call did cost; 0: 1 s
 }
 
 // Notice tells of one answered call.
@@ -152,6 +153,7 @@ func New(o Options) *Gateway {
 		o.Logf = func(string, ...any) {}
 	}
 	g := &Gateway{o: o, ledger: o.Ledger, wires: o.Wires, upstream: newUpstreams(o.CAFile), hosts: NewHosts(o.Hosts)}
+	g.upstream.dial = o.dial
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.sweeper.Go(g.sweep)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -21,7 +22,8 @@ type upstreams struct {
 	caFile string // for providers without one of their own
 	mu     sync.Mutex
 	way    map[[2]string]*http.Transport
-	dear   atomic.Int32 // calls too dear for an aex upstream, since one was not
+	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
+	dear   atomic.Int32                                                      // calls too dear for an aex upstream, since one was not
 }
 
 func newUpstreams(caFile string) *upstreams {
@@ -48,6 +50,9 @@ func (u *upstreams) to(p policy.Provider) (*http.Transport, error) {
 		// Shorter than any provider's own: a request written to a connection
 		// that the provider is closing has to be booked as if it had been read.
 		IdleConnTimeout: 20 * time.Second,
+	}
+	if u.dial != nil {
+		t.DialContext = u.dial
 	}
 	if p.Proxy != "" {
 		proxy, err := url.Parse(p.Proxy)

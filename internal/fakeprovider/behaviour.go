@@ -38,6 +38,7 @@ type Behaviour struct {
 	DelayHeaders time.Duration `json:"delay_headers_ns,omitempty"`
 	DelayChunk   time.Duration `json:"delay_chunk_ns,omitempty"` // before each content chunk
 	ChunkTokens  int64         `json:"chunk_tokens,omitempty"`   // tokens in a content chunk; 0: 1
+	Pace         int64         `json:"pace,omitempty"`           // output tokens a second, for Options.Pass
 	SlowDrip     bool          `json:"slow_drip,omitempty"`      // every byte in a write of its own
 
 	// Fault and what it needs.
@@ -48,6 +49,8 @@ type Behaviour struct {
 	Status        int         `json:"status,omitempty"`         // of FaultStatus
 	Body          string      `json:"body,omitempty"`           // of FaultStatus
 	Header        http.Header `json:"header,omitempty"`         // added to any answer
+	GoesOn        bool        `json:"goes_on,omitempty"`        // a stream whose connection breaks is made to its end, and billed
+	OneIn         int         `json:"one_in,omitempty"`         // the fault happens to one request in so many; 0: to each
 	GenerateAhead int64       `json:"generate_ahead,omitempty"` // tokens billed beyond what was sent when an answer stops early
 	Unbilled      bool        `json:"unbilled,omitempty"`       // charges nothing
 
@@ -193,6 +196,9 @@ func (p *Provider) choose(model string, nth int64) Behaviour {
 		b = p.set
 	}
 	if b.Fault == FaultDropReused && nth < 2 {
+		b.Fault = ""
+	}
+	if p.asked++; b.OneIn > 0 && p.asked%int64(b.OneIn) != 0 {
 		b.Fault = ""
 	}
 	return b

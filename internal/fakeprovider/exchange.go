@@ -41,6 +41,7 @@ type exchange struct {
 	made    int64 // output tokens generated
 	whole   bool  // all of the plan was generated
 	abort   bool  // the connection is to be broken
+	broke   bool  // it broke, or the answer ended too early, and not for an error of the provider's own
 }
 
 // open reads a request, puts it on the bill, and finds what it asks for. When
@@ -144,7 +145,7 @@ func (x *exchange) close() {
 			return
 		}
 		e.Usage, e.Generated = x.plan.usage, x.plan.usage.Output
-		if !x.whole {
+		if !x.whole && !(x.b.GoesOn && x.broke) {
 			e.Usage.Output = min(x.plan.usage.Output, x.made+x.b.GenerateAhead)
 			e.Generated = e.Usage.Output
 			if e.Usage.Output < x.plan.usage.Output {
@@ -222,7 +223,10 @@ func (x *exchange) finish() {
 	}
 }
 
-func (x *exchange) gone() { x.p.amend(x.e, func(e *Entry) { e.Gone = true }) }
+func (x *exchange) gone() {
+	x.broke = true
+	x.p.amend(x.e, func(e *Entry) { e.Gone = true })
+}
 
 // pause waits; false when the client went away meanwhile.
 func (x *exchange) pause(d time.Duration) bool {

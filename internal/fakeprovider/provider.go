@@ -38,6 +38,9 @@ type Options struct {
 	Lean bool
 	// Now is the clock; nil is time.Now. It only dates answers and entries.
 	Now func() time.Time
+	// Pass is told how long output takes that is made at a Behaviour's Pace: a
+	// clock that the test moves.
+	Pass func(time.Duration)
 }
 
 // DefaultModels are listed when Options.Models is empty.
@@ -62,6 +65,7 @@ type Provider struct {
 	release chan struct{}    // closed to let go of what hangs
 	memos   map[memoKey]memo // of a lean provider
 	turn    int64            // counts changes of the behaviours
+	asked   int64            // counts requests to models
 	changed chan struct{}    // closed at the next change of the bill; nil: nobody waits
 	stored  map[string]stored
 }

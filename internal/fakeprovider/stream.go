@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // stream sends a streamed answer event by event, and is where it breaks.
@@ -116,6 +117,9 @@ func (s *stream) pace(tokens int64) bool {
 // generated counts output tokens that no event of their own shows.
 func (s *stream) generated(tokens int64) {
 	s.x.made += tokens
+	if pass := s.x.p.opt.Pass; pass != nil && s.x.b.Pace > 0 {
+		pass(time.Duration(tokens) * time.Second / time.Duration(s.x.b.Pace))
+	}
 	if !s.x.p.opt.Lean {
 		s.x.p.amend(s.x.e, func(e *Entry) { e.Sent = s.x.made })
 	}
@@ -143,9 +147,9 @@ func (s *stream) fault() bool {
 	switch s.x.b.Fault {
 	case FaultCut, FaultReset:
 		s.x.breakOff()
-		s.over = true
+		s.over, s.x.broke = true, true
 	case FaultCleanEnd:
-		s.over = true
+		s.over, s.x.broke = true, true
 	case FaultErrorEvent:
 		s.x.route.wire.errorEvent(s)
 		s.over = true
