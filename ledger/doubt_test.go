@@ -144,6 +144,7 @@ func TestDoubtOfAnOlderLedger(t *testing.T) {
 		for _, column := range []string{"joint", "within", "only_accounts"} {
 			must(t, db, `ALTER TABLE hold DROP COLUMN `+column)
 		}
+		must(t, db, `DROP TABLE zone`)
 		must(t, db, `PRAGMA user_version = 4`)
 	})
 	l = open(t, dir)
