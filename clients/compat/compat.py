@@ -154,13 +154,13 @@ class Home:
         self.project = os.path.join(self.path, "project")
         os.mkdir(self.project)
         if p.tool:
-            tool, argument = p.tool
+            tool, argument, *blind = p.tool
             value = '["sh step.sh 2"]' if argument == "commands" else '"sh step.sh 2"'
-            order = lambda n: '[[tool %s {"%s":%s,"description":"step"}]]' % (tool, argument, value.replace("2", str(n)))
+            order = lambda n, of="": '[[tool%s %s {"%s":%s,"description":"step"}]]' % (of, tool, argument, value.replace("2", str(n)))
             with open(os.path.join(self.project, "step.sh"), "w") as f:
-                f.write("echo step $1 >> steps.log\ncase $1 in\n")
+                f.write("n=$(($(cat steps.log 2>/dev/null | wc -l) + 1))\necho step $n >> steps.log\ncase $1 in\n")
                 f.write("1) echo '%s';;\n2) echo '%s';;\n3) echo all is done;;\nesac\n" % (order(2), order(3)))
-            self.prompt = "Do the steps. " + order(1)
+            self.prompt = "Do the steps. " + (order(3, "*3") if blind else order(1))
         else:
             self.prompt = "Say something about steps"
         keep = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
@@ -244,6 +244,10 @@ def no_aex(p, base, home):
         os.mkdir(os.path.join(home.path, ".codex"))
         with open(os.path.join(home.path, ".codex", "config.toml"), "w") as f:
             f.write('model_provider = "x"\nweb_search = "disabled"\n[model_providers.x]\nname = "x"\nbase_url = "%s/v1"\nenv_key = "OPENAI_API_KEY"\nwire_api = "responses"\n' % base)
+    elif p.argv[0] == "qwen":
+        os.mkdir(os.path.join(home.path, ".qwen"))
+        with open(os.path.join(home.path, ".qwen", "settings.json"), "w") as f:
+            json.dump({"security": {"auth": {"selectedType": "openai"}}}, f)
     elif p.argv[0] == "pi":
         os.makedirs(os.path.join(home.path, ".pi", "agent"))
         with open(os.path.join(home.path, ".pi", "agent", "models.json"), "w") as f:

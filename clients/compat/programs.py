@@ -36,13 +36,15 @@ SCRIPTS = [
 ]
 
 # Agent programs: name, package, tool that runs a command and its argument,
-# command line with {prompt}. They are started behind a shell, by name.
+# command line with {prompt}. They are started behind a shell, by name. One that
+# is blind loses the output of quick commands, with and without aex: its three
+# steps are ordered at once.
 AGENTS = [
     ("Claude Code", "@anthropic-ai/claude-code", ("Bash", "command"), ["claude", "-p", "{prompt}", "--model", "claude-haiku-4-5", "--allowedTools", "Bash"], "CI"),
     ("Codex", "@openai/codex", ("exec_command", "cmd"), ["codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "-m", "gpt-5-mini", "{prompt}"], ""),
     ("opencode", "opencode-ai", ("bash", "command"), ["opencode", "run", "-m", "openai/gpt-5-mini", "{prompt}"], ""),
     ("Gemini CLI", "@google/gemini-cli", ("run_shell_command", "command"), ["gemini", "-p", "{prompt}", "-m", "gemini-2.5-flash", "--skip-trust", "--yolo"], ""),
-    ("Qwen Code", "@qwen-code/qwen-code", ("run_shell_command", "command"), ["qwen", "-p", "{prompt}", "-m", "gpt-5-mini", "--yolo"], ""),
+    ("Qwen Code", "@qwen-code/qwen-code", ("run_shell_command", "command", "blind"), ["qwen", "-p", "{prompt}", "-m", "gpt-5-mini", "--yolo"], ""),
     ("pi", "@mariozechner/pi-coding-agent", ("bash", "command"), ["pi", "-p", "--provider", "openai", "--model", "gpt-5-mini", "{prompt}"], ""),
     ("GitHub Copilot CLI", "@github/copilot", ("bash", "command"), ["copilot", "-p", "{prompt}", "--allow-all-tools"], ""),
     ("Cline CLI", "cline", ("run_commands", "commands"), ["cline", "-P", "anthropic", "-m", "claude-haiku-4-5", "{prompt}"], ""),

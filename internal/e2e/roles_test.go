@@ -43,6 +43,10 @@ func play(role string, args []string) int {
 		return witness(args[0])
 	case "escape":
 		return goWays()
+	case "sealed":
+		return sealed(args)
+	case "asks":
+		return asksAll()
 	case "polite":
 		return polite()
 	case "clan":

@@ -7,7 +7,8 @@ import (
 )
 
 // gemini is POST /v1beta/models/M:generateContent and :streamGenerateContent,
-// after Google's Generative Language API reference.
+// after Google's Generative Language API reference. Its JSON takes a field by
+// either of its names, as protobuf's does.
 type gemini struct {
 	model  string
 	stream bool
@@ -22,19 +23,28 @@ type geminiRequest struct {
 		Functions []json.RawMessage `json:"functionDeclarations"`
 		Snake     []json.RawMessage `json:"function_declarations"`
 	} `json:"tools"`
-	ToolConfig struct {
-		Calling struct {
-			Mode    string   `json:"mode"`
-			Allowed []string `json:"allowedFunctionNames"`
-		} `json:"functionCallingConfig"`
-	} `json:"toolConfig"`
-	Config struct {
+	ToolConfig  geminiTools `json:"toolConfig"`
+	ToolConfig2 geminiTools `json:"tool_config"`
+	Config      struct {
 		MaxOutputTokens *int64          `json:"maxOutputTokens"`
 		CandidateCount  *int64          `json:"candidateCount"`
+		MaxSnake        *int64          `json:"max_output_tokens"`
+		CandidateSnake  *int64          `json:"candidate_count"`
 		Schema          json.RawMessage `json:"responseSchema"`
 	} `json:"generationConfig"`
 	// Wrapped is how countTokens takes a whole request.
 	Wrapped *geminiRequest `json:"generateContentRequest"`
+}
+
+type geminiTools struct {
+	Calling  geminiCalling `json:"functionCallingConfig"`
+	Calling2 geminiCalling `json:"function_calling_config"`
+}
+
+type geminiCalling struct {
+	Mode     string   `json:"mode"`
+	Allowed  []string `json:"allowedFunctionNames"`
+	Allowed2 []string `json:"allowed_function_names"`
 }
 
 type geminiContent struct {
@@ -43,12 +53,15 @@ type geminiContent struct {
 }
 
 type geminiPart struct {
-	Text     string          `json:"text"`
-	Inline   *geminiMedia    `json:"inlineData"`
-	Inline2  *geminiMedia    `json:"inline_data"`
-	File     *geminiMedia    `json:"fileData"`
-	Call     json.RawMessage `json:"functionCall"`
-	Response json.RawMessage `json:"functionResponse"`
+	Text    string          `json:"text"`
+	Inline  *geminiMedia    `json:"inlineData"`
+	Inline2 *geminiMedia    `json:"inline_data"`
+	File    *geminiMedia    `json:"fileData"`
+	File2   *geminiMedia    `json:"file_data"`
+	Call    json.RawMessage `json:"functionCall"`
+	Call2   json.RawMessage `json:"function_call"`
+	Answer  json.RawMessage `json:"functionResponse"`
+	Answer2 json.RawMessage `json:"function_response"`
 }
 
 type geminiMedia struct {
@@ -141,11 +154,15 @@ func (g gemini) read(x *exchange) (*call, *refusal) {
 		no := badRequest("", "* GenerateContentRequest.contents: contents is not specified\n")
 		return c, &no
 	}
-	if q.Config.MaxOutputTokens != nil {
-		c.cap = *q.Config.MaxOutputTokens
+	for _, limit := range []*int64{q.Config.MaxOutputTokens, q.Config.MaxSnake} {
+		if limit != nil {
+			c.cap = *limit
+		}
 	}
-	if q.Config.CandidateCount != nil {
-		c.outputs = *q.Config.CandidateCount
+	for _, count := range []*int64{q.Config.CandidateCount, q.Config.CandidateSnake} {
+		if count != nil {
+			c.outputs = *count
+		}
 	}
 	if c.outputs < 1 || c.outputs > 8 {
 		no := badRequest("", "The specified candidate count is out of range.")
@@ -180,10 +197,16 @@ func (g gemini) read(x *exchange) (*call, *refusal) {
 
 // geminiChoice is the calling mode as OpenAI would put it.
 func geminiChoice(q *geminiRequest) json.RawMessage {
-	switch calling := q.ToolConfig.Calling; calling.Mode {
+	var calling geminiCalling
+	for _, given := range []geminiCalling{q.ToolConfig.Calling, q.ToolConfig.Calling2, q.ToolConfig2.Calling, q.ToolConfig2.Calling2} {
+		if given.Mode != "" {
+			calling = given
+		}
+	}
+	switch calling.Mode {
 	case "ANY":
-		if len(calling.Allowed) > 0 {
-			return marshal(map[string]any{"name": calling.Allowed[0]})
+		if names := append(calling.Allowed, calling.Allowed2...); len(names) > 0 {
+			return marshal(map[string]any{"name": names[0]})
 		}
 		return json.RawMessage(`"any"`)
 	case "NONE":
@@ -199,13 +222,15 @@ func (n *counter) geminiContent(content geminiContent) (said, answer string) {
 	for _, part := range content.Parts {
 		n.text(part.Text)
 		n.raw(part.Call)
-		n.raw(part.Response)
-		if part.Inline != nil || part.Inline2 != nil || part.File != nil {
+		n.raw(part.Call2)
+		n.raw(part.Answer)
+		n.raw(part.Answer2)
+		if part.Inline != nil || part.Inline2 != nil || part.File != nil || part.File2 != nil {
 			n.image(imageGemini)
 		}
 		said += part.Text
-		if len(part.Response) > 0 {
-			answer += texts(part.Response) + " "
+		if len(part.Answer)+len(part.Answer2) > 0 {
+			answer += texts(part.Answer) + texts(part.Answer2) + " "
 		}
 	}
 	return said, answer

@@ -60,6 +60,15 @@ var histories = []history{
 		func(items []string, _ bool) string {
 			return fmt.Sprintf(`{"contents":[%s],"tools":[{"functionDeclarations":[{"name":"add"}]}]}`, joined(items))
 		}},
+	{geminiDialect, // by the other names of its fields
+		func(said string) string { return `{"role":"user","parts":[{"text":` + quote(said) + `}]}` },
+		func(int) string { return `{"role":"model","parts":[{"function_call":{"name":"add","args":{}}}]}` },
+		func(n int, said string) string {
+			return fmt.Sprintf(`{"role":"user","parts":[{"function_response":{"name":"add","response":{"n":%d,"output":%s}}}]}`, n, quote(said))
+		},
+		func(items []string, _ bool) string {
+			return fmt.Sprintf(`{"contents":[%s],"tools":[{"function_declarations":[{"name":"add"}]}],"generationConfig":{"max_output_tokens":99}}`, joined(items))
+		}},
 }
 
 // loops answers a prompt's tool calls until there are none.

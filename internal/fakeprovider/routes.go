@@ -57,8 +57,8 @@ type route struct {
 }
 
 // openAIPrefixes are those of providers that speak OpenAI's dialects: OpenAI,
-// DeepSeek (none), Groq, OpenRouter, Gemini.
-var openAIPrefixes = []string{"/v1/", "/openai/v1/", "/api/v1/", "/v1beta/openai/", "/"}
+// DeepSeek (none), Groq, OpenRouter, Gemini, Fireworks.
+var openAIPrefixes = []string{"/v1/", "/openai/v1/", "/api/v1/", "/v1beta/openai/", "/inference/v1/", "/"}
 
 var openAIWires = map[string]wire{
 	"chat/completions": chat{}, "responses": responses{}, "completions": completions{}, "embeddings": embeddings{},
