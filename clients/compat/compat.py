@@ -31,7 +31,7 @@ def write(results, path):
                 f.write("| %s | %s | | | | | | | |\n" % (r["name"], r["version"]))
                 continue
             f.write("| %s | %s | %s | %s | %s | %s | %s | %d | %s |\n" % (r["name"], r["version"], mark(c["aex run"]), mark(c["ledger = bill"] and c["audit"]),
-                    mark(c["aex serve"]), mark(c["small budget"]), mark(c["nothing past"]), r["calls"], "?" if r["after"] is None else r["after"]))
+                    mark(c["aex serve"]), mark(c["small budget"]), mark(c.get("nothing past")), r["calls"], "?" if r["after"] is None else r["after"]))
         f.write("\n## Not tried, or not to be led\n\n")
         for name, why in programs.MISSING:
             f.write("- **%s**: %s.\n" % (name, why))
