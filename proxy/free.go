@@ -17,7 +17,7 @@ func (c *call) serveFree(ctx context.Context) error {
 	case freeHello:
 		c.w.WriteHeader(http.StatusOK)
 		return nil
-	case "models", "model", "gemini_models":
+	case "models", "model", "gemini_models", "gemini_model":
 		return c.serveModels()
 	case "budget":
 		return c.serveBudget(ctx)
@@ -31,45 +31,6 @@ func (c *call) serveFree(ctx context.Context) error {
 		return c.serveRelayed(ctx)
 	}
 	return refusef("endpoint_not_governed", "%s is not served", c.route.free)
-}
-
-// serveModels lists the models that the agent may use.
-func (c *call) serveModels() error {
-	caps, err := capabilities(c.id)
-	if err != nil {
-		return refusef("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
-	}
-	type model struct {
-		ID      string `json:"id"`
-		Object  string `json:"object"`
-		Created int64  `json:"created"`
-		OwnedBy string `json:"owned_by"`
-	}
-	list := []model{}
-	for _, m := range c.g.registry.Load().Models() {
-		if allowed(caps, m) {
-			list = append(list, model{ID: m.Name, Object: "model", OwnedBy: m.Provider.Name})
-		}
-	}
-	switch c.route.free {
-	case "model":
-		for _, m := range list {
-			if m.ID == c.route.rest {
-				return c.answer(m)
-			}
-		}
-		return refusef("model_not_allowed", "agent %s has no model %q", c.id.Agent, plain.Clip(c.route.rest, 100))
-	case "gemini_models":
-		type gemini struct {
-			Name string `json:"name"`
-		}
-		names := []gemini{}
-		for _, m := range list {
-			names = append(names, gemini{"models/" + m.ID})
-		}
-		return c.answer(map[string]any{"models": names})
-	}
-	return c.answer(map[string]any{"object": "list", "data": list})
 }
 
 // allowed tells whether a plain call of the model would pass the policies.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -133,5 +134,41 @@ func TestRoutesBesideCalls(t *testing.T) {
 	}
 	if !slices.ContainsFunc(w.provider.Bill(), func(e fakeprovider.Entry) bool { return e.Path == "/v1/moderations" }) {
 		t.Error("the moderation did not reach the provider")
+	}
+}
+
+// A model is told of as the API does that was asked: libraries of Google's ask
+// for its limits before the first call.
+func TestAModelIsToldOf(t *testing.T) {
+	w := newWorld(t, setup{})
+	get := func(path string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil)
+		must(t, err)
+		req.Header.Set("X-Goog-Api-Key", w.token)
+		resp, err := client.Do(req)
+		must(t, err)
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		must(t, err)
+		return resp.StatusCode, string(answer)
+	}
+	for path, want := range map[string][]string{
+		"/v1beta/models/gemini-2.5-flash": {`"name":"models/gemini-2.5-flash"`, `"inputTokenLimit":1`, `"outputTokenLimit":6`, `"supportedGenerationMethods":["generateContent",`},
+		"/v1beta/models":                  {`"name":"models/gemini-2.5-flash"`, `"inputTokenLimit":1`},
+		"/v1/models/gpt-4o-mini":          {`"id":"gpt-4o-mini"`, `"object":"model"`, `"type":"model"`, `"display_name":"gpt-4o-mini"`},
+		"/v1/models":                      {`"object":"list"`, `"has_more":false`, `"first_id":"`},
+	} {
+		status, answer := get(path)
+		if status != http.StatusOK {
+			t.Errorf("%s: %d %.300s", path, status, answer)
+		}
+		for _, part := range want {
+			if !strings.Contains(answer, part) {
+				t.Errorf("%s has no %s: %.300s", path, part, answer)
+			}
+		}
+	}
+	if status, answer := get("/v1beta/models/of-nobody"); status != http.StatusForbidden || !strings.Contains(answer, `"status":`) {
+		t.Errorf("one that there is not: %d %.300s", status, answer)
 	}
 }

@@ -52,7 +52,7 @@ class Provider:
         self.aex, self.behaviour = aex, behaviour
 
     def __enter__(self):
-        self.process = subprocess.Popen([self.aex, "fake-provider", "--key", KEY], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([self.aex, "fake-provider", "--key", KEY, "--models", ",".join(PRICES)], stdout=subprocess.PIPE, text=True)
         self.base = self.process.stdout.readline().split()[-1]
         if self.behaviour:
             call(self.base, "/_fake/behaviour", self.behaviour)

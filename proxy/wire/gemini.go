@@ -41,6 +41,9 @@ func findGemini(method, path string) (Route, bool) {
 	if beta && method == http.MethodGet && rest == "models" {
 		return Route{Free: "gemini_models"}, true
 	}
+	if name, one := strings.CutPrefix(rest, "models/"); beta && one && method == http.MethodGet && !strings.ContainsAny(name, "/:") {
+		return Route{Free: "gemini_model", Rest: name}, true
+	}
 	model, action, ok := strings.Cut(rest, ":")
 	if !ok || method != http.MethodPost || !strings.HasPrefix(model, "models/") {
 		return Route{}, false
