@@ -95,6 +95,7 @@ type Refusal struct {
 	Reserved   Micros
 	Overrun    Micros
 	Needed     Micros        // Least
+	Left       Micros        // of CauseShort: what is unreserved
 	Limit      int64         // for rates and counts
 	Tokens     int64         // LeastTokens, for tokens a minute
 	RetryAfter time.Duration // 0: trying again does not help
@@ -180,7 +181,7 @@ func (g *group) admit(o *op) error {
 		return err
 	}
 	if a.Whole && (no != nil || amount < a.Most || g.fewTokens(c, a)) {
-		a.refusal = &Refusal{Cause: CauseShort}
+		a.refusal = &Refusal{Cause: CauseShort, Left: g.room(c)}
 		return g.err
 	}
 	if final := no != nil && no.Cause != CauseBusy; final {

@@ -21,6 +21,15 @@ func tightest(path []*account, of func(*account) Micros) (least *account, left M
 func unreserved(a *account) Micros { return a.unreserved() }
 func unspent(a *account) Micros    { return a.budget - a.spent }
 
+// room is what is unreserved on the whole path; without a budget it is all that
+// can be counted.
+func (g *group) room(c *caller) Micros {
+	if free, room := tightest(c.path, unreserved); free != nil {
+		return room
+	}
+	return maxAmount
+}
+
 // afford picks the amount of the hold, or says why there is none.
 func (g *group) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
 	for _, acc := range c.path {

@@ -4,6 +4,9 @@ const (
 	// seamTokens are allowed for each place where a prompt differs from an
 	// earlier one: what a template puts between messages.
 	seamTokens = 64
+	// CountMargin is what the bill may exceed a provider's count by: counts are
+	// published as estimates, off by a few tokens.
+	CountMargin = seamTokens
 	// sparseBytes is how many bytes of text a token stands for at most: a
 	// provider that reports fewer tokens is not believed.
 	sparseBytes = 12
@@ -28,6 +31,9 @@ type Piece struct {
 func Believable(c Call, tokens int64) bool {
 	return tokens > 0 && textBytes(c) <= tokens*sparseBytes
 }
+
+// Sparsest is the fewest tokens that a request can have.
+func Sparsest(c Call) int64 { return max(textBytes(c)/sparseBytes, 1) }
 
 // Bound bounds a prompt by the earlier one: what that was counted as, the bytes
 // of each piece that it did not have, and an allowance a seam. What it had and

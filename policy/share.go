@@ -31,6 +31,10 @@ func (c Ceiling) hold(output int64) int64 {
 // rounded up.
 func (c Ceiling) MostMicros() int64 { return c.hold(c.Asked) }
 
+// HoldOf is the hold for so many tokens of each output; micro-US-dollars,
+// rounded up.
+func (c Ceiling) HoldOf(output int64) int64 { return c.hold(output) }
+
 // LeastMicros is the smallest hold that is worth the call; micro-US-dollars,
 // rounded up.
 func (c Ceiling) LeastMicros() int64 { return c.hold(c.Least) }

@@ -35,6 +35,7 @@ type call struct {
 	hold    ledger.Hold
 	edit    wire.Edit
 	clamped int64
+	loose   *offer       // by the request's bytes
 	offered *offer       // the hold is for
 	secret  string       // by which an aex upstream joins the hold; "": it is none of this ledger
 	prompt  *wire.Prompt // split, once it was asked for

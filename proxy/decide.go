@@ -47,7 +47,10 @@ func (c *call) decide() error {
 		}
 		bounded.OutputCap = &c.outCap
 	}
-	c.offered, err = c.offer(bounded, byBytes)
+	if c.g.paid.dearer(c.counter()) {
+		bounded.Tier = "" // the one that is asked for is not kept to: any may come
+	}
+	c.loose, err = c.offer(bounded, byBytes)
 	switch {
 	case errors.Is(err, policy.ErrAmount): // no call is of that size
 		return refusef("invalid_request", "%v", err)

@@ -18,13 +18,16 @@ type offer struct {
 	ceilings []policy.Ceiling // by how often hosted tools are used, most first
 	uses     []int64          // so often; 0: as asked
 	taken    int              // which of them the hold is for
-	by       string           // what bounds the prompt: byBytes, byPaid
+	by       string           // what bounds the prompt: byBytes, byPaid ...
+	wrong    func() bool      // that bound has turned out wrong; nil: it cannot
+	room     int64            // what was unreserved when it was admitted
 }
 
 // What bounds a prompt.
 const (
 	byBytes = "bytes"
 	byPaid  = "paid"
+	byCount = "count"
 )
 
 // maxUses is how many bounds on uses are tried, one by one.
@@ -33,6 +36,9 @@ const maxUses = 16
 // offer works the ceilings of a call out.
 func (c *call) offer(asked policy.Call, by string) (*offer, error) {
 	o := &offer{asked: asked, by: by}
+	if by != byBytes {
+		o.wrong = func() bool { return c.g.paid.distrusts(c.counter()) }
+	}
 	most := int64(0)
 	if asked.HostedRule == policy.HostedAuto && !c.g.o.NoClamp {
 		most = asked.Uses()
@@ -54,6 +60,7 @@ func (c *call) offer(asked policy.Call, by string) (*offer, error) {
 }
 
 func (o *offer) ceiling() policy.Ceiling { return o.ceilings[o.taken] }
+func (o *offer) stale() bool             { return o.wrong != nil && o.wrong() }
 func (o *offer) most() int64             { return o.ceilings[0].MostMicros() }
 func (o *offer) least() policy.Ceiling   { return o.ceilings[len(o.ceilings)-1] }
 
@@ -61,6 +68,9 @@ func (o *offer) least() policy.Ceiling   { return o.ceilings[len(o.ceilings)-1] 
 // most uses of hosted tools that half of it pays for, else the fewest.
 func (o *offer) share(unreserved ledger.Micros) ledger.Micros {
 	room := int64(unreserved)
+	if o.room = room; o.stale() { // since it was made: nothing more is let through by it
+		return 0
+	}
 	for i, ceiling := range o.ceilings {
 		if i == 0 && ceiling.MostMicros() > room && ceiling.FloorMicros() > room/2 && len(o.ceilings) > 1 {
 			continue
@@ -97,28 +107,35 @@ func (c *call) admission(o *offer) ledger.Admission {
 // looked for that is not needed. Where none fits, the last, which is the
 // cheapest, is clamped, waits or is refused.
 func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
-	o := c.offered
+	o := c.loose
 	for step, more := 0, c.opened == nil; ; {
 		a := c.admission(o)
 		a.Whole = more
 		hold, refused, err := c.admitSoon(ctx, a)
-		if err != nil || refused == nil || refused.Cause != ledger.CauseShort {
+		switch {
+		case err == nil && refused != nil && o.stale():
+			o, step = c.loose, 0 // what is known now is less
+		case err != nil || refused == nil || refused.Cause != ledger.CauseShort:
 			c.offered = o
 			return hold, refused, err
 		}
-		o, step = c.tighter(ctx, o, step)
+		var room int64
+		if refused.Cause == ledger.CauseShort {
+			room = int64(refused.Left)
+		}
+		o, step = c.tighter(ctx, o, step, room)
 		more = step < len(steps)
 	}
 }
 
 // steps are the ways to bound a call more tightly, in the order in which they
-// are tried. Each returns nil where it has nothing better.
-var steps = []func(*call, context.Context, *offer) *offer{(*call).byPaid, (*call).byTier}
+// are tried, for so much room. Each returns nil where it has nothing better.
+var steps = []func(*call, context.Context, *offer, int64) *offer{(*call).byPaid, (*call).byCount, (*call).byTier}
 
 // tighter is the next better offer, and the step after the one that made it.
-func (c *call) tighter(ctx context.Context, o *offer, step int) (*offer, int) {
+func (c *call) tighter(ctx context.Context, o *offer, step int, room int64) (*offer, int) {
 	for ; step < len(steps); step++ {
-		if better := steps[step](c, ctx, o); better != nil {
+		if better := steps[step](c, ctx, o, room); better != nil {
 			return better, step + 1
 		}
 	}
@@ -135,7 +152,7 @@ func (c *call) better(o *offer, asked policy.Call, by string) *offer {
 }
 
 // byPaid bounds the prompt by what the caller has paid for before.
-func (c *call) byPaid(_ context.Context, o *offer) *offer {
+func (c *call) byPaid(_ context.Context, o *offer, _ int64) *offer {
 	tokens := c.g.paid.bound(c)
 	if tokens == 0 {
 		return nil
@@ -146,14 +163,18 @@ func (c *call) byPaid(_ context.Context, o *offer) *offer {
 }
 
 // byTier names the standard tier where a dearer one would be held.
-func (c *call) byTier(_ context.Context, o *offer) *offer {
+func (c *call) byTier(_ context.Context, o *offer, _ int64) *offer {
+	return c.better(o, c.standardTier(o.asked), o.by)
+}
+
+// standardTier is the call in the standard tier, where that may be asked for
+// and the provider keeps to it.
+func (c *call) standardTier(asked policy.Call) policy.Call {
 	standard := c.model.Provider.Own().Standard
-	if standard == "" || o.asked.Tier != "" && o.asked.Tier != "auto" {
-		return nil
+	if standard != "" && (asked.Tier == "" || asked.Tier == "auto") && !c.g.paid.dearer(c.counter()) {
+		asked.Tier = standard
 	}
-	asked := o.asked
-	asked.Tier = standard
-	return c.better(o, asked, o.by)
+	return asked
 }
 
 // plan settles what is changed in the request, now that the hold says how much
@@ -207,7 +228,7 @@ func (c *call) planThinking(e *wire.Edit, output int64) {
 }
 
 func (c *call) planOffer(e *wire.Edit, o *offer) {
-	if o.asked.Tier != c.asked.Tier {
+	if o.asked.Tier != "" && o.asked.Tier != c.asked.Tier {
 		e.Tier = o.asked.Tier
 		c.changed = append(c.changed, "service tier "+e.Tier)
 	}

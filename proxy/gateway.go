@@ -62,6 +62,8 @@ type Options struct {
 	// is ended; 0: a minute.
 	Patience time.Duration
 
+	countPatience time.Duration // how long a call waits for a count; 0: 1 s
+
 	// Wires are the dialects that it speaks. Nil: wire.Served().
 	Wires []*wire.Wire
 
@@ -120,6 +122,7 @@ type Gateway struct {
 	sweeper sync.WaitGroup
 	live    liveCalls // those of them that hold money
 	paid    paidFor
+	counts  counts
 	kept    keptAnswers
 	reasons reasons   // models that turned out to reason
 	later   later     // what providers are asked for afterwards
@@ -142,6 +145,9 @@ func New(o Options) *Gateway {
 	}
 	if o.sweepEvery == 0 {
 		o.sweepEvery = time.Minute
+	}
+	if o.countPatience == 0 {
+		o.countPatience = countPatience
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -68,7 +68,7 @@ func (c *call) serveOpened(ctx context.Context) error {
 	if c.opened.Micros == 0 {
 		return c.relayTo(ctx, c.route.wire.Path(c.model, c.route.rest), c.body.Doc)
 	}
-	c.offered = &offer{by: byBytes, uses: []int64{0}, ceilings: []policy.Ceiling{{Input: *c.model.Price.PerRequest}}}
+	c.loose = &offer{by: byBytes, uses: []int64{0}, ceilings: []policy.Ceiling{{Input: *c.model.Price.PerRequest}}}
 	if err := c.admit(ctx); err != nil {
 		return err
 	}

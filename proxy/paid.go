@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type paidFor struct {
 	mu     sync.Mutex
 	purses map[string]*purse
 	wrong  map[counter]bool  // those whose bill exceeded a bound made of their own counts
+	dear   map[counter]bool  // those that billed a dearer tier than was asked for
 	found  map[counter]int64 // the most that a use of a hosted tool has brought, tokens
 }
 
@@ -131,28 +133,42 @@ func (p *paidFor) bound(c *call) (tokens int64) {
 	return tokens
 }
 
-// keep remembers a call that was booked by the provider's own count, for its
-// caller; and what the bound of its prompt, or of its tools, got wrong.
-func (p *paidFor) keep(c *call, how ledger.How) {
-	if how != ledger.Settled || !c.prompted() || !c.hold.Limited {
+// learn remembers a call that was booked by the provider's own count, for its
+// caller; and what the bound of its prompt, its tools or its tier got wrong.
+func (p *paidFor) learn(c *call, how ledger.How, cost ledger.Micros) {
+	if !c.hold.Limited || c.offered == nil {
+		return
+	}
+	if c.dearTier(cost) {
+		p.mark(&p.dear, c.counter())
+	}
+	if how != ledger.Settled || !c.prompted() {
 		return
 	}
 	u := c.reading.Usage
 	input := u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.AudioIn
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	ran := c.reading.Beyond || len(c.asked.Hosted) > 0 && (c.asked.Wire == policy.Chat || u.Searches > 0)
-	if over := input - c.ceiling.InputTk; over > 0 && ran {
+	switch over := input - c.ceiling.InputTk; {
+	case over > 0 && ran:
 		p.find(c, over)
-	} else if over > 0 && c.offered != nil && c.offered.by != byBytes {
-		p.distrust(c.counter())
+	case over > 0 && c.offered.by != byBytes:
+		p.mark(&p.wrong, c.counter())
 	}
 	_, known := policy.MediaTokens(c.asked, c.model)
-	if ran || !known || len(c.asked.Hidden) > 0 || c.pieces().Cut || !policy.Believable(c.asked, input) || p.wrong[c.counter()] {
+	if ran || !known || len(c.asked.Hidden) > 0 || c.spares() || c.pieces().Cut || !policy.Believable(c.asked, input) {
+		return
+	}
+	p.keep(c, past{kind: c.paidKind(), served: c.reading.Model, Paid: policy.Paid{Tokens: input, Pieces: c.pieces().Pieces}})
+}
+
+// keep adds to what the caller has paid for; the oldest is forgotten.
+func (p *paidFor) keep(c *call, was past) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wrong[c.counter()] {
 		return
 	}
 	own := p.purse(c)
-	was := past{kind: c.paidKind(), served: c.reading.Model, Paid: policy.Paid{Tokens: input, Pieces: c.pieces().Pieces}}
 	own.past, own.pieces = append(own.past, was), own.pieces+len(was.Pieces)
 	for len(own.past) > maxPast || own.pieces > maxPieces && len(own.past) > 1 {
 		own.pieces -= len(own.past[0].Pieces)
@@ -160,17 +176,59 @@ func (p *paidFor) keep(c *call, how ledger.How) {
 	}
 }
 
-// distrust gives up the counts of a provider for a model.
-func (p *paidFor) distrust(who counter) {
-	if p.wrong == nil {
-		p.wrong = map[counter]bool{}
+// spareCalls is how many of the dearest calls of a caller's kind have to fit what
+// it has left for it to have money to spare.
+const spareCalls = 20
+
+// spares tells whether the caller has so much that a bound of its next calls is
+// not going to be looked for: remembering takes time, too.
+func (c *call) spares() bool {
+	longest := max(c.ceiling.Asked, cmp.Or(c.model.MaxOutput, spareOutput))
+	return c.offered.room/spareCalls > c.loose.ceilings[0].HoldOf(longest)
+}
+
+// spareOutput is the longest answer of a model of which nobody knows it.
+const spareOutput = 128_000
+
+// dearTier tells whether a call cost more than its hold because it was served in
+// a dearer tier than the hold was for.
+func (c *call) dearTier(cost ledger.Micros) bool {
+	if cost <= c.hold.Amount || c.offered.asked.Tier == "" || c.offered.asked.Tier == "auto" {
+		return false
 	}
-	p.wrong[who] = true
+	fair, err := policy.Cost(c.price(), c.reading.Usage, "standard")
+	return err != nil || ledger.Micros(fair) < cost
+}
+
+// mark notes a counter in one of the sets.
+func (p *paidFor) mark(set *map[counter]bool, who counter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if *set == nil {
+		*set = map[counter]bool{}
+	}
+	(*set)[who] = true
+}
+
+// distrusts tells whether the counts of a provider for a model were given up.
+func (p *paidFor) distrusts(who counter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wrong[who]
+}
+
+// dearer tells whether a provider has billed a dearer tier than was asked for.
+func (p *paidFor) dearer(who counter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dear[who]
 }
 
 // find keeps how much a use of a hosted tool brought, where that was more than
 // was held.
 func (p *paidFor) find(c *call, over int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.found == nil {
 		p.found = map[counter]int64{}
 	}

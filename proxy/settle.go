@@ -70,7 +70,7 @@ func (c *call) book(e ending) (booked func()) {
 	if how != ledger.Settled && c.reading.Input == nil {
 		s.Usage = ledger.Usage{}
 	}
-	c.g.paid.keep(c, how)
+	c.g.paid.learn(c, how, cost)
 	at := c.asksLater(e, how)
 	s.Asks = at != nil && c.g.later.enter()
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)

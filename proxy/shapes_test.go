@@ -130,7 +130,7 @@ func TestShapesSpendTheirBudget(t *testing.T) {
 				if status != 200 {
 					t.Fatalf("turn %d: %d %.300s", calls, status, answer)
 				}
-				e := w.provider.Bill()[calls]
+				e := w.calls()[calls]
 				prompt := e.Usage.Input + e.Usage.CacheRead + e.Usage.CacheWrite5m + 1000 // and what the next turn says
 				least = (prompt*s.prompts+s.found)*s.input/1_000_000 + s.least*s.price.Output/1_000_000
 				if s.found > 0 {
@@ -149,8 +149,8 @@ func TestShapesSpendTheirBudget(t *testing.T) {
 			for last > 0 && 500_000-oracle >= least {
 				oracle += last
 			}
-			t.Logf("%d calls, $%.4f left; the oracle's least hold is $%.4f; spent %.1f %%, the oracle %.1f %%",
-				calls, float64(left)/1e6, float64(least)/1e6, float64(run.Account.Spent)/5000, float64(oracle)/5000)
+			t.Logf("%d counts, %d calls, $%.4f left; the oracle's least hold is $%.4f; spent %.1f %%, the oracle %.1f %%",
+				w.provider.Counted(), calls, float64(left)/1e6, float64(least)/1e6, float64(run.Account.Spent)/5000, float64(oracle)/5000)
 			if calls == 0 || left*100 >= least*115 {
 				t.Errorf("%d calls; %d micro-dollars are left, and %d would do", calls, left, least)
 			}

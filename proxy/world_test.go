@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,11 @@ func (w *world) open(s setup) {
 	r, err := w.ledger.OpenRun(w.t.Context(), run)
 	must(w.t, err)
 	w.run = r.ID
+}
+
+// calls is the provider's bill without the counts of prompts, which cost nothing.
+func (w *world) calls() []fakeprovider.Entry {
+	return slices.DeleteFunc(w.provider.Bill(), func(e fakeprovider.Entry) bool { return e.Wire == "count_tokens" })
 }
 
 // post sends a call and reads its whole answer; err is the reading's.

@@ -34,6 +34,11 @@ type Behaviour struct {
 	ToolUseTokens  int64 `json:"tool_use_tokens,omitempty"`  // added to the prompt by hosted tools
 	AudioOutTokens int64 `json:"audio_out_tokens,omitempty"` // added to the output
 
+	// How a request to count a prompt is answered.
+	CountPercent int64 `json:"count_percent,omitempty"` // of the tokens that it would be billed; 0: all
+	CountStatus  int   `json:"count_status,omitempty"`  // it is refused so
+	CountHangs   bool  `json:"count_hangs,omitempty"`   // until the client is gone or Release
+
 	// Pace. Waits end when the client is gone.
 	DelayHeaders time.Duration `json:"delay_headers_ns,omitempty"`
 	DelayChunk   time.Duration `json:"delay_chunk_ns,omitempty"` // before each content chunk

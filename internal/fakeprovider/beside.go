@@ -7,7 +7,7 @@ import "encoding/json"
 // besideRoutes are those below OpenAI's prefixes; none of them is charged.
 var besideRoutes = map[string]route{
 	"moderations":            {"moderations", chat{}, moderate},
-	"responses/input_tokens": {"count_tokens", responses{}, countResponses},
+	"responses/input_tokens": {countTokens, responses{}, countResponses},
 }
 
 func moderate(x *exchange) {

@@ -77,3 +77,47 @@ func text(m json.RawMessage) (string, bool) {
 	var s string
 	return s, json.Unmarshal(m, &s) == nil
 }
+
+// count answers with the tokens of a prompt, and what the wire hides, and bills
+// nothing.
+func (x *exchange) count(wire string, answer func(prompt int64) any) {
+	c, no := x.route.wire.read(x)
+	if no != nil {
+		x.refuse(*no)
+		return
+	}
+	x.p.mu.Lock()
+	b, ok := x.p.models[c.model]
+	if !ok {
+		b = x.p.set
+	}
+	x.p.mu.Unlock()
+	switch {
+	case b.CountStatus > 0:
+		x.refuse(refusal{status: b.CountStatus, kind: "invalid_request_error", message: "Counting is not available."})
+		return
+	case b.CountHangs && !x.hang():
+		return
+	}
+	p := &plan{}
+	x.b = Behaviour{ImageTokens: b.ImageTokens, AudioInTokens: b.AudioInTokens}
+	x.route.name = wire // for what it hides
+	p.countPrompt(x, c)
+	if b.CountPercent > 0 {
+		p.prompt = p.prompt * b.CountPercent / 100
+	}
+	x.sendWhole(200, marshal(answer(p.prompt)))
+}
+
+// Counted is how many requests to count a prompt have come.
+func (p *Provider) Counted() (n int) {
+	for _, e := range p.Bill() {
+		if e.Wire == countTokens {
+			n++
+		}
+	}
+	return n
+}
+
+// countTokens is what requests to count are listed as on the bill.
+const countTokens = "count_tokens"

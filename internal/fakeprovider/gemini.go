@@ -84,7 +84,7 @@ func geminiRoute(r *http.Request) route {
 		g.stream, g.array = true, r.URL.Query().Get("alt") != "sse"
 		return route{wireGemini, g, (*exchange).generate}
 	case "countTokens":
-		return route{"count_tokens", g, countGemini}
+		return route{countTokens, g, countGemini}
 	case "embedContent", "batchEmbedContents":
 		return route{wireEmbeddings, geminiEmbeddings{g, method == "batchEmbedContents"}, (*exchange).generate}
 	}

@@ -100,19 +100,6 @@ func (u *Usage) fold(wire string) {
 	}
 }
 
-// count answers with the tokens of a prompt, and what the wire hides, and bills nothing.
-func (x *exchange) count(wire string, answer func(prompt int64) any) {
-	c, no := x.route.wire.read(x)
-	if no != nil {
-		x.refuse(*no)
-		return
-	}
-	p := &plan{}
-	x.route.name = wire // for what it hides
-	p.countPrompt(x, c)
-	x.sendWhole(200, marshal(answer(p.prompt)))
-}
-
 // countPrompt splits the prompt into the classes that are billed.
 func (p *plan) countPrompt(x *exchange, c *call) {
 	h := HiddenTokens(x.route.name)

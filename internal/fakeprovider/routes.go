@@ -79,7 +79,7 @@ func findRoute(r *http.Request) route {
 		return route{wireMessages, messages{}, (*exchange).generate}
 	}
 	if path == "/v1/messages/count_tokens" && post {
-		return route{"count_tokens", messages{}, countMessages}
+		return route{countTokens, messages{}, countMessages}
 	}
 	for _, prefix := range openAIPrefixes {
 		rest, ok := strings.CutPrefix(path, prefix)

@@ -25,6 +25,7 @@ var Gemini = &Wire{
 	Edit:      editGemini,
 	Meter:     meterGemini,
 	Refuse:    geminiError,
+	Count:     countGemini,
 }
 
 // findGemini splits models/M:method below either version of the API.

@@ -24,6 +24,7 @@ var Messages = &Wire{
 	Edit:      editMessages,
 	Meter:     meterMessages,
 	Refuse:    anthropicError,
+	Count:     countMessages,
 }
 
 // findMessages serves calls, and counts of their tokens.

@@ -23,6 +23,7 @@ var Responses = &Wire{
 	Edit:      editResponses,
 	Meter:     meterResponses,
 	Refuse:    openAIError,
+	Count:     countResponses,
 }
 
 // findResponses serves calls, compactions (which are calls), counts of tokens,

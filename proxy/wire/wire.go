@@ -47,6 +47,8 @@ type Wire struct {
 	// AsksUsage tells whether the client itself asked for usage in its stream.
 	// Nil: the wire has usage in every stream.
 	AsksUsage func(body Object) bool
+	// Count asks the provider for the tokens of a prompt. Nil: it cannot be asked.
+	Count *Counting
 	// Silent: an answer that has no text is none that came to nothing.
 	Silent bool
 }

@@ -1,0 +1,143 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
+)
+
+const (
+	// countPatience is how long a call waits for its prompt to be counted.
+	countPatience = time.Second
+	// countPause is how long a provider that gave no count is asked for none.
+	countPause = 30 * time.Second
+	// maxCount bounds the answer of a count, bytes.
+	maxCount = 64 << 10
+)
+
+// counts is which providers are not asked for counts for now.
+type counts struct {
+	mu    sync.Mutex
+	after map[string]time.Time // by base URL
+}
+
+func (n *counts) paused(base string, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return now.Before(n.after[base])
+}
+
+func (n *counts) pause(base string, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.after == nil {
+		n.after = map[string]time.Time{}
+	}
+	n.after[base] = now.Add(countPause)
+}
+
+// byCount bounds the prompt by a count: the provider's own where that is free.
+// With so much room it is made only where it can change something.
+func (c *call) byCount(ctx context.Context, o *offer, room int64) *offer {
+	if !c.prompted() || len(c.asked.Hidden) > 0 || !c.decides(o, room) {
+		return nil
+	}
+	tokens := c.counted(ctx)
+	if tokens == 0 || o.asked.Prompt > 0 && o.asked.Prompt <= tokens {
+		return nil
+	}
+	asked := o.asked
+	asked.Prompt = tokens
+	return c.better(o, asked, byCount)
+}
+
+// decides tells whether a count can change what becomes of a call: all of it
+// may fit then, or without it the call gets less than any may count on.
+func (c *call) decides(o *offer, room int64) bool {
+	asked := c.standardTier(o.asked)
+	few := asked
+	if asked.HostedRule == policy.HostedAuto {
+		few = asked.WithUses(1)
+	}
+	now, err := policy.Bound(few, c.model, !c.g.o.NoClamp)
+	if err != nil || now.FloorMicros() > room || o.most() <= room { // where all fits, tokens a minute are short
+		return true
+	}
+	asked.Prompt = policy.Sparsest(asked)
+	best, err := policy.Bound(asked, c.model, !c.g.o.NoClamp)
+	return err == nil && best.MostMicros() <= room
+}
+
+// counted asks the provider how many tokens the prompt has; 0: it gave no count.
+func (c *call) counted(ctx context.Context) int64 {
+	ask, p := c.route.wire.Count, c.model.Provider
+	if ask == nil || p.Own().Count != ask.Route || c.g.paid.distrusts(c.counter()) || c.g.counts.paused(p.BaseURL, c.g.o.Now()) {
+		return 0
+	}
+	tokens, err := c.count(ctx, ask)
+	if err == nil && !c.plausible(tokens) {
+		err = fmt.Errorf("%d tokens for %d bytes", tokens, c.asked.BodyBytes)
+	}
+	if err != nil {
+		if ctx.Err() == nil { // the client waits still
+			c.g.counts.pause(p.BaseURL, c.g.o.Now())
+			c.g.o.Logf("provider %s gave no count of a prompt, and is asked for none for %s: %s", p.Name, countPause, scrub(err, c.key))
+		}
+		return 0
+	}
+	return tokens + policy.CountMargin
+}
+
+// plausible tells whether the prompt can have so many tokens.
+func (c *call) plausible(tokens int64) bool {
+	return policy.Believable(c.asked, tokens) && tokens <= c.loose.ceiling().InputTk
+}
+
+// count is one request to the provider's counting route: with the key, by the
+// way and to the host that the call itself goes to. It costs nothing, so that it
+// needs no hold.
+func (c *call) count(ctx context.Context, ask *wire.Counting) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.g.o.countPatience)
+	defer cancel()
+	rest, body := ask.Ask(c.body, c.model, c.route.rest)
+	req, err := c.request(ctx, c.route.wire.Path(c.model, rest), body)
+	if err != nil {
+		return 0, err
+	}
+	q := req.URL.Query()
+	q.Del("alt") // it is no stream
+	req.URL.RawQuery = q.Encode()
+	transport, err := c.g.upstream.to(c.model.Provider)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := roundTrip(transport, req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxCount))
+	if err != nil {
+		return 0, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	doc, err := wire.Parse(answer)
+	if err != nil {
+		return 0, err
+	}
+	var fault error
+	tokens := ask.Read(doc.Object(&fault))
+	if fault != nil || tokens == nil {
+		return 0, errors.Join(errors.New("an answer without a count"), fault)
+	}
+	return *tokens, nil
+}

@@ -1,0 +1,81 @@
+package wire
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Counting is how the provider of a wire is asked how many tokens the prompt of
+// a call has.
+type Counting struct {
+	// Route is the path on the provider's host, as its row in the policies has
+	// it: one that has it free.
+	Route string
+	// Ask is the rest of the route for a call of such a rest, and the body.
+	Ask func(body Object, m policy.Model, rest string) (at string, ask []byte)
+	// Read finds the count in the answer; nil: there is none.
+	Read func(answer Object) *int64
+}
+
+// only is the object with those members alone, the model's name replaced.
+// Counting routes refuse what does not change the count, caps among it.
+func (o Object) only(fields map[string]bool, model string) []byte {
+	var out bytes.Buffer
+	out.WriteString(`{"model":` + Quote(model))
+	for _, m := range o.members {
+		if name := Snake(m.name); name != "model" && fields[name] {
+			out.WriteString("," + Quote(m.name) + ":")
+			out.Write(m.value.raw())
+		}
+	}
+	out.WriteByte('}')
+	return out.Bytes()
+}
+
+// countMessages is POST /v1/messages/count_tokens, as in anthropic-sdk-python
+// types/beta/message_count_tokens_params.py. Of a request that is cleared the
+// count before that is taken, if it is the greater one.
+var countMessages = &Counting{
+	Route: "/v1/messages/count_tokens",
+	Ask: func(body Object, m policy.Model, _ string) (string, []byte) {
+		return "/count_tokens", body.only(messagesCounted, m.Sent)
+	},
+	Read: func(answer Object) *int64 {
+		n := answer.Count("input_tokens", 0)
+		if before := answer.child("context_management").Count("original_input_tokens", 0); n != nil && before != nil {
+			*n = max(*n, *before)
+		}
+		return n
+	},
+}
+
+var messagesCounted = fieldSet(`cache_control context_management mcp_servers messages output_config output_format speed system
+	thinking tool_choice tools`)
+
+// countResponses is POST /v1/responses/input_tokens, as in openai-python
+// types/responses/input_token_count_params.py.
+var countResponses = &Counting{
+	Route: "/v1/responses/input_tokens",
+	Ask: func(body Object, m policy.Model, _ string) (string, []byte) {
+		return "/input_tokens", body.only(responsesCounted, m.Sent)
+	},
+	Read: func(answer Object) *int64 { return answer.Count("input_tokens", 0) },
+}
+
+var responsesCounted = fieldSet(`input instructions parallel_tool_calls reasoning text tool_choice tools truncation`)
+
+// countGemini is POST /v1beta/models/M:countTokens with the whole request, as
+// https://ai.google.dev/api/tokens has it.
+var countGemini = &Counting{
+	Route: "/v1beta/models/{model}:countTokens",
+	Ask: func(body Object, m policy.Model, rest string) (string, []byte) {
+		request := body.only(geminiCounted, "models/"+strings.TrimPrefix(m.Sent, "models/"))
+		model, _, _ := strings.Cut(rest, ":")
+		return model + ":countTokens", append(append([]byte(`{"generateContentRequest":`), request...), '}')
+	},
+	Read: func(answer Object) *int64 { return answer.Count("totalTokens", 0) },
+}
+
+var geminiCounted = fieldSet(`contents generation_config safety_settings system_instruction tool_config tools`)
