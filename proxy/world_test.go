@@ -128,8 +128,20 @@ func (w *world) open(s setup) {
 }
 
 // calls is the provider's bill without the counts of prompts, which cost nothing.
-func (w *world) calls() []fakeprovider.Entry {
-	return slices.DeleteFunc(w.provider.Bill(), func(e fakeprovider.Entry) bool { return e.Wire == "count_tokens" })
+func (w *world) calls() []fakeprovider.Entry { return uncounted(w.provider.Bill()) }
+
+func uncounted(bill []fakeprovider.Entry) []fakeprovider.Entry {
+	return slices.DeleteFunc(bill, func(e fakeprovider.Entry) bool { return e.Wire == "count_tokens" })
+}
+
+// answered is the bill once n calls are on it to their end.
+func (w *world) answered(n int) []fakeprovider.Entry {
+	w.t.Helper()
+	must(w.t, w.provider.Await(w.t.Context(), func(bill []fakeprovider.Entry) bool {
+		calls := uncounted(bill)
+		return len(calls) >= n && !slices.ContainsFunc(calls, func(e fakeprovider.Entry) bool { return e.State != fakeprovider.Done })
+	}))
+	return w.calls()
 }
 
 // post sends a call and reads its whole answer; err is the reading's.

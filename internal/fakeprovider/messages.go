@@ -118,8 +118,6 @@ func (messages) read(x *exchange) (*call, *refusal) {
 		return refuse("model: Field required")
 	case len(q.Messages) == 0:
 		return refuse("messages: at least one message is required")
-	case counting && (q.MaxTokens != nil || q.Stream):
-		return refuse("max_tokens, stream: Extra inputs are not permitted")
 	case q.MaxTokens == nil && !counting:
 		return refuse("max_tokens: Field required")
 	case !counting && *q.MaxTokens < 1:
