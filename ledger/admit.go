@@ -96,6 +96,7 @@ type Refusal struct {
 	Overrun    Micros
 	Needed     Micros        // Least
 	Left       Micros        // of CauseShort: what is unreserved
+	Unspent    Micros        // of CauseShort: what will be, at most, without what is on its way
 	Limit      int64         // for rates and counts
 	Tokens     int64         // LeastTokens, for tokens a minute
 	RetryAfter time.Duration // 0: trying again does not help
@@ -181,7 +182,7 @@ func (g *group) admit(o *op) error {
 		return err
 	}
 	if a.Whole && (no != nil || amount < a.Most || g.fewTokens(c, a)) {
-		a.refusal = &Refusal{Cause: CauseShort, Left: g.room(c)}
+		a.refusal = &Refusal{Cause: CauseShort, Left: least(c.path, unreserved), Unspent: least(c.path, unspent)}
 		return g.err
 	}
 	if final := no != nil && no.Cause != CauseBusy; final {

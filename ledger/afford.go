@@ -21,11 +21,11 @@ func tightest(path []*account, of func(*account) Micros) (least *account, left M
 func unreserved(a *account) Micros { return a.unreserved() }
 func unspent(a *account) Micros    { return a.budget - a.spent }
 
-// room is what is unreserved on the whole path; without a budget it is all that
-// can be counted.
-func (g *group) room(c *caller) Micros {
-	if free, room := tightest(c.path, unreserved); free != nil {
-		return room
+// least is the least of what of returns on a path; without a budget it is all
+// that can be counted.
+func least(path []*account, of func(*account) Micros) Micros {
+	if tight, left := tightest(path, of); tight != nil {
+		return left
 	}
 	return maxAmount
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -44,9 +45,9 @@ func (n *counts) pause(base string, now time.Time) {
 }
 
 // byCount bounds the prompt by a count: the provider's own where that is free.
-// With so much room it is made only where it can change something.
-func (c *call) byCount(ctx context.Context, o *offer, room int64) *offer {
-	if !c.prompted() || len(c.asked.Hidden) > 0 || !c.decides(o, room) {
+// It is made only where it can change something.
+func (c *call) byCount(ctx context.Context, o *offer, short ledger.Refusal) *offer {
+	if !c.prompted() || len(c.asked.Hidden) > 0 || !c.decides(o, short) {
 		return nil
 	}
 	tokens := c.counted(ctx)
@@ -59,20 +60,24 @@ func (c *call) byCount(ctx context.Context, o *offer, room int64) *offer {
 }
 
 // decides tells whether a count can change what becomes of a call: all of it
-// may fit then, or without it the call gets less than any may count on.
-func (c *call) decides(o *offer, room int64) bool {
-	asked := c.standardTier(o.asked)
-	few := asked
-	if asked.HostedRule == policy.HostedAuto {
-		few = asked.WithUses(1)
-	}
-	now, err := policy.Bound(few, c.model, !c.g.o.NoClamp)
-	if err != nil || now.FloorMicros() > room || o.most() <= room { // where all fits, tokens a minute are short
+// may fit then, or without it the call gets less than any may count on. Where
+// tokens a minute are short, and not money, it always can.
+func (c *call) decides(o *offer, short ledger.Refusal) bool {
+	room := int64(short.Left)
+	if o.most() <= room {
 		return true
 	}
-	asked.Prompt = policy.Sparsest(asked)
-	best, err := policy.Bound(asked, c.model, !c.g.o.NoClamp)
-	return err == nil && best.MostMicros() <= room
+	best, now := c.standardTier(o.asked), c.standardTier(o.asked)
+	best.Prompt = policy.Sparsest(best)
+	if now.HostedRule == policy.HostedAuto {
+		best, now = best.WithUses(1), now.WithUses(1)
+	}
+	lowest, err := policy.Bound(best, c.model, !c.g.o.NoClamp)
+	if err != nil || lowest.LeastMicros() > int64(short.Unspent) {
+		return false
+	}
+	held, err := policy.Bound(now, c.model, !c.g.o.NoClamp)
+	return err != nil || held.FloorMicros() > room || lowest.MostMicros() <= room
 }
 
 // counted asks the provider how many tokens the prompt has; 0: it gave no count.

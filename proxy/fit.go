@@ -119,23 +119,19 @@ func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
 			c.offered = o
 			return hold, refused, err
 		}
-		var room int64
-		if refused.Cause == ledger.CauseShort {
-			room = int64(refused.Left)
-		}
-		o, step = c.tighter(ctx, o, step, room)
+		o, step = c.tighter(ctx, o, step, *refused)
 		more = step < len(steps)
 	}
 }
 
 // steps are the ways to bound a call more tightly, in the order in which they
-// are tried, for so much room. Each returns nil where it has nothing better.
-var steps = []func(*call, context.Context, *offer, int64) *offer{(*call).byPaid, (*call).byCount, (*call).byTier}
+// are tried, for what is there. Each returns nil where it has nothing better.
+var steps = []func(*call, context.Context, *offer, ledger.Refusal) *offer{(*call).byPaid, (*call).byCount, (*call).byTier}
 
 // tighter is the next better offer, and the step after the one that made it.
-func (c *call) tighter(ctx context.Context, o *offer, step int, room int64) (*offer, int) {
+func (c *call) tighter(ctx context.Context, o *offer, step int, short ledger.Refusal) (*offer, int) {
 	for ; step < len(steps); step++ {
-		if better := steps[step](c, ctx, o, room); better != nil {
+		if better := steps[step](c, ctx, o, short); better != nil {
 			return better, step + 1
 		}
 	}
@@ -152,7 +148,7 @@ func (c *call) better(o *offer, asked policy.Call, by string) *offer {
 }
 
 // byPaid bounds the prompt by what the caller has paid for before.
-func (c *call) byPaid(_ context.Context, o *offer, _ int64) *offer {
+func (c *call) byPaid(_ context.Context, o *offer, _ ledger.Refusal) *offer {
 	tokens := c.g.paid.bound(c)
 	if tokens == 0 {
 		return nil
@@ -163,7 +159,7 @@ func (c *call) byPaid(_ context.Context, o *offer, _ int64) *offer {
 }
 
 // byTier names the standard tier where a dearer one would be held.
-func (c *call) byTier(_ context.Context, o *offer, _ int64) *offer {
+func (c *call) byTier(_ context.Context, o *offer, _ ledger.Refusal) *offer {
 	return c.better(o, c.standardTier(o.asked), o.by)
 }
 
