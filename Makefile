@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk compat python readme-v12 browser screens prices prices-compare prices-diff prices-rest docs dist dist-check dist-short release pictures clean cc tools
+.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk compat python readme-v12 browser screens prices prices-compare prices-diff prices-rest vocabulary docs dist dist-check dist-short release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -112,6 +112,9 @@ prices-diff: ## the prices on which the two lists differ
 
 prices-rest: ## the models whose reasoning, longest answer or window is not known
 	./clients/prices/make rest
+
+vocabulary: ## the tokens of OpenAI's models, from the library that has them
+	cd clients/vocabulary && $(GO) run . ../../internal/vocabulary
 
 pictures: build ## the two pictures of README.md: the demo's terminal, the dashboard (installs Chromium)
 	mkdir -p docs/pictures

@@ -9,7 +9,8 @@
 //     budget can take and the rest into overrun, with an event. While overrun
 //     is above zero the account admits nothing; room that comes free and
 //     top-ups pay it first. An overrun ends the run.
-//  2. No byte goes upstream before a hold for that call is committed to disk.
+//  2. No byte that can be billed goes upstream before a hold for that call is
+//     committed to disk.
 //  3. A hold ends exactly once, by compare and swap: settled by the provider's
 //     usage, settled as estimated, or cancelled because the provider cannot
 //     have charged.

@@ -125,9 +125,6 @@ func boundInput(c Call, m Model) (input, turn, fees int64, err error) {
 // provider adds is bounded by the model's constants, and what the gateway
 // cannot see by the model's window. A provider refuses, free of charge, what
 // exceeds that window.
-//
-// A tokenizer could give a smaller bound for the text part; it would replace
-// textBytes here and nothing else.
 func inputTokens(c Call, m Model) (int64, error) {
 	if c.BodyBytes < 0 || c.BodyBytes > maxBodyBytes {
 		return 0, fmt.Errorf("%w: a body of %d bytes", ErrAmount, c.BodyBytes)
@@ -138,10 +135,7 @@ func inputTokens(c Call, m Model) (int64, error) {
 	case len(c.Hidden) > 0:
 		return window(m), nil
 	}
-	tokens := textBytes(c) + m.PerRequest + m.PerMessage*int64(c.Messages) + m.PerTool*int64(c.Tools)
-	if c.Tools > 0 || len(c.Hosted) > 0 {
-		tokens += toolsPrompt
-	}
+	tokens := textBytes(c) + hidden(c, m)
 	var images int64
 	for _, i := range c.Images {
 		images += imageTokens(i, c.Wire, m)
@@ -158,6 +152,15 @@ func inputTokens(c Call, m Model) (int64, error) {
 		return min(tokens, window(m)) + images, nil
 	}
 	return min(tokens+images, window(m)), nil
+}
+
+// hidden is what a provider adds to a prompt, and bills, that is not in the request.
+func hidden(c Call, m Model) int64 {
+	tokens := m.PerRequest + m.PerMessage*int64(c.Messages) + m.PerTool*int64(c.Tools)
+	if c.Tools > 0 || len(c.Hosted) > 0 {
+		tokens += toolsPrompt
+	}
+	return tokens
 }
 
 // window is the model's context window, never 0.

@@ -35,6 +35,14 @@ func Believable(c Call, tokens int64) bool {
 // Sparsest is the fewest tokens that a request can have.
 func Sparsest(c Call) int64 { return max(textBytes(c)/sparseBytes, 1) }
 
+// Tokenized bounds a prompt by its text's tokens in the model's vocabulary: a
+// tenth more, what the provider adds unseen, and what the pictures may be. Of text
+// that a vocabulary has in tokens of more than four bytes, it counts on four.
+func Tokenized(c Call, m Model, text int64) int64 {
+	text = max(text, textBytes(c)/4)
+	return text + text/10 + hidden(c, m) + mediaOf(c, m)
+}
+
 // Bound bounds a prompt by the earlier one: what that was counted as, the bytes
 // of each piece that it did not have, and an allowance a seam. What it had and
 // this one has not stays in the bound. media is what all pictures and sounds of
@@ -87,19 +95,29 @@ func (p Paid) Bound(pieces []Piece, media int64) (tokens int64, ok bool) {
 	return tokens, true
 }
 
-// MediaTokens bounds all pictures, sounds and files of a call; known is false
-// where one of them can be anything.
-func MediaTokens(c Call, m Model) (tokens int64, known bool) {
-	known = true
+// mediaOf bounds all pictures, sounds and files of a call.
+func mediaOf(c Call, m Model) (tokens int64) {
 	for _, i := range c.Images {
 		tokens += imageTokens(i, c.Wire, m)
-		known = known && !i.Remote
 	}
 	for _, parts := range [][]Media{c.Audio, c.Files} {
 		for _, part := range parts {
 			tokens += mediaTokens(part, m)
+		}
+	}
+	return tokens
+}
+
+// MediaTokens is that bound; known is false where one of them can be anything.
+func MediaTokens(c Call, m Model) (tokens int64, known bool) {
+	known = true
+	for _, i := range c.Images {
+		known = known && !i.Remote
+	}
+	for _, parts := range [][]Media{c.Audio, c.Files} {
+		for _, part := range parts {
 			known = known && !part.Remote && (isText(part) || isAudio(part))
 		}
 	}
-	return tokens, known
+	return mediaOf(c, m), known
 }

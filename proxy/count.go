@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/vocabulary"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
@@ -44,19 +45,23 @@ func (n *counts) pause(base string, now time.Time) {
 	n.after[base] = now.Add(countPause)
 }
 
-// byCount bounds the prompt by a count: the provider's own where that is free.
+// byCount bounds the prompt by a count: the provider's own where that is free,
+// else that of the model's vocabulary.
 // It is made only where it can change something.
 func (c *call) byCount(ctx context.Context, o *offer, short ledger.Refusal) *offer {
 	if !c.prompted() || len(c.asked.Hidden) > 0 || !c.decides(o, short) {
 		return nil
 	}
-	tokens := c.counted(ctx)
+	by, tokens := byCount, c.counted(ctx)
+	if tokens == 0 {
+		by, tokens = byVocabulary, c.tokenized(ctx)
+	}
 	if tokens == 0 || o.asked.Prompt > 0 && o.asked.Prompt <= tokens {
 		return nil
 	}
 	asked := o.asked
 	asked.Prompt = tokens
-	return c.better(o, asked, byCount)
+	return c.better(o, asked, by)
 }
 
 // decides tells whether a count can change what becomes of a call: all of it
@@ -145,4 +150,33 @@ func (c *call) count(ctx context.Context, ask *wire.Counting) (int64, error) {
 		return 0, errors.Join(errors.New("an answer without a count"), fault)
 	}
 	return *tokens, nil
+}
+
+// tokenized bounds the prompt by the model's vocabulary; 0: there is none, or not
+// all that is in the request is text or pictures.
+func (c *call) tokenized(ctx context.Context) int64 {
+	if c.g.o.noVocabulary || !vocabulary.Knows(c.model.Sent) || c.g.paid.misreads(c.counter()) || len(c.asked.Audio)+len(c.asked.Files) > 0 {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.g.o.countPatience)
+	defer cancel()
+	var sum int64
+	var fault error
+	media := wire.Texts(c.body, func(text string) {
+		if fault == nil {
+			var n int64
+			n, fault = vocabulary.Count(ctx, text)
+			sum += n + 1
+		}
+	})
+	shown := 0
+	for _, i := range c.asked.Images {
+		if !i.Remote {
+			shown++
+		}
+	}
+	if fault != nil || media != shown {
+		return 0
+	}
+	return policy.Tokenized(c.asked, c.model, sum)
 }

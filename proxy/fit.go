@@ -25,9 +25,10 @@ type offer struct {
 
 // What bounds a prompt.
 const (
-	byBytes = "bytes"
-	byPaid  = "paid"
-	byCount = "count"
+	byBytes      = "bytes"
+	byPaid       = "paid"
+	byCount      = "count"
+	byVocabulary = "vocabulary"
 )
 
 // maxUses is how many bounds on uses are tried, one by one.
@@ -36,8 +37,11 @@ const maxUses = 16
 // offer works the ceilings of a call out.
 func (c *call) offer(asked policy.Call, by string) (*offer, error) {
 	o := &offer{asked: asked, by: by}
-	if by != byBytes {
+	switch by {
+	case byPaid, byCount:
 		o.wrong = func() bool { return c.g.paid.distrusts(c.counter()) }
+	case byVocabulary:
+		o.wrong = func() bool { return c.g.paid.misreads(c.counter()) }
 	}
 	most := int64(0)
 	if asked.HostedRule == policy.HostedAuto && !c.g.o.NoClamp {

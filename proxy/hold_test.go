@@ -20,7 +20,7 @@ import (
 func TestCostIsWithinTheHold(t *testing.T) {
 	const seed = 20261122
 	draw := &draw{Rand: rand.New(rand.NewPCG(seed, seed))}
-	w := newWorld(t, setup{provider: fakeprovider.Options{BytesPerToken: 1}})
+	w := newWorld(t, setup{provider: fakeprovider.Options{BytesPerToken: 1}, change: func(o *Options) { o.noVocabulary = true }})
 	tried, clamped := map[string]int{}, 0
 	for turn := range 110 {
 		models, prices := draw.models()

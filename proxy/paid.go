@@ -26,6 +26,7 @@ type paidFor struct {
 	mu     sync.Mutex
 	purses map[string]*purse
 	wrong  map[counter]bool  // those whose bill exceeded a bound made of their own counts
+	other  map[counter]bool  // those that count more than the model's vocabulary does
 	dear   map[counter]bool  // those that billed a dearer tier than was asked for
 	found  map[counter]int64 // the most that a use of a hosted tool has brought, tokens
 }
@@ -151,6 +152,8 @@ func (p *paidFor) learn(c *call, how ledger.How, cost ledger.Micros) {
 	switch over := input - c.ceiling.InputTk; {
 	case over > 0 && ran:
 		p.find(c, over)
+	case over > 0 && c.offered.by == byVocabulary:
+		p.mark(&p.other, c.counter())
 	case over > 0 && c.offered.by != byBytes:
 		p.mark(&p.wrong, c.counter())
 	}
@@ -215,6 +218,13 @@ func (p *paidFor) distrusts(who counter) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.wrong[who]
+}
+
+// misreads tells whether a model's vocabulary is not what its provider counts by.
+func (p *paidFor) misreads(who counter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.other[who]
 }
 
 // dearer tells whether a provider has billed a dearer tier than was asked for.

@@ -79,3 +79,30 @@ var countGemini = &Counting{
 }
 
 var geminiCounted = fieldSet(`contents generation_config safety_settings system_instruction tool_config tools`)
+
+// Texts calls f with every text of a request: values, and names. Pictures and
+// files that stand in it as data: URLs are left out; so many of them there are.
+func Texts(body Object, f func(string)) (media int) {
+	var walk func(s Span)
+	walk = func(s Span) {
+		switch s.Kind() {
+		case '"':
+			if raw := s.raw(); bytes.HasPrefix(raw, []byte(`"data:`)) && bytes.Contains(raw[:min(len(raw), 128)], []byte(";base64,")) {
+				media++
+				return
+			}
+			f(s.Text())
+		case '{':
+			for _, m := range s.Object(new(error)).members {
+				f(m.name)
+				walk(m.value)
+			}
+		case '[':
+			s.elements(walk)
+		default:
+			f(string(s.raw()))
+		}
+	}
+	walk(body.Span)
+	return media
+}
