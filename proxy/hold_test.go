@@ -66,7 +66,7 @@ func (w *world) within(r drawnRequest, prices map[string]fakeprovider.Price) (*b
 	t := w.t
 	t.Helper()
 	w.provider.Set(r.how) // not Next: a refused call would leave it to another
-	billed := len(w.provider.Bill())
+	billed := len(w.calls())
 	status, h, answer, err := w.post(r.path, r.body, "Anthropic-Version", "2023-06-01")
 	must(t, err)
 	w.booked(1)
@@ -78,8 +78,7 @@ func (w *world) within(r drawnRequest, prices map[string]fakeprovider.Price) (*b
 	}
 	calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
 	must(t, err)
-	must(t, w.provider.Wait(t.Context(), billed+1))
-	c, e := calls[0], w.provider.Bill()[billed]
+	c, e := calls[0], w.answered(billed + 1)[billed]
 	if tier := r.how.ServedTier; c.How == string(ledger.Estimated) && (tier == "flex" || tier == "priority") {
 		if c.Cost < c.Amount { // a tier without a price is unclear: at least the hold
 			t.Errorf("%s: %s of %s was booked for the tier %s", r.path, c.Cost, c.Amount, tier)
