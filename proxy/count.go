@@ -52,6 +52,9 @@ func (c *call) byCount(ctx context.Context, o *offer, short ledger.Refusal) *off
 	if !c.prompted() || len(c.asked.Hidden) > 0 || !c.decides(o, short) {
 		return nil
 	}
+	if c.g.paid.distrusts(c.counter()) {
+		return nil
+	}
 	by, tokens := byCount, c.counted(ctx)
 	if tokens == 0 {
 		by, tokens = byVocabulary, c.tokenized(ctx)
@@ -88,7 +91,7 @@ func (c *call) decides(o *offer, short ledger.Refusal) bool {
 // counted asks the provider how many tokens the prompt has; 0: it gave no count.
 func (c *call) counted(ctx context.Context) int64 {
 	ask, p := c.route.wire.Count, c.model.Provider
-	if ask == nil || p.Own().Count != ask.Route || c.g.paid.distrusts(c.counter()) || c.g.counts.paused(p.BaseURL, c.g.o.Now()) {
+	if ask == nil || p.Own().Count != ask.Route || c.g.counts.paused(p.BaseURL, c.g.o.Now()) {
 		return 0
 	}
 	tokens, err := c.count(ctx, ask)

@@ -107,7 +107,7 @@ func TestCountFails(t *testing.T) {
 				began := time.Now()
 				w := newWorld(t, setup{budget: s.budget, prices: []string{}, change: func(o *Options) {
 					o.Now = func() time.Time { return began.Add(time.Duration(late.Load())) }
-					o.countPatience = 50 * time.Millisecond
+					o.countPatience, o.noVocabulary = 50*time.Millisecond, true
 				}})
 				w.provider.Set(how)
 				for _, step := range []struct {

@@ -41,7 +41,7 @@ func (c *call) offer(asked policy.Call, by string) (*offer, error) {
 	case byPaid, byCount:
 		o.wrong = func() bool { return c.g.paid.distrusts(c.counter()) }
 	case byVocabulary:
-		o.wrong = func() bool { return c.g.paid.misreads(c.counter()) }
+		o.wrong = func() bool { return c.g.paid.misreads(c.counter()) || c.g.paid.distrusts(c.counter()) }
 	}
 	most := int64(0)
 	if asked.HostedRule == policy.HostedAuto && !c.g.o.NoClamp {
