@@ -63,8 +63,7 @@ type Options struct {
 	Patience time.Duration
 
 	countPatience time.Duration // how long a call waits for a count; 0: 1 s
-
-	noVocabulary bool // the provider counts otherwise than any vocabulary does
+	noVocabulary  bool          // the provider counts otherwise than any vocabulary does
 
 	// Wires are the dialects that it speaks. Nil: wire.Served().
 	Wires []*wire.Wire
