@@ -90,7 +90,8 @@ func (m *monitor) startConfined() (pid int, err error) {
 	forked := make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
-		if err = sandbox.Confine(s.Level, s.Ports); err != nil {
+		bounds := sandbox.Bounds{Level: s.Level, Ports: s.Ports, NoCgroups: m.inside != nil && m.inside.NoCgroups}
+		if err = sandbox.Confine(bounds); err != nil {
 			err = fmt.Errorf("%w: %w", errConfined, err)
 		} else {
 			pid, err = m.start()

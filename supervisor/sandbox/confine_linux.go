@@ -9,25 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Confine restricts the calling thread, and what it starts from now on, for good. The thread must be locked. Ports are
-// those of the gateway and of the services that the network level lets through; the full level has no use for them.
-func Confine(level Level, ports []uint16) error {
+// Confine restricts the calling thread, and what it starts from now on, for good. The thread must be locked.
+func Confine(b Bounds) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("giving up new privileges: %w", err)
 	}
-	switch level {
+	switch b.Level {
 	case Full:
 		if err := dropCapabilities(); err != nil {
 			return err
 		}
 	case Network:
-		if err := confineNetwork(ports); err != nil {
+		if err := confineNetwork(b.Ports); err != nil {
 			return err
 		}
 	default:
 		return nil
 	}
-	return loadFilters(level)
+	return loadFilters(b)
 }
 
 // filesOnly are the capabilities that a program of root's keeps: they concern files and its own processes. SETFCAP lets it

@@ -18,6 +18,8 @@ import (
 type Inside struct {
 	// Missing is what could not be had, although the walls stand.
 	Missing []Missing
+	// NoCgroups says that the program could write the cgroups that it is in with others, if it mounted them anew.
+	NoCgroups bool
 }
 
 // Enter makes the inside of the namespaces that this process is the init of: a loopback interface that is up, a /proc of
@@ -37,6 +39,7 @@ func Enter() (*Inside, error) {
 	}
 	mounts, err := readMounts()
 	if err == nil {
+		in.NoCgroups = writesCgroups(mounts)
 		err = in.guardKernel(mounts)
 	}
 	if err == nil && os.Geteuid() == 0 {
@@ -109,8 +112,12 @@ func (in *Inside) guardRoot() error {
 	return guardDevices()
 }
 
-// notDevices are character devices of /dev by which root alone reaches the machine: its memory, its keyboard.
-var notDevices = []string{"mem", "kmem", "port", "kmsg", "uinput", "nvram", "vsock", "vhost-vsock"}
+// devices are the character devices of /dev that a program of root's keeps, as paths or what they begin with: terminals,
+// sources of bytes, and what computes. By others root reaches the machine: its memory, its disks, its keyboard, its screen.
+var devices = []string{
+	"null", "zero", "full", "random", "urandom", "tty", "console", "hvc", "pts/", "ptmx", "fuse", "net/tun", "kvm", "userfaultfd",
+	"dri/", "nvidia", "kfd", "accel/", "snd/", "video",
+}
 
 // guardDevices leaves a program of root's no disk: the file systems on it hold the ledger.
 func guardDevices() error {
@@ -142,7 +149,7 @@ func guardDevices() error {
 		block := e.Type()&fs.ModeDevice != 0 && e.Type()&fs.ModeCharDevice == 0
 		char := e.Type()&fs.ModeCharDevice != 0
 		if char {
-			char = slices.Contains(notDevices, e.Name()) || strings.HasPrefix(path, "/dev/input/") || strings.HasPrefix(e.Name(), "hidraw")
+			char = !slices.ContainsFunc(devices, func(d string) bool { return strings.HasPrefix(path, "/dev/"+d) })
 		}
 		if block || char {
 			return overlay("/dev/null", path)

@@ -39,7 +39,7 @@ const notStream = 0xe
 
 // policies are what the filters of a level say of system calls; the strictest answer holds. A call whose arguments matter
 // has a policy of its own: behind it the assembler has lost the call's number.
-func policies(level Level) []seccomp.Policy {
+func policies(b Bounds) []seccomp.Policy {
 	plain := []seccomp.SyscallGroup{
 		// What io_uring does no filter sees.
 		{Names: []string{"io_uring_setup", "io_uring_enter", "io_uring_register"}, Action: refuse(syscall.ENOSYS)},
@@ -48,8 +48,16 @@ func policies(level Level) []seccomp.Policy {
 	}
 	// vsock, for one, leads to the machine around this one, whatever the network namespace.
 	sockets := []seccomp.ArgumentConditions{not(0, unix.AF_UNIX, unix.AF_NETLINK, unix.AF_INET, unix.AF_INET6)}
-	if level != Network {
-		return []seccomp.Policy{policy(plain...), onArguments("socket", syscall.EACCES, sockets...)}
+	if b.Level != Network {
+		var all []seccomp.Policy
+		if b.NoCgroups {
+			// What clone3 asks for no filter sees. Without it the C library and Go take clone.
+			plain = append(plain, seccomp.SyscallGroup{Names: []string{"clone3"}, Action: refuse(syscall.ENOSYS)})
+			for _, call := range []string{"clone", "unshare"} {
+				all = append(all, onArguments(call, syscall.EPERM, seccomp.ArgumentConditions{bits(0, unix.CLONE_NEWCGROUP)}))
+			}
+		}
+		return append(all, policy(plain...), onArguments("socket", syscall.EACCES, sockets...))
 	}
 	plain = append(plain, seccomp.SyscallGroup{
 		Names: []string{"ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp"}, Action: refuse(syscall.EPERM),
@@ -109,12 +117,12 @@ func guard() ([]bpf.Instruction, error) {
 const tiocLinux = 0x541c
 
 // loadFilters puts the filters of a level on the calling thread, which has given up new privileges.
-func loadFilters(level Level) error {
+func loadFilters(b Bounds) error {
 	first, err := guard()
 	if err != nil {
 		return fmt.Errorf("making the filter of system calls: %w", err)
 	}
-	for _, p := range policies(level) {
+	for _, p := range policies(b) {
 		program, err := p.Assemble()
 		if err != nil {
 			return fmt.Errorf("making the filter of system calls: %w", err)

@@ -63,6 +63,7 @@ func initMain(args []string) int {
 }
 
 func prepare(p plan) error {
+	b := Bounds{Level: p.Level, Ports: p.Ports}
 	if p.Level == Full {
 		in, err := Enter()
 		if err != nil {
@@ -81,6 +82,7 @@ func prepare(p plan) error {
 				return err
 			}
 		}
+		b.NoCgroups = in.NoCgroups
 		if err := in.Cover(p.Covers); err != nil {
 			return err
 		}
@@ -88,7 +90,7 @@ func prepare(p plan) error {
 			return err
 		}
 	}
-	return Confine(p.Level, p.Ports)
+	return Confine(b)
 }
 
 // needFull skips a test where the full level cannot be had, and says why.

@@ -86,6 +86,14 @@ type Cover struct {
 	Keep []string // what in a directory stays as it is
 }
 
+// Bounds are what a thread is confined to.
+type Bounds struct {
+	Level Level
+	Ports []uint16 // of the network level: those of the gateway and of the services that it lets through
+	// NoCgroups keeps it from namespaces of cgroups; Inside tells.
+	NoCgroups bool
+}
+
 // The steps on the way to a full sandbox that a machine may refuse, for Explain.
 const (
 	StepStart    = "start"    // the init itself, in its namespaces

@@ -9,7 +9,10 @@ import (
 )
 
 // Inside is a full sandbox from its init's side; there is none here.
-type Inside struct{ Missing []Missing }
+type Inside struct {
+	Missing   []Missing
+	NoCgroups bool
+}
 
 // Attr, Enter and the others answer with [ErrPlatform].
 func Attr(*syscall.SysProcAttr) error { return ErrPlatform }
@@ -22,7 +25,7 @@ func (*Inside) Start(string) error { return ErrPlatform }
 
 func Listen(addr netip.AddrPort) (*os.File, netip.AddrPort, error) { return nil, addr, ErrPlatform }
 
-func Confine(Level, []uint16) error { return ErrPlatform }
+func Confine(Bounds) error { return ErrPlatform }
 
 func NetworkLevel() ([]string, error) { return nil, ErrPlatform }
 

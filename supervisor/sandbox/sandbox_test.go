@@ -236,7 +236,7 @@ func TestRootCannotChangeTheMachine(t *testing.T) {
 	}
 	needFull(t)
 	script := `for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/kernel/modprobe /sys/kernel/uevent_helper; do test -w $f && { : >>$f; } 2>/dev/null && echo "$f is open"; done
-for d in $(find /dev -type b); do head -c 1 "$d" >/dev/null 2>&1 && echo "$d is open"; done
+for d in $(find /dev -type b) $(find /dev -type c -path "*/vcs*" -o -type c -path "*/*control*" -o -type c -path "*/sg*"); do head -c 1 "$d" >/dev/null 2>&1 && echo "$d is open"; done
 mknod /tmp/aex-node b 254 0 2>/dev/null && echo mknod; chown 12 "$1" || echo chown; echo x >/dev/null || echo null; true`
 	file := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -247,9 +247,22 @@ mknod /tmp/aex-node b 254 0 2>/dev/null && echo mknod; chown 12 "$1" || echo cho
 	}
 }
 
+// In a namespace of cgroups of its own a program can mount those of the machine anew, and freeze or end what is in them.
+func TestCgroupsOfTheMachine(t *testing.T) {
+	needFull(t)
+	script := `unshare -UrmC sh -c 'mount -t cgroup2 c /mnt || mount -t cgroup -o freezer c /mnt; for f in /mnt/cgroup.procs /mnt/tasks; do test -w $f && echo "$f can be written"; done; true'
+unshare -Ur true || echo no namespaces at all`
+	if got := output(t, plan{Level: Full}, "sh", "-c", "{ "+script+"; } 2>/dev/null"); got != "" {
+		t.Error(got)
+	}
+	if got := output(t, plan{Level: Full}, "sh", "-c", "(python3 -c 'import threading as t; x=t.Thread(target=print); x.start(); x.join()' && sh -c 'exec true') | wc -l"); got != "1" {
+		t.Errorf("threads and programs: %s", got)
+	}
+}
+
 func TestFilterAssembles(t *testing.T) {
 	for _, level := range []Level{Full, Network} {
-		for _, p := range policies(level) {
+		for _, p := range policies(Bounds{Level: level, NoCgroups: true}) {
 			if _, err := p.Assemble(); err != nil {
 				t.Errorf("%s on %s: %v", level, runtime.GOARCH, err)
 			}

@@ -27,7 +27,7 @@ var servers = []string{
 	"/run/libvirt", "/run/lxd", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket", "/run/incus", "/var/lib/incus/unix.socket",
 	"/run/snapd.socket", "/run/snapd-snap.socket", "/run/dbus", "%r/bus", "%r/dbus-1", "/run/systemd/private", "/run/systemd/notify", "/run/systemd/io.system.ManagedOOM",
 	"/run/systemd/resolve/io.systemd.Resolve", "/run/systemd/machines", "%r/systemd",
-	"/run/nscd", "/run/tailscale", "/run/ssh-unix-local", "/run/acpid.socket", "/run/udev/control",
+	"/run/initctl", "/dev/initctl", "/run/systemd/initctl", "/run/nscd", "/run/tailscale", "/run/ssh-unix-local", "/run/acpid.socket", "/run/udev/control",
 	"%r/gnupg", "%h/.gnupg/S.gpg-agent", "%h/.gnupg/S.gpg-agent.ssh", "%h/.gnupg/S.gpg-agent.extra", "%h/.gnupg/S.gpg-agent.browser", "%h/.gnupg/S.dirmngr",
 	"%r/keyring", "%r/ssh-agent.socket", "%r/openssh_agent", "%h/.1password/agent.sock",
 	"/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/tmux-%u", "%r/tmux-%u", "/run/screen", "%h/.screen", "/tmp/emacs%u", "%r/emacs", "/tmp/zellij-%u", "%r/zellij",
