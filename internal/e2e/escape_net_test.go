@@ -34,7 +34,9 @@ type outside struct {
 	EnvFile  string
 	Shm      int // key of a System V segment
 	Queue    string
-	Tunnel   int // a witness that --allow-host lets out to, by the name localhost
+	Helper   string // a program with a setuid bit
+	Network  string // the network namespace of outside
+	Tunnel   int    // a witness that --allow-host lets out to, by the name localhost
 }
 
 func readOutside() outside {
@@ -55,7 +57,7 @@ type way struct {
 // goWays tries all that Go tries.
 func goWays() int {
 	o := readOutside()
-	for _, w := range append(networkWays(), systemWays()...) {
+	for _, w := range everyGoWay() {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -150,14 +152,9 @@ var socketWays = []way{
 
 // rareNetworkWays reach the network by other calls than those.
 var rareNetworkWays = []way{
-	{"go-provider-direct", func(o outside) (bool, error) {
-		client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}}
-		resp, err := client.Get("http://" + o.Provider + "/v1/models")
-		if err != nil {
-			return false, err
-		}
-		resp.Body.Close()
-		return true, nil
+	{"go-provider-direct", func(o outside) (bool, error) { return asksProvider(o.Provider) }},
+	{"go-provider-name", func(o outside) (bool, error) {
+		return asksProvider(strings.Replace(o.Provider, "127.0.0.1", "localhost", 1))
 	}},
 	{"go-mptcp", func(o outside) (bool, error) { return false, rawConnect("go-mptcp", o.Port, unix.IPPROTO_MPTCP) }},
 	{"go-tcp-raw-call", func(o outside) (bool, error) { return false, rawConnect("go-tcp-raw-call", o.Port, 0) }},
@@ -189,6 +186,17 @@ var rareNetworkWays = []way{
 			return rawConnect("go-new-network", o.Port, 0)
 		})
 	}},
+}
+
+// asksProvider asks the provider itself, without a proxy.
+func asksProvider(at string) (bool, error) {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}}
+	resp, err := client.Get("http://" + at + "/v1/models")
+	if err != nil {
+		return false, err
+	}
+	resp.Body.Close()
+	return true, nil
 }
 
 // rawConnect makes the calls itself.

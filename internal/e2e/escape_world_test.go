@@ -60,6 +60,9 @@ func furnishOutside(t *testing.T, s *stage, w *spy) outside {
 
 	o.Victim = startVictim(t, s.home)
 	o.share(t)
+	o.Helper = setuidHelper(t, dir)
+	o.Network, err = os.Readlink("/proc/self/ns/net")
+	must(t, err)
 	return o
 }
 
@@ -80,6 +83,20 @@ func startVictim(t *testing.T, dir string) (pid int) {
 		_ = victim.Wait() // killed
 	})
 	return victim.Process.Pid
+}
+
+// setuidHelper is this program with a setuid bit, of another user where there may be one.
+func setuidHelper(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "setuid")
+	self, err := os.ReadFile("/proc/self/exe")
+	must(t, err)
+	must(t, os.WriteFile(path, self, 0o755))
+	if os.Getuid() == 0 {
+		must(t, os.Chown(path, 65534, 65534))
+	}
+	must(t, os.Chmod(path, 0o755|os.ModeSetuid))
+	return path
 }
 
 // share makes what processes outside share by the kernel: memory, and a queue where there can be one.

@@ -47,6 +47,8 @@ func play(role string, args []string) int {
 		return sealed(args)
 	case "asks":
 		return asksAll()
+	case "escape-child":
+		return escapeChild()
 	case "polite":
 		return polite()
 	case "clan":

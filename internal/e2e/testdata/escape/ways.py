@@ -27,6 +27,11 @@ def signed(name):
     return b"way:" + name.encode() + b";"
 
 
+def signed_if(text, name):
+    """Counts where the text comes out as well."""
+    return b"way-if:" + text.encode().hex().encode() + b":" + name.encode() + b";"
+
+
 def hello(server, session, *extensions):
     """A TLS greeting; its session id carries the name of the way."""
     body = b""
@@ -79,7 +84,8 @@ for name, target in {
     "loopback": "127.0.0.1:%d" % O["Port"], "loopback-short": "127.1:%d" % O["Port"], "loopback-decimal": "2130706433:%d" % O["Port"],
     "loopback-hex": "0x7f000001:%d" % O["Port"], "loopback-octal": "0177.0.0.1:%d" % O["Port"], "loopback-ipv6": "[::1]:%d" % O["Port"],
     "loopback-mapped": "[::ffff:7f00:1]:%d" % O["Port"], "loopback-zero": "0.0.0.0:%d" % O["Port"], "rebinding": "localhost:%d" % O["Port"],
-    "gateway": "%s:%d" % GATE, "user-part": "localhost@api.openai.com:443", "nul": "api.openai.com\x00.localhost:443",
+    "dns": "8.8.8.8:53", "siit": "[::ffff:0:7f00:1]:%d" % O["Port"], "percent": "api%2eopenai.com:443", "provider-spelled": "api.openai.com。:443",
+    "absolute": "http://api.openai.com:443", "gateway": "%s:%d" % GATE, "user-part": "localhost@api.openai.com:443", "nul": "api.openai.com\x00.localhost:443",
 }.items():
     def f(target=target):
         return let(target)
@@ -100,6 +106,10 @@ tls("py-front-other", hello("example.net", "py-front-other"))
 tls("py-front-split", hello("api.openai.com", "py-front-split"), 1)
 tls("py-front-none", hello("", "py-front-none"))
 tls("py-front-encrypted", hello("localhost", "py-front-encrypted", (0xFE0D, b"\x00\x00\x01\x00\x01\x07\x00\x20" + bytes(32) + b"\x00\x10" + bytes(16))))
+tls("py-front-retry", hello("localhost", "first") + b"\x14\x03\x03\x00\x01\x01" + hello("api.openai.com", "py-front-retry"))
+tls("py-front-retry-split", hello("localhost", "first") + hello("api.openai.com", "py-front-retry-split"), 1)
+one, two = hello("localhost", "first"), hello("api.openai.com", "py-front-same-record")
+tls("py-front-same-record", one[:3] + struct.pack(">H", len(one) + len(two) - 10) + one[5:] + two[5:])
 tls("py-front-twice", hello("localhost", "py-front-twice", (0, b"\x00\x11\x00\x00\x0eapi.openai.com")))
 tls("py-front-not-tls", signed("py-front-not-tls"))
 tls("py-front-old-tls", b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + signed("py-front-old-tls"))
@@ -109,6 +119,10 @@ tls("py-plain-second", b"GET /first HTTP/1.1\r\nHost: " + FRONT.encode() + b"\r\
 tls("py-plain-two-hosts", b"GET /?" + signed("py-plain-two-hosts") + b" HTTP/1.1\r\nHost: " + FRONT.encode() + b"\r\nHost: api.openai.com\r\n\r\n")
 tls("py-plain-hidden", b"POST / HTTP/1.1\r\nHost: " + FRONT.encode() + b"\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /?" + signed("py-plain-hidden") + b" HTTP/1.1\r\nHost: api.openai.com\r\n\r\n")
 tls("py-plain-http2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + signed("py-plain-http2"))
+
+
+tls("py-plain-upgrade", b"GET / HTTP/1.1\r\nHost: " + FRONT.encode() + b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nX: " + signed_if("Upgrade: h2c", "py-plain-upgrade") + b"\r\n\r\n")
+tls("py-websocket", b"GET / HTTP/1.1\r\nHost: api.openai.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX: " + signed("py-websocket") + b"\r\n\r\n")
 
 
 def ask(text):
@@ -125,6 +139,56 @@ def py_forward_provider():
 @way
 def py_forward_loopback():
     ask(b"GET http://127.0.0.1:%d/?%s HTTP/1.1\r\nHost: x\r\n\r\n" % (O["Port"], signed("py-forward-loopback")))
+
+
+@way
+def py_forward_host_header():
+    """The Host header says another than the line of the request."""
+    ask(b"GET http://%s/ HTTP/1.1\r\nHost: api.openai.com\r\nX: %s\r\n\r\n" % (FRONT.encode(), signed_if("api.openai.com", "py-forward-host-header")))
+
+
+@way
+def py_forward_user_part():
+    return b" 200 " in ask(b"GET http://localhost@%s/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n" % O["Provider"].encode())[:40]
+
+
+@way
+def py_connect_host_header():
+    s = socket.create_connection(GATE, timeout=3)
+    s.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: %s\r\n\r\n" % FRONT.encode())
+    return b" 200 " in s.recv(4096)[:40]
+
+
+@way
+def py_connect_pipelined():
+    """A second CONNECT in the packet of the first."""
+    both = b"".join(b"CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (t, t) for t in (FRONT.encode(), O["Provider"].encode()))
+    s = socket.create_connection(GATE, timeout=3)
+    s.sendall(both + b"GET /v1/models HTTP/1.1\r\nHost: " + O["Provider"].encode() + b"\r\n\r\n" + signed("py-connect-pipelined"))
+    answer = b""
+    try:
+        while part := s.recv(4096):
+            answer += part
+    except OSError:
+        pass
+    return answer.count(b" 200 ") > 1
+
+
+@way
+def py_32_bit_socket():
+    """A call by the numbers of 32-bit programs, which a filter for 64 bits would not know."""
+    code = bytes((0x53, 0xB8)) + struct.pack("<I", 359) + bytes((0xBB,)) + struct.pack("<I", 2) + bytes((0xB9,)) + struct.pack("<I", 2) + bytes((0x31, 0xD2, 0xCD, 0x80, 0x5B, 0xC3))
+    if os.uname().machine != "x86_64":
+        return False
+    import mmap
+    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(code)
+    f = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+    fd = f()
+    if fd < 0:
+        raise OSError(-fd, os.strerror(-fd))
+    s = socket.socket(fileno=fd)
+    s.sendto(signed("py-32-bit-socket"), ("127.0.0.1", O["Port"]))
 
 
 @way

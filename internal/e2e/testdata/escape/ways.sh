@@ -48,3 +48,15 @@ try sh-chroot sh -c 'chroot "/proc/$VICTIM/root" true'
 try sh-core sh -c ': >>/proc/sys/kernel/core_pattern'
 try sh-forward-port sh -c ': >>/proc/sys/net/ipv4/ip_forward && test "$(readlink /proc/self/ns/net)" = "$OUTSIDE_NET"'
 try sh-same-network sh -c 'test "$(readlink /proc/self/ns/net)" = "$OUTSIDE_NET"'
+# What is covered, from namespaces of the program's own, where it has all rights.
+export REST=${HOMEDIR##*/} ABOVE=${HOMEDIR%/*}
+mkdir -p "$ABOVE/view"
+shows sh-overlay unshare -Urm sh -c 'mount -t overlay o -o lowerdir="$ABOVE" "$ABOVE/view"; cat "$ABOVE/view/$REST/canary"'
+shows sh-umount-above unshare -Urm sh -c 'umount -l "$HOMEDIR"; umount -l /tmp; umount -R "$ABOVE"; cat "$HOMEDIR/canary"'
+shows sh-bind-above unshare -Urm sh -c 'mount --bind / "$ABOVE/view"; mount --bind "$ABOVE" "$ABOVE/view"; cat "$ABOVE/view$HOMEDIR/canary" "$ABOVE/view/$REST/canary"'
+shows sh-move-mount unshare -Urm sh -c 'mount --move "$HOMEDIR" "$ABOVE/view"; cat "$HOMEDIR/canary"'
+shows sh-pivot unshare -Urm sh -c 'mount --rbind / "$ABOVE/view" && cd "$ABOVE/view" && mkdir -p tmp/old && pivot_root . tmp/old; umount -l "$HOMEDIR"; cat "$HOMEDIR/canary" "/tmp/old$HOMEDIR/canary"'
+shows sh-new-proc unshare -Urmpf sh -c 'mount -t proc proc "$ABOVE/view" || mount -t proc proc /proc; cat "$ABOVE/view/"[0-9]*/environ /proc/[0-9]*/environ | tr "\\0" "\\n" | grep ^SECRET='
+try sh-sysfs unshare -Urmn sh -c 'mount -t sysfs s "$ABOVE/view" && : >>"$ABOVE/view/kernel/uevent_helper"'
+try sh-cgroups unshare -UrmC sh -c 'for how in "-t cgroup2" "-t cgroup -o freezer"; do mount $how c "$ABOVE/view" && test -w "$ABOVE/view/cgroup.procs" && exit 0; done; exit 1'
+rmdir "$ABOVE/view"
