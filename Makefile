@@ -58,9 +58,10 @@ sandbox: tools build ## the ways out of a sandbox at each level, as root and as 
 	CI=true $(GO) test -count=1 -run 'TestNoWayOut|TestWaysOut' -v ./internal/e2e
 	AEX_TEST_SANDBOX=require $(GO) test -count=1 -run 'TestCase' -timeout 20m ./supervisor/process
 	AEX_TEST_TREES=$(TREES) $(GO) test -count=1 -run 'TestTreesInSandbox' -timeout 60m -v ./supervisor/process
-	@if [ "$$(id -u)" = 0 ]; then dir=$$(mktemp -d) && chmod 755 $$dir && cp bin/aex $$dir/aex && cp -r internal/e2e/testdata $$dir/ && \
-	  $(GO) test -c -o $$dir/e2e ./internal/e2e && cd $$dir && mkdir -m 1777 tmp && CI=true setpriv --reuid 65534 --regid 65534 --clear-groups \
-	  env HOME=$$dir/tmp TMPDIR=$$dir/tmp AEX_E2E_BINARY=$$dir/aex ./e2e -test.run 'TestNoWayOut|TestWaysOut' -test.v; code=$$?; rm -rf $$dir; exit $$code; fi
+	@if [ "$$(id -u)" = 0 ]; then dir=$$(mktemp -d) && chmod 755 $$dir && mkdir -p $$dir/internal/e2e && mkdir -m 1777 $$dir/tmp && cp bin/aex $$dir/aex && \
+	  cp -r docs $$dir/ && cp -r internal/e2e/testdata $$dir/internal/e2e/ && $(GO) test -c -o $$dir/internal/e2e/e2e ./internal/e2e && cd $$dir/internal/e2e && \
+	  CI=true setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=$$dir/tmp TMPDIR=$$dir/tmp AEX_E2E_BINARY=$$dir/aex ./e2e \
+	    -test.run 'TestNoWayOut|TestWaysOut' -test.v; code=$$?; rm -rf $$dir; exit $$code; fi
 
 SOAK ?= 60
 soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that operators do
