@@ -159,7 +159,10 @@ func escape(t *testing.T, mode string, prefix ...string) reports {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.ExtraFiles = []*os.File{file}
+	cmd.ExtraFiles = make([]*os.File, 50)
+	for _, i := range []int{0, 1, 20, 49} { // beside what aex opens itself, and beyond it
+		cmd.ExtraFiles[i] = file
+	}
 	o.Aex = os.Getpid() // as good as aex itself, and there before it
 	told, err := json.Marshal(o)
 	if err != nil {

@@ -47,6 +47,10 @@ func play(role string, args []string) int {
 		return sealed(args)
 	case "asks":
 		return asksAll()
+	case "connect":
+		return readSocket(args[0])
+	case "confined":
+		return confinedAs(args)
 	case "escape-child":
 		return escapeChild()
 	case "polite":

@@ -196,7 +196,8 @@ func (t *tree) endContained(grace time.Duration) Ended {
 	return done
 }
 
-// passed are the descriptors that the child gets: all that the caller passed on, or of a sandbox those that were named.
+// passed are the descriptors that the child gets: all that the caller passed on, or of a sandbox those that were named. The
+// others end with this process: a monitor would have them too, whatever is laid out for it.
 func (c Command) passed() ([]int, error) {
 	all := inheritedDescriptors()
 	if c.Sandbox == "" || c.Sandbox == sandbox.Off {
@@ -205,6 +206,11 @@ func (c Command) passed() ([]int, error) {
 	for _, fd := range c.PassFD {
 		if !slices.Contains(all, fd) {
 			return nil, fmt.Errorf("passing on descriptor %d: it is not open", fd)
+		}
+	}
+	for _, fd := range all {
+		if !slices.Contains(c.PassFD, fd) {
+			unix.CloseOnExec(fd)
 		}
 	}
 	return c.PassFD, nil
