@@ -15,6 +15,12 @@ type Connection struct {
 	Sent, Received int64 // bytes
 }
 
+// The events of a run's network.
+const (
+	netConnect = "net.connect"
+	netRefuse  = "net.refuse"
+)
+
 // BookNetwork puts what a run's sandbox let out and refused into the trail:
 // net.connect and net.refuse, an event for each element.
 func (l *Ledger) BookNetwork(ctx context.Context, id RunID, seen []Connection) error {
@@ -28,9 +34,9 @@ func (l *Ledger) BookNetwork(ctx context.Context, id RunID, seen []Connection) e
 		}
 		ag := g.agentByID(r.agent)
 		for _, c := range seen {
-			action := "net.connect"
+			action := netConnect
 			if c.Refused != "" {
-				action = "net.refuse"
+				action = netRefuse
 			}
 			g.event(action, ag, r.id, func(e *line) {
 				e.text("host", c.Host)

@@ -69,7 +69,7 @@ func (s *replay) add(e replayedEvent) {
 		s.billed += e.Cost
 		s.doubt += e.doubt()
 	}
-	if e.Cause != "" {
+	if e.Cause != "" && e.Action != netRefuse { // what a sandbox refused was no call
 		s.denied += e.Count
 	}
 }

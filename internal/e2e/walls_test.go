@@ -111,7 +111,8 @@ func TestNetworkOfARunIsBooked(t *testing.T) {
 	must(t, err)
 	const ask = `g=${HTTP_PROXY#http://}; for url in "$@"; do exec 7<>"/dev/tcp/${g/:/\/}"; printf "GET $url HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" >&7; cat <&7; done`
 	out := "http://localhost:" + port + "/"
-	args := []string{"run", "--budget", "1", "--sandbox=require", "--report", "-", "--allow-host", "localhost:" + port, "--allow-host", "127.0.0.1:" + port, "--", bash, "-c", ask, "bash",
+	report := filepath.Join(t.TempDir(), "report.json")
+	args := []string{"run", "--budget", "1", "--sandbox=require", "--report", report, "--allow-host", "localhost:" + port, "--allow-host", "127.0.0.1:" + port, "--", bash, "-c", ask, "bash",
 		out, out, "http://no.example/", "http://no.example/", "http://no.example/", "http://api.openai.com/"}
 	r := s.do(args...)
 	if r.code != 0 || strings.Count(r.stdout, page) != 2 {
@@ -120,20 +121,15 @@ func TestNetworkOfARunIsBooked(t *testing.T) {
 	if n := strings.Count(r.stdout+r.stderr, "sandbox refused 2 hosts: see aex runs show "); n != 1 {
 		t.Errorf("refusals were told %d times: %q", n, r.stderr)
 	}
-	if both := r.stdout + r.stderr; !strings.Contains(strings.Join(strings.Fields(both), ""), `"hosts":1,"refused_hosts":2`) {
-		t.Errorf("the report does not count them: %q", both)
+	text, err := os.ReadFile(report)
+	must(t, err)
+	if !strings.Contains(strings.Join(strings.Fields(string(text)), ""), `"hosts":1,"refused_hosts":2`) {
+		t.Errorf("the report does not count them: %s", text)
 	}
 	var booked []string
 	for line := range strings.Lines(s.do("events", "--json").stdout) {
 		var e struct {
 			Action string
-			Body   struct {
-				Host           string
-				Port           int
-				Cause          string
-				Count          int
-				Sent, Received int64
-			}
 		}
 		if json.Unmarshal([]byte(line), &e) == nil && strings.HasPrefix(e.Action, "net.") {
 			booked = append(booked, line)
@@ -146,6 +142,18 @@ func TestNetworkOfARunIsBooked(t *testing.T) {
 		if !strings.Contains(strings.ReplaceAll(all, `": `, `":`), want) {
 			t.Errorf("no %s in %s", want, all)
 		}
+	}
+	var bytes struct {
+		Sent     int `json:"sent_bytes"`
+		Received int `json:"received_bytes"`
+	}
+	for _, line := range booked {
+		if strings.Contains(line, "net.connect") {
+			must(t, json.Unmarshal([]byte(line), &bytes))
+		}
+	}
+	if bytes.Sent == 0 || bytes.Received < 2*len(page) {
+		t.Errorf("%+v bytes are booked: %s", bytes, all)
 	}
 	s.audit()
 }
