@@ -139,7 +139,7 @@ type Key struct {
 // Stored reads the keys that the logins of agents have stored for this user,
 // of those agents that are installed, or that argv starts.
 func Stored(caller []string, argv []string) (keys []Key) {
-	p := newPlace(caller, environ.Gateway{}, "")
+	p := newPlace(caller, environ.Gateway{}, "", "")
 	own, _ := recognise(argv)
 	for i := range adapters {
 		a := &adapters[i]

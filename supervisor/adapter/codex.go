@@ -32,7 +32,7 @@ func leadCodex(p *Place) error {
 	if err := p.lend(own, kept, "config.toml", "auth.json", "auth.json.lock", "auth.lock"); err != nil {
 		return err
 	}
-	if _, err := p.write("config.toml", codexConfig(p.Gateway, read(filepath.Join(own, "config.toml")))); err != nil {
+	if _, err := p.write("codex/config.toml", codexConfig(p.Gateway, read(filepath.Join(own, "config.toml")))); err != nil {
 		return err
 	}
 	p.set("CODEX_HOME", p.dir)

@@ -38,7 +38,7 @@ func leadCrush(p *Place) error {
 	}
 	settings := readJSON(filepath.Join(own, "crush.json"))
 	crushSettings(settings, p.Gateway)
-	if _, err := p.writeJSON("crush.json", settings); err != nil {
+	if _, err := p.writeJSON("crush/crush.json", settings); err != nil {
 		return err
 	}
 	p.set("CRUSH_GLOBAL_DATA", p.dir)

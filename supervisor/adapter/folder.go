@@ -44,7 +44,7 @@ func Open(home, run string) (*Folder, error) {
 		return nil, fmt.Errorf("taking the folder of the run's agents: %w", err)
 	}
 	f := &Folder{path: path, lock: lock}
-	for _, dir := range []string{path, filepath.Join(path, launchers), filepath.Join(path, launched)} {
+	for _, dir := range []string{path, filepath.Join(path, launched)} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return nil, errors.Join(fmt.Errorf("making the folder of the run's agents: %w", err), f.Close())
 		}
@@ -117,10 +117,10 @@ type launch struct {
 }
 
 // Lead prepares the folder for every agent that may run, and the environment
-// that leads them there. An agent whose files cannot be made is told to tell,
+// that leads them there. Of an agent whose files cannot be made tell is told,
 // and left to the environment.
 func (f *Folder) Lead(child environ.Child, to environ.Gateway, tell func(string, ...any)) ([]string, error) {
-	p := newPlace(child.Env, to, "")
+	p := newPlace(child.Env, to, f.path, "")
 	for i := range adapters {
 		a := &adapters[i]
 		if a.lead == nil {
@@ -154,19 +154,24 @@ func (f *Folder) link(p *Place) error {
 	if err != nil {
 		return fmt.Errorf("finding aex itself: %w", err)
 	}
-	any := false
+	dir, any := filepath.Join(f.path, launchers), false
 	for _, a := range adapters {
 		if p.program(a.Name) == "" {
 			continue
 		}
-		if err := os.Symlink(self, filepath.Join(f.path, launchers, a.Name)); err != nil {
+		if !any {
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				return fmt.Errorf("making the folder of launchers: %w", err)
+			}
+		}
+		if err := os.Symlink(self, filepath.Join(dir, a.Name)); err != nil {
 			return fmt.Errorf("making a launcher: %w", err)
 		}
 		any = true
 	}
 	if path, ok := p.get("PATH"); any && ok {
 		p.unset("PATH")
-		p.env = append(p.env, "PATH="+filepath.Join(f.path, launchers)+string(filepath.ListSeparator)+path)
+		p.env = append(p.env, "PATH="+dir+string(filepath.ListSeparator)+path)
 	}
 	return nil
 }
@@ -212,7 +217,7 @@ func readPlan(folder string) (l launch, err error) {
 }
 
 func (l launch) start(folder string, a *Adapter, argv []string, at int, env []string) *Start {
-	p := newPlace(env, environ.Gateway{URL: l.URL, Token: l.Token, Run: l.Run}, filepath.Join(folder, a.Name))
+	p := newPlace(env, environ.Gateway{URL: l.URL, Token: l.Token, Run: l.Run}, folder, a.Name)
 	p.own = map[string]string{}
 	for name, value := range l.Own {
 		p.own[name] = value

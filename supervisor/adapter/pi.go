@@ -23,7 +23,7 @@ func leadPi(p *Place) error {
 	}
 	models := readJSON(filepath.Join(own, "models.json"))
 	piModels(models, p.Gateway, func(name string) string { return name })
-	if _, err := p.writeJSON("models.json", models); err != nil {
+	if _, err := p.writeJSON("pi/models.json", models); err != nil {
 		return err
 	}
 	p.set("PI_CODING_AGENT_DIR", p.dir)

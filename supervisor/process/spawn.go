@@ -20,7 +20,9 @@ import (
 // monitorProcess is the monitor as aex sees it.
 type monitorProcess struct {
 	*link
-	process *os.Process
+	process *os.Process   // once it is forked, if that succeeded
+	forked  chan struct{} // closed when it is known whether it did
+	failed  error         // why not
 	spawn   *spawn        // how it is to start the child
 	asked   bool          // it was told to, and has not answered
 	ended   chan struct{} // closed when it has ended and is reaped
@@ -32,7 +34,8 @@ type monitorProcess struct {
 	empty   sync.Once     // closes emptied
 }
 
-// startMonitor starts the monitor, which then waits for the order to start the child.
+// startMonitor starts the monitor, which then waits for the order to start the child. It does not wait until the kernel
+// has it running, which awaitFork does.
 func startMonitor(c Command, t *terminals, have sandbox.Have) (*monitorProcess, error) {
 	program, err := executable()
 	if err != nil {
@@ -46,7 +49,7 @@ func startMonitor(c Command, t *terminals, have sandbox.Have) (*monitorProcess, 
 	if err != nil {
 		return nil, err
 	}
-	m := &monitorProcess{link: newLink(ours), spawn: &spawn{Inherited: passed}, ended: make(chan struct{}), have: have, emptied: make(chan struct{}), swept: make(chan swept, 1)}
+	m := &monitorProcess{link: newLink(ours), spawn: &spawn{Inherited: passed}, forked: make(chan struct{}), ended: make(chan struct{}), have: have, emptied: make(chan struct{}), swept: make(chan swept, 1)}
 	base := freeRun(m.spawn.Inherited, fdCount)
 	attr := &syscall.ProcAttr{
 		Env: []string{monitorEnv}, Files: m.files(c, t, base, theirs), Sys: monitorAttr(t.inner != nil, base+fdTerminal),
@@ -56,15 +59,17 @@ func startMonitor(c Command, t *terminals, have sandbox.Have) (*monitorProcess, 
 		argv = append(argv, insideArg)
 		err = sandbox.Attr(attr.Sys)
 	}
-	forked := make(chan error, 1)
-	if err == nil {
-		go m.attend(forked, program, argv, attr)
-		err = <-forked
-	}
-	theirs.Close() // else its death would not be seen
 	if err != nil {
+		theirs.Close()
 		ours.Close()
 		return nil, fmt.Errorf("starting the monitor: %w", err)
+	}
+	go m.attend(theirs, program, argv, attr)
+	if m.contained() {
+		if err := m.awaitFork(); err != nil {
+			ours.Close()
+			return nil, err // the kernel refuses the namespaces
+		}
 	}
 	t.link = m.link
 	return m, nil
@@ -72,18 +77,29 @@ func startMonitor(c Command, t *terminals, have sandbox.Have) (*monitorProcess, 
 
 // attend forks the monitor and waits for its end. Its thread lives as long as the monitor: the parent-death signal
 // follows the thread.
-func (m *monitorProcess) attend(forked chan<- error, program string, argv []string, attr *syscall.ProcAttr) {
+func (m *monitorProcess) attend(theirs *os.File, program string, argv []string, attr *syscall.ProcAttr) {
 	runtime.LockOSThread()
+	defer close(m.ended)
 	pid, err := syscall.ForkExec(program, argv, attr)
+	theirs.Close() // else its death would not be seen
 	if err == nil {
 		monitors.add(pid)
 		m.process, err = os.FindProcess(pid)
 	}
-	forked <- err
+	m.failed = err
+	close(m.forked)
 	if err == nil {
 		m.process.Wait()
-		close(m.ended)
 	}
+}
+
+// awaitFork waits until the monitor runs, or could not be started.
+func (m *monitorProcess) awaitFork() error {
+	<-m.forked
+	if m.failed != nil {
+		return fmt.Errorf("starting the monitor: %w", m.failed)
+	}
+	return nil
 }
 
 // files lays out the monitor's descriptors: the child's 0 to 2, what the caller passed on, and its own. What was passed on
@@ -160,6 +176,9 @@ func (m *monitorProcess) awaitEnd() {
 // wake continues a monitor that was stopped, by whatever runs below it: else nobody would hear of the child any more. The
 // kernel tells aex of the stop as of an end.
 func (m *monitorProcess) wake() {
+	if m.awaitFork() != nil {
+		return
+	}
 	var table processTable
 	if p, err := table.lookup(m.process.Pid); err == nil && p.state == 'T' {
 		m.process.Signal(unix.SIGCONT)

@@ -134,6 +134,9 @@ func (p *Process) launch() error {
 	if len(p.cmd.Argv) == 0 {
 		return fmt.Errorf("%w: no program is given", ErrNotFound)
 	}
+	if err := p.monitor.awaitFork(); err != nil {
+		return err
+	}
 	path, err := lookPath(p.cmd.Argv[0], p.cmd.Dir, p.cmd.Env)
 	if err != nil {
 		return err
@@ -257,6 +260,7 @@ func (e noInterpreter) Is(target error) bool {
 
 // abort undoes a launch that did not come about.
 func (p *Process) abort() {
+	noMonitor := p.monitor.awaitFork() != nil
 	p.signals.handOver()
 	p.terminals.closeSlave()
 	p.monitor.closeInside()
@@ -268,6 +272,8 @@ func (p *Process) abort() {
 	}
 	p.terminals.abandon()
 	p.tree.removeCgroup()
-	monitors.remove(p.monitor.process.Pid)
+	if !noMonitor {
+		monitors.remove(p.monitor.process.Pid)
+	}
 	p.signals.close()
 }
