@@ -25,6 +25,7 @@ type responsesRequest struct {
 	Background      bool              `json:"background"`
 	Store           *bool             `json:"store"`
 	Previous        *string           `json:"previous_response_id"`
+	Include         []string          `json:"include"`
 }
 
 type inputItem struct {

@@ -1,7 +1,10 @@
 package fakeprovider
 
 import (
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // responseItem is one item of a response's output, as it begins and as it is
@@ -21,7 +24,11 @@ func responseItems(x *exchange) []responseItem {
 	if o.reasoning > 0 {
 		id := ident("rs_", x.e.ID)
 		item := map[string]any{"id": id, "type": "reasoning", "summary": []any{}}
-		items = append(items, responseItem{id: id, begun: item, done: item})
+		done := maps.Clone(item)
+		if q := x.call.asked.(*responsesRequest); slices.Contains(q.Include, "reasoning.encrypted_content") {
+			done["encrypted_content"] = strings.Repeat("fake", int(o.reasoning)) // sent back, as many tokens
+		}
+		items = append(items, responseItem{id: id, begun: item, done: done})
 	}
 	for i := range x.plan.usage.Searches {
 		id := ident("ws_", x.e.ID*64+i)
