@@ -51,26 +51,28 @@ func TestPaidOfMedia(t *testing.T) {
 	}
 }
 
-// TestThinking falls by halving, leaves room for an answer, and does not rise.
+// TestThinking falls by halving, early and seldom, leaves room for an answer, and
+// does not rise.
 func TestThinking(t *testing.T) {
 	claude := Call{Wire: Messages, ThinkingCap: 31_999}
 	for _, c := range []struct {
-		call              Call
-		output, most, got int64
+		call                Call
+		output, before, got int64
 	}{
 		{claude, 64_000, 0, 31_999},
-		{claude, 32_000, 0, 15_999},
-		{claude, 16_600, 0, 7_999},
+		{claude, 32_000, 0, 7_999},
+		{claude, 16_600, 0, 3_999},
 		{claude, 2_048, 0, 1_024},
 		{claude, 64_000, 7_999, 7_999},
-		{claude, 4_000, 7_999, 1_999},
+		{claude, 10_000, 7_999, 1_024}, // early
+		{claude, 20_000, 7_999, 7_999},
 		{Call{Wire: Messages, ThinkingCap: 600}, 700, 0, 600},
-		{Call{Wire: Gemini, ThinkingOpen: true}, 20_000, 0, 12_288},
+		{Call{Wire: Gemini, ThinkingOpen: true}, 20_000, 0, 6_144},
 		{Call{Wire: Gemini, ThinkingOpen: true}, 1_600, 0, 512},
 		{Call{Wire: Messages}, 100, 0, 0},
 	} {
-		if got := Thinking(c.call, Model{}, c.output, c.most); got != c.got {
-			t.Errorf("%+v with %d tokens out, at most %d: %d, want %d", c.call, c.output, c.most, got, c.got)
+		if got := Thinking(c.call, Model{}, c.output, c.before); got != c.got {
+			t.Errorf("%+v with %d tokens out, before %d: %d, want %d", c.call, c.output, c.before, got, c.got)
 		}
 	}
 }

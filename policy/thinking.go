@@ -30,17 +30,22 @@ func leastThinking(c Call) int64 {
 	return min(least, thinks(c))
 }
 
-// Thinking is the thinking budget that fits an output cap and leaves room for an
-// answer, not above most (0: no bound): what is asked, halved as often as it
-// takes. A budget that changes makes the provider read a conversation again that
-// it had in its cache, so there are few of them. 0: the call has no budget.
-func Thinking(c Call, m Model, output, most int64) int64 {
-	budget, least := thinks(c), leastThinking(c)
-	if budget == 0 {
-		return 0
+// Thinking is the thinking budget for an output cap: what is asked, or what the
+// conversation has been lowered to before (0: it was not), halved as often as it
+// takes. A change makes the provider read again what it had in its cache, the more
+// the longer the conversation is, so it falls early and seldom: the first time to
+// half of the cap with its answer, and once it takes more than that, to a quarter.
+// 0: the call has no budget.
+func Thinking(c Call, m Model, output, before int64) int64 {
+	budget, least, answer := thinks(c), leastThinking(c), leastAnswer(m)
+	room, share := output, output/2
+	if before > 0 {
+		budget, room, share = min(budget, before), output/2, output/4
 	}
-	answer := leastAnswer(m)
-	for budget > least && (budget+answer > output || most > 0 && budget > most) {
+	if budget == 0 || budget+answer <= room {
+		return budget
+	}
+	for budget > least && budget+answer > share {
 		budget = max(budget/2, least)
 	}
 	return budget

@@ -109,50 +109,97 @@ func geminiShape() shape {
 		price: fakeprovider.Price{Input: 1_250_000, Output: 10_000_000}, input: 1_250_000, least: 1536, prompts: 1}
 }
 
+// talked is how a conversation went until no call was let through.
+type talked struct {
+	calls       int
+	left, least int64           // micro-dollars: what there was, and what the next call needs as one who knows all would hold it
+	last        int64           // what the last call did cost
+	statuses    map[string]bool // of refusals: "402 budget_exceeded"
+}
+
+// talk has a conversation of at most so many turns. left is what is unspent then.
+func (s shape) talk(w *world, most int, left func() int64) (k talked) {
+	t, said := w.t, []string{prose(100, 3000)}
+	for k.left = left(); k.calls < most; k.calls++ {
+		status, h, answer, err := w.post(s.path, s.body(k.calls, said), "Anthropic-Version", "2023-06-01")
+		must(t, err)
+		if k.left = left(); status == 402 {
+			return k
+		}
+		if status != 200 {
+			t.Errorf("%s, turn %d: %d %s %.300s", s.name, k.calls, status, h.Get("X-Aex-Code"), answer)
+			return k
+		}
+		u := usageIn(t, s, answer)
+		prompt := u.Input + u.CacheRead + u.CacheWrite5m + 1000 // and what the next turn says
+		k.least = (prompt*s.prompts+s.found)*s.input/1_000_000 + s.least*s.price.Output/1_000_000
+		if s.found > 0 {
+			k.least += 10_000 // the fee of a search
+		}
+		k.last = s.price.Micros(u)
+		said = append(said, prose(1000+k.calls, 800), prose(2000+k.calls, 3000))
+	}
+	return k
+}
+
+// usageIn is the usage that an answer told its client.
+func usageIn(t *testing.T, s shape, answer string) (u fakeprovider.Usage) {
+	t.Helper()
+	last := func(field string) (n int64) {
+		at := strings.LastIndex(answer, `"`+field+`":`)
+		if at >= 0 {
+			_, err := fmt.Sscan(strings.TrimLeft(answer[at+len(field)+3:], " "), &n)
+			must(t, err)
+		}
+		return n
+	}
+	switch {
+	case strings.Contains(s.path, "messages"):
+		u = fakeprovider.Usage{Input: last("input_tokens"), CacheRead: last("cache_read_input_tokens"), CacheWrite5m: last("cache_creation_input_tokens"), Output: last("output_tokens")}
+	case strings.Contains(s.path, "gemini"):
+		u = fakeprovider.Usage{Input: last("promptTokenCount"), Output: last("candidatesTokenCount") + last("thoughtsTokenCount")}
+	case strings.Contains(s.path, "responses"):
+		u = fakeprovider.Usage{Input: last("input_tokens"), Output: last("output_tokens")}
+	default:
+		u = fakeprovider.Usage{Input: last("prompt_tokens"), Output: last("completion_tokens")}
+	}
+	if u.Input+u.CacheRead+u.CacheWrite5m == 0 || u.Output == 0 {
+		t.Fatalf("no usage in %.500s", answer)
+	}
+	return u
+}
+
+func shapes() []shape {
+	return []shape{claudeShape(true), claudeShape(false), codexShape(), chatShape(), geminiShape()}
+}
+
+// paysShapes are the prices of all shapes' models.
+func paysShapes() map[string]fakeprovider.Price {
+	return map[string]fakeprovider.Price{"claude-sonnet-4-5": claudeShape(true).price, "gpt-5": codexShape().price, "gpt-4o": chatShape().price, "gemini-2.5-pro": geminiShape().price}
+}
+
 // TestShapesSpendTheirBudget: conversations of real agents under $0.50 end only
 // when what is left is below 1.15 times the least sound hold that one who knows
 // the true prompt would take; ledger and bill agree, nothing is overrun.
 func TestShapesSpendTheirBudget(t *testing.T) {
-	for _, s := range []shape{claudeShape(true), claudeShape(false), codexShape(), chatShape(), geminiShape()} {
+	for _, s := range shapes() {
 		t.Run(s.name, func(t *testing.T) {
 			w := newWorld(t, setup{budget: "0.50", prices: []string{}})
 			w.provider.Set(s.how)
-			said, calls := []string{prose(100, 3000)}, 0
-			var left, least, last int64
-			for ; ; calls++ {
-				status, _, answer, err := w.post(s.path, s.body(calls, said), "Anthropic-Version", "2023-06-01")
-				must(t, err)
-				run := w.booked(1)
-				left = 500_000 - int64(run.Account.Spent)
-				if status == 402 {
-					break
-				}
-				if status != 200 {
-					t.Fatalf("turn %d: %d %.300s", calls, status, answer)
-				}
-				e := w.calls()[calls]
-				prompt := e.Usage.Input + e.Usage.CacheRead + e.Usage.CacheWrite5m + 1000 // and what the next turn says
-				least = (prompt*s.prompts+s.found)*s.input/1_000_000 + s.least*s.price.Output/1_000_000
-				if s.found > 0 {
-					least += 10_000 // the fee of a search
-				}
-				last = s.price.Micros(e.Usage)
-				said = append(said, prose(1000+calls, 800), prose(2000+calls, 3000))
-			}
+			k := s.talk(w, 1000, w.unspent)
 			run, err := w.ledger.Run(t.Context(), string(w.run))
 			must(t, err)
-			bill := w.billed(map[string]fakeprovider.Price{"claude-sonnet-4-5": s.price, "gpt-5": s.price, "gpt-4o": s.price, "gemini-2.5-pro": s.price})
-			if run.Account.Spent != bill || run.Account.Overrun != 0 {
+			if bill := w.billed(paysShapes()); run.Account.Spent != bill || run.Account.Overrun != 0 {
 				t.Errorf("spent %s and overrun %s of a bill of %s", run.Account.Spent, run.Account.Overrun, bill)
 			}
 			oracle := int64(run.Account.Spent)
-			for last > 0 && 500_000-oracle >= least {
-				oracle += last
+			for k.last > 0 && 500_000-oracle >= k.least {
+				oracle += k.last
 			}
 			t.Logf("%d counts, %d calls, $%.4f left; the oracle's least hold is $%.4f; spent %.1f %%, the oracle %.1f %%",
-				w.provider.Counted(), calls, float64(left)/1e6, float64(least)/1e6, float64(run.Account.Spent)/5000, float64(oracle)/5000)
-			if calls == 0 || left*100 >= least*115 {
-				t.Errorf("%d calls; %d micro-dollars are left, and %d would do", calls, left, least)
+				w.provider.Counted(), k.calls, float64(k.left)/1e6, float64(k.least)/1e6, float64(run.Account.Spent)/5000, float64(oracle)/5000)
+			if k.calls == 0 || k.left*100 >= k.least*115 {
+				t.Errorf("%d calls; %d micro-dollars are left, and %d would do", k.calls, k.left, k.least)
 			}
 		})
 	}
