@@ -38,6 +38,8 @@ type innerRun struct {
 	local    int64
 	doubt    ledger.Micros // estimates, of calls that ended without their usage
 	doubtful int64
+	short    *ledger.Refusal // of the last call, where money refused it
+	last     time.Time       // when it came in
 }
 
 // find is a run inside this gateway's; nil: it is none, or has ended.
@@ -80,6 +82,9 @@ func (s *innerRuns) noticed(n Notice) {
 		case n.Ends && (n.Code != "" || in.asks == 0): // an overrun is asked about at the next call
 			limit = Exhausted
 		}
+		if reached { // the limit is that of a run inside this one
+			n.Money = nil
+		}
 		in.noticed(n, limit)
 		reached = reached || in.id == n.Owner
 	}
@@ -88,6 +93,9 @@ func (s *innerRuns) noticed(n Notice) {
 func (in *innerRun) noticed(n Notice, limit string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if !n.Late && !n.Began.Before(in.last) {
+		in.last, in.short = n.Began, n.Money
+	}
 	if n.Local {
 		in.local++
 	}
@@ -164,7 +172,7 @@ func (in *innerRun) status(row ledger.Run) RunStatus {
 	defer in.mu.Unlock()
 	s := RunStatus{
 		State: string(row.State), Exhausted: row.State == ledger.RunExhausted, Calls: row.Calls, Refused: row.Refused, Open: in.open,
-		Spent: row.Account.Spent, Overrun: row.Account.Overrun, Clamped: in.clamped, LeastCap: in.leastCap, Local: in.local, Doubt: in.doubt, Doubtful: in.doubtful, Started: row.Started,
+		Spent: row.Account.Spent, Overrun: row.Account.Overrun, Clamped: in.clamped, LeastCap: in.leastCap, Local: in.local, Doubt: in.doubt, Doubtful: in.doubtful, Short: in.short, Started: row.Started,
 	}
 	switch {
 	case row.State == ledger.RunEnded:

@@ -71,6 +71,9 @@ type RunStatus struct {
 	Doubtful  int64         `json:"in_doubt_calls"`
 	Started   time.Time     `json:"started"`
 	Ended     *time.Time    `json:"ended"`
+
+	// Short is why the last call was refused, where that was for money.
+	Short *ledger.Refusal `json:"short,omitempty"`
 }
 
 // InnerEnd is how a run inside another ended.

@@ -229,6 +229,7 @@ func (r *session) callsInside() int {
 	if err := r.Outer.call(ctx, http.MethodGet, r.innerPath(), nil, &s); err != nil {
 		return 0 // attend tells when it stays so
 	}
+	r.report.heard(s)
 	r.guard.free.Store(s.Local)
 	return r.guard.caughtUp(s.Calls) + int(s.Open)
 }
@@ -249,7 +250,8 @@ func (r *session) closeInside(ctx context.Context) (err error) {
 	}
 	p := r.report
 	p.Spent, p.Overrun, p.Calls, p.Refused = s.Spent, s.Overrun, s.Calls, s.Refused
-	p.Clamped, p.LeastCap, p.Local, p.Exhausted = s.Clamped, s.LeastCap, s.Local, s.Exhausted
+	p.Clamped, p.LeastCap, p.Local = s.Clamped, s.LeastCap, s.Local
+	p.Exhausted = p.refusedForMoney() || s.Exhausted
 	p.Doubt, p.Doubtful = s.Doubt, s.Doubtful
 	p.meter()
 	p.Started = s.Started

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -25,6 +26,13 @@ func (p *Report) fresh(changes []string) (first []string) {
 		}
 	}
 	return first
+}
+
+// heard keeps what the gateway around says of the run's last call.
+func (p *Report) heard(s proxy.RunStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.short = s.Short
 }
 
 // gaveUp tells whether the program failed by itself after its last call was
@@ -70,9 +78,10 @@ func (p *Report) firstCall() string {
 	if p.Calls > 0 || p.Needed == 0 || p.short == nil {
 		return ""
 	}
-	if p.short.Account == ledger.RunAccount {
+	who := p.short.Name // of an agent, a group, or a run around this one
+	if p.short.Account == ledger.RunAccount && who == p.RunID {
 		return fmt.Sprintf("aex: hint: the first call needs %s at least: --budget %s", p.Needed, strings.TrimPrefix(p.Needed.String(), "$"))
 	}
-	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: aex topup %s %s", p.Needed, p.Left, p.short.Name,
+	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: aex topup %s %s", p.Needed, p.Left, who,
 		strings.TrimPrefix((p.Needed-p.Left).String(), "$"))
 }

@@ -31,6 +31,16 @@ With --on-exhausted=ask a call that the budget keeps back is held, unsent, until
 aex topup in another terminal lets it go on: the program sees a slow answer and
 no error. refuse leaves the program to its refused calls.
 
+A small budget is enough: where all that a call asks for does not fit, its prompt is
+bounded by earlier calls, then by a count, and its output cap and thinking fall with
+what is left. What was changed is said once, and docs/ceilings.md tells how.
+
+A script can tell by exit code and --report alone how it went: the program's own
+code (outcome exited), 121 the money is gone, or the program failed after its last
+call was refused for money (budget), 122 a guard (guard), 124 a timeout (timeout).
+A program that ends with 0 after a refusal keeps its 0; refused and exhausted in the
+report tell.
+
 Inside a run, run asks the gateway of that run for a budget of its own out of
 what is left there; without --budget it is all of it.
 
