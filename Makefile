@@ -14,7 +14,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk compat python readme-v12 browser screens prices prices-compare prices-diff prices-rest vocabulary docs dist dist-check dist-short release pictures clean cc tools
+.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk compat tenturns python readme-v12 browser screens prices prices-compare prices-diff prices-rest vocabulary docs dist dist-check dist-short release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -89,6 +89,9 @@ sdk: build ## the real SDKs, with and without aex (installs Python and Node pack
 COMPAT_CACHE ?= .cache/compat
 compat: build ## every framework and agent program, and docs/compatibility.md (installs them into COMPAT_CACHE; COMPAT='NAME ...' or --ci for some)
 	./clients/compat/all bin/aex $(COMPAT_CACHE) $(COMPAT)
+
+tenturns: build ## Claude Code, Codex, opencode and pi do ten tool turns for $0.30 under --budget 0.50 (COMPAT: where they are installed)
+	python3 clients/compat/tenturns.py bin/aex $(or $(COMPAT),.cache/compat)
 
 python: build ## the Python helper's own tests
 	./clients/python/test
