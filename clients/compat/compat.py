@@ -1,14 +1,14 @@
 """make compat: every program of programs.py, unchanged, without aex, under aex
 run, against aex serve, under a budget that is too small, and where everybody
 else is a listener; and the page that says how it went. compat.py AEX CACHE
-[--ci | NAME...]"""
+[--ci | --past | NAME...]"""
 import concurrent.futures
 import json
 import os
 import sys
 
 import programs
-from checks import check
+from checks import check, sealed
 from installs import agents, node_programs, python_programs, run
 from user import ROOT
 
@@ -19,7 +19,7 @@ def write(results, path):
                 "provider that keeps its own bill: without aex; under `aex run` (agents behind `sh -c`); against `aex serve` with what\n"
                 "`aex env` prints; and under a budget that is too small. Each makes three tool calls in a row where it has tools.\n\n"
                 "- *same*: exit 0, and the answers of a run without aex. *ledger*: booked is billed, to the micro-dollar, and `aex audit`\n"
-                "  passes. *serve*: the same against `aex serve`. *small*: it stops by itself or is stopped, not with 0, nothing is spent\n"
+                "  passes. *serve*: the same against `aex serve`, for LangGraph, CrewAI and AutoGen also as `aex.integrations` sets it. *small*: it stops by itself or is stopped, not with 0, nothing is spent\n"
                 "  beyond the budget, and its user sees aex's sentence. *after*: requests after the first refusal.\n"
                 "- *past*: in a network where every name leads to a listener, with every variable of a base URL set to the provider's\n"
                 "  own host: no request to a model, and none with the key or the run's token, came to that listener.\n\n")
@@ -41,39 +41,57 @@ def write(results, path):
                 f.write("- %s: %s\n" % (r["name"], ", ".join(r["hosts"])))
 
 
+def result(results, name):
+    return os.path.join(results, name.replace("/", "-") + ".json")
+
+
+def known(results, name):
+    """What came of the program when it was last driven; None: it never was."""
+    if not os.path.exists(result(results, name)):
+        return None
+    with open(result(results, name)) as f:
+        return json.load(f)
+
+
 def main():
     aex, cache, wants = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
+    past = "--past" in wants  # of what is known already, that check alone
+    wants = [w for w in wants if w != "--past"]
     os.makedirs(cache, exist_ok=True)
     if not os.path.exists(os.path.join(cache, "uvboot", "bin", "uv")):
         run([sys.executable, "-m", "venv", os.path.join(cache, "uvboot")], check=True)
         run([os.path.join(cache, "uvboot", "bin", "pip"), "install", "-q", "uv"], check=True)
     wanted = lambda p: p.ci if wants == ["--ci"] else not wants or p.name in wants
     run(["go", "build", "-o", os.path.join(cache, "sealed"), "./clients/compat/sealed"], cwd=ROOT, check=True)
-    results = os.path.join(cache, "results.json")
-    known = json.load(open(results)) if os.path.exists(results) else {}
+    results = os.path.join(cache, "results")
+    os.makedirs(results, exist_ok=True)
     failed = []
 
     def one(p):
         if not p.argv:
             return {"name": p.name, "kind": p.kind, "version": p.version, "checks": {}, "calls": 0, "after": None, "notes": [p.version]}
-        return check(aex, p)
+        r = known(results, p.name)
+        if past and r and r["checks"]:
+            r["checks"]["nothing past"], r["hosts"] = sealed(aex, p, r["notes"])
+            return r
+        return check(aex, p, brief=wants == ["--ci"])
 
     with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("COMPAT_JOBS", "2"))) as pool:
         # What is installed is driven while the next is being installed.
         found = [pool.submit(one, p) for make in (python_programs, node_programs, agents) for p in make(cache, wanted)]
         for r in (f.result() for f in found):
-            known[r["name"]] = r
             bad = [what for what, ok in r["checks"].items() if not ok]
             print("%-24s %-46s %s" % (r["name"], r["version"], "ok" if not bad and r["checks"] else "FAIL " + ", ".join(bad)), flush=True)
             if bad or not r["checks"]:
                 failed.append(r["name"])
                 for note in r["notes"]:
                     print("    " + note.replace("\n", "\n    "), flush=True)
-            with open(results, "w") as f:
-                json.dump(known, f, indent=1)
+            if wants != ["--ci"]:
+                with open(result(results, r["name"]), "w") as f:
+                    json.dump(r, f, indent=1)
     if wants != ["--ci"]:
         order = [row[0] for row in programs.PYTHON + programs.SCRIPTS + programs.AGENTS]
-        write([known[n] for n in order if n in known], os.environ.get("COMPAT_PAGE") or os.path.join(ROOT, "docs", "compatibility.md"))
+        write([r for r in (known(results, n) for n in order) if r], os.environ.get("COMPAT_PAGE") or os.path.join(ROOT, "docs", "compatibility.md"))
     print("%d passed, %d failed" % (len(found) - len(failed), len(failed)))
     sys.exit(1 if failed else 0)
 
