@@ -11,6 +11,9 @@ const (
 	Embeddings  = "embeddings"  // POST /v1/embeddings
 	Messages    = "messages"    // POST /v1/messages (Anthropic)
 	Gemini      = "gemini"      // POST /v1beta/models/M:generateContent
+	Images      = "images"      // POST /v1/images/generations, /v1/images/edits
+
+	Transcriptions = "transcriptions" // POST /v1/audio/transcriptions
 )
 
 // Dialect is what the policies know of a wire.
@@ -35,6 +38,7 @@ type Call struct {
 	BodyBytes int64
 
 	OutputCap *int64 // the client's cap on output tokens; nil: none given
+	Fixed     bool   // no field of the request makes its output shorter
 	Outputs   int64  // n, best_of, candidateCount: how many outputs are billed; at least 1
 
 	Prompt      int64    // a bound of the prompt, tokens, known otherwise than by its bytes; 0: none

@@ -68,7 +68,7 @@ func Bound(c Call, m Model, clamp bool) (Ceiling, error) {
 		Outputs: outputs,
 		InputTk: input,
 		// A cap of 0 may mean no answer at all, which no other cap says.
-		Clamp: clamp && (c.OutputCap == nil || *c.OutputCap > 0),
+		Clamp: clamp && !c.Fixed && (c.OutputCap == nil || *c.OutputCap > 0),
 	}
 	if !ceiling.Clamp {
 		ceiling.Least = asked

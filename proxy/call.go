@@ -38,6 +38,7 @@ type call struct {
 	loose   *offer       // by the request's bytes
 	offered *offer       // the hold is for
 	secret  string       // by which an aex upstream joins the hold; "": it is none of this ledger
+	form    []byte       // the body as it came, where body says what is in it; nil: body came
 	prompt  *wire.Prompt // split, once it was asked for
 	changed []string     // in the request, to bound it: for people
 

@@ -19,6 +19,10 @@ func (c *call) decide() error {
 	c.caps = caps
 	c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, c.asked.Model, c.route.at)
 	switch {
+	case err != nil && c.route.wire.Form:
+		return refusef("model_not_priced", `%v; or %s`, err, opensAt(c.r, `{usd_per_call: "0.04"}`))
+	case c.form != nil && c.model.Aliased:
+		return refusef("invalid_request", "a form is sent as it came: name the model %q in it", c.model.Sent)
 	case errors.Is(err, policy.ErrUnpriced), errors.Is(err, policy.ErrUnknownModel):
 		return refusef("model_not_priced", "%v", err)
 	case err != nil:
@@ -40,7 +44,7 @@ func (c *call) decide() error {
 	if err != nil {
 		return err
 	}
-	if c.outCap > 0 && (bounded.OutputCap == nil || *bounded.OutputCap == 0 || *bounded.OutputCap > c.outCap) {
+	if c.outCap > 0 && !c.asked.Fixed && (bounded.OutputCap == nil || *bounded.OutputCap == 0 || *bounded.OutputCap > c.outCap) {
 		if c.g.o.NoClamp && bounded.OutputCap != nil {
 			return refusef("policy_denied", "agent %s: the request asks for a cap of %d output tokens, the limit is %d, and aex is told to lower none (--no-clamp)",
 				c.id.Agent, *bounded.OutputCap, c.outCap)

@@ -62,7 +62,10 @@ func (c *call) exchange() ending {
 // send makes the one request of this hold. sent is false where nothing can
 // have reached the provider. The response's body ends when ctx does.
 func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err error) {
-	body := wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
+	body := c.form // is sent as it came
+	if body == nil {
+		body = wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
+	}
 	base, path := c.upstreamPath()
 	req, err := c.requestAt(ctx, base, path, body)
 	if err != nil {

@@ -86,7 +86,14 @@ func (c *call) read() error {
 	if err != nil {
 		return err
 	}
-	doc, err := wire.Parse(body)
+	said := body
+	if c.route.wire.Form && strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/") {
+		if said, err = wire.FormDoc(c.r.Header.Get("Content-Type"), body); err != nil {
+			return err
+		}
+		c.form = body
+	}
+	doc, err := wire.Parse(said)
 	if err != nil {
 		return err
 	}
@@ -97,6 +104,9 @@ func (c *call) read() error {
 	}
 	err = c.readAsked()
 	c.asked.BodyBytes = int64(len(body))
+	if c.form != nil && len(c.asked.Audio) == 0 { // files of another kind are bounded apart
+		c.asked.BodyBytes = int64(len(said))
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -65,12 +66,18 @@ func (g *Gateway) find(method, path string) (route, bool) {
 // find looks the route up in the allow-list.
 func (c *call) find() error {
 	var ok bool
-	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); !ok && !c.findOpened() {
-		at := plain.Clip(c.r.Method+" "+c.r.URL.Path, 200)
-		return refusef("endpoint_not_governed", `%s is not metered, so it is not passed on; a line in models.yaml opens it: routes: {%s: free}, or {usd_per_call: "0.04"} in place of free`,
-			at, wire.Quote(at))
+	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); (!ok || c.route.wire != nil && c.route.wire.Form) && !c.findOpened() && !ok {
+		return refusef("endpoint_not_governed", `%s is not metered, so it is not passed on; %s, or {usd_per_call: "0.04"} in place of free`,
+			routeOf(c.r), opensAt(c.r, "free"))
 	}
 	return nil
+}
+
+func routeOf(r *http.Request) string { return plain.Clip(r.Method+" "+r.URL.Path, 200) }
+
+// opensAt is the line of models.yaml that opens a request's route at a price.
+func opensAt(r *http.Request, price string) string {
+	return "a line in models.yaml opens it: routes: {" + wire.Quote(routeOf(r)) + ": " + price + "}"
 }
 
 // provider takes the part of a path that names a provider off it. /p/mistral/v1

@@ -11,8 +11,11 @@ const (
 	wireResponses   = "responses"
 	wireCompletions = "completions"
 	wireEmbeddings  = "embeddings"
-	wireMessages    = "messages"
-	wireGemini      = "gemini"
+	wireImages      = "images"
+
+	wireTranscriptions = "transcriptions"
+	wireMessages       = "messages"
+	wireGemini         = "gemini"
 )
 
 // wire is one provider API's dialect.
@@ -62,11 +65,12 @@ var openAIPrefixes = []string{"/v1/", "/openai/v1/", "/api/v1/", "/v1beta/openai
 
 var openAIWires = map[string]wire{
 	"chat/completions": chat{}, "responses": responses{}, "completions": completions{}, "embeddings": embeddings{},
+	"images/generations": pictures{}, "images/edits": pictures{}, "audio/transcriptions": transcripts{},
 }
 
 var openAINames = map[string]string{
 	"chat/completions": wireChat, "responses": wireResponses, "completions": wireCompletions,
-	"embeddings": wireEmbeddings,
+	"embeddings": wireEmbeddings, "images/generations": wireImages, "images/edits": wireImages, "audio/transcriptions": wireTranscriptions,
 }
 
 // findRoute is what a request asks for; one for nothing has no serve.

@@ -49,6 +49,9 @@ type Wire struct {
 	AsksUsage func(body Object) bool
 	// Count asks the provider for the tokens of a prompt. Nil: it cannot be asked.
 	Count *Counting
+	// Form: a request may be multipart/form-data, and models.yaml may open the
+	// wire's routes at a price a call, for models that tell no usage.
+	Form bool
 	// Silent: an answer that has no text is none that came to nothing.
 	Silent bool
 }
@@ -75,7 +78,9 @@ func All() []*Wire {
 
 // Served are all that the gateway has routes of: beside the wires that models
 // answer on, those that are only counted or passed on.
-func Served() []*Wire { return append(All(), GeminiEmbeddings, Moderations) }
+func Served() []*Wire {
+	return append(All(), GeminiEmbeddings, Moderations, Images, Transcriptions)
+}
 
 // Named is the wire of that name; nil when there is none.
 func Named(name string) *Wire {

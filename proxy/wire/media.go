@@ -1,0 +1,233 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// Images is OpenAI's Images API: pictures made of a text, or of others. Fields as
+// in openai-python types/image_generate_params.py and image_edit_params.py.
+// What a picture costs shows in the answer of models that are billed by tokens;
+// others have no price here, and a route opened in models.yaml has one a call.
+var Images = &Wire{
+	Dialect:   policy.Dialect{Name: policy.Images, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 256, PerMessage: 8, PerTool: 32},
+	Operation: "image_generation",
+	Find:      postsRest("/images/generations", "/images/edits"),
+	Path:      func(_ policy.Model, rest string) string { return rest },
+	Silent:    true,
+	Form:      true,
+	Fields:    imagesFields,
+	Authorize: bearer,
+	Read:      readImages,
+	Edit:      editEmbeddings,
+	Meter:     func(e Edit) Meter { return &mediaMeter{Edit: e, parts: "input_tokens_details"} },
+	Refuse:    openAIError,
+}
+
+// Transcriptions is OpenAI's API of speech to text. Fields as in openai-python
+// types/audio/transcription_create_params.py and transcription.py.
+var Transcriptions = &Wire{
+	Dialect:   policy.Dialect{Name: policy.Transcriptions, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 128, PerMessage: 8, PerTool: 32},
+	Operation: "transcription",
+	Find:      postsRest("/audio/transcriptions"),
+	Path:      func(_ policy.Model, rest string) string { return rest },
+	Silent:    true,
+	Form:      true,
+	Fields:    transcriptionsFields,
+	Authorize: bearer,
+	Read:      readTranscription,
+	Edit:      editEmbeddings,
+	Meter:     func(e Edit) Meter { return &mediaMeter{Edit: e, parts: "input_token_details"} },
+	Refuse:    openAIError,
+}
+
+// postsRest finds routes whose path is sent on as it is.
+func postsRest(paths ...string) func(method, path string) (Route, bool) {
+	return func(method, path string) (Route, bool) {
+		path = Unversioned(path)
+		for _, p := range paths {
+			if method == http.MethodPost && path == p {
+				return Route{Rest: path}, true
+			}
+		}
+		return Route{}, false
+	}
+}
+
+var (
+	imagesFields = fieldSet(`background image images input_fidelity mask model moderation n output_compression output_format
+		partial_images prompt quality response_format size stream style user`)
+	transcriptionsFields = fieldSet(`chunking_strategy file include known_speaker_names known_speaker_references language model
+		prompt response_format stream temperature timestamp_granularities`)
+)
+
+// The most output tokens of a picture, by its quality, as OpenAI publishes them
+// for gpt-image-1, -1-mini and -1.5; and those of each preview in a stream.
+var imageTokens = map[string]int64{"low": 408, "medium": 1584}
+
+const (
+	imageTokensMost = 6240
+	previewTokens   = 100
+)
+
+func readImages(_ *http.Request, body Object, _ string) (policy.Call, error) {
+	c := policy.Call{
+		Wire: policy.Images, Model: body.word("model"), Stream: body.flag("stream"), Outputs: max(1, value(body.Count("n", 1))),
+		Messages: 1, Fixed: true, Unknown: body.unknown(imagesFields),
+	}
+	if strings.HasPrefix(c.Model, "gpt-image-1") {
+		most, known := imageTokens[body.word("quality")]
+		if !known {
+			most = imageTokensMost
+		}
+		most += previewTokens * value(body.Count("partial_images", 0))
+		c.OutputCap = &most
+	}
+	for _, name := range []string{"image", "images", "mask"} {
+		switch v := body.Get(name); v.Kind() {
+		case 0, 'n':
+		case '[':
+			body.list(name, func(Object) { c.Images = append(c.Images, policy.Image{Remote: true}) })
+		default:
+			c.Images = append(c.Images, policy.Image{Remote: true})
+		}
+	}
+	return c, *body.err
+}
+
+func readTranscription(_ *http.Request, body Object, _ string) (policy.Call, error) {
+	c := policy.Call{
+		Wire: policy.Transcriptions, Model: body.word("model"), Stream: body.flag("stream"), Outputs: 1,
+		Messages: 1, Fixed: true, Unknown: body.unknown(transcriptionsFields),
+	}
+	if body.Get("file").Kind() != '[' {
+		body.fault("file is missing: send it as multipart/form-data")
+	}
+	body.list("file", func(f Object) {
+		c.Audio = append(c.Audio, policy.Media{Bytes: value(f.Count("bytes", 0)), Type: "audio/any"})
+	})
+	return c, *body.err
+}
+
+// maxFormParts bounds the parts of a form.
+const maxFormParts = 1000
+
+// FormDoc is a form as the JSON object that says the same: text as text, numbers
+// and flags as such, of a file its size alone.
+func FormDoc(contentType string, body []byte) ([]byte, error) {
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return nil, fmt.Errorf("the Content-Type is no form's: %w", err)
+	}
+	form := multipart.NewReader(bytes.NewReader(body), params["boundary"])
+	fields := map[string]any{}
+	for range maxFormParts {
+		part, err := form.NextRawPart()
+		if err == io.EOF {
+			return json.Marshal(fields)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the form is damaged: %w", err)
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return nil, fmt.Errorf("the form is damaged: %w", err)
+		}
+		name, isList := strings.CutSuffix(part.FormName(), "[]")
+		var v any = formValue(string(content))
+		if part.FileName() != "" {
+			v, isList = map[string]int{"bytes": len(content)}, true
+		}
+		before, again := fields[name]
+		switch list, _ := before.([]any); {
+		case isList:
+			fields[name] = append(list, v)
+		case again:
+			return nil, fmt.Errorf("%q stands twice in the form", name)
+		default:
+			fields[name] = v
+		}
+	}
+	return nil, fmt.Errorf("the form has more than %d parts", maxFormParts)
+}
+
+func formValue(s string) any {
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
+		return n
+	}
+	if s == "true" || s == "false" {
+		return s == "true"
+	}
+	return s
+}
+
+// mediaMeter reads the usage of pictures and transcripts, whose parts go by
+// other names than a chat's. Without one, what the call could cost is booked.
+type mediaMeter struct {
+	Edit
+	parts string
+}
+
+func (m *mediaMeter) Whole(status int, body []byte, r *Reading) []Splice {
+	doc, err := Parse(body)
+	if err != nil {
+		r.Finished = status < 400 // a transcript may be plain text
+		return nil
+	}
+	o := doc.Object(new(error))
+	if status >= 400 && o.Get("usage").isNull() {
+		r.Refused = ownError(o, m.Provider.Host())
+		return nil
+	}
+	r.Finished = true
+	if fails(o, "") {
+		r.Failed, r.Own = true, ownError(o, m.Provider.Host())
+	}
+	m.usage(o, r)
+	return nil
+}
+
+// Event knows the last of a stream by the usage in it.
+func (m *mediaMeter) Event(e Event, r *Reading) (bool, []Splice) {
+	doc, err := Parse(e.Data)
+	if err != nil {
+		return false, nil
+	}
+	o := doc.Object(new(error))
+	r.Deltas++
+	if !o.Get("usage").isNull() {
+		m.usage(o, r)
+		r.Finished = true
+	}
+	return false, nil
+}
+
+func (m *mediaMeter) Cut(*Reading) []byte { return nil }
+
+func (m *mediaMeter) usage(o Object, r *Reading) {
+	usage := o.child("usage")
+	input, output := usage.Count("input_tokens", 0), usage.Count("output_tokens", 0)
+	if input == nil || output == nil {
+		return
+	}
+	in := usage.child(m.parts)
+	u := policy.Usage{Output: *output, AudioIn: value(in.Count("audio_tokens", 0)), CacheRead: value(in.Count("cached_tokens", 0))}
+	u.Input = *input - u.AudioIn - u.CacheRead
+	switch {
+	case absurd(u):
+		r.Unclear = noTokens
+	case u.Input < 0:
+		r.Unclear = "usage whose parts exceed their sum"
+	}
+	r.Usage, r.Known, r.Input = u, true, input
+	r.tell(u.Output)
+}
