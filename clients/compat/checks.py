@@ -130,8 +130,6 @@ def serve(aex, p, bare, notes):
                     client.pop(name, None)
                 elif name == "ANTHROPIC_BASE_URL":
                     client[name] = url + "/v1"
-                elif name.startswith("OPENAI_AGENTS"):
-                    client[name] = value
             code, out, err, log, _ = home.start(p, home.program(p), client)
             ok = code == 0 and (answer(p, out) == bare if bare is not None else bool(answer(p, out)))
             if ok and p.name in HELPED:

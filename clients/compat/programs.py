@@ -13,7 +13,7 @@ PYTHON = [
     ("LangChain", ["langchain", "langchain-openai", "langchain-groq", "langchain-google-genai"], "langchain_agent.py", {"GROQ_API_BASE": None}, ""),
     ("LlamaIndex", ["llama-index-core", "llama-index-llms-openai", "llama-index-llms-google-genai"], "llamaindex_agent.py", {}, ""),
     ("pydantic-ai", ["pydantic-ai-slim[openai,anthropic,google,groq]"], "pydanticai_agent.py", {}, ""),
-    ("openai-agents", ["openai-agents"], "openai_agents.py", {"OPENAI_AGENTS_DISABLE_TRACING": "1"}, ""),
+    ("openai-agents", ["openai-agents"], "openai_agents.py", {}, ""),
     ("smolagents", ["smolagents[litellm,openai]"], "smolagents_agent.py", {}, ""),
     ("DSPy", ["dspy"], "dspy_program.py", {}, ""),
     ("instructor", ["instructor"], "instructor_client.py", {}, ""),
