@@ -55,6 +55,6 @@ AGENTS = [
 MISSING = [
     ("goose", "no registry has it: its releases are binaries elsewhere. aex sets what it reads (OPENAI_HOST, ANTHROPIC_HOST ...); untried"),
     ("Crush", "its npm package fetches a binary from elsewhere when it is installed, and its Go module could not be fetched. Its adapter follows its documented configuration; untried"),
-    ("amp", "asks its own service for every answer, so it cannot be led; aex says so when a launcher starts it. Its npm package fetches a binary from elsewhere, so it was not run"),
+    ("amp", "asks its own service for every answer, so it cannot be led: aex says so when it starts, which was seen with @ampcode/cli 0.0.1790712063, whose binary for this platform the registry did not have"),
     ("Codex, Claude Code, Gemini CLI, Copilot CLI with a subscription's login", "their calls go to a service that takes no key: aex refuses to start them without one, or says that no call came"),
 ]
