@@ -40,7 +40,7 @@ func (g *Gateway) find(method, path string) (route, bool) {
 		rt.at, path = g.provider(path)
 	}
 	for _, w := range g.wires {
-		if found, ok := w.Find(method, path); ok {
+		if found, ok := w.Find(method, path); ok && (!w.Form || rt.deployment == "") { // Azure's forms name no model
 			rt.wire, rt.free, rt.rest, rt.id = w, found.Free, found.Rest, found.ID
 			return rt, true
 		}
