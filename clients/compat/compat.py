@@ -19,19 +19,21 @@ def write(results, path):
                 "provider that keeps its own bill: without aex; under `aex run` (agents behind `sh -c`); against `aex serve` with what\n"
                 "`aex env` prints; and under a budget that is too small. Each makes three tool calls in a row where it has tools.\n\n"
                 "- *same*: exit 0, and the answers of a run without aex. *ledger*: booked is billed, to the micro-dollar, and `aex audit`\n"
-                "  passes. *serve*: the same against `aex serve`, for LangGraph, CrewAI and AutoGen also as `aex.integrations` sets it. *small*: it stops by itself or is stopped, not with 0, nothing is spent\n"
-                "  beyond the budget, and its user sees aex's sentence. *after*: requests after the first refusal.\n"
+                "  passes. *serve*: the same against `aex serve`, for LangGraph, CrewAI and AutoGen also as\n"
+                "  `aex.integrations` sets it. *small*: it stops by itself or is stopped, not with 0, nothing is spent beyond the budget, and\n"
+                "  its user sees aex's sentence. *after*: requests after the first refusal. *?*: not looked at in this run.\n"
                 "- *past*: in a network where every name leads to a listener, with every variable of a base URL set to the provider's\n"
                 "  own host: no request to a model, and none with the key or the run's token, came to that listener.\n\n")
         f.write("| program | version | same | ledger | serve | small | past | calls | after |\n|---|---|---|---|---|---|---|---|---|\n")
-        mark = lambda ok: "yes" if ok else "**no**"
+        mark = lambda ok: "?" if ok is None else "yes" if ok else "**no**"
+        number = lambda n: "?" if n is None else str(n)
         for r in results:
             c = r["checks"]
             if not c:
                 f.write("| %s | %s | | | | | | | |\n" % (r["name"], r["version"]))
                 continue
-            f.write("| %s | %s | %s | %s | %s | %s | %s | %d | %s |\n" % (r["name"], r["version"], mark(c["aex run"]), mark(c["ledger = bill"] and c["audit"]),
-                    mark(c["aex serve"]), mark(c["small budget"]), mark(c.get("nothing past")), r["calls"], "?" if r["after"] is None else r["after"]))
+            f.write("| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n" % (r["name"], r["version"], mark(c["aex run"]), mark(c["ledger = bill"] and c["audit"]),
+                    mark(c["aex serve"]), mark(c["small budget"]), mark(c.get("nothing past")), number(r["calls"]), number(r["after"])))
         f.write("\n## Not tried, or not to be led\n\n")
         for name, why in programs.MISSING:
             f.write("- **%s**: %s.\n" % (name, why))
