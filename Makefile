@@ -32,6 +32,10 @@ check: ## format, vet (Linux and macOS), staticcheck, vulnerabilities
 	$(GO) run $(STATICCHECK) ./...
 	$(MAKE) --no-print-directory vuln
 
+.PHONY: macos
+macos: ## vet, and every package and test built for macOS on both architectures; none is run
+	for arch in amd64 arm64; do GOOS=darwin GOARCH=$$arch $(GO) vet ./... && GOOS=darwin GOARCH=$$arch $(GO) test -exec true -count=1 ./... || exit 1; done
+
 vuln: ## known vulnerabilities, where their list can be reached
 	@if out=$$($(GO) run $(GOVULNCHECK) ./... 2>&1); then echo "$$out"; \
 	elif echo "$$out" | grep -q 'vuln.go.dev'; then echo "WARNING: govulncheck could not reach its list: nothing was checked"; \

@@ -119,7 +119,10 @@ set +e; npx aex version; echo "exit code $?"
 // started, and its unit is sound.
 func TestDeb(t *testing.T) {
 	ofDist(t, "*_amd64.deb")
-	out := room(t, `sudo() { "$@"; }; cd /dist; began=$(date +%s)
+	out := room(t, `sudo() { "$@"; }; cd /
+`+line(t, "docs/operations.md", "sudo dpkg -i dist/")+`
+aex version && dpkg -r aex
+cd /dist; began=$(date +%s)
 `+line(t, "README.md", "sudo dpkg -i")+demo+`
 id aex
 systemctl --root=/ is-enabled aex.service || true
@@ -195,6 +198,9 @@ func TestArchive(t *testing.T) {
 PATH=$PWD/aex_3.0.0_linux_amd64:$PATH`+demo+`
 ls aex_3.0.0_linux_amd64/man/man1/aex-run.1 aex_3.0.0_linux_amd64/completions/_aex aex_3.0.0_linux_amd64/LICENSE
 (cd / && `+line(t, "docs/operations.md", "cd dist && sha256sum")+`)
+mkdir /tmp/below; cd /tmp/below; ln -s /dist dist
+`+line(t, "docs/operations.md", "tar xzf dist/")+`
+aex_3.0.0_linux_amd64/aex version
 `)
 	demoed(t, out)
 	has(t, out, "aex_3.0.0_linux_amd64.tar.gz: OK")

@@ -153,6 +153,35 @@ func checkRunBy(t *testing.T, b block, what string) {
 	if !ok || !strings.Contains(string(text), "\n"+target+":") {
 		t.Errorf("%s: there is no %q to run it", b, what)
 	}
+	if target == "dist-check" {
+		checkInstalls(t, b)
+	}
+}
+
+// installs is how a test of clients/package names the line of a page that it runs.
+var installs = regexp.MustCompile(`line\(t, "([^"]+)", "([^"]+)"\)`)
+
+// checkInstalls finds the test that runs each line of a block. A command that
+// the marker names is tried in another way.
+func checkInstalls(t *testing.T, b block) {
+	t.Helper()
+	files, err := filepath.Glob("../../clients/package/*_test.go")
+	must(t, err)
+	var tests strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file) //nolint:gosec // of the repository
+		must(t, err)
+		tests.Write(text)
+	}
+	_, otherwise, _ := strings.Cut(b.marker, ",")
+	for line := range strings.Lines(b.text) {
+		command := strings.Fields(strings.TrimPrefix(line, "sudo "))[0]
+		if !strings.Contains(otherwise, command) && !slices.ContainsFunc(installs.FindAllStringSubmatch(tests.String(), -1), func(m []string) bool {
+			return m[1] == b.page && strings.HasPrefix(line, m[2])
+		}) {
+			t.Errorf("%s: no test of clients/package runs %q", b, strings.TrimSpace(line))
+		}
+	}
 }
 
 // TestOneVersion: every page and file that names the release names the one
