@@ -120,6 +120,37 @@ func TestWorkflow(t *testing.T) {
 	}
 }
 
+// TestJobsOfThePages: the jobs that README.md and docs/ci.md show, as they are
+// copied.
+func TestJobsOfThePages(t *testing.T) {
+	for page, heading := range map[string]string{"README.md": "**In CI,**", "docs/ci.md": "## GitHub Actions"} {
+		w := newWorkplace(t)
+		text := read(t, "../..", page)
+		_, block, _ := strings.Cut(text, "\n"+heading)
+		_, block, _ = strings.Cut(block, "```yaml\n")
+		block, _, _ = strings.Cut(block, "```")
+		var job struct {
+			Jobs map[string]struct {
+				Steps []step `yaml:"steps"`
+			} `yaml:"jobs"`
+		}
+		steps := []step{}
+		if strings.HasPrefix(block, "- ") {
+			must(t, yaml.Unmarshal([]byte(block), &steps))
+		} else {
+			must(t, yaml.Unmarshal([]byte(block), &job))
+			steps = job.Jobs["review"].Steps
+		}
+		r := newRunner(t, w)
+		r.context["secrets.OPENAI_API_KEY"] = providerKey
+		r.steps(steps, nil)
+		has(t, r.log, "reviewed 6 files")
+		if rep := readReport(t, r.uploaded["aex-report"]); r.failed || rep.Calls != 6 || rep.Agent != "review" {
+			t.Errorf("%s: %+v\n%s", page, rep, r.log)
+		}
+	}
+}
+
 // runaway never stops asking.
 const runaway = `python - <<'END'
 import json, os, urllib.error, urllib.request
