@@ -116,6 +116,13 @@ func (r *release) prepare(targets string) (err error) {
 	if r.commit, err = r.git("rev-parse", "HEAD"); err != nil {
 		return err
 	}
+	changes, err := r.git("status", "--porcelain")
+	if err != nil {
+		return err
+	}
+	if changes != "" { // what is built then is not that commit
+		r.commit += "-dirty"
+	}
 	stamp := os.Getenv("SOURCE_DATE_EPOCH")
 	if stamp == "" {
 		if stamp, err = r.git("log", "-1", "--format=%ct"); err != nil {
