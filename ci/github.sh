@@ -12,7 +12,7 @@ echo "report=$report" >>"$GITHUB_OUTPUT"
 
 args=(run --budget "$budget" --agent "${agent:-${GITHUB_JOB:-ci}}" --report "$report")
 [ -z "$timeout" ] || args+=(--timeout "$timeout")
-read -r -a more <<<"$flags"
+read -r -d '' -a more <<<"$flags" # over lines, too; at its end read says 1
 aex "${args[@]}" ${more[@]+"${more[@]}"} -- bash --noprofile --norc -eo pipefail "$script"
 code=$?
 

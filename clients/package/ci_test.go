@@ -177,7 +177,7 @@ func TestAction(t *testing.T) {
 		"refused":  {map[string]string{"budget": "0.0006", "run": "python review.py"}, "121", "the next call could cost $0.0005"},
 		"policy":   {map[string]string{"budget": "1", "run": "REVIEW_MODEL=nobody-knows python review.py"}, "1", "0 calls, 1 refused; aex runs show tells why"},
 		"own code": {map[string]string{"budget": "1", "run": "echo it is \"quoted\" and 'so'\nexit 7", "agent": "x-y"}, "7", "failed by itself with exit code 7"},
-		"guard":    {map[string]string{"budget": "1", "run": "python review.py", "flags": "--max-calls 2"}, "122", "a guard of aex ended it (guard: "},
+		"guard":    {map[string]string{"budget": "1", "run": "python review.py", "flags": "-v\n--max-calls  2\n"}, "122", "a guard of aex ended it (guard: "},
 		"time":     {map[string]string{"budget": "1", "run": "sleep 60", "timeout": "1s"}, "124", "longer than it may"},
 		"usage":    {map[string]string{"budget": "much", "run": "true", "artifact": ""}, "125", "aex could not run it"},
 		"injected": {map[string]string{"budget": "1; echo injected", "run": "true"}, "125", "aex could not run it"},
