@@ -83,8 +83,8 @@ func moduleCache(t *testing.T) string {
 	return dir
 }
 
-// TestTwice builds the release again, in another folder and from a fresh
-// clone, and compares every byte.
+// TestTwice builds the release again, in another folder, from a fresh clone and
+// on a machine that is set up otherwise, and compares every byte.
 func TestTwice(t *testing.T) {
 	repository, err := filepath.Abs("../..")
 	must(t, err)
@@ -101,9 +101,9 @@ func TestTwice(t *testing.T) {
 	}
 	clone := filepath.Join(t.TempDir(), "some", "where", "else")
 	must(t, exec.Command("git", "clone", "-q", repository, clone).Run())
-	cmd := exec.Command("make", "dist", "TARGETS="+strings.Join(targets, ","))
+	cmd := exec.Command("sh", "-c", "umask 077; exec make dist TARGETS="+strings.Join(targets, ","))
 	cmd.Dir = clone
-	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
+	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=", "TZ=Asia/Tokyo", "GOAMD64=v3", "GOFLAGS=-v")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -10,8 +10,8 @@ import (
 const cyclonedx = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0"
 
 // materials writes a CycloneDX bill of materials for each binary, read from
-// the binary itself. Serial number and time are left out: they would differ
-// from one build to the next.
+// the binary itself. Serial number, time and the sums of the tool as it was built
+// here are left out: they would differ from one build to the next.
 func (r *release) materials() error {
 	for _, t := range r.targets {
 		name := fmt.Sprintf("aex_%s_%s.cdx.json", r.version, t)
@@ -33,6 +33,12 @@ func (r *release) materials() error {
 			return fmt.Errorf("%s has no metadata", name)
 		}
 		delete(metadata, "timestamp")
+		tools, _ := metadata["tools"].([]any)
+		for _, tool := range tools {
+			if about, ok := tool.(map[string]any); ok {
+				delete(about, "hashes")
+			}
+		}
 		if text, err = json.MarshalIndent(bill, "", "  "); err != nil {
 			return err
 		}

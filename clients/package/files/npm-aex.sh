@@ -8,7 +8,7 @@ while [ -L "$self" ]; do
   *) self=${self%/*}/$link ;;
   esac
 done
-dir=$(cd "${self%/*}" && pwd -P) || exit 125
+dir=$(CDPATH=; cd "${self%/*}" && pwd -P) || exit 125
 
 case $(uname -s) in
 Linux) os=linux ;;
