@@ -121,10 +121,24 @@ func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
 			o, step = c.loose, 0 // what is known now is less
 		case err != nil || refused == nil || refused.Cause != ledger.CauseShort:
 			c.offered = o
+			c.needs(o, refused)
 			return hold, refused, err
 		}
 		o, step = c.tighter(ctx, o, step, *refused)
 		more = step < len(steps)
+	}
+}
+
+// needs corrects what a call needs where it was refused before it was bounded by
+// more than its bytes, because the run is exhausted.
+func (c *call) needs(o *offer, refused *ledger.Refusal) {
+	if refused == nil || refused.Cause != ledger.CauseExhausted || o != c.loose || c.opened != nil {
+		return
+	}
+	asked := c.standardTier(o.asked)
+	asked.Prompt = c.g.paid.bound(c)
+	if better := c.better(o, asked, byPaid); better != nil {
+		refused.Needed = min(refused.Needed, ledger.Micros(better.least().LeastMicros()))
 	}
 }
 
