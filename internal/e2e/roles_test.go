@@ -47,6 +47,8 @@ func play(role string, args []string) int {
 		return sealed(args)
 	case "asks":
 		return asksAll()
+	case "pump":
+		return pump(args)
 	case "connect":
 		return readSocket(args[0])
 	case "confined":

@@ -43,6 +43,21 @@ func record(kind byte, text ...byte) []byte {
 	return append([]byte{kind, 3, 3, byte(len(text) >> 8), byte(len(text))}, text...)
 }
 
+// hear reads all that the first who comes says.
+func hear(l net.Listener) chan []byte {
+	heard := make(chan []byte, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		all, _ := io.ReadAll(c) // a refusal cuts it
+		heard <- all
+	}()
+	return heard
+}
+
 // A server may ask for a second greeting; whatever comes before it, its name is looked at too, and no byte of it is passed
 // on before that.
 func TestEveryGreetingIsLookedAt(t *testing.T) {
@@ -76,16 +91,7 @@ func TestEveryGreetingIsLookedAt(t *testing.T) {
 		}
 		defer l.Close()
 		w.servers["93.184.216.34:443"] = l.Addr().String()
-		heard := make(chan []byte, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			defer c.Close()
-			all, _ := io.ReadAll(c) // a refusal cuts it
-			heard <- all
-		}()
+		heard := hear(l)
 		conn, _, answer := w.connect("example.com:443")
 		if answer.StatusCode != 200 {
 			t.Fatal(answer.Status)
