@@ -57,15 +57,24 @@ supervise: cc $(TOOLS) ## the supervision cases, 20 times in a row
 big: ## every page of the dashboard over ten million calls, with its time; some gigabytes, some minutes
 	AEX_BENCH_EVENTS=1e7 $(GO) test -count=1 -run TestPagesOfALongHistory -timeout 60m -v ./proxy/dashboard
 
+.PHONY: sandbox-short sandbox-programs
 TREES ?= 200
 sandbox: tools build ## the ways out of a sandbox at each level, as root and as a user; supervision inside; TREES trees that resist
 	CI=true $(GO) test -count=1 -run 'TestNoWayOut|TestWaysOut' -v ./internal/e2e
 	AEX_TEST_SANDBOX=require $(GO) test -count=1 -run 'TestCase' -timeout 20m ./supervisor/process
-	AEX_TEST_TREES=$(TREES) $(GO) test -count=1 -run 'TestTreesInSandbox' -timeout 60m -v ./supervisor/process
+	AEX_TEST_TREES=$(TREES) $(GO) test -count=1 -run 'TestTreesInSandbox' -parallel 16 -timeout 60m ./supervisor/process
 	@if [ "$$(id -u)" = 0 ]; then dir=$$(mktemp -d) && chmod 755 $$dir && mkdir -p $$dir/internal/e2e && mkdir -m 1777 $$dir/tmp && cp bin/aex $$dir/aex && \
 	  cp -r docs $$dir/ && cp -r internal/e2e/testdata $$dir/internal/e2e/ && $(GO) test -c -o $$dir/internal/e2e/e2e ./internal/e2e && cd $$dir/internal/e2e && \
 	  CI=true setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=$$dir/tmp TMPDIR=$$dir/tmp AEX_E2E_BINARY=$$dir/aex ./e2e \
 	    -test.run 'TestNoWayOut|TestWaysOut' -test.v; code=$$?; rm -rf $$dir; exit $$code; fi
+
+sandbox-short: tools build ## the ways out at each level, and a dozen trees that resist
+	CI=true $(GO) test -count=1 -run 'TestNoWayOut|TestWaysOut|TestLevelOfEachMachine|TestNetworkOfARun|TestAllowLocal|TestWhatIsPassedOn|TestWaysToAsk' ./internal/e2e
+	AEX_TEST_SANDBOX=require $(GO) test -count=1 -run 'TestCase[0-3]' -timeout 10m ./supervisor/process
+	CI=true AEX_TEST_TREES=12 $(GO) test -count=1 -run 'TestTreesInSandbox' -parallel 6 ./supervisor/process
+
+sandbox-programs: build ## Claude Code, Codex, opencode, git, pip, npm, pytest and a browser inside a sandbox (installs the first three into COMPAT_CACHE)
+	python3 clients/compat/sandboxed.py bin/aex $(COMPAT_CACHE)
 
 SOAK ?= 60
 soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that operators do
