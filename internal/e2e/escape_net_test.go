@@ -131,6 +131,7 @@ func dialingWays() []way {
 		dialing("go-abstract", "unix", func(o outside) string { return "@" + o.Abstract }),
 		dialing("go-socket-file", "unix", func(o outside) string { return o.Paths["plain"] }),
 		dialing("go-socket-datagram", "unixgram", func(o outside) string { return o.Paths["datagram"] }),
+		dialing("go-socket-relative", "unix", func(o outside) string { return o.Paths["relative"] }),
 		dialing("go-socket-agent", "unix", func(o outside) string { return o.Paths["agent"] }),
 		dialing("go-socket-docker", "unix", func(o outside) string { return o.Paths["docker"] }),
 		dialing("go-socket-tmux", "unix", func(o outside) string { return o.Paths["tmux"] }),

@@ -69,7 +69,7 @@ var unconfined = strings.Fields(`
 	go-signal-victim go-signal-aex go-pidfd go-proc-environ go-proc-list go-home go-home-by-dots go-hidden go-env-file go-ledger-write go-owner-locks
 	go-hard-link go-rename-home go-shared-memory go-setuid py-dns-udp py-dns-tcp py-tcp py-abstract py-bind-then-connect py-passed-descriptor
 	sh-tcp sh-tcp-name sh-udp sh-home sh-home-list sh-hidden sh-env-file sh-environ sh-ps sh-kill sh-kill-aex sh-touch-home sh-ledger-read
-	sh-setuid-helper sh-same-network go-provider-name go-listen go-bind go-owner-lock-take`)
+	sh-setuid-helper sh-same-network go-provider-name go-socket-relative go-listen go-bind go-owner-lock-take`)
 
 // needFull skips where the full level cannot be had. In CI it has to be.
 func needFull(t *testing.T) {

@@ -3,11 +3,15 @@
 package e2e
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -149,6 +153,7 @@ func (w *spy) sockets(t *testing.T, o *outside) {
 		w.accept(t, l)
 		o.Paths[name] = path
 	}
+	o.Paths["relative"] = w.relativeSocket(t, short)
 	o.Paths["datagram"] = filepath.Join(short, "datagram")
 	d, err := net.ListenPacket("unixgram", o.Paths["datagram"])
 	if err != nil {
@@ -162,6 +167,46 @@ func (w *spy) sockets(t *testing.T, o *outside) {
 	}
 	t.Cleanup(func() { giver.Close() })
 	go w.give(giver, o.Port)
+}
+
+// relativeSocket is one that a process bound by a part of its path.
+func (w *spy) relativeSocket(t *testing.T, dir string) string {
+	t.Helper()
+	args := bot("hears", "relative name")
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = dir
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	heard := bufio.NewReader(out)
+	_, err = heard.ReadString('\n') // it listens
+	must(t, err)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for line, err := heard.ReadString(';'); err == nil; line, err = heard.ReadString(';') {
+			w.note([]byte(line))
+		}
+	})
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		reading.Wait()
+		_ = cmd.Wait() // killed
+	})
+	return filepath.Join(dir, "relative name")
+}
+
+// hears prints what comes to a socket.
+func hears(path string) int {
+	l, err := net.Listen("unix", path)
+	fmt.Println("listening", err)
+	for err == nil {
+		var c net.Conn
+		if c, err = l.Accept(); err == nil {
+			_, _ = io.Copy(os.Stdout, c) // until who came goes
+			c.Close()
+		}
+	}
+	return 1
 }
 
 // give hands a connection to the witness to whoever comes.

@@ -47,6 +47,8 @@ func play(role string, args []string) int {
 		return sealed(args)
 	case "asks":
 		return asksAll()
+	case "hears":
+		return hears(args[0])
 	case "pump":
 		return pump(args)
 	case "connect":

@@ -66,7 +66,9 @@ func Sockets(c Caller, allowed []string) []Cover {
 		}
 	}
 	text, _ := os.ReadFile("/proc/net/unix") // not there: then those that are known
-	paths = append(paths, bound(string(text))...)
+	whole, parts := bound(string(text))
+	paths = append(paths, whole...)
+	paths = append(paths, located(parts)...)
 
 	var stay []string
 	for _, p := range slices.Concat(allowed, harmless) {
@@ -94,16 +96,42 @@ func resolved(path string) string {
 }
 
 // bound lists the sockets of /proc/net/unix (proc_pid_net(5)) that can be connected or sent to by a path: those that
-// somebody listens on, and those of datagrams.
-func bound(text string) (paths []string) {
+// somebody listens on, and those of datagrams. One that was bound by part of a path stands with its inode.
+func bound(text string) (whole []string, parts map[string]string) {
 	const listening = "00010000"
+	parts = map[string]string{}
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) < 8 || !strings.HasPrefix(fields[7], "/") || fields[3] != listening && fields[4] != "0002" {
+		if len(fields) < 8 || strings.HasPrefix(fields[7], "@") || fields[3] != listening && fields[4] != "0002" {
 			continue
 		}
-		at := strings.Index(line, " /") // a path may hold spaces
-		paths = append(paths, strings.TrimSuffix(line[at+1:], "\n"))
+		inode := " " + fields[6] + " "
+		path := strings.TrimSuffix(line[strings.Index(line, inode)+len(inode):], "\n") // it may hold spaces
+		if filepath.IsAbs(path) {
+			whole = append(whole, path)
+		} else {
+			parts[fields[6]] = path
+		}
+	}
+	return whole, parts
+}
+
+// located completes parts of paths by the directories of the processes that hold the sockets, as far as they are to be seen.
+func located(parts map[string]string) (paths []string) {
+	if len(parts) == 0 {
+		return nil
+	}
+	open, _ := filepath.Glob("/proc/[0-9]*/fd/*") // none: then none can be located
+	for _, fd := range open {
+		link, err := os.Readlink(fd)
+		inode, ok := strings.CutPrefix(link, "socket:[")
+		part := parts[strings.TrimSuffix(inode, "]")]
+		if err != nil || !ok || part == "" {
+			continue
+		}
+		if dir, err := os.Readlink(filepath.Join(filepath.Dir(filepath.Dir(fd)), "cwd")); err == nil {
+			paths = append(paths, filepath.Join(dir, part))
+		}
 	}
 	return paths
 }
