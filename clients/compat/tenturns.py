@@ -7,8 +7,9 @@ import json
 import os
 import sys
 
-import compat
 import fake
+from installs import agents, run
+from user import Home, variables
 
 TURNS, COST, BUDGET = 10, 300_000, "0.50"
 # name -> model, the output tokens' price in micro-dollars, the command line
@@ -25,15 +26,15 @@ def attempt(aex, p, budget, reasoning):
     tool, argument = p.tool
     model = MODELS[p.name][0]
     how = {"models": {model: {"caches": True, "reasoning_tokens": reasoning, "chunk_tokens": 50}}}
-    with compat.Home(p) as home, fake.Provider(aex, how) as provider:
+    with Home(p) as home, fake.Provider(aex, how) as provider:
         home.prompt = "Do the steps. [[tool*%d %s %s]]" % (TURNS, tool, json.dumps({argument: "echo step >> steps.log", "description": "step"}))
         report = os.path.join(home.path, "report.json")
         argv = [aex, "run", "-a", "ten", "-b", budget, "--report", report, "--", *home.program(p)]
-        code, out, err, log, took = home.start(p, argv, compat.variables(p, provider.base))
+        code, out, err, log, took = home.start(p, argv, variables(p, provider.base))
         booked = json.load(open(report)) if os.path.exists(report) else {}
         entries = [e for e in provider.entries() if e["charged"]]
         counts = [e for e in provider.entries() if e["wire"] == "count_tokens"]
-        audit = compat.run([aex, "audit"], env=home.env).returncode
+        audit = run([aex, "audit"], env=home.env).returncode
         return {"code": code, "turns": log.count("step\n"), "bill": fake.billed(entries), "calls": [e for e in entries if e["asked"] == model],
                 "counts": len(counts), "report": booked, "said": (out + err)[-900:], "took": round(took), "audit": audit}
 
@@ -59,7 +60,7 @@ def drive(aex, p):
 def main():
     aex, cache, names = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:] or list(MODELS)
     failed = []
-    for p in compat.agents(cache, lambda p: p.name in names and p.name in MODELS):
+    for p in agents(cache, lambda p: p.name in names and p.name in MODELS):
         p.argv = MODELS[p.name][2]
         ok, said = drive(aex, p)
         print("%s %s: %s: %s" % ("ok  " if ok else "FAIL", p.name, p.version, said), flush=True)
