@@ -47,16 +47,21 @@ func (w *writer) breakWith(err error) error {
 	return w.broken
 }
 
-// attempt runs the operations in one transaction and commits it. With wait it
+// replaced reports that the path leads to another file by now.
+func (w *writer) replaced() error {
+	return fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
+}
+
+// attempt runs the operations in one transaction and commits it. The transaction of the first try is there already. With wait it
 // writes them, and then waits for an operation to share the commit with.
 func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
-	if id, err := identify(w.l.path); err != nil {
-		return nil, ops, err
-	} else if id != w.inode {
-		return nil, ops, fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
-	}
 	began := time.Now()
-	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+	err := w.beginTransaction()
+	for end := began.Add(2 * patience); isBusy(err) && time.Now().Before(end); time.Sleep(retryBusy) {
+		err = w.beginTransaction()
+	}
+	w.began = false // attempt ends it, or reopenAndCheck
+	if err != nil {
 		return nil, ops, err
 	}
 	g, err := w.begin()

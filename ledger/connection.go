@@ -22,10 +22,12 @@ func identify(path string) (fileID, error) {
 
 // open connects, migrates and reads which ledger this is.
 func (w *writer) open(ctx context.Context) error {
-	if err := lockFile(w.lock); err != nil {
-		return fmt.Errorf("locking %s: %w", w.lock.Name(), err)
+	if err := w.takeFirst(ctx); errors.Is(err, ErrHeld) {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("locking %s: %w", w.lock.file.Name(), err)
 	}
-	defer unlockFile(w.lock)
+	defer w.lock.release()
 	kind, err := w.connect(ctx)
 	if err != nil {
 		return err
@@ -36,12 +38,15 @@ func (w *writer) open(ctx context.Context) error {
 	if w.inode, err = identify(w.l.path); err != nil {
 		return err
 	}
-	return w.conn.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&w.l.id, &w.l.chain)
+	if err := w.conn.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&w.l.id, &w.l.chain); err != nil {
+		return err
+	}
+	return w.turnsBusy()
 }
 
 // connect opens the file, whatever there is in it.
 func (w *writer) connect(ctx context.Context) (schemaKind, error) {
-	db, err := sql.Open("sqlite", dsn(w.l.path, "rw", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)")+"&_txlock=immediate")
+	db, err := sql.Open("sqlite", dsn(w.l.path, "rw", "busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)")+"&_txlock=immediate")
 	if err != nil {
 		return 0, err
 	}
@@ -64,6 +69,10 @@ func (w *writer) connect(ctx context.Context) (schemaKind, error) {
 	}
 	return kind, nil
 }
+
+// turnsBusy has a turn find out at once that SQLite's own lock is not free: it
+// waits outside, where it keeps nobody else from the ledger.
+func (w *writer) turnsBusy() error { return w.exec(`PRAGMA busy_timeout = 20`) }
 
 func (w *writer) disconnect() error {
 	if w.db == nil {
@@ -88,6 +97,9 @@ func (w *writer) reopenAndCheck(g *group) (there bool, err error) {
 	closeErr := w.disconnect()
 	if _, err := w.connect(context.Background()); err != nil {
 		return false, errors.Join(closeErr, err)
+	}
+	if err := w.turnsBusy(); err != nil {
+		return false, err
 	}
 	if g == nil || !g.committing {
 		return false, nil

@@ -86,7 +86,9 @@ func (h *headFile) follow() {
 			return
 		case <-pause.C:
 		}
+		h.l.still.RLock()
 		_ = h.store(h.l.read)
+		h.l.still.RUnlock()
 	}
 }
 
@@ -98,10 +100,15 @@ func (h *headFile) close() error {
 		close(h.l.done)
 	}
 	<-h.ended
+	db := querier(h.l.read)
 	if h.l.write != nil && h.l.write.conn != nil {
-		return h.store(h.l.write.conn) // the writer has stopped
+		db = h.l.write.conn // the writer has stopped
 	}
-	return h.store(h.l.read)
+	err := h.store(db)
+	if errors.Is(err, errHeadHeld) {
+		return nil // it lags behind until the next command that writes
+	}
+	return err
 }
 
 // store writes the line of this ledger, if anything was committed since it was
@@ -126,14 +133,30 @@ func (h *headFile) readAndWrite(db querier) error {
 	}
 	defer lock.Close() // frees the lock; nothing was written to it
 	inherit(h.path + ".lock")
-	if err := lockFile(lock); err != nil {
+	if free, err := h.take(lock); err != nil {
 		return err
+	} else if !free {
+		return errHeadHeld
 	}
 	now, err := h.l.place(context.Background(), db)
 	if err != nil {
 		return h.l.explain(err)
 	}
 	return h.write(now)
+}
+
+// headPatience is how long is waited for who writes the file now. Who is stopped
+// in that keeps nobody waiting: the file may lag behind.
+const headPatience = time.Second
+
+var errHeadHeld = errors.New("another process is writing it")
+
+func (h *headFile) take(lock *os.File) (free bool, err error) {
+	for end := time.Now().Add(headPatience); ; time.Sleep(time.Millisecond) {
+		if free, err = tryLockFile(lock); free || err != nil || time.Now().After(end) {
+			return free, err
+		}
+	}
 }
 
 // write puts the line of this ledger among those of the others, unless a newer

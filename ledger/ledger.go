@@ -71,6 +71,10 @@ type Options struct {
 	Home string           // holds head; made 0700 when missing
 	Now  func() time.Time // nil: time.Now
 	Rand io.Reader        // nil: crypto/rand
+
+	// Held is told once, when this process has waited for another one's turn
+	// for some seconds, and goes on waiting. It must return soon. May be nil.
+	Held func(*Holder)
 }
 
 // Ledger is one process's open ledger. Its methods may be called from any
@@ -98,6 +102,11 @@ type Ledger struct {
 	closeOnce sync.Once
 	closeErr  error
 	running   sync.WaitGroup
+
+	held     func(*Holder)
+	patience time.Duration // for the turns of others
+
+	still sync.RWMutex // read: in a turn; Rest has it for itself
 
 	recoveredMu sync.Mutex
 	recovered   []Recovered
@@ -129,7 +138,7 @@ func OpenReadOnly(ctx context.Context, o Options) (*Ledger, error) {
 
 func newLedger(o Options) *Ledger {
 	l := &Ledger{
-		path: o.Path, home: o.Home, now: o.Now, rand: o.Rand,
+		patience: patience, path: o.Path, home: o.Home, now: o.Now, rand: o.Rand, held: o.Held,
 		broken: make(chan struct{}), done: make(chan struct{}),
 	}
 	if l.now == nil {

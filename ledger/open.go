@@ -52,32 +52,6 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 	return l.explain(l.clearOwners(nil))
 }
 
-func (l *Ledger) openForReading(ctx context.Context) error {
-	var err error
-	l.path = realPath(l.path)
-	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
-		return l.noLedger()
-	}
-	if err := l.refusePythonTwo(ctx); err != nil {
-		return err
-	}
-	if l.read, err = openReaders(l.path); err != nil {
-		return l.explain(err)
-	}
-	kind, err := kindOf(ctx, l.read)
-	if err != nil {
-		return l.explain(err)
-	}
-	switch kind {
-	case currentSchema:
-	case emptyFile:
-		return l.noLedger()
-	default:
-		return fmt.Errorf("ledger %s is of an older version and not yet migrated; run any command that writes, for example: aex init", l.path)
-	}
-	return l.explain(l.read.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&l.id, &l.chain))
-}
-
 // noLedger is what there is to say where a ledger to be read is not there.
 func (l *Ledger) noLedger() error {
 	return cmp.Or(l.missingHere(), fmt.Errorf("ledger %s: %w", l.path, ErrNotFound))
@@ -159,7 +133,7 @@ func dsn(path, mode string, pragmas ...string) string {
 // explain makes one clear line of what went wrong in opening or using the
 // file, with the next step where there is one.
 func (l *Ledger) explain(err error) error {
-	if err == nil || errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsound) {
+	if err == nil || errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsound) || errors.Is(err, ErrHeld) {
 		return err
 	}
 	if errors.Is(err, ErrPythonTwo) {
@@ -183,7 +157,7 @@ func (l *Ledger) explain(err error) error {
 		case sqlite3.SQLITE_CANTOPEN:
 			return say("it cannot be opened; is %s there, and yours to write?", dir)
 		case sqlite3.SQLITE_BUSY:
-			return say("another program keeps it locked; close what else has it open")
+			return l.holderOf(true)
 		}
 	}
 	switch {

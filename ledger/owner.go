@@ -57,8 +57,15 @@ func makeOwnerFile(path string) (*os.File, error) {
 			return nil, err
 		}
 		inherit(making)
-		if err := lockFile(f); err != nil {
+		free, err := tryLockFile(f)
+		if err != nil {
 			return nil, errors.Join(fmt.Errorf("locking %s: %w", making, err), f.Close())
+		}
+		if !free { // who clears the directory has it, and may be stopped
+			if err := errors.Join(f.Close(), os.Remove(making)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			continue
 		}
 		err = os.Rename(making, path)
 		if err == nil && linked(f) {

@@ -19,7 +19,7 @@ import (
 
 // The test binary plays other processes: AEX_TEST_ROLE names the part.
 func TestMain(m *testing.M) {
-	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "pairs": pairs, "look": look}
+	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "pairs": pairs, "look": look, "grip": grip}
 	role := os.Getenv("AEX_TEST_ROLE")
 	if role == "" {
 		os.Exit(m.Run())
@@ -48,6 +48,7 @@ type part struct {
 	Limit   uint64
 	Wait    time.Duration
 	Pairs   int
+	Grip    string
 }
 
 func (p part) open() (*ledger.Ledger, error) {

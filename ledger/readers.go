@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"sync"
 	"time"
 )
@@ -21,8 +22,8 @@ type readers struct {
 // own: filters make some dozens of them.
 const stmtsMax = 128
 
-func openReaders(path string) (*readers, error) {
-	db, err := sql.Open("sqlite", dsn(path, "ro", "busy_timeout(10000)", "query_only(1)"))
+func openReaders(path string, more ...string) (*readers, error) {
+	db, err := sql.Open("sqlite", dsn(path, "ro", "busy_timeout(10000)", "query_only(1)")+strings.Join(more, ""))
 	if err != nil {
 		return nil, err
 	}

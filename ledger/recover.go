@@ -60,10 +60,12 @@ func (l *Ledger) checkOwners() {
 	}
 }
 
+const namedOwners = `SELECT owner FROM hold WHERE state = 'open' UNION SELECT owner FROM run WHERE state <> 'ended'`
+
 // namedOwners are the owners that an open hold or run names.
 func (g *group) namedOwners() map[ownerID]bool {
 	named := make(map[ownerID]bool)
-	g.each(`SELECT owner FROM hold WHERE state = 'open' UNION SELECT owner FROM run WHERE state <> 'ended'`, nil,
+	g.each(namedOwners, nil,
 		func(scan func(...any) error) error {
 			var id ownerID
 			err := scan(&id)

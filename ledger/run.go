@@ -251,7 +251,7 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 		return EndedRun{}, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)
 	}
 	var ended EndedRun
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.do(ctx, &op{patient: true, do: func(g *group) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -265,7 +265,7 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 		}
 		g.tellDenialsOf(r)
 		return g.err
-	})
+	}})
 	if err == nil {
 		ended.Run, err = l.Run(context.WithoutCancel(ctx), string(id))
 	}

@@ -118,7 +118,7 @@ func settling(id HoldID, s Settlement, out *Outcome) (*op, error) {
 		return nil, fmt.Errorf("%w: hold %s cannot end %q at %d micro-dollars", ErrInvalid, id, s.How, s.Cost)
 	}
 	s.Usage.bound()
-	return &op{do: func(g *group) (err error) {
+	return &op{patient: true, do: func(g *group) (err error) {
 		*out, err = g.settle(key, s)
 		return err
 	}}, nil

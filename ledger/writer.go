@@ -23,6 +23,9 @@ type op struct {
 	admit  *admitting // an admission, which may wait for money
 	parked bool       // do left it waiting
 	lazy   bool       // nobody waits for it yet: it may share the next one's commit
+
+	patient bool      // what it books has happened: it waits for the turn as long as it takes
+	until   time.Time // where it is not, when its wait for the turn ends; zero: it does not wait yet
 }
 
 const (
@@ -35,8 +38,12 @@ const (
 // writer is the one goroutine of the process that writes. A turn of it: take
 // the lock file, fill the group, begin, decide, record, commit, answer.
 type writer struct {
-	l    *Ledger
-	lock *os.File // flock: SQLite alone starves processes for seconds
+	l       *Ledger
+	lock    *turnLock
+	busy    bool // it is SQLite's own lock that is not free
+	told    bool // of the holder that is waited for now
+	began   bool // there is a transaction
+	closing bool
 
 	queue   chan *op
 	poke    chan struct{}
@@ -71,7 +78,7 @@ type writer struct {
 
 func newWriter(l *Ledger, lock *os.File) *writer {
 	return &writer{
-		l: l, lock: lock,
+		l: l, lock: newTurnLock(lock),
 		queue: make(chan *op, groupMax), poke: make(chan struct{}, 1),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 		texts: make(map[rowsQuery]string), rows: newRows(), denied: make(map[denialKey]*denial), tooLarge: make(map[int64]int),
@@ -92,7 +99,7 @@ func (w *writer) stop() {
 	}
 }
 
-func (w *writer) close() error { return errors.Join(w.disconnect(), w.lock.Close()) }
+func (w *writer) close() error { return errors.Join(w.disconnect(), w.lock.file.Close()) }
 
 // do queues an operation and waits for its answer, which comes after the
 // commit. ctx ends only the wait for a turn.
@@ -165,6 +172,9 @@ func (w *writer) run() {
 		select {
 		case first = <-w.queue:
 		case <-w.poke:
+		case err := <-w.lock.asked:
+			w.lock.letGo(err)
+			continue
 		case <-timer.C:
 			if !w.due() {
 				continue
@@ -209,6 +219,7 @@ func (w *writer) due() bool {
 // last answers what is still queued when the ledger closes: operations are
 // done, admissions that wait are told so, and counts of refusals are written.
 func (w *writer) last() {
+	w.closing = true
 	for _, o := range w.waiting {
 		w.answer(o, ErrClosed)
 	}
@@ -241,7 +252,13 @@ func (w *writer) answer(o *op, err error) {
 // turn commits one group and answers it. Lazy operations that nothing came
 // with wait for it inside their transaction.
 func (w *writer) turn(ops []*op) {
-	lockErr := lockFile(w.lock)
+	w.l.still.RLock()
+	defer w.l.still.RUnlock()
+	ops, entered, lockErr := w.takeTurn(ops)
+	if !entered && lockErr == nil {
+		return
+	}
+	w.told = false
 	ops = w.queued(ops)
 	wait := w.waitsInside(ops)
 	group := inOrder(ops, w.waiting...)
@@ -250,7 +267,7 @@ func (w *writer) turn(ops []*op) {
 
 	g, group, err := w.commitGroup(group, wait, lockErr)
 	if lockErr == nil {
-		lockErr = unlockFile(w.lock)
+		lockErr = w.lock.release()
 	}
 	if err == nil && lockErr != nil {
 		err = w.breakWith(lockErr)
@@ -263,6 +280,7 @@ func (w *writer) turn(ops []*op) {
 		case err != nil:
 			w.answer(o, err)
 		case o.parked:
+			o.until = time.Time{}
 			w.waiting = append(w.waiting, o)
 		default:
 			close(o.done)

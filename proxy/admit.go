@@ -41,6 +41,8 @@ func (c *call) admit(ctx context.Context) (err error) {
 		return err
 	case ctx.Err() != nil && err != nil:
 		return refusef("shutting_down", "the call was given up while it waited for money in flight")
+	case errors.Is(err, ledger.ErrHeld):
+		return heldRefusal()
 	case err != nil:
 		c.g.fail(err)
 		return refusef("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)

@@ -63,10 +63,17 @@ func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identit
 	}
 	hash := ledger.HashToken(t)
 	id, err := g.ledger.Authenticate(ctx, hash)
-	if errors.Is(err, ledger.ErrExpired) && g.o.Extend != nil && g.o.Extend(ctx, hash) {
-		id, err = g.ledger.Authenticate(ctx, hash)
+	if errors.Is(err, ledger.ErrExpired) && g.o.Extend != nil {
+		switch no := g.o.Extend(ctx, hash); {
+		case no == nil:
+			id, err = g.ledger.Authenticate(ctx, hash)
+		case errors.Is(no, ledger.ErrHeld):
+			err = no
+		}
 	}
 	switch {
+	case errors.Is(err, ledger.ErrHeld):
+		return id, hash, heldRefusal()
 	case errors.Is(err, ledger.ErrNotFound):
 		return id, hash, refusef("invalid_token", "the token is not one of this gateway's; is a key of the provider set instead of the run's token?")
 	case errors.Is(err, ledger.ErrExpired):

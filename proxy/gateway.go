@@ -29,8 +29,9 @@ type Options struct {
 	Key func(policy.Provider) string
 
 	// Extend gives a token of this gateway's own run more time when it has run
-	// out, as after a night of suspension. Nil: an expired token stays so.
-	Extend func(context.Context, ledger.TokenHash) bool
+	// out, as after a night of suspension; ledger.ErrNotFound for any other.
+	// Nil: an expired token stays so.
+	Extend func(context.Context, ledger.TokenHash) error
 	// Alone is the run that a gateway is for alone: a call of nobody's is counted
 	// as a refusal of it. Empty: there are many.
 	Alone ledger.Identity
@@ -233,7 +234,7 @@ func (g *Gateway) sweep() {
 		case <-tick.C:
 		}
 		swept, err := g.ledger.Sweep(g.ctx, g.live.owns)
-		if err != nil && g.ctx.Err() == nil {
+		if err != nil && g.ctx.Err() == nil && !errors.Is(err, ledger.ErrHeld) {
 			g.fail(err)
 		}
 		for _, s := range swept {

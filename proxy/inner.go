@@ -266,7 +266,7 @@ func (g *Gateway) look(in *innerRun, now time.Time) {
 	case due:
 		err = g.ledger.ExtendToken(context.WithoutCancel(g.ctx), in.token, now.Add(innerTokenLife))
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ledger.ErrHeld) {
 		g.fail(err)
 	}
 }

@@ -54,17 +54,29 @@ var refusals = map[string]struct {
 	"unsupported_encoding":  {415, wire.Invalid},
 	"websocket_refused":     {426, wire.Invalid},
 	"upstream_unreachable":  {502, wire.Unreachable},
+	"ledger_busy":           {503, wire.Unavailable},
 	"ledger_unavailable":    {503, wire.Unavailable},
 	"shutting_down":         {503, wire.Unavailable},
 }
 
 // passing are the refusals after which the same request may succeed.
-var passing = map[string]bool{"rate_limited": true, "budget_busy": true, "upstream_unreachable": true}
+var passing = map[string]bool{"rate_limited": true, "budget_busy": true, "upstream_unreachable": true, "ledger_busy": true}
 
 func refusef(code, format string, args ...any) *refusal {
 	row := refusals[code]
 	return &refusal{Refusal: wire.Refusal{Code: code, Kind: row.kind, Status: row.status, Message: "aex: " + fmt.Sprintf(format, args...)}}
 }
+
+// heldRefusal is the answer while another process keeps this one from the
+// ledger, which passes: the run goes on.
+func heldRefusal() *refusal {
+	f := refusef("ledger_busy", "another process holds the ledger: no call can be booked now, so none is made; try again")
+	f.retryAfter, f.booked = heldRetry, true
+	return f
+}
+
+// heldRetry is when a client may try again: its next call waits by itself.
+const heldRetry = time.Second
 
 // refuse answers with f in the dialect of w. Codex takes 402 for a passing
 // trouble and repeats it; 400 stops it.

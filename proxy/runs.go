@@ -183,6 +183,9 @@ func (c *call) openInner(ctx context.Context) error {
 		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: plain.Stored(ask.Program), Token: in.token,
 		Expires: in.extended.Add(innerTokenLife), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses,
 	})
+	if errors.Is(err, ledger.ErrHeld) {
+		return heldRefusal()
+	}
 	if err != nil {
 		return refusef("invalid_request", "a run inside %.4s cannot be opened: %v", c.id.Run, err)
 	}

@@ -96,8 +96,11 @@ func TestTokenOfTheOwnRunIsExtended(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
 	var w *world
 	w = newWorld(t, setup{now: now, change: func(o *Options) {
-		o.Extend = func(ctx context.Context, h ledger.TokenHash) bool {
-			return h == own && w.ledger.ExtendToken(ctx, h, now().Add(time.Hour)) == nil
+		o.Extend = func(ctx context.Context, h ledger.TokenHash) error {
+			if h != own {
+				return ledger.ErrNotFound
+			}
+			return w.ledger.ExtendToken(ctx, h, now().Add(time.Hour))
 		}
 	}})
 	_, err := w.ledger.OpenRun(t.Context(), ledger.NewRun{Agent: w.agent, Budget: usd(t, "1"), Program: "other", Token: ledger.HashToken(stranger), Expires: now().Add(time.Hour), Metered: true})

@@ -69,6 +69,9 @@ func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any
 
 // noticed looks at one answered call.
 func (g *guard) noticed(n proxy.Notice) {
+	if n.Code == "ledger_busy" { // it passes, and the program can do nothing about it
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.active = time.Now()

@@ -105,6 +105,7 @@ func (r *session) run(ctx context.Context) (err error) {
 	}
 
 	r.progress.at("opening the ledger")
+	r.Ledger.Held = r.heldUp
 	if r.ledger, err = ledger.Open(ctx, r.Ledger); err != nil {
 		return err
 	}
@@ -157,8 +158,11 @@ func (r *session) listen() error {
 		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, KeyHint: r.KeyHint, NoClamp: r.NoClamp, CAFile: r.CAFile,
 		Alone: ledger.Identity{AgentID: r.row.AgentID, Agent: r.row.Agent, Run: r.row.ID},
 		Watch: r.noticed, Ask: r.ask, Outside: r.tunnelTo(),
-		Extend: func(ctx context.Context, h ledger.TokenHash) bool {
-			return h == ledger.HashToken(r.token) && r.ledger.ExtendToken(ctx, h, time.Now().Add(tokenLife)) == nil
+		Extend: func(ctx context.Context, h ledger.TokenHash) error {
+			if h != ledger.HashToken(r.token) {
+				return ledger.ErrNotFound
+			}
+			return r.ledger.ExtendToken(ctx, h, time.Now().Add(tokenLife))
 		},
 		Broken: r.unbookable,
 		Logf: func(format string, args ...any) {
@@ -201,6 +205,9 @@ func (r *session) start() error {
 	}
 	r.progress.at("starting the program")
 	r.monitor.Argv, r.monitor.Env, r.monitor.Dir, r.monitor.RunID = r.Argv, env, r.Dir, string(r.row.ID)
+	if r.ledger != nil {
+		r.monitor.Rest = r.ledger.Rest
+	}
 	r.proc, err = r.monitor.Launch()
 	switch {
 	case errors.Is(err, process.ErrNotFound):
@@ -284,7 +291,8 @@ func (r *session) watch() {
 				r.stop(ErrUnbooked)
 				return
 			case now := <-tick.C:
-				if err := r.ledger.ExtendToken(context.WithoutCancel(r.ctx), ledger.HashToken(r.token), now.Add(tokenLife)); err != nil {
+				err := r.ledger.ExtendToken(context.WithoutCancel(r.ctx), ledger.HashToken(r.token), now.Add(tokenLife))
+				if err != nil && !errors.Is(err, ledger.ErrHeld) { // it lasts for three ticks, and the gateway can extend it
 					r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err))
 					return
 				}

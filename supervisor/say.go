@@ -19,6 +19,12 @@ func (r *session) say(format string, args ...any) {
 	}
 }
 
+// heldUp tells of a process that keeps this one from the ledger. Calls are
+// refused meanwhile; what is to be booked waits.
+func (r *session) heldUp(h *ledger.Holder) {
+	r.say("%v; what is to be booked waits for it: %s", h, h.Hint())
+}
+
 // is tells whether what a channel stands for has come about.
 func is(c <-chan struct{}) bool {
 	select {

@@ -29,9 +29,14 @@ func (a *app) agentError(ctx context.Context, l *ledger.Ledger, name string, err
 	return fmt.Errorf("agent %s: %w", name, err)
 }
 
-// findAgent opens the ledger and finds an agent.
+// findAgent opens the ledger and finds an agent, to change it.
 func (a *app) findAgent(ctx context.Context, name string) (*ledger.Ledger, ledger.Agent, error) {
-	l, err := a.open(ctx)
+	return a.agentIn(ctx, name, a.open)
+}
+
+// agentIn is an agent in a ledger that open opens.
+func (a *app) agentIn(ctx context.Context, name string, open opener) (*ledger.Ledger, ledger.Agent, error) {
+	l, err := open(ctx)
 	if err != nil {
 		return nil, ledger.Agent{}, err
 	}

@@ -113,7 +113,7 @@ func (a *app) listAgents(ctx context.Context, patterns []string, sort string, ve
 	if _, err := oneOf("--sort", sort, "name", "left", "spent"); err != nil {
 		return err
 	}
-	l, err := a.open(ctx)
+	l, err := a.openToShow(ctx)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (a *app) agentInspectCommand() *cobra.Command {
 }
 
 func (a *app) inspectAgent(ctx context.Context, name string) error {
-	l, ag, err := a.findAgent(ctx, name)
+	l, ag, err := a.agentIn(ctx, name, a.openToShow)
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
@@ -70,6 +72,8 @@ type app struct {
 	dir           string
 	now           func() time.Time
 
+	opened atomic.Pointer[ledger.Ledger] // for rest
+
 	home string // --home
 	json bool   // --json of the command that runs
 	exit Exit   // set by run
@@ -93,6 +97,9 @@ func Main(args []string) Exit {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
+		if err != nil || target.Name() != "demo" { // which does a run, too
+			defer process.StopBetween(a.rest)()
+		}
 	}
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil && a.stdout.err != nil { // half a result is none
@@ -106,6 +113,10 @@ func Main(args []string) Exit {
 		f = &failure{err: err, code: exitFailed}
 	}
 	hint := f.hint
+	var held *ledger.Holder
+	if errors.As(err, &held) {
+		hint, a.exit.Code = held.Hint(), supervisor.ExitInternal
+	}
 	if hint == "" && f.code == exitUsage && cmd != nil {
 		hint = "see: " + cmd.CommandPath() + " --help"
 	}
@@ -118,6 +129,14 @@ func Main(args []string) Exit {
 		code = supervisor.ExitInternal
 	}
 	return Exit{Code: code}
+}
+
+// rest keeps the ledger that is open from a turn, until wake is called.
+func (a *app) rest() (wake func()) {
+	if l := a.opened.Load(); l != nil {
+		return l.Rest()
+	}
+	return func() {}
 }
 
 // Commands is the tree of commands, to be described and not to be executed.

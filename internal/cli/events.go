@@ -139,7 +139,7 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 	if err := checkAction(f.action); err != nil {
 		return err
 	}
-	l, err := a.open(ctx)
+	l, err := a.openToShow(ctx)
 	if err != nil {
 		return err
 	}

@@ -69,9 +69,13 @@ func parseGroupBudgets(texts []string) (map[ledger.Window]*ledger.Micros, error)
 	return budgets, nil
 }
 
-// withGroups opens the ledger for something to do with groups.
-func (a *app) withGroups(ctx context.Context, name string, do func(l *ledger.Ledger) error) (err error) {
-	l, err := a.open(ctx)
+// withGroups opens the ledger to change something of a group.
+func (a *app) withGroups(ctx context.Context, name string, do func(l *ledger.Ledger) error) error {
+	return a.groupsIn(ctx, name, a.open, do)
+}
+
+func (a *app) groupsIn(ctx context.Context, name string, open opener, do func(l *ledger.Ledger) error) (err error) {
+	l, err := open(ctx)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (a *app) groupListCommand() *cobra.Command {
 }
 
 func (a *app) listGroups(ctx context.Context) error {
-	l, err := a.open(ctx)
+	l, err := a.openToShow(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (a *app) groupInspectCommand() *cobra.Command {
 		Use: "inspect GROUP", Short: "tell all of a group", Args: exactly("GROUP"),
 		Example: "  aex group inspect acme/search",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withGroups(cmd.Context(), args[0], func(l *ledger.Ledger) error {
+			return a.groupsIn(cmd.Context(), args[0], a.openToShow, func(l *ledger.Ledger) error {
 				g, err := l.Group(cmd.Context(), args[0])
 				if err != nil {
 					return err

@@ -176,7 +176,7 @@ func (a *app) metricsCommand() *cobra.Command {
 }
 
 func (a *app) metrics(ctx context.Context) error {
-	l, err := a.open(ctx)
+	l, err := a.openToShow(ctx)
 	if err != nil {
 		return err
 	}

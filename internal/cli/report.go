@@ -110,7 +110,7 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	l, err := a.open(ctx)
+	l, err := a.openToShow(ctx)
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (a *app) listRuns(ctx context.Context, f *runsFlags) error {
 	if err != nil {
 		return err
 	}
-	l, err := a.open(ctx)
+	l, err := a.openToShow(ctx)
 	if err != nil {
 		return err
 	}
@@ -192,9 +192,9 @@ func stateOf(r ledger.Run) string {
 	return r.Outcome
 }
 
-// findRun opens the ledger and finds a run by the beginning of its id.
-func (a *app) findRun(ctx context.Context, id string) (*ledger.Ledger, ledger.Run, error) {
-	l, err := a.open(ctx)
+// findRun opens the ledger with open and finds a run by the beginning of its id.
+func (a *app) findRun(ctx context.Context, id string, open opener) (*ledger.Ledger, ledger.Run, error) {
+	l, err := open(ctx)
 	if err != nil {
 		return nil, ledger.Run{}, err
 	}
@@ -235,7 +235,7 @@ func (a *app) stopRun(ctx context.Context, id string, wait time.Duration) (err e
 	if err := checkWait(wait); err != nil {
 		return err
 	}
-	l, r, err := a.findRun(ctx, id)
+	l, r, err := a.findRun(ctx, id, a.open)
 	if err != nil {
 		return err
 	}

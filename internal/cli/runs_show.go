@@ -76,7 +76,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 }
 
 func (a *app) showRun(ctx context.Context, id string, all bool) error {
-	l, r, err := a.findRun(ctx, id)
+	l, r, err := a.findRun(ctx, id, a.openToShow)
 	if err != nil {
 		return err
 	}

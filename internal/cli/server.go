@@ -64,9 +64,12 @@ func (a *app) newServer(ctx context.Context, f *serveFlags, log *serverLog) (s *
 			err = errors.Join(err, opening.close(ctx))
 		}
 	}()
-	if s.ledger, err = ledger.Open(ctx, set.ledgerOptions()); err != nil {
+	options := set.ledgerOptions()
+	options.Held = func(h *ledger.Holder) { log.printf("%v; what is to be booked waits for it: %s", h, h.Hint()) }
+	if s.ledger, err = ledger.Open(ctx, options); err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
+	a.opened.Store(s.ledger)
 	for _, r := range s.ledger.Recovered() {
 		log.printf("settled %s in full for a call of agent %s, whose aex died", r.Amount, r.Agent)
 	}

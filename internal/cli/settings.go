@@ -211,16 +211,30 @@ func (s *settings) ledgerOptions() ledger.Options {
 	return ledger.Options{Path: s.ledgerPath, Home: s.home}
 }
 
+// opener opens the ledger, as open and openToShow do.
+type opener func(context.Context) (*ledger.Ledger, error)
+
 // open opens the ledger for a command that may change it.
 func (a *app) open(ctx context.Context) (*ledger.Ledger, error) {
+	return a.openWith(ctx, ledger.Open)
+}
+
+// openToShow opens it for a command that only reads, whoever holds it, and
+// whether it can be written or not.
+func (a *app) openToShow(ctx context.Context) (*ledger.Ledger, error) {
+	return a.openWith(ctx, ledger.OpenToShow)
+}
+
+func (a *app) openWith(ctx context.Context, open func(context.Context, ledger.Options) (*ledger.Ledger, error)) (*ledger.Ledger, error) {
 	s, err := a.settings()
 	if err != nil {
 		return nil, err
 	}
-	l, err := ledger.Open(ctx, s.ledgerOptions())
+	l, err := open(ctx, s.ledgerOptions())
 	if err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
+	a.opened.Store(l)
 	for _, r := range l.Recovered() {
 		fmt.Fprintf(a.stderr, "aex: settled %s in full for a call of run %.4s, whose aex died\n", r.Amount, r.Run)
 	}

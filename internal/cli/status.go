@@ -43,7 +43,7 @@ func (a *app) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := a.open(ctx)
+	l, err := a.openToShow(ctx)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,9 @@ type Command struct {
 	PassFD []int
 	// Walls count at Launch.
 	Walls Walls
+	// Rest counts at Launch. It is called before aex is stopped, and what it returns when aex goes on: what others wait for
+	// is to be finished first. It must return soon. nil: there is nothing to finish.
+	Rest func() (wake func())
 }
 
 // withStandard fills in aex's own descriptors.

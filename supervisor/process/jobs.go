@@ -3,6 +3,9 @@
 package process
 
 import (
+	"os"
+	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -58,6 +61,9 @@ func (p *Process) stopJob(s syscall.Signal) (stopped bool) {
 	if group <= 1 {
 		return false
 	}
+	if p.cmd.Rest != nil {
+		defer p.cmd.Rest()()
+	}
 	withDefault(s, func() {
 		unix.Kill(-group, s)
 		// The stop is asynchronous: this runs on for a moment. What ends it is SIGCONT, or nothing.
@@ -78,4 +84,42 @@ func (p *Process) resume(redraw bool) {
 	resized := p.terminals.resume()
 	winch := redraw && p.terminals.relay != nil && !resized
 	p.monitor.send(order{Resume: &resume{Foreground: p.terminals.front, Winch: winch}})
+}
+
+// StopBetween has Ctrl-Z stop this process, which supervises nothing, only when rest has returned, and calls what that
+// returned when the process goes on, until release is called.
+func StopBetween(rest func() (wake func())) (release func()) {
+	if !catchesStops || ignored()[unix.SIGTSTP] {
+		return func() {}
+	}
+	stops, continued := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(stops, unix.SIGTSTP)
+	signal.Notify(continued, unix.SIGCONT)
+	over := make(chan struct{})
+	var owner sync.WaitGroup
+	owner.Go(func() {
+		for {
+			select {
+			case <-stops:
+				wake := rest()
+				withDefault(unix.SIGTSTP, func() {
+					unix.Kill(os.Getpid(), unix.SIGTSTP)
+					select {
+					case <-continued:
+					case <-time.After(500 * time.Millisecond): // the kernel drops the stop of a group that nobody continues
+					}
+				})
+				wake()
+			case <-continued:
+			case <-over:
+				return
+			}
+		}
+	})
+	return func() {
+		signal.Stop(stops)
+		signal.Stop(continued)
+		close(over)
+		owner.Wait()
+	}
 }
