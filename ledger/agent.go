@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -50,7 +51,7 @@ func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
 	if n.Window == "" {
 		n.Window = Total
 	}
-	if err := errors.Join(validName(n.Name), validBudget(n.Budget), n.Limits.valid(), n.Window.check(), validJSON(n.Capabilities)); err != nil {
+	if err := errors.Join(CheckName(n.Name), validBudget(n.Budget), n.Limits.valid(), n.Window.check(), validJSON(n.Capabilities)); err != nil {
 		return Agent{}, fmt.Errorf("creating agent %q: %w", n.Name, err)
 	}
 	err := l.commitOne(ctx, func(g *group) error {
@@ -112,6 +113,27 @@ func nullMicros(m *Micros) any {
 		return nil
 	}
 	return int64(*m)
+}
+
+// CheckName is the rule for the name of an agent to be made. One that has
+// another already, from before there was a rule, keeps it.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: an agent needs a name", ErrInvalid)
+	case len(name) > 100:
+		return fmt.Errorf("%w: an agent's name has at most 100 bytes", ErrInvalid)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }):
+		return fmt.Errorf("%w: an agent's name is printable text without spaces, not %q", ErrInvalid, name)
+	case strings.HasPrefix(name, "-"):
+		return fmt.Errorf("%w: an agent's name does not begin with -", ErrInvalid)
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part == "." || part == ".." {
+			return fmt.Errorf("%w: an agent's name is no path, as %q is", ErrInvalid, name)
+		}
+	}
+	return nil
 }
 
 func validName(name string) error {

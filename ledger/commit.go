@@ -104,6 +104,7 @@ func (w *writer) published(g *group) {
 	if g.lastEvent.seq > 0 || len(g.newHolds) > 0 {
 		w.l.head.advance()
 	}
+	w.l.own.add(g)
 	if g.identity || g.stale {
 		w.l.identities.forget()
 	}

@@ -36,6 +36,7 @@ type group struct {
 	blocked    map[int64]bool // accounts that an earlier call waits for
 	tooLarge   map[int64]int  // as the writer's, where it changed
 	runChanges []runChange
+	bookings   []booking
 	recovered  []Recovered
 	deadOwners []*os.File       // their files, locked until the commit
 	suspects   map[holdKey]bool // holds that Sweep was told nobody owns

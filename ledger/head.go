@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 // chainHash is one link: SHA-256 of the link before and the event's body.
@@ -127,7 +129,7 @@ func (h *headFile) store(db querier) error {
 // readAndWrite reads where the ledger is when it has the lock, so that no
 // process puts back what another has written.
 func (h *headFile) readAndWrite(db querier) error {
-	lock, err := os.OpenFile(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := owned.Open(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -180,7 +182,7 @@ func (h *headFile) write(now headLine) error {
 		fmt.Fprintf(&out, "%s %d %s %d %q\n", m.id, m.seq, hex.EncodeToString(m.hash[:]), m.calls, m.path)
 	}
 	next := h.path + ".new"
-	if err := os.WriteFile(next, out.Bytes(), 0o600); err != nil {
+	if err := owned.Write(next, out.Bytes(), 0o600); err != nil {
 		return err
 	}
 	inherit(next)

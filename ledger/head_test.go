@@ -129,7 +129,7 @@ func TestLedgersOfOneHome(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = l.CreateAgent(t.Context(), ledger.NewAgent{Name: time.Now().String()})
+		_, err = l.CreateAgent(t.Context(), ledger.NewAgent{Name: time.Now().Format("150405.000000000")})
 		return errors.Join(err, l.Close())
 	}
 	for _, name := range []string{"aex.db", "second place.db", "aex.db"} {

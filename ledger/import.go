@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 // importPython takes over the database of aex 1.2, after a backup beside it.
@@ -279,7 +281,7 @@ func oldTime(s string, otherwise time.Time) time.Time {
 // copyDatabase writes a consistent copy of an open database to a new file that
 // only its owner can read. It wraps fs.ErrExist when there is one already.
 func copyDatabase(ctx context.Context, conn *sql.Conn, path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := owned.Open(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -93,6 +93,8 @@ type Ledger struct {
 	owner *owner   // nil when opened for reading
 	head  *headFile
 
+	own ownCosts
+
 	identities identityCache
 	watchers   watchers
 

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 func (l *Ledger) openForWriting(ctx context.Context) error {
@@ -22,7 +24,7 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 	if err := l.prepareDirectories(); err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(l.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := owned.Open(l.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return l.explain(err)
 	}
@@ -79,7 +81,7 @@ func (l *Ledger) prepareDirectories() error {
 		return fmt.Errorf("%w: a ledger needs a path and a home", ErrInvalid)
 	}
 	for _, dir := range []string{l.home, filepath.Dir(l.path)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := owned.MkdirAll(dir, 0o700); err != nil {
 			return l.explain(err)
 		}
 	}
@@ -89,7 +91,7 @@ func (l *Ledger) prepareDirectories() error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(l.ownersPath(), 0o700); err != nil {
+	if err := owned.MkdirAll(l.ownersPath(), 0o700); err != nil {
 		return l.explain(err)
 	}
 	inherit(l.ownersPath())
@@ -100,7 +102,7 @@ func (l *Ledger) prepareDirectories() error {
 	}
 	// SQLite would make the file readable to all. O_EXCL: a file that exists
 	// is never opened here, because closing it would drop SQLite's locks.
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := owned.Open(l.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		inherit(l.path)
 		return f.Close()

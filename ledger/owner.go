@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 // ownerID names one life of one process that uses the ledger. It is random
@@ -52,7 +54,7 @@ func newOwner(l *Ledger) (*owner, error) {
 func makeOwnerFile(path string) (*os.File, error) {
 	making := filepath.Join(filepath.Dir(path), ".new-"+filepath.Base(path))
 	for range 10 {
-		f, err := os.OpenFile(making, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := owned.Open(making, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +97,7 @@ func (o *owner) keep() error {
 	if o.file == nil || linked(o.file) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(o.path), 0o700); err != nil {
+	if err := owned.MkdirAll(filepath.Dir(o.path), 0o700); err != nil {
 		return err
 	}
 	f, err := makeOwnerFile(o.path)

@@ -167,6 +167,7 @@ func (g *group) recover(h *hold, why string) {
 		e.text("reason", why)
 		e.call(h.call)
 	})
+	g.book(r, h.amount)
 	g.tallyCall(h, Settlement{}, 1, h.amount, doubt{1, h.amount})
 	g.overrun(ag, r, h.key, over)
 	g.recovered = append(g.recovered, Recovered{h.key.id(), ag.name, r.name(), h.amount})

@@ -157,6 +157,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 		e.cost(cost, h, path)
 		s.describe(e, h)
 	})
+	g.book(r, cost)
 	switch in := doubtOf(s, h, was, cost); {
 	case h.recovered: // counted as a call when it was booked first
 		g.tallyCall(h, s, 0, cost, in)

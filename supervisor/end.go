@@ -104,5 +104,10 @@ func (r *session) close(ctx context.Context) (err error) {
 	}
 	r.report.Exhausted = r.report.refusedForMoney() || end.Was == ledger.RunExhausted || r.upstream.Load()
 	r.report.fill(r, end.Run, end.Has)
+	if err := r.ledger.CheckRun(context.WithoutCancel(ctx), r.row.ID); err != nil {
+		r.report.end("unbooked", ExitInternal, err.Error())
+		r.report.Unknown = true
+		return err
+	}
 	return nil
 }

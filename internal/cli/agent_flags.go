@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -183,17 +181,10 @@ func (s *scopeFlag) Set(v string) error {
 	return fmt.Errorf("scope is execution or read-only, not %q", v)
 }
 
-// checkName refuses names that no list could show.
+// checkName is the ledger's rule, told before anything is opened.
 func checkName(name string) error {
-	switch {
-	case name == "":
-		return usageError("an agent needs a name")
-	case len(name) > 100:
-		return usageError("an agent's name has at most 100 bytes")
-	case !utf8.ValidString(name) || printable(name) != name || strings.ContainsFunc(name, unicode.IsSpace):
-		return usageError("an agent's name is printable text without spaces, not %q", name)
-	case strings.HasPrefix(name, "-"):
-		return usageError("an agent's name does not begin with -")
+	if err := ledger.CheckName(name); err != nil {
+		return usageError("%s", strings.TrimPrefix(err.Error(), ledger.ErrInvalid.Error()+": "))
 	}
 	return nil
 }

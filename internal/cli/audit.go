@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
@@ -28,13 +29,16 @@ It exits 1 when one does not hold, and names the place.`,
 }
 
 // audit only reads, so that it can verify a copy, and a ledger that nothing may
-// write to. Only where there is none, or an older one, it makes it first.
+// write to. Only an older one it makes anew first.
 func (a *app) audit(ctx context.Context, export string) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
 	}
 	l, err := ledger.OpenReadOnly(ctx, s.ledgerOptions())
+	if errors.Is(err, ledger.ErrNotFound) {
+		return hinted(err, "there is nothing to check; if there was a ledger, its home is gone: restore a backup")
+	}
 	if err != nil && !errors.Is(err, ledger.ErrCorrupt) {
 		l, err = a.open(ctx)
 	}
@@ -123,7 +127,7 @@ func (a *app) export(ctx context.Context, l *ledger.Ledger, name string) error {
 
 // writeWhole puts a file in its place only when all of it is written.
 func writeWhole(name string, mode os.FileMode, write func(io.Writer) error) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".aex-*")
+	tmp, err := owned.Temp(filepath.Dir(name), ".aex-*")
 	if err != nil {
 		return hinted(fmt.Errorf("writing %s: %w", name, err), "name a file in a directory that exists and is yours")
 	}

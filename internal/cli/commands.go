@@ -12,11 +12,11 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.runCommand(),
 		a.runsCommand(),
-		a.initCommand(),
+		a.outsideOnly(a.initCommand()),
 		a.agentCommand(),
 		a.groupCommand(),
 		a.outsideOnly(a.topupCommand()),
-		a.serveCommand(),
+		a.outsideOnly(a.serveCommand()),
 		a.daemonCommand(),
 		a.statusCommand(),
 		a.metricsCommand(),

@@ -16,10 +16,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 func (a *app) daemonCommand() *cobra.Command {
-	return group("daemon", "serve the gateway in the background", a.daemonStartCommand(), a.daemonStopCommand(), a.daemonStatusCommand())
+	return group("daemon", "serve the gateway in the background", a.outsideOnly(a.daemonStartCommand()), a.outsideOnly(a.daemonStopCommand()), a.daemonStatusCommand())
 }
 
 func (a *app) daemonStartCommand() *cobra.Command {
@@ -129,10 +131,10 @@ func daemonArgs(cmd *cobra.Command, s *settings) []string {
 
 // openDaemonLog opens the log for appending and tells how long it is.
 func openDaemonLog(home string) (f *os.File, size int64, err error) {
-	if err := os.MkdirAll(filepath.Dir(logPath(home)), 0o700); err != nil {
+	if err := owned.MkdirAll(filepath.Dir(logPath(home)), 0o700); err != nil {
 		return nil, 0, hinted(fmt.Errorf("making the directory of logs: %w", err), "make %s yours, or name another with AEX_HOME", home)
 	}
-	f, err = os.OpenFile(logPath(home), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err = owned.Open(logPath(home), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening the log: %w", err)
 	}

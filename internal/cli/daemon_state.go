@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 // daemonView is the server of a home, as it is found.
@@ -92,7 +94,7 @@ func held(path string) bool {
 // takeLock takes the lock for as long as the file is open. Who only looks
 // (held) has it for an instant, so it is tried more than once.
 func takeLock(ctx context.Context, path string) (f *os.File, taken bool, err error) {
-	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err = owned.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, fmt.Errorf("opening the server's lock: %w", err)
 	}

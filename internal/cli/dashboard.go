@@ -46,6 +46,8 @@ func (a *app) dashboard(ctx context.Context, open bool, port int) error {
 		return a.serveDashboard(ctx, s, open, port)
 	} else if v.URL == "" {
 		return hinted(errors.New("the server is starting"), "try again in a moment, or look: aex daemon status")
+	} else if a.inside() {
+		return a.refusedInside("aex dashboard of a server, whose pages can change budgets,")
 	} else {
 		var link struct {
 			Path string `json:"path"`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
@@ -143,10 +144,10 @@ func (a *app) placeSnippet(s adapter.Snippet) error {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		path = filepath.Join(environment(a.environ)["HOME"], rest)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := owned.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("writing %s: %w", s.File, err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := owned.Open(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return hinted(fmt.Errorf("%s is there already", s.File), "put the lines into it yourself: they are printed without --write")
 	}
@@ -174,7 +175,7 @@ func (a *app) serverURL(ctx context.Context, s *settings) string {
 // githubEnv hides the token from the job's log before anything can print it.
 func (a *app) githubEnv(file, token string, pairs [][2]string) error {
 	a.printf("::add-mask::%s", token)
-	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := owned.Open(file, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing GITHUB_ENV: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 // firstModels is the models.yaml that init writes: what v1.2's was, but with
@@ -93,7 +95,7 @@ func (a *app) init(ctx context.Context, noInput bool) (err error) {
 			}
 			text += keys
 		}
-		if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		if err := owned.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
 			return fmt.Errorf("making %s: %w", filepath.Dir(f.path), err)
 		}
 		if err := writeWhole(f.path, 0o600, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {

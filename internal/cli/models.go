@@ -52,7 +52,7 @@ func viewModel(m policy.Model) modelView {
 
 func (a *app) modelsCommand() *cobra.Command {
 	return group("models", "look at models and their prices",
-		a.modelsListCommand(), a.modelsPriceCommand(), a.initFileCommand(writtenModels), a.schemaCommand(writtenModels), a.modelsReloadCommand(), a.modelsUpdateCommand())
+		a.modelsListCommand(), a.modelsPriceCommand(), a.initFileCommand(writtenModels), a.schemaCommand(writtenModels), a.outsideOnly(a.modelsReloadCommand()), a.outsideOnly(a.modelsUpdateCommand()))
 }
 
 // loadModels reads prices and models as a run from here would.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
@@ -66,7 +67,7 @@ func (a *app) updateModels(ctx context.Context, from string, reset bool) error {
 	if err != nil {
 		return hinted(fmt.Errorf("%s is not a price catalogue: %w", from, err), "nothing was changed; make prices makes one")
 	}
-	if err := os.MkdirAll(s.home, 0o700); err != nil {
+	if err := owned.MkdirAll(s.home, 0o700); err != nil {
 		return fmt.Errorf("making aex's home: %w", err)
 	}
 	err = writeWhole(path, 0o600, func(w io.Writer) error { _, err := w.Write(data); return err })

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/supervisor"
 )
@@ -42,7 +43,7 @@ func (a *app) writeReport(path string, rep *supervisor.Report) error {
 
 // replaceFile puts b at path in one step.
 func replaceFile(path string, b []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".aex-report-*")
+	tmp, err := owned.Temp(filepath.Dir(path), ".aex-report-*")
 	if err != nil {
 		return hinted(fmt.Errorf("writing the report: %w", err), "give --report a file in a directory that exists")
 	}
@@ -56,7 +57,7 @@ func replaceFile(path string, b []byte) error {
 
 // writeTo adds b to what is there.
 func writeTo(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := owned.Open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return reportError(0, err)
 	}
@@ -96,7 +97,7 @@ func (a *app) stepSummary(rep *supervisor.Report) error {
 	if path == "" || rep.RunID == "" {
 		return nil
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	file, err := owned.Open(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
 		return fmt.Errorf("writing the job summary: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/supervisor"
@@ -212,7 +213,7 @@ func (a *app) hintSandbox(f *runFlags, home string) {
 	if f.sandbox.mode != string(sandbox.Off) || f.quiet || !isTerminal(a.stderr) || sandbox.Supported() != nil {
 		return
 	}
-	mark, err := os.OpenFile(filepath.Join(home, "sandbox-hint"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	mark, err := owned.Open(filepath.Join(home, "sandbox-hint"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return // told before, or there is no home to remember it in
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
@@ -94,6 +95,8 @@ func (a *app) runHint(err error, program, agent string) error {
 		return hinted(err, "is it a program, with the x bit set?")
 	case errors.Is(err, supervisor.ErrCutOff):
 		return hinted(err, "what is not booked is settled in full by the next aex that opens the ledger")
+	case errors.Is(err, ledger.ErrChanged):
+		return hinted(err, "run aex audit, and keep programs out of aex's files with: aex run --sandbox")
 	case errors.Is(err, supervisor.ErrUnbooked):
 		return hinted(err, "look at the disk and permissions of aex's home, then run: aex audit")
 	}

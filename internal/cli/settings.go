@@ -55,7 +55,11 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 	}
 	s := &settings{home: home, ledgerPath: filepath.Join(home, "aex.db"), modelsFile: filepath.Join(home, "config", "models.yaml")}
 	for _, name := range []string{"AEX_DB_PATH", "AEX_LEDGER"} { // the first is v1.2's
-		if p := env[name]; p != "" {
+		p := env[name]
+		if scheme, _, is := strings.Cut(p, "://"); is && isScheme(scheme) {
+			return nil, hinted(fmt.Errorf("%s is a %s:// address, and aex keeps its ledger in a file", name, scheme), "name a file on a local disk, or unset %s", name)
+		}
+		if p != "" {
 			s.ledgerPath = p
 		}
 	}
@@ -82,6 +86,12 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 		return nil, hinted(fmt.Errorf("reading %s: %w", file, err), "%s", hint)
 	}
 	return s, nil
+}
+
+// isScheme tells whether what stands before :// makes an address of it, which
+// may have a password in it.
+func isScheme(text string) bool {
+	return text != "" && strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789+.-") == ""
 }
 
 func environment(list []string) map[string]string {

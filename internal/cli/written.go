@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
@@ -72,7 +73,7 @@ func (a *app) writeExample(w written, args []string) error {
 	if len(args) == 1 {
 		path = args[0]
 	} else if filepath.IsAbs(path) { // in home, which is made on first use
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		if err := owned.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return fmt.Errorf("making %s: %w", filepath.Dir(path), err)
 		}
 	}
@@ -122,7 +123,7 @@ func atMostOne(name string) cobra.PositionalArgs {
 
 // makeFile writes a file that is not there yet; made is false where it is.
 func makeFile(path, text string) (made bool, err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := owned.Open(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return false, nil

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -149,17 +148,24 @@ func TestStoppedBetweenTurns(t *testing.T) {
 		_ = bash.Wait()
 	})
 	go io.Copy(io.Discard, master)
-	words := append([]string{binary, "run", "--agent", "x", "--budget", "none", "--price", price, "--"}, bot("loop", "8")...)
+	words := append([]string{binary, "run", "--agent", "x", "--budget", "100", "--price", price, "--"}, bot("loop", "8")...)
 	typed := func(text string) { _, err := io.WriteString(master, text); must(t, err) }
 	typed(strings.Join(words, " ") + "\n")
 	for n := range 10 {
-		must(t, s.provider.Await(t.Context(), func(bill []fakeprovider.Entry) bool { return len(bill) > 100*(n+1) }))
+		awaitMore(t, s)
 		typed("\x1a")
 		aex := awaitStoppedChild(t, bash.Process.Pid)
 		if r := s.do("agent", "create", "--if-not-exists", "other", "1", "none"); r.code != 0 {
 			t.Errorf("while process %s is stopped: exit %d\n%s", aex, r.code, r.stderr)
 		}
 		typed("fg\n")
+		if n == 9 {
+			awaitMore(t, s)
+			number, err := strconv.Atoi(aex)
+			must(t, err)
+			must(t, syscall.Kill(number, syscall.SIGTERM))
+			awaitGone(t, number)
+		}
 	}
 }
 
@@ -186,8 +192,8 @@ func TestServerStoppedBetweenTurns(t *testing.T) {
 			_ = c.Wait()
 		}
 	})
-	for n := range 10 {
-		must(t, s.provider.Await(t.Context(), func(bill []fakeprovider.Entry) bool { return len(bill) > 100*(n+1) }))
+	for range 10 {
+		awaitMore(t, s)
 		must(t, aex.Process.Signal(syscall.SIGTSTP))
 		awaitStopped(t, aex.Process.Pid)
 		if r := s.do("agent", "create", "--if-not-exists", "other", "1", "none"); r.code != 0 {
@@ -195,6 +201,19 @@ func TestServerStoppedBetweenTurns(t *testing.T) {
 		}
 		must(t, aex.Process.Signal(syscall.SIGCONT))
 	}
+}
+
+// awaitMore waits until another fifty calls were made.
+func awaitMore(t *testing.T, s *stage) {
+	t.Helper()
+	made := func(bill []fakeprovider.Entry) (calls int64) {
+		for _, e := range bill {
+			calls += max(e.Calls, 1)
+		}
+		return calls
+	}
+	before := made(s.provider.Bill())
+	must(t, s.provider.Await(t.Context(), func(bill []fakeprovider.Entry) bool { return made(bill) > before+50 }))
 }
 
 // servingAt is where a server that has just been started says that it is.
@@ -219,7 +238,7 @@ func awaitStopped(t *testing.T, pid int) {
 	t.Helper()
 	for !stopped(strconv.Itoa(pid)) {
 		must(t, t.Context().Err())
-		runtime.Gosched()
+		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 1_000})
 	}
 }
 
@@ -235,6 +254,6 @@ func awaitStoppedChild(t *testing.T, shell int) (pid string) {
 				return pid
 			}
 		}
-		runtime.Gosched()
+		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 1_000})
 	}
 }

@@ -24,6 +24,7 @@ func TestProgramInsideARunChangesNothing(t *testing.T) {
 	for _, command := range []string{
 		"topup x 5", "agent create y 5 none", "agent set x --budget 5", "agent token x", "agent rotate-token x", "agent pause x",
 		"agent resume x", "agent delete x", "env x", "runs stop ffff", "ledger prune --before 1d",
+		"models update", "models reload", "serve --port 0", "daemon start", "daemon stop", "init",
 	} {
 		for _, how := range []string{"", without, "setsid " + without} {
 			r := inside(how + `"$AEX" ` + command)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -34,7 +35,7 @@ const (
 // Open makes the folder of a run, and sweeps those that nobody owns any more.
 func Open(home, run string) (*Folder, error) {
 	all := filepath.Join(home, folders)
-	if err := os.MkdirAll(all, 0o700); err != nil {
+	if err := owned.MkdirAll(all, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder of the run's agents: %w", err)
 	}
 	sweep(all)
@@ -64,7 +65,7 @@ func (f *Folder) Close() error {
 // sweep of another aex: then it is made anew.
 func takeLock(path string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		f, err := owned.Open(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +142,7 @@ func (f *Folder) Lead(child environ.Child, to environ.Gateway, tell func(string,
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(f.path, plan), b, 0o600); err != nil {
+	if err := owned.Write(filepath.Join(f.path, plan), b, 0o600); err != nil {
 		return nil, fmt.Errorf("writing what leads the agents: %w", err)
 	}
 	return p.env, f.link(p)

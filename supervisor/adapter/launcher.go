@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/internal/owned"
 )
 
 // LauncherMain is what aex does under the name of an agent: it finds the real
@@ -61,7 +63,7 @@ func (a *Adapter) launch(folder string, argv []string) (newArgv, env []string, e
 			return argv, nil, err
 		}
 	}
-	_ = os.WriteFile(filepath.Join(folder, launched, a.Name), nil, 0o600) // a line at the run's end is all that depends on it
+	_ = owned.Write(filepath.Join(folder, launched, a.Name), nil, 0o600) // a line at the run's end is all that depends on it
 	return s.argv, s.env, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -91,7 +92,7 @@ func (p *Place) program(name string) string {
 // each made a run slower by a millisecond and a half of 19.
 func (p *Place) write(name string, content []byte) (path string, err error) {
 	path = filepath.Join(p.run, name)
-	return path, os.WriteFile(path, content, 0o600)
+	return path, owned.Write(path, content, 0o600)
 }
 
 func (p *Place) writeJSON(name string, content any) (path string, err error) {
@@ -107,7 +108,7 @@ func (p *Place) writeJSON(name string, content any) (path string, err error) {
 // are made in own first, so that what the agent puts there outlives the run.
 func (p *Place) lend(own string, kept []string, without ...string) error {
 	for _, name := range kept {
-		if err := os.MkdirAll(filepath.Join(own, name), 0o700); err != nil {
+		if err := owned.MkdirAll(filepath.Join(own, name), 0o700); err != nil {
 			return err
 		}
 	}
@@ -115,7 +116,7 @@ func (p *Place) lend(own string, kept []string, without ...string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+	if err := owned.MkdirAll(p.dir, 0o700); err != nil {
 		return err
 	}
 	for _, e := range entries {
