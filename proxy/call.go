@@ -25,6 +25,7 @@ type call struct {
 	hash  ledger.TokenHash
 	inner *innerRun // the caller, where it is a run inside this gateway's
 
+	memory  share
 	body    wire.Object
 	asked   policy.Call
 	caps    []policy.Capabilities // all must allow what is done
@@ -63,7 +64,7 @@ func (c *call) serve(ctx context.Context) error {
 	case c.opened != nil:
 		return c.serveOpened(ctx)
 	}
-	if err := c.read(); err != nil {
+	if err := c.read(ctx); err != nil {
 		return err
 	}
 	if err := c.decide(); err != nil {

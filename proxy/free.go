@@ -67,7 +67,7 @@ func (c *call) serveBudget(ctx context.Context) error {
 
 // serveCount relays a token count, which no provider charges for.
 func (c *call) serveCount(ctx context.Context) error {
-	body, err := readBody(c.r)
+	body, err := c.readBody(ctx)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type Options struct {
 	NoClamp bool          // refuse rather than lower a call's output cap
 	Wait    time.Duration // how long a call waits for money in flight; 0: 20 s
 	Linger  time.Duration // how long an answer is read on for its usage after the client left; 0: 60 s
+	Memory  int64         // that bodies and answers may take while they are held; 0: DefaultMemory
 	Hosts   []string      // host names accepted beside loopback
 	CAFile  string        // certificates trusted upstream beside the system's; a provider's own goes first
 
@@ -129,6 +130,7 @@ type Gateway struct {
 	reasons reasons   // models that turned out to reason
 	later   later     // what providers are asked for afterwards
 	inner   innerRuns // runs inside the one that this gateway is for
+	memory  memory
 	broken  sync.Once
 	failed  atomic.Bool
 	server  *http.Server
@@ -144,6 +146,9 @@ func New(o Options) *Gateway {
 	}
 	if o.Patience == 0 {
 		o.Patience = time.Minute
+	}
+	if o.Memory == 0 {
+		o.Memory = DefaultMemory
 	}
 	if o.sweepEvery == 0 {
 		o.sweepEvery = time.Minute
@@ -162,6 +167,7 @@ func New(o Options) *Gateway {
 	}
 	g := &Gateway{o: o, ledger: o.Ledger, wires: o.Wires, upstream: newUpstreams(o.CAFile), hosts: NewHosts(o.Hosts)}
 	g.upstream.dial = o.dial
+	g.memory.all, g.memory.left = o.Memory, o.Memory
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.sweeper.Go(g.sweep)
@@ -272,7 +278,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.o.Outside.ServeHTTP(w, r)
 		return
 	}
-	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}}
+	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}, memory: share{of: &g.memory}}
+	defer c.memory.release()
 	if !g.enter() {
 		c.refuse(refusef("shutting_down", "the gateway is closing; no further call is made"))
 		return

@@ -46,7 +46,7 @@ func plainPath(escaped string) bool {
 
 // serveOpened relays a call of an opened route, under a hold where it costs.
 func (c *call) serveOpened(ctx context.Context) error {
-	body, err := readBody(c.r)
+	body, err := c.readBody(ctx)
 	if err != nil {
 		return err
 	}

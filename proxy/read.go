@@ -3,10 +3,12 @@ package proxy
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 	"github.com/klauspost/compress/zstd"
@@ -15,25 +17,49 @@ import (
 // maxBody bounds a request's body, encoded and decoded.
 const maxBody = 64 << 20
 
+// maxWindow bounds what a zstd decoder holds; encoders use up to this without
+// being told to use more.
+const maxWindow = 8 << 20
+
 // readBody reads a whole body, decoded. It never reads more than the bound
 // and never takes a part for the whole.
-func readBody(r *http.Request) ([]byte, error) {
-	in, err := decoder(r)
+func (c *call) readBody(ctx context.Context) ([]byte, error) {
+	in, err := decoder(c.r)
 	if err != nil {
 		return nil, err
 	}
 	var buf bytes.Buffer
-	if r.ContentLength > 0 && r.ContentLength <= maxBody {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	if n := c.r.ContentLength; n > 0 && n <= maxBody {
+		// What it says is waited for before it is read. It is not believed: what
+		// is read is what counts.
+		if err := c.memory.grow(ctx, bodyCost*n); err != nil {
+			return nil, noMemory(c.r, err)
+		}
+		buf.Grow(int(min(n, uncounted)) + bytes.MinRead)
 	}
-	n, err := buf.ReadFrom(io.LimitReader(in, maxBody+1))
+	err = c.memory.fill(ctx, in, &buf)
 	switch {
-	case n > maxBody:
-		return nil, tooLarge(r)
+	case buf.Len() > maxBody:
+		return nil, tooLarge(c.r)
+	case errors.Is(err, errNoMemory), errors.Is(err, errBeyond):
+		return nil, noMemory(c.r, err)
+	case errors.Is(err, errCompressed):
+		return nil, refusef("request_too_large", "the request's body is refused: %v", err)
 	case err != nil:
 		return nil, refusef("invalid_request", "the request's body ended early or is damaged: %v", err)
 	}
 	return buf.Bytes(), nil
+}
+
+// noMemory refuses a body for which there is none: for now, or for good.
+func noMemory(r *http.Request, err error) error {
+	_, _ = io.CopyN(io.Discard, r.Body, maxBody)
+	if errors.Is(err, errBeyond) {
+		return refusef("request_too_large", "the request's body cannot be held: %v", err)
+	}
+	f := refusef("gateway_busy", "the request's body cannot be held now: %v; try again", err)
+	f.retryAfter = time.Second
+	return f
 }
 
 // tooLarge reads on for a while: a client that is still writing when its
@@ -53,17 +79,21 @@ func decoder(r *http.Request) (io.Reader, error) {
 	case "", "identity":
 		return limited, nil
 	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(limited)
+		out := &ratio{from: counted{Reader: limited}}
+		z, err := gzip.NewReader(&out.from)
 		if err != nil {
 			return nil, refusef("invalid_request", "the body is not gzip as its Content-Encoding says: %v", err)
 		}
-		return z, nil
+		out.to = z
+		return out, nil
 	case "zstd":
-		z, err := zstd.NewReader(limited, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderMaxWindow(maxBody))
+		out := &ratio{from: counted{Reader: limited}}
+		z, err := zstd.NewReader(&out.from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, refusef("invalid_request", "the body is not zstd as its Content-Encoding says: %v", err)
 		}
-		return closeAtEnd{z}, nil
+		out.to = closeAtEnd{z}
+		return out, nil
 	default:
 		return nil, refusef("unsupported_encoding", "the Content-Encoding is not supported; send the body plain, gzip or zstd")
 	}
@@ -81,8 +111,8 @@ func (c closeAtEnd) Read(p []byte) (int, error) {
 }
 
 // read is the second step: what the request asks for.
-func (c *call) read() error {
-	body, err := readBody(c.r)
+func (c *call) read(ctx context.Context) error {
+	body, err := c.readBody(ctx)
 	if err != nil {
 		return err
 	}

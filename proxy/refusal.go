@@ -53,6 +53,8 @@ var refusals = map[string]struct {
 	"request_too_large":     {413, wire.TooLarge},
 	"unsupported_encoding":  {415, wire.Invalid},
 	"websocket_refused":     {426, wire.Invalid},
+	"answer_too_large":      {502, wire.Unreachable},
+	"gateway_busy":          {503, wire.Unavailable},
 	"upstream_unreachable":  {502, wire.Unreachable},
 	"ledger_busy":           {503, wire.Unavailable},
 	"ledger_unavailable":    {503, wire.Unavailable},
@@ -60,7 +62,7 @@ var refusals = map[string]struct {
 }
 
 // passing are the refusals after which the same request may succeed.
-var passing = map[string]bool{"rate_limited": true, "budget_busy": true, "upstream_unreachable": true, "ledger_busy": true}
+var passing = map[string]bool{"rate_limited": true, "budget_busy": true, "upstream_unreachable": true, "ledger_busy": true, "gateway_busy": true}
 
 func refusef(code, format string, args ...any) *refusal {
 	row := refusals[code]

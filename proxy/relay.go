@@ -20,8 +20,9 @@ import (
 )
 
 // maxAnswer bounds the part of an answer that is kept for its usage. What is
-// larger is relayed all the same, and its hold booked.
-const maxAnswer = 256 << 20
+// larger is relayed all the same, and its hold booked, unless it has to be
+// judged or changed before the client may see it: then it is refused.
+const maxAnswer = 128 << 20
 
 var (
 	errClientGone = errors.New("the client left")
@@ -97,7 +98,9 @@ func decoded(resp *http.Response) io.Reader {
 	resp.Header.Del("Content-Encoding")
 	resp.Header.Del("Content-Length")
 	resp.ContentLength = -1
-	return &lazyGzip{from: resp.Body}
+	out := &ratio{from: counted{Reader: resp.Body}}
+	out.to = &lazyGzip{from: &out.from}
+	return out
 }
 
 // lazyGzip opens the gzip stream at the first read, not before: its header may
@@ -135,10 +138,15 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		rl.announce()
 		rl.w.WriteHeader(resp.StatusCode)
 	}
+	var dropped error // why it is not kept whole
+	asked := rl.memory.has
 	err := read(body, func(p []byte) bool {
 		rl.sawBytes()
-		if kept.Len() <= maxAnswer {
-			kept.Write(p)
+		if dropped == nil {
+			dropped = rl.keep(&kept, p, asked)
+		}
+		if dropped != nil && edits {
+			return false
 		}
 		if !edits {
 			// The length is known: the client waits for it all in any case.
@@ -150,7 +158,10 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		rl.flush() // what came, before the connection is aborted
 	}
 	var changes []wire.Splice
-	complete := err == nil && kept.Len() <= maxAnswer
+	if dropped != nil && edits {
+		return rl.refuseUnjudged(resp, dropped)
+	}
+	complete := err == nil && dropped == nil
 	if complete {
 		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
 	}
@@ -168,16 +179,45 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	return rl.ended(resp, err)
 }
 
+// keep adds to what is kept of an answer, beside what the call has asked for
+// already, and says why it cannot.
+func (rl *relay) keep(kept *bytes.Buffer, p []byte, asked int64) error {
+	size := int64(kept.Len() + len(p))
+	if size > maxAnswer {
+		return errUnjudged
+	}
+	if err := rl.memory.grow(rl.g.ctx, asked+size); err != nil {
+		return err
+	}
+	kept.Write(p)
+	return nil
+}
+
+// refuseUnjudged answers for a whole answer that cannot be held to be judged.
+func (rl *relay) refuseUnjudged(resp *http.Response, why error) ending {
+	rl.cancel(why)
+	for name := range rl.w.Header() {
+		rl.w.Header().Del(name)
+	}
+	rl.refuse(refusef("answer_too_large", "the answer of model %s is kept back: %v", plain.Clip(rl.asked.Model, 80), why))
+	return ending{row: "cut", resp: resp, err: why, closed: true}
+}
+
 // stream relays server-sent events as they come.
 func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	rl.announce()
 	rl.w.WriteHeader(resp.StatusCode)
 	rl.flush()
 	over, denied := false, ""
+	asked := rl.memory.has
+	var large error // an event that cannot be judged
 	err := read(body, func(p []byte) bool {
 		rl.sawBytes()
 		rl.out.Reset()
 		rl.split.Write(p, rl.event)
+		if large = rl.tooLarge(asked); large != nil {
+			return false
+		}
 		rl.heedServer()
 		rl.progress.seen.Store(rl.reading.Seen)
 		rl.progress.outputs.Store(rl.reading.Outputs)
@@ -192,6 +232,10 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		over = rl.overCap()
 		return !over
 	})
+	if large != nil {
+		rl.cancel(large)
+		return ending{row: "cut", resp: resp, err: large, abort: true, closed: true}
+	}
 	if over {
 		// The provider did not end where it was told to: end the stream for it,
 		// as it should have, so that the client neither repeats nor waits.
@@ -215,6 +259,15 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		rl.write(rl.out.Bytes())
 	}
 	return rl.ended(resp, err)
+}
+
+// tooLarge tells of an event that grows beyond what can be held, and, where
+// answers are judged, beyond what can be judged.
+func (rl *relay) tooLarge(asked int64) error {
+	if rl.split.Over() && (rl.watched || rl.edit.Masked != "") {
+		return errUnjudged
+	}
+	return rl.memory.grow(rl.g.ctx, asked+int64(len(rl.split.Buf)))
 }
 
 // event meters one event, and keeps in out what of it the client gets.

@@ -32,7 +32,7 @@ func (c *call) serveRelayed(ctx context.Context) error {
 	if err := c.providerKey(caps); err != nil {
 		return err
 	}
-	body, err := readBody(c.r)
+	body, err := c.readBody(ctx)
 	if err != nil {
 		return err
 	}

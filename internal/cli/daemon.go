@@ -112,7 +112,7 @@ func (a *app) runningAlready(cmd *cobra.Command, f *serveFlags, v daemonView) er
 func daemonArgs(cmd *cobra.Command, s *settings) []string {
 	args := []string{"serve", "--home", s.home, "--log-file", logPath(s.home), "--ready-fd", "3"}
 	fl := cmd.Flags()
-	for _, name := range []string{"port", "listen", "tls-cert", "tls-key", "allow-plaintext", "no-clamp", "ca-file", "drain", "verbose", "local-prices"} {
+	for _, name := range []string{"port", "listen", "tls-cert", "tls-key", "allow-plaintext", "no-clamp", "ca-file", "drain", "memory", "verbose", "local-prices"} {
 		if fl.Changed(name) {
 			args = append(args, "--"+name+"="+fl.Lookup(name).Value.String())
 		}

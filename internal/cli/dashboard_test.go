@@ -38,12 +38,11 @@ func spentHome(t *testing.T) (home string, l *ledger.Ledger) {
 	t.Cleanup(func() { noError(t, l.Close()) })
 	for i, name := range []string{"atlas", enemy} {
 		budget := ledger.Micros(3_000_000)
-		_, err := l.CreateAgent(t.Context(), ledger.NewAgent{Name: name, Budget: &budget})
-		noError(t, err)
+		createAnyway(t, l, home, name, budget)
 		agents := ledger.HashToken("agent's " + name)
 		noError(t, l.AddToken(t.Context(), ledger.NewToken{Hash: agents, Agent: name, Scope: ledger.Execution}))
 		runs := ledger.HashToken("run's " + name)
-		_, err = l.OpenRun(t.Context(), ledger.NewRun{Agent: name, Program: "bot", Token: runs, Expires: clock.Add(100 * time.Hour), Metered: true})
+		_, err := l.OpenRun(t.Context(), ledger.NewRun{Agent: name, Program: "bot", Token: runs, Expires: clock.Add(100 * time.Hour), Metered: true})
 		noError(t, err)
 		for n := range 40 {
 			clock = clock.Add(37 * time.Minute)
@@ -169,6 +168,19 @@ func reported(t *testing.T, home, by string) (sum ledger.Micros) {
 		sum += line.Cost
 	}
 	return sum
+}
+
+// createAnyway makes an agent whose name the rule would refuse, as an older
+// ledger may have one.
+func createAnyway(t *testing.T, l *ledger.Ledger, home, name string, budget ledger.Micros) {
+	t.Helper()
+	_, err := l.CreateAgent(t.Context(), ledger.NewAgent{Name: "renamed", Budget: &budget})
+	noError(t, err)
+	db, err := sql.Open("sqlite", filepath.Join(home, "aex.db"))
+	noError(t, err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), `UPDATE agent SET name = ? WHERE name = 'renamed'`, name)
+	noError(t, err)
 }
 
 func TestEveryViewTellsTheSameSums(t *testing.T) {

@@ -35,8 +35,7 @@ func newHostileServe(t *testing.T, upstream string) *hostileServe {
 	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(s.home, "aex.db"), Home: s.home})
 	noError(t, err)
 	budget := ledger.Micros(50_000_000)
-	_, err = l.CreateAgent(t.Context(), ledger.NewAgent{Name: enemy, Budget: &budget})
-	noError(t, err)
+	createAnyway(t, l, s.home, enemy, budget)
 	run, err := l.OpenRun(t.Context(), ledger.NewRun{
 		Agent: enemy, Program: evil, Token: ledger.HashToken("run's"), Expires: time.Now().Add(time.Hour), Metered: true,
 	})

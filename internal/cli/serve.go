@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // defaultPort is where v1.2 listened.
@@ -35,6 +36,7 @@ type serveFlags struct {
 	localPrices string
 	envFiles    []string
 	drain       time.Duration
+	memory      int64 // MiB
 	verbose     bool
 
 	logFile string // of a daemon: hidden
@@ -55,6 +57,7 @@ func (f *serveFlags) register(a *app, cmd *cobra.Command) {
 	fl.StringVar(&f.localPrices, "local-prices", policy.LocalAuto, localPricesUsage)
 	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
 	fl.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls in flight may take at the end")
+	fl.Int64Var(&f.memory, "memory", proxy.DefaultMemory>>20, "`MIB` that request bodies and answers may take together while they are held; calls beyond wait, then get 503")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
 	cmd.Annotations = map[string]string{withVariables: "yes"}
 	a.takes(cmd, fileFlags("tls-cert", "tls-key", "ca-file", "env-file"))
@@ -137,6 +140,8 @@ func (f *serveFlags) check(cmd *cobra.Command) error {
 		return usageError("--tls-cert and --tls-key go together")
 	case f.drain < 0:
 		return usageError("--drain is not negative, as %s is", f.drain)
+	case f.memory < 1 || f.memory > 1<<20:
+		return usageError("--memory is from 1 to %d MiB, not %d", 1<<20, f.memory)
 	case f.readyFD < 0:
 		return usageError("--ready-fd is a descriptor, not %d", f.readyFD)
 	}

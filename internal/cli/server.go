@@ -140,6 +140,7 @@ func (s *server) claim(ctx context.Context, set *settings) error {
 func (s *server) start(token string, registry *policy.Registry) (err error) {
 	s.gateway = proxy.New(proxy.Options{
 		Ledger: s.ledger, Registry: registry, NoClamp: s.flags.noClamp, CAFile: s.flags.caFile, Hosts: s.flags.lowerHosts(),
+		Memory: s.flags.memory << 20,
 		Key:    func(p policy.Provider) string { return s.settings.Load().key(p) },
 		Broken: func(err error) { s.stop(fmt.Errorf("a call could not be booked: %w", err)) },
 		Logf:   s.log.printf,

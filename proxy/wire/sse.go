@@ -57,6 +57,9 @@ func (s *Splitter) Write(p []byte, f func(Event)) {
 	}
 }
 
+// Over tells whether an event grew beyond MaxEvent: the rest is not understood.
+func (s *Splitter) Over() bool { return s.over }
+
 // line takes the next whole line, without its end. A CR at the end of the
 // buffer may be half of a CRLF: it waits for the next byte.
 func (s *Splitter) line() (line []byte, ok bool) {
