@@ -134,7 +134,6 @@ func (h *headFile) readAndWrite(db querier) error {
 		return err
 	}
 	defer lock.Close() // frees the lock; nothing was written to it
-	inherit(h.path + ".lock")
 	if free, err := h.take(lock); err != nil {
 		return err
 	} else if !free {
@@ -185,7 +184,6 @@ func (h *headFile) write(now headLine) error {
 	if err := owned.Write(next, out.Bytes(), 0o600); err != nil {
 		return err
 	}
-	inherit(next)
 	return os.Rename(next, h.path)
 }
 

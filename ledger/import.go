@@ -285,7 +285,6 @@ func copyDatabase(ctx context.Context, conn *sql.Conn, path string) error {
 	if err != nil {
 		return err
 	}
-	inherit(path)
 	_, err = conn.ExecContext(ctx, `VACUUM INTO ?`, path)
 	if err == nil {
 		err = f.Sync()

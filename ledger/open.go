@@ -28,7 +28,6 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 	if err != nil {
 		return l.explain(err)
 	}
-	inherit(l.path + ".lock")
 	l.write = newWriter(l, lock)
 	if err := l.write.open(ctx); err != nil {
 		return l.explain(err)
@@ -94,7 +93,6 @@ func (l *Ledger) prepareDirectories() error {
 	if err := owned.MkdirAll(l.ownersPath(), 0o700); err != nil {
 		return l.explain(err)
 	}
-	inherit(l.ownersPath())
 	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
 		if err := l.missingHere(); err != nil {
 			return err
@@ -104,7 +102,6 @@ func (l *Ledger) prepareDirectories() error {
 	// is never opened here, because closing it would drop SQLite's locks.
 	f, err := owned.Open(l.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
-		inherit(l.path)
 		return f.Close()
 	}
 	if errors.Is(err, fs.ErrExist) {

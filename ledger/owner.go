@@ -58,7 +58,6 @@ func makeOwnerFile(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		inherit(making)
 		free, err := tryLockFile(f)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("locking %s: %w", making, err), f.Close())
