@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"bytes"
+	"cmp"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
+)
+
+// whole relays an answer that is no stream. Where it has to be edited it is
+// read to its end first.
+func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
+	var kept bytes.Buffer
+	edits := (rl.edit.Masked != "" || rl.watched) && resp.StatusCode < 400
+	if !edits {
+		if resp.ContentLength >= 0 {
+			rl.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
+		}
+		rl.announce()
+		rl.w.WriteHeader(resp.StatusCode)
+	}
+	var dropped error // why it is not kept whole
+	asked := rl.memory.has
+	err := read(body, func(p []byte) bool {
+		rl.sawBytes()
+		if dropped == nil {
+			dropped = rl.keep(&kept, p, asked)
+		}
+		if dropped != nil && edits {
+			return false
+		}
+		if !edits {
+			// The length is known: the client waits for it all in any case.
+			rl.pass(p, resp.ContentLength < 0)
+		}
+		return true
+	})
+	if err != nil && !edits {
+		rl.flush() // what came, before the connection is aborted
+	}
+	var changes []wire.Splice
+	if dropped != nil && edits {
+		return rl.refuseUnjudged(resp, dropped)
+	}
+	complete := err == nil && dropped == nil
+	if complete {
+		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
+	}
+	if tool := rl.forbidden(); tool != "" && edits && err == nil {
+		rl.deny(tool)
+	} else if edits {
+		answer := wire.Apply(kept.Bytes(), changes)
+		if err == nil {
+			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		}
+		rl.announce()
+		rl.w.WriteHeader(resp.StatusCode)
+		rl.write(answer)
+	}
+	return rl.ended(resp, err)
+}
+
+// keep adds to what is kept of an answer, beside what the call has asked for
+// already, and says why it cannot.
+func (rl *relay) keep(kept *bytes.Buffer, p []byte, asked int64) error {
+	size := int64(kept.Len() + len(p))
+	if size > maxAnswer {
+		return errUnjudged
+	}
+	if err := rl.memory.grow(rl.g.ctx, asked+size); err != nil {
+		return err
+	}
+	kept.Write(p)
+	return nil
+}
+
+// refuseUnjudged answers for a whole answer that cannot be held to be judged.
+func (rl *relay) refuseUnjudged(resp *http.Response, why error) ending {
+	rl.cancel(why)
+	for name := range rl.w.Header() {
+		rl.w.Header().Del(name)
+	}
+	rl.refuse(refusef("answer_too_large", "the answer of model %s is kept back: %v", plain.Clip(rl.asked.Model, 80), why))
+	return ending{row: "cut", resp: resp, err: why, closed: true}
+}
+
+// tooLarge tells of an event that grows beyond what can be held, and, where
+// answers are judged, beyond what can be judged.
+func (rl *relay) tooLarge(asked int64) error {
+	if rl.split.Over() && (rl.watched || rl.edit.Masked != "") {
+		return errUnjudged
+	}
+	return rl.memory.grow(rl.g.ctx, asked+int64(len(rl.split.Buf)))
+}
+
+// forbidden is the name of a tool that the answer calls against the policy, ""
+// for none. A tool that cannot be named is not allowed where names count.
+func (rl *relay) forbidden() string {
+	if !rl.watched {
+		return ""
+	}
+	for _, name := range rl.reading.Tools[rl.judged:] {
+		for _, cp := range rl.caps {
+			if !policy.AllowsToolCall(cp, name) {
+				return cmp.Or(name, "(unnamed)")
+			}
+		}
+	}
+	rl.judged = len(rl.reading.Tools)
+	return ""
+}
+
+// deny answers for a whole answer that the client must not see.
+func (rl *relay) deny(tool string) {
+	for name := range rl.w.Header() {
+		rl.w.Header().Del(name)
+	}
+	f := refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(tool, 80))
+	rl.trail(f)
+	rl.refuse(f)
+}
