@@ -72,5 +72,5 @@ func TestImportsPointOneWay(t *testing.T) {
 // outsideShape tells of packages that the binary does not hold: tools of the repository, and what tests need. The fake
 // provider is one of those that it does hold, for aex demo, and stands alone.
 func outsideShape(pkg string) bool {
-	return strings.HasPrefix(pkg, "clients/") || slices.Contains([]string{"internal/e2e", "internal/need", "internal/longhistory", "internal/fakeprovider"}, pkg)
+	return strings.HasPrefix(pkg, "clients/") || slices.Contains([]string{"internal/e2e", "internal/need", "internal/longhistory", "internal/fakeprovider", "internal/decoy"}, pkg)
 }
