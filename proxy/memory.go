@@ -14,7 +14,7 @@ import (
 const DefaultMemory = 256 << 20
 
 const (
-	uncounted = 64 << 10        // of each call
+	unshared = 64 << 10        // of each call
 	ratioMax  = 100             // that decompression may make of a byte
 	ratioFree = 1 << 20         // and of the first few
 	bodyCost  = 2               // a body is held beside what is made of it
@@ -49,7 +49,7 @@ type share struct {
 
 // grow makes the share at least to bytes, and waits for others' where it has to.
 func (s *share) grow(ctx context.Context, to int64) error {
-	to -= uncounted
+	to -= unshared
 	more := to - s.has
 	if more <= 0 {
 		return nil

@@ -24,7 +24,7 @@ func TestMemoryIsShared(t *testing.T) {
 		all.Go(func() {
 			for range 200 {
 				s := share{of: m}
-				for to := int64(uncounted); to < 600<<10; to += 50 << 10 {
+				for to := int64(unshared); to < 600<<10; to += 50 << 10 {
 					if err := s.grow(t.Context(), to); err != nil && !errors.Is(err, errNoMemory) {
 						t.Error(err)
 					}

@@ -35,7 +35,7 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 		if err := c.memory.grow(ctx, bodyCost*n); err != nil {
 			return nil, noMemory(c.r, err)
 		}
-		buf.Grow(int(min(n, uncounted)) + bytes.MinRead)
+		buf.Grow(int(min(n, unshared)) + bytes.MinRead)
 	}
 	err = c.memory.fill(ctx, in, &buf)
 	switch {
