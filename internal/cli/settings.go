@@ -35,6 +35,9 @@ type source struct {
 	vars map[string]string
 }
 
+// homeMax bounds the path of home: SQLite takes 512 bytes for that of a file.
+const homeMax = 400
+
 // settings finds home and reads the environment files. Nothing is made.
 func (a *app) settings(envFiles ...string) (*settings, error) {
 	env := environment(a.environ)
@@ -52,6 +55,9 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 	home, err := filepath.Abs(home)
 	if err != nil {
 		return nil, fmt.Errorf("finding home: %w", err)
+	}
+	if len(home) > homeMax {
+		return nil, hinted(fmt.Errorf("aex's home has a path of %d bytes, more than the %d that SQLite and sockets leave room for", len(home), homeMax), "name a shorter one with AEX_HOME or --home, for example a symbolic link to it")
 	}
 	s := &settings{home: home, ledgerPath: filepath.Join(home, "aex.db"), modelsFile: filepath.Join(home, "config", "models.yaml")}
 	for _, name := range []string{"AEX_DB_PATH", "AEX_LEDGER"} { // the first is v1.2's

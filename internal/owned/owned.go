@@ -1,5 +1,3 @@
-//go:build linux || darwin
-
 // Package owned makes files that belong to whom their directory belongs. Root
 // in a user's home would lock that user out of what it makes there.
 package owned
@@ -9,9 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Open is os.OpenFile with O_CREATE. A file that is there already stays whose
@@ -32,21 +27,14 @@ func give(f *os.File) (*os.File, error) {
 	if os.Geteuid() != 0 {
 		return f, nil
 	}
-	to, err := owner(filepath.Dir(f.Name()))
-	if err == nil && to.Uid != 0 {
-		err = f.Chown(int(to.Uid), int(to.Gid))
+	uid, gid, err := owner(filepath.Dir(f.Name()))
+	if err == nil && uid != 0 {
+		err = f.Chown(uid, gid)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-func owner(path string) (st syscall.Stat_t, err error) {
-	if err = syscall.Stat(path, &st); err != nil {
-		err = &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	return st, err
 }
 
 // Write is os.WriteFile.
@@ -79,11 +67,11 @@ func MkdirAll(path string, perm fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	to, err := owner(filepath.Dir(path))
-	if err != nil || to.Uid == 0 {
+	uid, gid, err := owner(filepath.Dir(path))
+	if err != nil || uid == 0 {
 		return err
 	}
-	return unix.Lchown(path, int(to.Uid), int(to.Gid))
+	return os.Lchown(path, uid, gid)
 }
 
 // Temp is os.CreateTemp.

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+)
+
+// attacker is what all attacks share.
+type attacker struct {
+	ctx    context.Context
+	binary string
+	dir    string
+	sizes  sizes
+	seed   int64
+	within time.Duration
+	until  time.Time // when the kind of attack under way stops trying; zero: never
+	places int
+	table  []*row
+}
+
+const (
+	realKey = "sk-real-assault-canary-7c21"
+	said    = "prompt-canary-4f8e" // in prompts: nothing may write it
+	mark    = "ASSAULT_MARK"       // in the environment of every program, to find survivors
+	patient = time.Minute          // what takes longer hangs
+)
+
+// prices are those of the bill and of aex.
+var prices = []string{"gpt-4o-mini=0.60/2.40", "claude-3-5-haiku-latest=0.80/4.00", "gemini-2.0-flash=0.10/0.40"}
+
+// over tells whether the time for a kind of attack is over.
+func (a *attacker) over() bool {
+	return a.ctx.Err() != nil || !a.until.IsZero() && time.Now().After(a.until)
+}
+
+func (a *attacker) random(n int) *rand.Rand { return rand.New(rand.NewPCG(uint64(a.seed), uint64(n))) }
+
+// place is a home of aex with a provider behind it.
+type place struct {
+	a        *attacker
+	row      *row
+	home     string
+	provider *fakeprovider.Provider
+	server   *httptest.Server
+	url      string // that aex calls
+	mark     string
+	logs     bytes.Buffer
+}
+
+func (a *attacker) place(r *row, o fakeprovider.Options) (*place, error) {
+	a.places++
+	p := &place{a: a, row: r, home: filepath.Join(a.dir, "home"+strconv.Itoa(a.places)), mark: fmt.Sprintf("%d-%d", os.Getpid(), a.places)}
+	o.Key, o.Lean = realKey, true
+	p.provider = fakeprovider.New(o)
+	p.server = httptest.NewServer(p.provider)
+	p.url = p.server.URL
+	return p, os.MkdirAll(p.home, 0o700)
+}
+
+func (p *place) close() {
+	p.provider.Release()
+	p.server.CloseClientConnections()
+	p.server.Close()
+}
+
+// aex is a command in a session of its own.
+func (p *place) aex(args ...string) *exec.Cmd {
+	cmd := exec.Command(p.a.binary, args...)
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + p.home, "AEX_HOME=" + p.home, mark + "=" + p.mark,
+		"OPENAI_API_KEY=" + realKey, "OPENAI_BASE_URL=" + p.url + "/v1", "ANTHROPIC_API_KEY=" + realKey, "ANTHROPIC_BASE_URL=" + p.url,
+		"GEMINI_API_KEY=" + realKey, "GOOGLE_GEMINI_BASE_URL=" + p.url,
+	}
+	cmd.Dir = p.a.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+func withPrices(args ...string) []string {
+	for _, price := range prices {
+		args = append(args, "--price", price)
+	}
+	return args
+}
+
+// bot is this program in a role, as aex's program.
+func bot(role string, args ...string) []string {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return append([]string{"env", "AEX_ASSAULT_ROLE=" + role, self}, args...)
+}
+
+// do runs a command to its end, which must come.
+func (p *place) do(args ...string) (out string, code int) {
+	return p.finish(p.aex(args...), patient)
+}
+
+func (p *place) finish(cmd *exec.Cmd, patience time.Duration) (text string, code int) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 5*time.Second
+	if err := cmd.Start(); err != nil {
+		p.row.fault("%v", err)
+		return "", -1
+	}
+	late := time.AfterFunc(patience, func() {
+		p.row.add(&p.row.hangs, 1)
+		_ = cmd.Process.Kill() // it may have ended
+	})
+	_ = cmd.Wait() // its exit code tells
+	late.Stop()
+	p.heard(out.Bytes())
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// heard looks through what aex printed.
+func (p *place) heard(b []byte) {
+	if bytes.Contains(b, []byte(realKey)) || bytes.Contains(b, []byte(said)) {
+		p.row.add(&p.row.secrets, 1)
+	}
+	if bytes.Contains(b, []byte("\ngoroutine ")) || bytes.Contains(b, []byte("panic:")) {
+		p.row.add(&p.row.panics, 1)
+		p.row.fault("panic: %.500s", b)
+	}
+}
+
+// serving is an aex serve at work.
+type serving struct {
+	*exec.Cmd
+	url, token string
+	ended      chan struct{}
+}
+
+var servingOn = regexp.MustCompile(`serving on (http://\S+?),`)
+
+func (p *place) serve(agent, budget string, more ...string) (*serving, error) {
+	if out, code := p.do("agent", "create", agent, budget, "none"); code != 0 {
+		return nil, errors.New(out)
+	}
+	out, _ := p.do(append([]string{"agent", "token", agent}, more...)...)
+	s := &serving{token: regexp.MustCompile(`[0-9a-f]{32,}`).FindString(out), ended: make(chan struct{})}
+	s.Cmd = p.aex(withPrices("serve", "--port", "0")...)
+	read, err := s.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(read)
+	for s.url == "" && lines.Scan() {
+		if m := servingOn.FindStringSubmatch(lines.Text()); m != nil {
+			s.url = m[1]
+		}
+	}
+	go func() {
+		defer close(s.ended)
+		rest, _ := io.ReadAll(io.MultiReader(read)) // until it ends
+		p.heard(rest)
+		_ = s.Wait() // how it ended is asked elsewhere
+	}()
+	if s.url == "" {
+		return nil, errors.New("aex serve did not come up")
+	}
+	return s, nil
+}
+
+// stop ends the server, which has to be soon.
+func (s *serving) stop(r *row) {
+	for range 2 {
+		_ = s.Process.Signal(syscall.SIGTERM) // it may have ended
+		select {
+		case <-s.ended:
+			return
+		case <-time.After(15 * time.Second):
+		}
+	}
+	r.add(&r.hangs, 1)
+	_ = s.Process.Kill()
+	<-s.ended
+}
+
+// books compares the ledger with the bill, once all is over.
+func (p *place) books(agent string, budget int64) {
+	bill := p.bill()
+	out, code := p.do("agent", "inspect", agent, "--json")
+	var ag struct {
+		Spent    int64 `json:"spent_micro"`
+		Reserved int64 `json:"reserved_micro"`
+		Overrun  int64 `json:"overrun_micro"`
+	}
+	if err := json.Unmarshal([]byte(out), &ag); err != nil || code != 0 {
+		p.row.fault("inspecting %s: %v %.300s", agent, err, out)
+		return
+	}
+	p.row.add(&p.row.lost, max(0, bill-ag.Spent-ag.Overrun))
+	p.row.add(&p.row.overspent, max(0, ag.Spent+ag.Reserved-budget)+ag.Overrun)
+	p.row.add(&p.row.holds, min(1, ag.Reserved))
+	p.audit()
+}
+
+func (p *place) bill() (sum int64) {
+	rates := map[string]fakeprovider.Price{}
+	for _, text := range prices {
+		model, rate, err := fakeprovider.ParsePrice(text)
+		if err != nil {
+			panic(err)
+		}
+		rates[model] = rate
+	}
+	sum, err := p.provider.Total(rates)
+	if err != nil {
+		p.row.fault("the bill: %v", err)
+	}
+	return sum
+}
+
+func (p *place) audit() {
+	if out, code := p.do("audit"); code != 0 {
+		p.row.fault("audit: exit %d: %.500s", code, out)
+	}
+	p.search()
+}
+
+// search looks for the key and for what was said in every file of home.
+func (p *place) search() {
+	err := filepath.WalkDir(p.home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // what goes while one looks holds nothing any more
+		}
+		b, _ := os.ReadFile(path)
+		if bytes.Contains(b, []byte(realKey)) || bytes.Contains(b, []byte(said)) {
+			p.row.add(&p.row.secrets, 1)
+			p.row.fault("%s holds what it must not", path)
+		}
+		return nil
+	})
+	if err != nil {
+		p.row.fault("searching %s: %v", p.home, err)
+	}
+}
+
+// survivors waits a while for every process of the place to end, and counts
+// and kills those that do not.
+func (p *place) survivors(patience time.Duration) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		left := p.marked()
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			p.row.add(&p.row.survivors, int64(len(left)))
+			for _, pid := range left {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			}
+			return
+		}
+	}
+}
+
+// marked are the processes of the place.
+func (p *place) marked() (pids []int) {
+	entries, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range entries {
+		b, _ := os.ReadFile(path)
+		if bytes.Contains(b, []byte(mark+"="+p.mark+"\x00")) {
+			if pid, err := strconv.Atoi(strings.Split(path, "/")[2]); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	fake "github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/ledger"
+)
+
+// policies are what an agent may not do, by the flag that says so, and how a
+// request would try: the member that does it in VALUE.
+var policies = []struct {
+	flags []string
+	with  string
+	tries []string
+}{
+	{[]string{"--no-streaming"}, `"stream":VALUE`, []string{"true", "1", `"true"`, `"1"`, "1.0", "1e0", "[]", "{}", `"yes"`, "-1"}},
+	{[]string{"--no-streaming"}, `"str\u0065am":VALUE`, []string{"true", "1", `"true"`}},
+	{[]string{"--no-streaming"}, `"stream":false,"stream":VALUE`, []string{"true", "1"}},
+	{nil, `"messages":[{"role":"user","content":[VALUE]}]`, []string{
+		`{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}`, `{"image_url":{"url":"data:image/png;base64,AAAA"}}`, `{"type":null,"image_url":"x"}`,
+		`{"type":"input_image","image_url":"x"}`, `{"type":"image","source":{"type":"url","url":"https://x.example/a"}}`, `{"type":"file","file":{"file_id":"f"}}`,
+		`{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}`, `{"type":["image_url"],"image_url":{"url":"x"}}`, `{"TYPE":"image_url","type":"image_url","image_url":{"url":"x"}}`}},
+	{nil, `"messages":[{"role":"user","content":VALUE}]`, []string{`{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}`, `{"image_url":"x"}`}},
+	{[]string{"--no-tools"}, `"tools":VALUE`, []string{`[{"type":"function","function":{"name":"f"}}]`, `[{"type":"web_search"}]`, `{"type":"function"}`, `"x"`, `[null]`}},
+	{[]string{"--denied-tool-names", "shell"}, `"tools":VALUE`, []string{
+		`[{"type":"function","function":{"name":"shell"}}]`, `[{"type":"function","function":{"name":"sh\u0065ll"}}]`, `[{"type":"function","function":{"name":"look","name":"shell"}}]`,
+		`[{"type":"custom","custom":{"name":"shell"}}]`, `[{"function":{"name":"shell"}}]`, `[{"type":"function","function":{"name":["shell"]}}]`}},
+	{[]string{"--denied-models", "gpt-4o-mini"}, `"x":VALUE`, []string{"1"}},
+	{[]string{"--max-output-tokens", "10"}, `"n":1,"max_tokens":VALUE`, []string{`"1000"`, "1e3000", "[1000]"}},
+}
+
+// policies tries to pass each.
+func (a *attacker) policies(r *row) error {
+	p, err := a.place(r, fake.Options{Behaviour: fake.Behaviour{OutputTokens: 5}})
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	s, err := p.serve("unused", "1.00")
+	if err != nil {
+		return err
+	}
+	defer s.stop(r)
+	for i, policy := range policies {
+		name := fmt.Sprintf("agent%d", i)
+		if out, code := p.do(append([]string{"agent", "create", name, "100.00", "none"}, policy.flags...)...); code != 0 {
+			return errors.New(out)
+		}
+		out, _ := p.do("agent", "token", name)
+		own := &serving{url: s.url, token: token(out)}
+		for _, value := range policy.tries {
+			r.add(&r.tried, 1)
+			body := `{"model":"gpt-4o-mini",` + strings.ReplaceAll(policy.with, "VALUE", value)
+			if !strings.Contains(body, `"messages"`) {
+				body += `,"messages":[{"role":"user","content":"` + said + `"}]`
+			}
+			if status := own.status(body + "}"); status != 400 && status != 403 && status != 404 {
+				r.fault("%v: %s got %d", policy.flags, value, status)
+			}
+		}
+	}
+	if bill := p.bill(); bill != 0 {
+		r.fault("the provider was reached: a bill of %s", dollars(bill))
+	}
+	return nil
+}
+
+func token(out string) string {
+	for word := range strings.FieldsSeq(out) {
+		if len(word) >= 32 && strings.Trim(word, "0123456789abcdef") == "" {
+			return word
+		}
+	}
+	return ""
+}
+
+// status is that of one chat completion; 0: there was no answer.
+func (s *serving) status(body string) int {
+	req, err := http.NewRequest(http.MethodPost, s.url+"/v1/chat/completions", strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// stopped stops a busy aex with SIGSTOP at random instants: others either have
+// the ledger or are told within ten seconds, and all goes on with it.
+func (a *attacker) stopped(r *row) error {
+	p, err := a.place(r, fake.Options{Behaviour: fake.Behaviour{OutputTokens: 10}})
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if out, code := p.do("agent", "create", "x", "100000.00", "none"); code != 0 {
+		return errors.New(out)
+	}
+	busy := p.aex(append(withPrices("run", "--agent", "x", "--budget", "none", "--grace", "100ms", "--"), bot("loop", "8")...)...)
+	if err := busy.Start(); err != nil {
+		return err
+	}
+	random := a.random(-4)
+	for range a.sizes.stops {
+		if a.over() {
+			break
+		}
+		r.add(&r.tried, 1)
+		time.Sleep(time.Duration(200+random.IntN(200)) * time.Millisecond)
+		_ = busy.Process.Signal(syscall.SIGSTOP) // it may have ended, which the end tells
+		var others sync.WaitGroup
+		for range 3 {
+			others.Go(func() {
+				if out, code := p.finish(p.aex("topup", "x", "0.01"), 20*time.Second); code != 0 && (code != 125 || !strings.Contains(out, "has held it")) {
+					r.fault("topup: exit %d: %.200s", code, out)
+				}
+				if out, code := p.finish(p.aex("status"), 20*time.Second); code != 0 {
+					r.fault("status: exit %d: %.200s", code, out)
+				}
+			})
+		}
+		others.Wait()
+		_ = busy.Process.Signal(syscall.SIGCONT)
+	}
+	_ = busy.Process.Signal(syscall.SIGTERM)
+	p.ends(busy)
+	p.survivors(20 * time.Second)
+	p.books("x", 1<<60)
+	return nil
+}
+
+// ends waits for a command, which has to end.
+func (p *place) ends(cmd *exec.Cmd) {
+	late := time.AfterFunc(patient, func() {
+		p.row.add(&p.row.hangs, 1)
+		_ = cmd.Process.Kill() // it may have ended
+	})
+	defer late.Stop()
+	_ = cmd.Wait() // how is asked elsewhere
+}
+
+// disks fill up, by a limit on the size of files, and homes vanish: a run says
+// so and ends, and what is on the disk is right.
+func (a *attacker) disks(r *row) error {
+	random := a.random(-5)
+	for i := range a.sizes.disks {
+		if a.over() {
+			break
+		}
+		p, err := a.place(r, fake.Options{Behaviour: fake.Behaviour{OutputTokens: 10}})
+		if err != nil {
+			return err
+		}
+		r.add(&r.tried, 1)
+		if i%2 == 0 {
+			p.full(200 + 100*random.IntN(8))
+		} else {
+			p.vanishing(time.Duration(random.IntN(600)) * time.Millisecond)
+		}
+		p.survivors(20 * time.Second)
+		p.close()
+	}
+	return nil
+}
+
+// full runs with so many KiB for a file.
+func (p *place) full(kib int) {
+	words := append([]string{"-c", fmt.Sprintf(`ulimit -f %d; trap "" XFSZ; exec "$@"`, kib), "bash", p.a.binary}, withPrices("run", "--agent", "x", "--budget", "1000", "--grace", "100ms", "--timeout", "20s", "--")...)
+	cmd := p.aex()
+	cmd.Path, cmd.Args = "/bin/bash", append(append([]string{"bash"}, words...), bot("loop", "8")...)
+	if out, code := p.finish(cmd, patient); code != 125 && code != 124 && code != 121 {
+		p.row.fault("a full disk: exit %d: %.300s", code, out)
+	}
+	p.do("agent", "create", "next", "1.00", "none") // settles what was held
+	p.books("x", 1000_000_000)
+}
+
+// vanishing takes the home away in the middle of a run.
+func (p *place) vanishing(after time.Duration) {
+	cmd := p.aex(append(withPrices("run", "--agent", "x", "--budget", "1000", "--grace", "100ms", "--timeout", "20s", "--"), bot("loop", "4")...)...)
+	gone := p.home + ".gone"
+	timer := time.AfterFunc(after+300*time.Millisecond, func() { _ = os.Rename(p.home, gone) })
+	out, code := p.finish(cmd, patient)
+	timer.Stop()
+	if code != 125 {
+		p.row.fault("a home that vanished: exit %d: %.300s", code, out)
+	}
+	_ = os.RemoveAll(p.home) // what was made in its place
+	if err := os.Rename(gone, p.home); err != nil {
+		p.row.fault("putting the home back: %v", err)
+		return
+	}
+	p.do("agent", "create", "next", "1.00", "none")
+	p.books("x", 1000_000_000)
+}
+
+// clocks jump by years, forwards and back, under a ledger with windows.
+func (a *attacker) clocks(r *row) error {
+	home := filepath.Join(a.dir, "clocks")
+	random := a.random(-6)
+	now := time.Now()
+	l, err := ledger.Open(a.ctx, ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home, Now: func() time.Time { return now }})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	budget := ledger.Micros(50_000)
+	if _, err := l.CreateAgent(a.ctx, ledger.NewAgent{Name: "x", Budget: &budget, Window: ledger.Daily}); err != nil {
+		return err
+	}
+	hash := ledger.HashToken("assault")
+	if err := l.AddToken(a.ctx, ledger.NewToken{Hash: hash, Agent: "x", Scope: ledger.Execution}); err != nil {
+		return err
+	}
+	for range a.sizes.clocks {
+		if a.over() {
+			break
+		}
+		r.add(&r.tried, 1)
+		now = now.Add(time.Duration(random.Int64N(int64(20000*time.Hour))) - 10000*time.Hour)
+		hold, no, err := l.Admit(a.ctx, ledger.Admission{Token: hash, Least: 100, Most: 3000})
+		if err != nil {
+			return err
+		}
+		if no != nil {
+			continue
+		}
+		now = now.Add(time.Duration(random.Int64N(int64(200*time.Hour))) - 100*time.Hour)
+		if _, err := l.Settle(a.ctx, hold.ID, ledger.Settlement{How: ledger.Settled, Cost: ledger.Micros(random.Int64N(3000))}); err != nil {
+			return err
+		}
+	}
+	result, err := l.Verify(context.WithoutCancel(a.ctx), nil)
+	if err != nil {
+		return err
+	}
+	for _, check := range result.Checks {
+		if !check.OK {
+			r.fault("audit: %s: %s", check.Name, check.Detail)
+		}
+	}
+	ag, err := l.Agent(a.ctx, "x")
+	if err == nil {
+		r.add(&r.overspent, int64(ag.Account.Overrun)+max(0, int64(ag.Account.Spent+ag.Account.Reserved-budget)))
+	}
+	return err
+}

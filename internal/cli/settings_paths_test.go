@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+// What cannot be a ledger's place is refused before anything is made, and what
+// may hold a password is not printed.
+func TestPlacesThatAreNone(t *testing.T) {
+	for _, tt := range []struct{ variable, value, want string }{
+		{"AEX_LEDGER", "postgres://u:secret@host/db", "AEX_LEDGER is a postgres:// address"},
+		{"AEX_LEDGER", "MySQL+x://u:secret@host", "AEX_LEDGER is a MySQL+x:// address"},
+		{"AEX_DB_PATH", "file:///secret/aex.db", "AEX_DB_PATH is a file:// address"},
+		{"AEX_HOME", "/tmp/" + strings.Repeat("secret/", 60), "aex's home has a path of"},
+	} {
+		a := &app{environ: []string{"HOME=/nowhere", tt.variable + "=" + tt.value}}
+		_, err := a.settings()
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s=%s: %v", tt.variable, tt.value, err)
+		}
+	}
+	a := &app{environ: []string{"HOME=/nowhere", "AEX_LEDGER=/tmp/a b://c"}}
+	if s, err := a.settings(); err != nil || s.ledgerPath != "/tmp/a b://c" {
+		t.Errorf("a file with an odd name: %v", err)
+	}
+}
