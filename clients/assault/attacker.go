@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -94,11 +95,13 @@ func (p *place) aex(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// withPrices are the words of a command, with what its models cost.
 func withPrices(args ...string) []string {
+	words := args[:1:1]
 	for _, price := range prices {
-		args = append(args, "--price", price)
+		words = append(words, "--price", price)
 	}
-	return args
+	return append(words, args[1:]...)
 }
 
 // bot is this program in a role, as aex's program.
@@ -122,13 +125,19 @@ func (p *place) finish(cmd *exec.Cmd, patience time.Duration) (text string, code
 		p.row.fault("%v", err)
 		return "", -1
 	}
+	var hung atomic.Bool
 	late := time.AfterFunc(patience, func() {
-		p.row.add(&p.row.hangs, 1)
-		_ = cmd.Process.Kill() // it may have ended
+		hung.Store(true)
+		_ = cmd.Process.Signal(syscall.SIGABRT) // it says where it hangs
 	})
 	_ = cmd.Wait() // its exit code tells
 	late.Stop()
-	p.heard(out.Bytes())
+	if hung.Load() {
+		p.row.add(&p.row.hangs, 1)
+		p.row.fault("%v hung: %.6000s", cmd.Args[1:2], out.String())
+	} else {
+		p.heard(out.Bytes())
+	}
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 

@@ -49,7 +49,7 @@ func (a *attacker) hostileCalls(r *row) error { return a.manyCalls(r, a.sizes.ca
 // lies are what a provider tells and bills beyond what it was allowed.
 var lies = []fake.Behaviour{
 	{IgnoreCap: true, OutputTokens: 5000}, {IgnoreCap: true, OutputTokens: 100_000, ChunkTokens: 1000}, {ReasoningTokens: 30_000, IgnoreCap: true}, {CachedTokens: 1 << 40}, {AudioInTokens: 1 << 30},
-	{ToolUseTokens: 1 << 30}, {ImageTokens: 1 << 30}, {ZeroUsage: true}, {Searches: 1000},
+	{ToolUseTokens: 1 << 30}, {ImageTokens: 1 << 30}, {Searches: 1000},
 }
 
 // lyingProviders are booked whole: the budget takes what it can, and the rest
@@ -73,7 +73,7 @@ func (a *attacker) manyCalls(r *row, n int, how []fake.Behaviour, lying bool) er
 		callers.Go(func() {
 			random := a.random(i)
 			for range next {
-				p.call(s, random)
+				p.call(s, random, lying)
 			}
 		})
 	}
@@ -106,25 +106,26 @@ func (a *attacker) manyCalls(r *row, n int, how []fake.Behaviour, lying bool) er
 
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
-// call makes a call, and leaves it in the middle now and then.
-func (p *place) call(s *serving, random *rand.Rand) {
+// call makes a call, and leaves it in the middle now and then, and when nothing
+// comes for long. Who lies is heard to the end: what is billed and never told
+// nobody can book.
+func (p *place) call(s *serving, random *rand.Rand, toTheEnd bool) {
 	w := wires[random.IntN(len(wires))]
-	stream := random.IntN(2) == 0
+	stream := random.IntN(2) == 0 && !toTheEnd // a stream beyond its cap is cut
 	body := strings.ReplaceAll(w.body, "STREAM", fmt.Sprint(stream))
 	path := w.path
 	if stream {
 		path = strings.Replace(path, ":generateContent", ":streamGenerateContent?alt=sse", 1)
 	}
-	if random.IntN(12) == 0 {
+	if random.IntN(12) == 0 && !toTheEnd {
 		body = bodies[random.IntN(len(bodies))]
 	}
-	patience := patient + 30*time.Second
-	if random.IntN(10) == 0 {
+	patience := 3 * time.Second
+	switch {
+	case toTheEnd:
+		patience = patient
+	case random.IntN(10) == 0:
 		patience = time.Duration(random.IntN(30)) * time.Millisecond
-	}
-	leaving := patience < time.Second
-	if !leaving && random.IntN(3) == 0 { // hanging providers are left, as clients do
-		patience, leaving = 2*time.Second, true
 	}
 	ctx, cancel := context.WithTimeout(p.a.ctx, patience)
 	defer cancel()
@@ -140,7 +141,7 @@ func (p *place) call(s *serving, random *rand.Rand) {
 		_, err = io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
 	}
-	if err != nil && !leaving && ctx.Err() != nil && p.a.ctx.Err() == nil {
+	if err != nil && toTheEnd && ctx.Err() != nil && p.a.ctx.Err() == nil {
 		p.row.add(&p.row.hangs, 1)
 	}
 }
@@ -181,7 +182,7 @@ func (a *attacker) rawAnswers(r *row) error {
 					return
 				}
 				r.add(&r.tried, 1)
-				p.call(s, random)
+				p.call(s, random, false)
 			}
 		})
 	}

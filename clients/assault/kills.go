@@ -54,11 +54,12 @@ func (p *place) killed(random *rand.Rand) error {
 	}()
 	time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
 	who := random.IntN(4)
-	if who == 0 || who == 3 {
+	monitors := monitorsOf(cmd.Process.Pid)
+	if who == 0 || who == 3 || len(monitors) == 0 {
 		_ = cmd.Process.Kill() // it may have ended
 	}
 	if who == 1 || who == 3 {
-		for _, pid := range monitorsOf(cmd.Process.Pid) {
+		for _, pid := range monitors {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
