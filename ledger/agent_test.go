@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,5 +188,19 @@ func TestWatchRunTellsOfWhatHasHappened(t *testing.T) {
 	}
 	if s := <-l.WatchRun(ctx, run.ID, run.State); s != ledger.RunEnding {
 		t.Fatal(s)
+	}
+}
+
+// TestNamesOfAgents: one rule, whoever makes the agent.
+func TestNamesOfAgents(t *testing.T) {
+	l := open(t, t.TempDir())
+	for name, fine := range map[string]bool{
+		"atlas": true, "team/atlas": true, "größe": true, "a.b_c-d": true, "…": true,
+		"": false, "two words": false, "../x": false, "/x": false, "a//b": false, "a/./b": false, "-x": false, "a\tb": false, "a\u202eb": false, "\xff": false,
+		strings.Repeat("x", 101): false,
+	} {
+		if _, err := l.CreateAgent(t.Context(), ledger.NewAgent{Name: name}); (err == nil) != fine || !fine && !errors.Is(err, ledger.ErrInvalid) {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
