@@ -14,7 +14,7 @@ import (
 const DefaultMemory = 256 << 20
 
 const (
-	unshared = 64 << 10        // of each call
+	unshared  = 64 << 10        // of each call
 	ratioMax  = 100             // that decompression may make of a byte
 	ratioFree = 1 << 20         // and of the first few
 	bodyCost  = 2               // a body is held beside what is made of it

@@ -69,6 +69,7 @@ func TestBodiesWaitForMemory(t *testing.T) {
 	}()
 	_, err := io.WriteString(rest, body[:len(body)-10])
 	must(t, err)
+	w.awaitMemory(func(left int64) bool { return left < 3<<20 })
 	status, h, answer, err := w.post("/v1/chat/completions", chatOf(3<<19))
 	must(t, err)
 	if status != 503 || h.Get("X-Aex-Code") != "gateway_busy" || h.Get("Retry-After") == "" {
@@ -87,6 +88,20 @@ func TestBodiesWaitForMemory(t *testing.T) {
 	}
 	if status, _, answer, err := w.post("/v1/chat/completions", chatOf(3<<19)); err != nil || status != 200 {
 		t.Errorf("after it: %d %.200s %v", status, answer, err)
+	}
+}
+
+// awaitMemory waits until what is left of the gateway's memory is enough.
+func (w *world) awaitMemory(enough func(left int64) bool) {
+	w.t.Helper()
+	for m := &w.gateway.memory; ; runtime.Gosched() {
+		m.mu.Lock()
+		left := m.left
+		m.mu.Unlock()
+		if enough(left) {
+			return
+		}
+		must(w.t, w.t.Context().Err())
 	}
 }
 
@@ -120,15 +135,7 @@ func TestNothingBlowsUp(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for m := &w.gateway.memory; ; runtime.Gosched() { // the last is given back after the answer
-		m.mu.Lock()
-		left := m.left
-		m.mu.Unlock()
-		if left == m.all {
-			break
-		}
-		must(t, t.Context().Err())
-	}
+	w.awaitMemory(func(left int64) bool { return left == DefaultMemory }) // the last is given back after the answer
 }
 
 // TestNothingPassesUnjudged: where an agent's policy judges answers, one that
