@@ -80,8 +80,7 @@ SOAK ?= 60
 soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that operators do
 	AEX_SOAK=$(SOAK) $(GO) test -count=1 -run TestSoak -timeout 30m -v ./internal/e2e
 
-# LONG=1: the form that docs/assurance.md quotes, of hours; ASSAULT has more flags: -within 10m -only calls,kills
-
+# LONG=1: the form that docs/assurance.md quotes; ASSAULT has more flags: -within 10m -only calls,kills
 .PHONY: assault
 assault: build ## attack aex in ten ways, and count: two minutes, or LONG=1 (clients/assault)
 	$(GO) run ./clients/assault $(if $(LONG),-long,-within 12s) $(ASSAULT) bin/aex
