@@ -169,6 +169,9 @@ func (a *attacker) disks(r *row) error {
 			return err
 		}
 		r.add(&r.tried, 1)
+		if out, code := p.do("agent", "create", "x", "1000.00", "none"); code != 0 {
+			return errors.New(out)
+		}
 		if i%2 == 0 {
 			p.full(200 + 100*random.IntN(8))
 		} else {
