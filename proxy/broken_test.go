@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,6 +86,10 @@ func (k brokenCall) breaks(rnd *rand.Rand) fakeprovider.Behaviour {
 		return how
 	}
 	how.Fault = []fakeprovider.Fault{fakeprovider.FaultCut, fakeprovider.FaultReset, fakeprovider.FaultErrorEvent, fakeprovider.FaultCleanEnd}[rnd.IntN(4)]
+	if how.Fault == fakeprovider.FaultErrorEvent { // before anything is shown it costs nothing: see scenes
+		how.After = 1 + rnd.IntN(int(how.OutputTokens/how.ChunkTokens))
+		return how
+	}
 	made := how.Pace*(1+rnd.Int64N(60)) - how.ReasoningTokens
 	if made < 0 { // while it thinks
 		how.ReasoningTokens, made = how.ReasoningTokens+made, 0
@@ -98,17 +103,66 @@ func brokenWorld(t *testing.T) *world {
 	var passed atomic.Int64
 	began := time.Now()
 	var w *world
+	read := newReads()
 	w = newWorld(t, setup{budget: "none", prices: []string{}, models: brokenModels,
-		provider: fakeprovider.Options{Pass: func(d time.Duration) { passed.Add(int64(d)) }},
+		provider: fakeprovider.Options{Pass: func(d time.Duration) { passed.Add(int64(d)) }, Read: read.await},
 		change: func(o *Options) {
 			o.Now = func() time.Time { return began.Add(time.Duration(passed.Load())) }
 			o.laterFirst = time.Hour
 			o.Registry = hostsOnly(t)
 			o.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(w.upstream, "http://"))
+				conn, err := new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(w.upstream, "http://"))
+				return &readConn{conn, read}, err
 			}
 		}})
 	return w
+}
+
+// reads counts what the gateway has read of the answer to a call.
+type reads struct {
+	mu   sync.Mutex
+	more *sync.Cond
+	n    int64
+}
+
+func newReads() *reads {
+	r := &reads{}
+	r.more = sync.NewCond(&r.mu)
+	return r
+}
+
+func (r *reads) add(n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.n += n
+	r.more.Broadcast()
+}
+
+// await returns when so many bytes have been read.
+func (r *reads) await(sent int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.n < sent {
+		r.more.Wait()
+	}
+}
+
+type readConn struct {
+	net.Conn
+	read *reads
+}
+
+func (c *readConn) Write(p []byte) (int, error) { // a request
+	c.read.mu.Lock()
+	c.read.n = 0
+	c.read.mu.Unlock()
+	return c.Conn.Write(p)
+}
+
+func (c *readConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.add(int64(n))
+	return n, err
 }
 
 func hostsOnly(t *testing.T) *policy.Registry {

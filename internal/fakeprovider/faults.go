@@ -173,6 +173,9 @@ func (x *exchange) breakOff() {
 	if x.b.Fault != FaultReset {
 		return
 	}
+	if read := x.p.opt.Read; read != nil {
+		read(int64(x.record.Len()))
+	}
 	conn, _, err := x.rc.Hijack()
 	if err != nil {
 		return // HTTP/2: the abort resets the stream

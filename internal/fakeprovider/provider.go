@@ -41,6 +41,9 @@ type Options struct {
 	// Pass is told how long output takes that is made at a Behaviour's Pace: a
 	// clock that the test moves.
 	Pass func(time.Duration)
+	// Read returns when so many bytes of an answer's body have been read. A reset
+	// takes back what has not: what no real stream, which is slow, has much of.
+	Read func(sent int64)
 }
 
 // DefaultModels are listed when Options.Models is empty.
