@@ -101,6 +101,11 @@ mutants: ## change an operator, a condition or a statement at a time: which do n
 guards: tools ## take each guard away and see its test fail (clients/guards)
 	./clients/guards/run
 
+RECORDED = github.com/coder/aibridge@v1.0.4
+.PHONY: recorded
+recorded: ## the answers that another gateway has recorded, replayed as a provider (fetches them; they stay outside)
+	./clients/recorded/run $(RECORDED)
+
 sdk: build ## the real SDKs, with and without aex (installs Python and Node packages)
 	./clients/compat/run
 

@@ -172,11 +172,26 @@ func (c *call) price() policy.Price {
 	return c.g.registry.Load().Served(c.model, c.reading.Model).InGeo(cmp.Or(c.reading.Geo, c.asked.Geo))
 }
 
+// begun is the ceiling of what had begun. Streams of these wires show each use of
+// the provider's own tools as it begins: of one that shows none, one at most had.
+func (c *call) begun() policy.Ceiling {
+	shows := c.asked.Wire == policy.Responses || c.asked.Wire == policy.Messages
+	if host := c.model.Provider.Host(); !shows || c.offered == nil || len(c.asked.Hosted) == 0 || !c.asked.Stream || !c.flows || c.reading.Beyond || host.GoesOn {
+		return c.ceiling
+	}
+	ceiling, err := policy.Bound(c.offered.asked.WithUses(1), c.model, !c.g.o.NoClamp)
+	if err != nil {
+		return c.ceiling
+	}
+	return ceiling
+}
+
 // estimate is the cost of so much output, of all outputs together: with the
 // input as the provider reported it, else its bound.
 func (c *call) estimate(output int64) ledger.Micros {
 	if c.reading.Input == nil {
-		if micros, err := c.ceiling.Estimate(output, c.asked.Outputs); err == nil {
+		ceiling := c.begun()
+		if micros, err := ceiling.Estimate(output, c.asked.Outputs); err == nil {
 			return ledger.Micros(micros)
 		}
 		return c.hold.Amount

@@ -208,6 +208,11 @@ func (c *call) plan() {
 	if c.hold.Tokens < c.ceiling.Tokens { // all that the minute has left
 		paid = min(paid, c.ceiling.CapOf(c.hold.Tokens))
 	}
+	if paid < c.ceiling.Asked && c.asked.Stream && c.asked.OutputCap == nil && c.hides() {
+		// Where it breaks, all of the cap may have been made, unseen: what nobody
+		// asked for is not worth the half of a budget.
+		paid = min(paid, max(paid/2, c.ceiling.Floor))
+	}
 	if paid < c.ceiling.Asked {
 		c.clamped, e.Cap = paid, paid
 	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap == 0 || *c.asked.OutputCap > c.outCap) {

@@ -30,6 +30,7 @@ func Command(ctx context.Context, args []string, stdout io.Writer) error {
 	f.DurationVar(&o.Behaviour.DelayHeaders, "delay", 0, "wait before an answer")
 	f.DurationVar(&o.Behaviour.DelayChunk, "delay-chunk", 0, "wait before a streamed chunk")
 	f.StringVar((*string)(&o.Behaviour.Fault), "fault", "", "fault of every answer")
+	f.IntVar(&o.Behaviour.OneIn, "one-in", 0, "the fault happens to one answer in so many (0: to each)")
 	f.IntVar(&o.Behaviour.After, "after", 0, "content chunks before a fault in mid-stream")
 	specs := f.StringArray("price", nil, "MODEL=IN/OUT, dollars per million tokens; * is any model")
 	if err := f.Parse(args); err != nil {

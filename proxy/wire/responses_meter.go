@@ -148,6 +148,7 @@ func ran(item Object, r *Reading) {
 // added begins an output item. What a reasoning item thinks does not pass
 // unless its own text comes.
 func (m *responsesMeter) added(item Object, r *Reading) {
+	ran(item, r)
 	m.unseen, m.part, m.text = r.Hidden, 0, m.text[:0]
 	m.item = ""
 	// A denied call must be known before its arguments are through.

@@ -63,8 +63,10 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 	if output != nil {
 		all := *output
 		// xAI and Google's compatible API leave reasoning out of the output,
-		// but count it in the total.
-		if total != nil && input != nil {
+		// but count it in the total. OpenAI never does, and its totals are not
+		// always the sum of what it bills.
+		thought := out.Count("reasoning_tokens", 0)
+		if total != nil && input != nil && !(e.OpenAIModel && thought != nil && *thought <= *output) {
 			all = max(all, *total-*input)
 		}
 		u.AudioOut = value(out.Count("audio_tokens", 0))
