@@ -69,6 +69,8 @@ var tolds = []told{
 	// Models that search book their fee, once, whatever else the answer counts.
 	{"a search model", "http://api.openai.com/v1", "", "gpt-4o-search-preview", chatPath, aChat, chatAnswer(chatTokens), ledger.Settled, 3_500 + 25_000},
 	{"a search model, stream", "http://api.openai.com/v1", "", "gpt-4o-search-preview", chatPath, aChatStream, chatEvents(chatTokens), ledger.Settled, 3_500 + 25_000},
+	{"one that a list has for another's alias", "http://api.openai.com/v1", "", "gpt-4o-mini-search-preview-2025-03-11", chatPath, aChat, chatAnswer(chatTokens), ledger.Settled, 150 + 60 + 25_000},
+	{"a search model by way of a router", atRouter, "", "openai/gpt-4o-mini-search-preview", chatPath, aChat, chatAnswer(chatTokens), ledger.Settled, 150 + 60 + 25_000},
 	{"gpt-5-search-api", "http://api.openai.com/v1", "", "gpt-5-search-api", chatPath, aChat, chatAnswer(chatTokens), ledger.Settled, 1_250 + 1_000 + 10_000},
 	{"Perplexity", "http://api.perplexity.ai", "", "sonar", chatPath, aChat, chatAnswer(chatTokens + `,"search_context_size":"high","num_search_queries":3`), ledger.Settled, 1_100 + 12_000},
 	{"Perplexity's own bill", "http://api.perplexity.ai", "", "sonar", chatPath, aChat,

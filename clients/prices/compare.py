@@ -136,6 +136,9 @@ def reason(row, usage, tier, ours, theirs, other, standard):
     plain = sum(Decimal(prices[(0, "")].get(CLASSES[f], 0)) * n for f, n in usage.items() if f != "Searches")
     if above and not tier and math.ceil(plain) == theirs:
         return f"its calculator takes no price above {above[-1]} tokens here" if ours >= theirs else ""
+    written = sum(Decimal(prices[(0, "")].get("input" if f.startswith("CacheWrite") else CLASSES[f], 0)) * n for f, n in usage.items() if f != "Searches")
+    if not above and not tier and math.ceil(written) == theirs:
+        return "its calculator takes cache writes for input here" if ours >= theirs else ""
     return ""
 
 

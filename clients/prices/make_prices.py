@@ -57,6 +57,16 @@ def more(rows, taken, day):
                    "source": theirs["source"] if theirs["source"].startswith("https://") else "https://docs.litellm.ai/docs/providers"}
 
 
+def search_rows(rows):
+    """Rows of their own for the search models that a list has among the aliases of
+    one that does not search."""
+    for row in rows:
+        names = sorted(filter(SEARCHES.match, row.get("alias", [])), key=len)
+        if row["p"] == "openai" and names and not SEARCHES.match(row["id"]):
+            row["alias"] = [a for a in row["alias"] if a not in names]
+            yield {**row, "rates": dict(row["rates"]), "id": names[0], "alias": names[1:]}
+
+
 def catalogue(day):
     rows, skipped = genai_list.rows_of(day)
     lists = litellm_list.rows()
@@ -75,6 +85,7 @@ def catalogue(day):
             differ += [(row["p"], row["id"], theirs["key"], *w) for w in where]
     taken["fireworks"] |= {n.rpartition("/")[2] for n in taken["fireworks"]}
     rows += more(lists, taken, day)
+    rows += list(search_rows(rows))
     fees = {r["id"].lower(): r["rates"]["per_search"] for r in rows if r["p"] == "openai" and SEARCHES.match(r["id"]) and "per_search" in r["rates"]}
     fees |= {r["id"].lower(): r["rates"]["per_request"] for r in rows if r["p"] == "perplexity" and "per_request" in r["rates"]}
     for row in rows:

@@ -3,6 +3,8 @@ says where the lists differ."""
 
 from decimal import Decimal
 
+# Tiers that cost no less than the standard one.
+DEARER = ("priority", "fast", "ultrafast")
 # A tier that does not price both is no price.
 NEEDED = ("input",)
 
@@ -45,6 +47,8 @@ def merged(ours, theirs):
             # Fees are the same in every band and tier: the lowest one has them.
             if above or tier:
                 both = {n: p for n, p in both.items() if not n.startswith("per_") or n in one}
+            if tier in DEARER: # of another list's, which has a lower standard
+                both |= {n: p for n, p in out.get((above, ""), {}).items() if n in both and Decimal(p) > Decimal(both[n])}
             if both and (tier == "" or all(n in both for n in NEEDED)):
                 out[(above, tier)] = both
     return out, differ
