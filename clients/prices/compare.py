@@ -125,18 +125,18 @@ def reason(row, usage, tier, ours, theirs, other, standard):
         return f"no price for tier {tier}"
     if tier and standard == theirs:
         return f"its calculator takes no tier {tier} here" if ours >= theirs else ""
-    known = prices.get((0, tier)) or prices[(0, "")]
-    fees = prices[(0, "")]
+    known = prices.get((0, tier)) or prices.get((0, ""), {})
+    fees = prices.get((0, ""), {})
     if missing := [CLASSES[f] for f, n in usage.items() if n and CLASSES[f] not in (fees if f == "Searches" else known)]:
         # Without a price of its own a cache read costs what input does.
         return f"no price for {', '.join(missing)}" if ours >= theirs or missing == ["cache_read"] else ""
     above = [b["above"] for b in row.get("bands", []) if prompt_of(usage) > b["above"]]
     if above and not any(a == above[-1] for a, _ in prices):
         return f"no price above {above[-1]} tokens" if ours >= theirs else ""
-    plain = sum(Decimal(prices[(0, "")].get(CLASSES[f], 0)) * n for f, n in usage.items() if f != "Searches")
+    plain = sum(Decimal(prices.get((0, ""), {}).get(CLASSES[f], 0)) * n for f, n in usage.items() if f != "Searches")
     if above and not tier and math.ceil(plain) == theirs:
         return f"its calculator takes no price above {above[-1]} tokens here" if ours >= theirs else ""
-    written = sum(Decimal(prices[(0, "")].get("input" if f.startswith("CacheWrite") else CLASSES[f], 0)) * n for f, n in usage.items() if f != "Searches")
+    written = sum(Decimal(prices.get((0, ""), {}).get("input" if f.startswith("CacheWrite") else CLASSES[f], 0)) * n for f, n in usage.items() if f != "Searches")
     if not above and not tier and math.ceil(written) == theirs:
         return "its calculator takes cache writes for input here" if ours >= theirs else ""
     return ""

@@ -76,7 +76,10 @@ def catalogue(day):
         theirs = theirs_of(row, lists)
         if theirs is None:
             continue
-        prices, where = merge.merged(merge.bands_of(row), theirs["prices"])
+        own, other = merge.bands_of(row), theirs["prices"]
+        if "announced" in row.get("dearest", []):  # their discount is for today's price
+            other = {k: v for k, v in other.items() if k[1] != "flex" or k in own}
+        prices, where = merge.merged(own, other)
         for key in ("rates", "tiers", "bands"):
             row.pop(key, None)
         row |= merge.fields(prices)
