@@ -45,7 +45,7 @@ func TestAgentsWithBrokenStreams(t *testing.T) {
 			how := s.how
 			how.Fault, how.OneIn, how.After, how.ChunkTokens = fakeprovider.FaultCut, 10, 3, 20
 			if s.name == claudeShape(true).name {
-				how.OneIn = 4 // it makes nine calls
+				how.OneIn = 6 // it makes nine calls
 			}
 			w.provider.Set(how)
 			said, done, broke := []string{prose(100, 3000)}, ledger.Micros(0), 0
