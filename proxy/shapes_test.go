@@ -112,9 +112,8 @@ func geminiShape() shape {
 // talked is how a conversation went until no call was let through.
 type talked struct {
 	calls       int
-	left, least int64           // micro-dollars: what there was, and what the next call needs as one who knows all would hold it
-	last        int64           // what the last call did cost
-	statuses    map[string]bool // of refusals: "402 budget_exceeded"
+	left, least int64 // micro-dollars: what there was, and what the next call needs as one who knows all would hold it
+	last        int64 // what the last call did cost
 }
 
 // talk has a conversation of at most so many turns. left is what is unspent then.
