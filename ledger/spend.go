@@ -31,6 +31,7 @@ const (
 type SpendFilter struct {
 	Per   Grouping // ByHour, ByDay, ByMonth, or "": no buckets of time
 	By    Grouping // any other, or "": one sum
+	Then  Grouping // beside By, a second one; ByKind and ByCause have none
 	Agent string
 	Group string // with the groups inside it
 	Model string
@@ -43,6 +44,7 @@ type SpendFilter struct {
 type Spend struct {
 	Bucket time.Time // the start of it; zero without Per
 	Key    string    // agent's name, model, run's id or cause; "" for what has none
+	Then   string    // the key of SpendFilter.Then
 	// What ByKind groups by.
 	Model, Provider, Wire string
 
@@ -119,11 +121,15 @@ func (l *Ledger) Spend(ctx context.Context, f SpendFilter) ([]Spend, error) {
 	return all, nil
 }
 
+// has tells whether one of its keys is g.
+func (f SpendFilter) has(g Grouping) bool { return f.By == g || f.Then == g }
+
 func (f SpendFilter) query(zone Zone, now time.Time) (query string, args []any, err error) {
 	bucket, ok := zone.buckets(now)[f.Per]
 	key, known := keys[f.By]
-	if !ok || !known {
-		return "", nil, fmt.Errorf("%w: spending cannot be summed per %q by %q", ErrInvalid, f.Per, f.By)
+	then, alsoKnown := keys[f.Then]
+	if !ok || !known || !alsoKnown || f.Then != "" && (f.By == ByKind || f.By == ByCause || f.Then == ByKind || f.Then == ByCause) {
+		return "", nil, fmt.Errorf("%w: spending cannot be summed per %q by %q and %q", ErrInvalid, f.Per, f.By, f.Then)
 	}
 	where := []string{`t.cause = ''`}
 	if f.By == ByCause {
@@ -148,15 +154,15 @@ func (f SpendFilter) query(zone Zone, now time.Time) (query string, args []any, 
 	if !f.Until.IsZero() {
 		add(`t.hour <= ?`, f.Until.UnixMilli()/hourMillis)
 	}
-	kind, groups, sums := `'', '', ''`, `1, 2`, sumColumns[:len(sumColumns)-len(histogramColumns)]
+	kind, groups, sums := then+`, '', ''`, `1, 2, 3`, sumColumns[:len(sumColumns)-len(histogramColumns)]
 	if f.By == ByKind {
 		kind, groups, sums = `t.model, t.provider, t.wire`, `1, 3, 4, 5`, sumColumns
 	}
 	table := `tally t LEFT JOIN agent a ON a.id = t.agent_id`
-	if f.By == ByRun || f.By == ByProgram {
+	if f.has(ByRun) || f.has(ByProgram) {
 		table += ` LEFT JOIN run r ON r.no = t.run_no`
 	}
-	if f.By == ByGroup {
+	if f.has(ByGroup) {
 		table += ` LEFT JOIN agent_group g ON g.id = t.group_id`
 	}
 	return `SELECT ` + bucket + `, ` + key + `, ` + kind + `, sum(t.` + strings.Join(sums, `), sum(t.`) + `)
@@ -188,6 +194,9 @@ func (l *Ledger) spends(ctx context.Context, f SpendFilter, zone Zone, query str
 		}
 		s.Bucket = zone.bucket(f.Per, bucket)
 		s.Latency, s.FirstToken = time.Duration(latency)*time.Millisecond, time.Duration(first)*time.Millisecond
+		if f.By != ByKind {
+			s.Then, s.Model = s.Model, ""
+		}
 		if f.By == ByCause {
 			s.Calls, s.Refused = 0, s.Calls
 		}

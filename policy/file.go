@@ -33,7 +33,8 @@ type File struct {
 	IdleTimeout time.Duration // 0: none
 	OnExhausted string        // "kill", "refuse", "ask"; "": not said
 	Sandbox     Sandbox
-	Locked      bool // flags and AEX_* may only tighten
+	Timezone    string // whose days the ledger is to have; "": not said
+	Locked      bool   // flags and AEX_* may only tighten
 
 	// CIUnknownAgents allows agents to be made where CI=true; nil: not said.
 	CIUnknownAgents *bool
@@ -179,6 +180,7 @@ func (file *File) fields(f yamlFile) fieldSet {
 			})
 		},
 		"locked":       f.boolean(&file.Locked),
+		"timezone":     f.zone(&file.Timezone),
 		"on_exhausted": f.oneOf(&file.OnExhausted, "kill", "refuse", "ask"),
 		"timeout":      f.duration(&file.Timeout),
 		"idle_timeout": f.duration(&file.IdleTimeout),
@@ -217,6 +219,9 @@ func (f yamlFile) budget(to **int64) func(*yaml.Node) error {
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" && n.Tag != "!!int" && n.Tag != "!!float" {
 			return f.errorf(n, "this is %s; write dollars like \"0.50\"", kindOf(n))
 		}
+		if amount, period, has := strings.Cut(n.Value, "/"); has {
+			return f.errorf(n, "budget: it is for one run; write %q, and give the agent a budget by the %s: aex agent set NAME --budget %s", amount, period, n.Value)
+		}
 		micros, err := parseDecimal(strings.TrimPrefix(n.Value, "$"), 6)
 		if err != nil {
 			return f.errorf(n, "budget: %v", err)
@@ -233,6 +238,19 @@ func (f yamlFile) duration(to *time.Duration) func(*yaml.Node) error {
 			return f.errorf(n, "this is not a length of time; write it like 90s or 30m")
 		}
 		*to = d
+		return nil
+	}
+}
+
+// zone reads the name of a time zone.
+func (f yamlFile) zone(to *string) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if err := f.text(to)(n); err != nil {
+			return err
+		}
+		if _, err := time.LoadLocation(*to); err != nil || *to != "UTC" && !strings.Contains(*to, "/") {
+			return f.errorf(n, "there is no time zone %q; write a name like Europe/Berlin, America/New_York or UTC", *to)
+		}
 		return nil
 	}
 }

@@ -36,6 +36,7 @@ func FileKeys() []Key {
 		{Path: "allow_local", Takes: TakesNames, Example: `["5432"]`, Text: "ports of this machine's loopback that it sees"},
 		{Path: "allow_sockets", Takes: TakesNames, Example: "[/run/postgresql]", Text: "unix sockets, or directories of them, that are left to it"},
 		{Path: "hide", Takes: TakesNames, Example: "[secrets]", Text: "files and directories that it does not see"},
+		{Path: "timezone", Takes: TakesText, Example: "Europe/Berlin", Text: "whose days budgets by the day, week or month and reports have: one setting of the ledger, made by the first file or aex ledger timezone that says it; UTC without it"},
 		{Path: "locked", Takes: TakesSwitch, Example: "false", Text: "flags and AEX_ variables may only tighten what this file says"},
 		{Path: "ci", Takes: TakesKeys, Text: "where CI is true"},
 		{Path: "ci.allow_unknown_agents", Takes: TakesSwitch, Example: "false", Text: "whether a run may make an agent that does not exist"},

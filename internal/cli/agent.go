@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -37,10 +38,11 @@ func (a *app) agentCreateCommand() *cobra.Command {
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "create NAME BUDGET RPM", Short: "make an agent, with a token for aex serve",
 		Long: `create makes an agent that may spend BUDGET dollars at RPM requests a minute;
-either may be none. It may stream and use tools, but not send images, audio or
+either may be none. A budget may be by the day, week or month: 5.00/day. It may stream and use tools, but not send images, audio or
 files unless --allow-vision is given. Its token is shown once: aex keeps only a
 hash of it.`,
 		Example: `  aex agent create atlas 10.00 30
+  aex agent create nightly 5.00/day none
   aex agent create atlas 10.00 30 --allowed-models "gpt-4o*" --no-streaming --ttl 24`,
 		Args: exactly("NAME", "BUDGET", "RPM"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.createAgent(cmd, f, args) },
@@ -52,7 +54,7 @@ hash of it.`,
 	fl.Var(&f.scope, "scope", "what the token may do: execution, read-only")
 	fl.BoolVar(&f.ifNotExists, "if-not-exists", false, "leave an agent that exists as it is")
 	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels, "hosted-tools": oneOfKind("auto", "refuse", "allow")})
-	return a.arguments(cmd, false, takesText, takesUSD, kind{name: "RPM", complete: words("30", "60", "none")})
+	return a.arguments(cmd, false, takesText, takesBudget, kind{name: "RPM", complete: words("30", "60", "none")})
 }
 
 // v12Capabilities are what agent create gave in v1.2 and gives still.
@@ -108,24 +110,44 @@ func (f *createFlags) newAgent(cmd *cobra.Command, args []string) (n ledger.NewA
 	if err := checkName(n.Name); err != nil {
 		return n, caps, err
 	}
-	if n.Budget, err = parseBudget(args[1]); err != nil {
+	period := ledger.Window("")
+	if n.Budget, period, err = parseAgentBudget(args[1], f.window); err != nil {
 		return n, caps, err
 	}
 	if n.Limits.RequestsPerMinute, err = parseRate(args[2]); err != nil {
 		return n, caps, usageError("RPM: %v", err)
 	}
 	n.Limits.TokensPerMinute, n.Limits.Concurrency = f.tpm.n, f.concurrency.n
-	if n.Window = ledger.Total; f.window != "" {
-		if n.Window, err = parseWindow(f.window); err != nil {
-			return n, caps, err
-		}
-	}
+	n.Window = cmp.Or(period, ledger.Total)
 	caps = v12Capabilities()
 	if err := f.apply(cmd.Flags(), &caps); err != nil {
 		return n, caps, err
 	}
 	n.Capabilities, err = json.Marshal(caps)
 	return n, caps, err
+}
+
+// parseAgentBudget reads dollars, or none, and the time that they are for, where
+// it or --window tells: 5.00, 5.00/day.
+func parseAgentBudget(s, window string) (b *ledger.Micros, w ledger.Window, err error) {
+	if window != "" {
+		if w, err = parseWindow(window); err != nil {
+			return nil, "", err
+		}
+	}
+	amount, period, has := strings.Cut(s, "/")
+	if has {
+		of, known := periods[period]
+		if !known {
+			return nil, "", &failure{err: fmt.Errorf("budget: %q is for no time that there is", s), hint: "write dollars like 5.00, 5.00/day, 5.00/week or 5.00/month", code: exitUsage}
+		}
+		if window != "" && of != w {
+			return nil, "", usageError("a budget of %s and --window %s exclude each other", s, window)
+		}
+		w = of
+	}
+	b, err = parseBudget(amount)
+	return b, w, err
 }
 
 // parseBudget reads dollars, or none.
@@ -135,7 +157,7 @@ func parseBudget(s string) (*ledger.Micros, error) {
 	}
 	m, err := ledger.ParseUSD(s)
 	if err != nil {
-		return nil, &failure{err: fmt.Errorf("budget: %w", err), hint: "write dollars like 5.00, or none for no limit", code: exitUsage}
+		return nil, &failure{err: fmt.Errorf("budget: %w", err), hint: "write dollars like 5.00, or 5.00/day, or none for no limit", code: exitUsage}
 	}
 	return &m, nil
 }

@@ -27,7 +27,7 @@ func (a *app) agentSetCommand() *cobra.Command {
 		Use: "set NAME", Short: "change an agent's budget, limits and capabilities",
 		Long: `set changes what its flags name and leaves the rest. A budget that is lowered
 below what is spent and reserved follows as calls in flight end.`,
-		Example: "  aex agent set atlas --budget 20.00 --rpm none\n  aex agent set atlas --streaming --no-vision --allowed-models ''",
+		Example: "  aex agent set atlas --budget 20.00 --rpm none\n  aex agent set atlas --budget 5.00/day\n  aex agent set atlas --streaming --no-vision --allowed-models ''",
 		Args:    exactly("NAME"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.setAgent(cmd, f, args[0]) },
 	})
@@ -35,9 +35,9 @@ below what is spent and reserved follows as calls in flight end.`,
 	f.capabilityFlags.register(fl, true)
 	f.limitFlags.register(fl)
 	fl.Var(&f.rpm, "rpm", "requests a minute, or none")
-	fl.StringVar(&f.budget, "budget", "", "dollars, or none")
+	fl.StringVar(&f.budget, "budget", "", "dollars (5.00, or 5.00/day, /week, /month), or none")
 	fl.StringVar(&f.group, "group", "", "the group that it is in, or none; what it spent stays with its old one")
-	a.takes(cmd, map[string]kind{"group": takesGroup, "budget": takesUSD, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels, "hosted-tools": oneOfKind("auto", "refuse", "allow")})
+	a.takes(cmd, map[string]kind{"group": takesGroup, "budget": takesBudget, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels, "hosted-tools": oneOfKind("auto", "refuse", "allow")})
 	return a.arguments(cmd, false, takesAgent)
 }
 
@@ -53,13 +53,15 @@ func (a *app) setAgent(cmd *cobra.Command, f *setFlags, name string) (err error)
 	defer func() { err = errors.Join(err, l.Close()) }()
 	var c ledger.AgentChange
 	if fl.Changed("budget") {
-		b, err := parseBudget(f.budget)
+		b, w, err := parseAgentBudget(f.budget, f.window)
 		if err != nil {
 			return err
 		}
 		c.Budget = &b
-	}
-	if fl.Changed("window") {
+		if w != "" {
+			c.Window = &w
+		}
+	} else if fl.Changed("window") {
 		w, err := parseWindow(f.window)
 		if err != nil {
 			return err

@@ -22,6 +22,7 @@ type agentView struct {
 	Name         string          `json:"name"`
 	Budget       *ledger.Micros  `json:"budget_micro"`
 	Window       ledger.Window   `json:"window"`
+	WindowStart  *time.Time      `json:"window_start,omitempty"` // of the one that is now
 	Group        string          `json:"group"`
 	Spent        ledger.Micros   `json:"spent_micro"`
 	Reserved     ledger.Micros   `json:"reserved_micro"`
@@ -51,6 +52,9 @@ func viewAgent(ag ledger.Agent, tokens []ledger.Token) agentView {
 		Overrun: ag.Account.Overrun, RPM: limit(ag.Limits.RequestsPerMinute), TPM: limit(ag.Limits.TokensPerMinute),
 		Concurrency: limit(ag.Limits.Concurrency), Paused: ag.Paused, Capabilities: ag.Capabilities, Created: ag.CreatedAt,
 		LastActivity: moment(ag.LastActivity), Tokens: []tokenView{},
+	}
+	if ag.Window != ledger.Total {
+		v.WindowStart = moment(ag.Account.Start)
 	}
 	if left, limited := ag.Account.Left(); limited {
 		v.Remaining = &left
@@ -110,6 +114,9 @@ func sortAgents(agents []ledger.Agent, by string) {
 }
 
 func (a *app) listAgents(ctx context.Context, patterns []string, sort string, verbose bool) error {
+	if sort == "cost" {
+		sort = "spent"
+	}
 	if _, err := oneOf("--sort", sort, "name", "left", "spent"); err != nil {
 		return err
 	}
@@ -251,11 +258,15 @@ func (a *app) inspectAgent(ctx context.Context, name string) error {
 	if a.json {
 		return a.printJSON(viewAgent(ag, tokens))
 	}
+	zone, _, err := l.Zone(ctx)
+	if err != nil {
+		return err
+	}
 	caps, err := policy.ParseCapabilities(ag.Capabilities)
 	if err != nil {
 		return hinted(fmt.Errorf("agent %s: %w; every call of it is refused", name, err), "set them anew with: aex agent set %s ...", name)
 	}
-	a.printMoney(ag)
+	a.printMoney(ag, zone)
 	a.printCapabilities(caps, ag.Limits)
 	a.printf("Auth")
 	if len(tokens) == 0 {
@@ -274,7 +285,7 @@ func (a *app) inspectAgent(ctx context.Context, name string) error {
 	return nil
 }
 
-func (a *app) printMoney(ag ledger.Agent) {
+func (a *app) printMoney(ag ledger.Agent, zone ledger.Zone) {
 	both := func(m ledger.Micros) string { return fmt.Sprintf("%s (%d µ)", m, m) }
 	a.printf("Agent %s", printable(ag.Name))
 	budget, remaining := "none", "no limit"
@@ -282,7 +293,7 @@ func (a *app) printMoney(ag ledger.Agent) {
 		budget = both(*ag.Budget)
 	}
 	if ag.Window != ledger.Total {
-		budget += ", " + string(ag.Window)
+		budget += fmt.Sprintf(", %s, this one since %s %s", ag.Window, ag.Account.Start.In(zone.Location()).Format("2006-01-02 15:04"), zone)
 	}
 	if left, limited := ag.Account.Left(); limited {
 		remaining = both(left)

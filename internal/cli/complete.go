@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ var (
 	takesName   = kind{name: "VARIABLE", complete: (*app).completeVariables}
 	takesHost   = kind{name: "HOST"}
 	takesURL    = kind{name: "URL"}
-	takesTime   = kind{name: "TIME", complete: words("1h", "24h", "7d", "30d")}
+	takesTime   = kind{name: "TIME", complete: words(append(slices.Clone(spanWords), "1h", "24h", "7d", "30d")...)}
 	takesUSD    = kind{name: "USD", complete: words("0.50", "5.00", "none")}
 	takesLife   = kind{name: "HOURS", complete: words("24", "7d", "none")}
 	takesModels = kind{name: "MODEL,...", complete: (*app).completeModels, more: true}
@@ -45,7 +46,7 @@ var (
 var actions = []string{
 	"deny", "usage.", "usage.commit", "usage.cancel", "usage.late", "usage.overrun", "usage.recovered",
 	"budget.deny", "policy.deny", "rate.deny", "access.deny", "run.", "run.open", "run.state", "run.topup", "run.end",
-	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "group.", "group.create", "group.set", "group.budget", "group.topup", "group.delete", "token.", "token.add", "token.rotate", "window.open", "adjustment.opening", "checkpoint",
+	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "group.", "group.create", "group.set", "group.budget", "group.topup", "group.delete", "token.", "token.add", "token.rotate", "window.open", "adjustment.opening", "ledger.zone", "checkpoint",
 }
 
 // oneOfKind is one of a few words.

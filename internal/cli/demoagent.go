@@ -43,7 +43,8 @@ func (a *app) demoAgent(ctx context.Context) error {
 		talk = append(talk, demoMessage{"user", fmt.Sprintf("Step %d. Think again, and in more depth.", n)})
 		answer, err := askModel(ctx, base, key, talk)
 		if ctx.Err() != nil {
-			return errors.New("ended")
+			a.printf("agent: told to end, and ends")
+			return nil
 		}
 		if err != nil {
 			a.printf("agent: step %d: %s", n, printable(err.Error()))

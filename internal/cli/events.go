@@ -17,71 +17,9 @@ const followEvery = 200 * time.Millisecond
 
 type eventFlags struct {
 	agent, run, action string
-	since              sinceFlag
+	since              timeFlag
 	limit              int
 	follow             bool
-}
-
-// sinceFlag is a point in time: 2026-11-20, 2026-11-20T10:00:00Z, or how long ago.
-type sinceFlag struct {
-	text string
-	ago  time.Duration
-	at   time.Time
-
-	midnight bool // the beginning of the day that was so many days ago
-	back     int
-}
-
-func (s *sinceFlag) String() string { return s.text }
-func (s *sinceFlag) Type() string   { return "TIME" }
-func (s *sinceFlag) Set(v string) error {
-	*s = sinceFlag{text: v}
-	if back, ok := map[string]int{"today": 0, "yesterday": 1}[v]; ok { // days are UTC, as those of reports and budgets
-		s.midnight, s.back = true, back
-		return nil
-	}
-	if d, err := days(v); err == nil {
-		s.ago = d
-		return nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, v, time.Local); err == nil {
-			s.at = t
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is not a time; write 2026-11-20, 2026-11-20T10:00:00Z, today, yesterday, or how long ago, like 90m, 24h, 7d, 2w", v)
-}
-
-// days reads a duration that may be in days: 7d.
-func days(v string) (time.Duration, error) {
-	if n, ok := strings.CutSuffix(v, "w"); ok {
-		d, err := days(n + "d")
-		return 7 * d, err
-	}
-	if n, ok := strings.CutSuffix(v, "d"); ok {
-		d, err := time.ParseDuration(n + "h")
-		if err != nil || d > 100*365*time.Hour {
-			return 0, fmt.Errorf("%q is not a number of days", v)
-		}
-		return 24 * d, err
-	}
-	d, err := time.ParseDuration(v)
-	if err == nil && d < 0 {
-		err = fmt.Errorf("%q is negative", v)
-	}
-	return d, err
-}
-
-// time is zero where no time was given.
-func (s *sinceFlag) time(now time.Time) time.Time {
-	if s.midnight {
-		return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -s.back)
-	}
-	if s.ago > 0 {
-		return now.Add(-s.ago)
-	}
-	return s.at
 }
 
 // ledgerAction is an action as the ledger searches for it.
@@ -102,14 +40,6 @@ func checkAction(action string) error {
 		hint = "did you mean: --action " + meant
 	}
 	return &failure{err: fmt.Errorf("there is no action %q", action), hint: hint, code: exitUsage}
-}
-
-// sinceBeforeUntil refuses a time that is over before it begins.
-func sinceBeforeUntil(since, until sinceFlag, now time.Time) error {
-	if since.text != "" && until.text != "" && !since.time(now).Before(until.time(now)) {
-		return usageError("--until %s is not later than --since %s", until.text, since.text)
-	}
-	return nil
 }
 
 func (a *app) eventsCommand() *cobra.Command {
@@ -144,7 +74,11 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 		return err
 	}
 	defer l.Close() // reads; the ledger has nothing to lose
-	filter := ledger.EventFilter{Agent: f.agent, Action: ledgerAction(f.action), Since: f.since.time(a.now()), Limit: f.limit, Newest: true}
+	since, _, err := a.between(ctx, l, f.since, timeFlag{})
+	if err != nil {
+		return err
+	}
+	filter := ledger.EventFilter{Agent: f.agent, Action: ledgerAction(f.action), Since: since, Limit: f.limit, Newest: true}
 	if f.run != "" {
 		r, err := l.Run(ctx, f.run)
 		if err != nil {

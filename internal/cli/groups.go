@@ -120,7 +120,7 @@ func (a *app) groupCreateCommand() *cobra.Command {
 be there. A call of an agent is let through only if the agent, its group and
 every group around that have room for it.
 
-A budget is dollars for all time, or for each day, week or month (UTC); a group
+A budget is dollars for all time, or for each day, week or month; a group
 can have one of each.`,
 		Example: "  aex group create acme --budget 5000/month\n  aex group create acme/search --budget 800/month --budget 50/day",
 		Args:    exactly("GROUP"),

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
-	return group("ledger", "back up and prune the ledger", a.ledgerBackupCommand(), a.outsideOnly(a.ledgerPruneCommand()))
+	return group("ledger", "back up and prune the ledger, and choose its time zone", a.ledgerBackupCommand(), a.outsideOnly(a.ledgerPruneCommand()), a.outsideOnly(a.ledgerTimezoneCommand()))
 }
 
 func (a *app) ledgerBackupCommand() *cobra.Command {
@@ -50,7 +50,7 @@ func (a *app) backup(ctx context.Context, name string) (err error) {
 }
 
 func (a *app) ledgerPruneCommand() *cobra.Command {
-	var before sinceFlag
+	var before timeFlag
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "prune --before TIME", Short: "fold old events into a checkpoint",
 		Long: `prune folds the events before a time into one that keeps their hash and their
@@ -65,7 +65,7 @@ a backup first; it cannot be undone.`,
 	return cmd
 }
 
-func (a *app) prune(ctx context.Context, before *sinceFlag) (err error) {
+func (a *app) prune(ctx context.Context, before *timeFlag) (err error) {
 	if before.text == "" {
 		return &failure{err: errors.New("prune needs --before"), hint: "for example: aex ledger prune --before 180d", code: exitUsage}
 	}
@@ -74,7 +74,11 @@ func (a *app) prune(ctx context.Context, before *sinceFlag) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	p, err := l.Prune(ctx, before.time(a.now()))
+	from, _, err := a.between(ctx, l, *before, timeFlag{})
+	if err != nil {
+		return err
+	}
+	p, err := l.Prune(ctx, from)
 	if err != nil {
 		return hinted(err, "nothing was removed; see: aex audit")
 	}

@@ -253,7 +253,7 @@ func (a *app) checkPolicy(named string) error {
 			"file": file.Path, "agent": file.Agent, "budget_micro": file.Budget, "capabilities": file.Capabilities,
 			"requests_per_minute": file.RequestsPerMinute, "tokens_per_minute": file.TokensPerMinute, "concurrency": file.Concurrency,
 			"max_calls": file.MaxCalls, "timeout_s": int64(file.Timeout.Seconds()), "idle_timeout_s": int64(file.IdleTimeout.Seconds()),
-			"locked": file.Locked, "on_exhausted": file.OnExhausted, "sandbox": file.Sandbox,
+			"locked": file.Locked, "on_exhausted": file.OnExhausted, "timezone": file.Timezone, "sandbox": file.Sandbox,
 		})
 	}
 	a.printf("%s: ok", printable(file.Path))
@@ -278,6 +278,9 @@ func (a *app) checkPolicy(named string) error {
 	}
 	if file.Sandbox.Mode != "" {
 		say("Sandbox", file.Sandbox.Mode)
+	}
+	if file.Timezone != "" {
+		say("Timezone", file.Timezone)
 	}
 	if file.Locked {
 		say("Locked", "flags may only tighten it")

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,18 +17,21 @@ type reportFlags struct {
 	by, per      string
 	agent, model string
 	run          string
-	since, until sinceFlag
+	since, until timeFlag
+	sort         string
+	limit        int
 	format       string
 	csv          bool // --csv: --format csv
 }
 
-// reportKeys are what --by takes.
+// reportKeys are what --by takes, one, or two of them with a comma between.
 var reportKeys = []string{"agent", "group", "model", "provider", "program", "run", "hour", "day", "month", "none"}
 
 // spendView is one line of the report.
 type spendView struct {
 	Bucket  *time.Time    `json:"from,omitempty"`
 	Key     string        `json:"key"`
+	Then    string        `json:"second_key,omitempty"` // --by KEY,KEY
 	Calls   int64         `json:"calls"`
 	Cost    ledger.Micros `json:"cost_micro"`
 	Input   int64         `json:"input_tokens"`
@@ -45,56 +48,92 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "report", Short: "sum up spending by agent, model, provider, program, run and time",
 		Long: `report sums up what calls did cost, from sums that are kept by the hour: the hours
-that --since and --until lie in count whole. Days and months are UTC, as an
-agent's daily, weekly and monthly budgets are.`,
-		Example: "  aex report --by model --since 30d\n  aex report --by day --since 30d\n  aex report --by agent --per month --format csv",
+that --since and --until lie in count whole. Of a day, week or month, --since
+takes the beginning and --until the end. Days and months are those of the
+ledger's time zone, as budgets by the day, week and month are: aex ledger timezone.`,
+		Example: "  aex report --by model --since 30d\n  aex report --by agent,model --since month\n  aex report --by run --since last-week --until last-week -n 5\n  aex report --by agent --per month --format csv",
 		Args:    none,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.report(cmd.Context(), f) },
 	})
 	fl := cmd.Flags()
-	fl.StringVar(&f.by, "by", "agent", "what to sum up by: "+strings.Join(reportKeys, ", "))
+	fl.StringVar(&f.by, "by", "agent", "what to sum up by, or two with a comma between: "+strings.Join(reportKeys, ", "))
 	fl.StringVar(&f.per, "per", "none", "steps of time beside it")
 	fl.StringVarP(&f.agent, "agent", "a", "", "only this agent")
 	fl.StringVar(&f.model, "model", "", "only this model")
 	fl.StringVar(&f.run, "run", "", "only this run")
-	fl.Var(&f.since, "since", "from this hour on: a date, or how long ago (24h, 30d)")
-	fl.Var(&f.until, "until", "up to this hour")
+	fl.Var(&f.since, "since", "from this hour on: a date, week, month, or how long ago (24h, 30d)")
+	fl.Var(&f.until, "until", "up to this hour, or to the end of this day, week or month")
+	fl.StringVar(&f.sort, "sort", "", "order: the dearest first (within a step of time), or "+strings.Join(reportOrders, ", "))
+	fl.IntVarP(&f.limit, "limit", "n", 0, "how many lines; 0 for all")
 	fl.StringVar(&f.format, "format", "table", "how to print it")
 	fl.BoolVar(&f.csv, "csv", false, "the same as --format csv")
 	a.takes(cmd, map[string]kind{
-		"by": {name: "KEY", complete: words(reportKeys...)}, "per": oneOfKind("hour", "day", "month", "none"), "format": oneOfKind("table", "csv", "json"),
+		"by": {name: "KEY[,KEY]", complete: words(reportKeys...)}, "sort": {name: "ORDER", complete: words(reportOrders...)}, "per": oneOfKind("hour", "day", "month", "none"), "format": oneOfKind("table", "csv", "json"),
 		"agent": takesAgent, "model": takesModel, "run": takesRun, "since": takesTime, "until": takesTime,
 	})
 	return cmd
 }
 
-// filter turns the flags into what the ledger sums.
-func (f *reportFlags) filter(now time.Time) (ledger.SpendFilter, error) {
-	filter := ledger.SpendFilter{Agent: f.agent, Model: f.model, Since: f.since.time(now), Until: f.until.time(now)}
-	if err := sinceBeforeUntil(f.since, f.until, now); err != nil {
-		return filter, err
+// reportOrders are what --sort takes.
+var reportOrders = []string{"cost", "calls", "tokens", "average", "name", "time"}
+
+// filter turns the flags into what the ledger sums, but for the times.
+func (f *reportFlags) filter() (ledger.SpendFilter, error) {
+	filter := ledger.SpendFilter{Agent: f.agent, Model: f.model}
+	if f.limit < 0 {
+		return filter, usageError("--limit is 0 or more, not %d", f.limit)
 	}
-	by, err := oneOf("--by", f.by, reportKeys...)
-	if err != nil {
-		return filter, err
-	}
-	if by == "hour" || by == "day" || by == "month" { // times are steps, not keys
-		if f.per != "none" && f.per != by {
-			return filter, usageError("--by %s and --per %s exclude each other", by, f.per)
+	if f.sort != "" {
+		if _, err := oneOf("--sort", f.sort, reportOrders...); err != nil {
+			return filter, err
 		}
-		by, f.per = "none", by
+	}
+	for by := range strings.SplitSeq(f.by, ",") {
+		by, err := oneOf("--by", strings.TrimSpace(by), reportKeys...)
+		if err != nil {
+			return filter, err
+		}
+		switch g := ledger.Grouping(by); {
+		case by == "none":
+		case g == ledger.ByHour || g == ledger.ByDay || g == ledger.ByMonth: // times are steps, not keys
+			if f.per != "none" && f.per != by {
+				return filter, usageError("--by %s and --per %s exclude each other", by, f.per)
+			}
+			f.per = by
+		case filter.By == g || filter.Then == g:
+			return filter, usageError("--by names %s twice", by)
+		case filter.By == "":
+			filter.By = g
+		case filter.Then == "":
+			filter.Then = g
+		default:
+			return filter, usageError("--by takes two keys at most, and a step of time beside them; %s is one too many", by)
+		}
 	}
 	per, err := oneOf("--per", f.per, "hour", "day", "month", "none")
-	if err != nil {
-		return filter, err
-	}
-	if by != "none" {
-		filter.By = ledger.Grouping(by)
-	}
-	if per != "none" {
+	if err == nil && per != "none" {
 		filter.Per = ledger.Grouping(per)
 	}
-	return filter, nil
+	return filter, err
+}
+
+// order puts the lines into the order of --sort, and tells whether --limit
+// leaves some out.
+func (f *reportFlags) order(views []spendView) (shown []spendView, more bool) {
+	by := map[string]func(x, y spendView) int{
+		"cost":    func(x, y spendView) int { return cmp.Compare(y.Cost, x.Cost) },
+		"calls":   func(x, y spendView) int { return cmp.Compare(y.Calls, x.Calls) },
+		"tokens":  func(x, y spendView) int { return cmp.Compare(y.Input+y.Cached+y.Output, x.Input+x.Cached+x.Output) },
+		"average": func(x, y spendView) int { return cmp.Compare(y.Latency, x.Latency) },
+		"name":    func(x, y spendView) int { return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Then, y.Then)) },
+	}[f.sort]
+	if by != nil { // otherwise the ledger's: time
+		slices.SortStableFunc(views, by)
+	}
+	if f.limit > 0 && len(views) > f.limit {
+		return views[:f.limit], true
+	}
+	return views, false
 }
 
 func (a *app) report(ctx context.Context, f *reportFlags) error {
@@ -106,7 +145,7 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 	if f.csv && a.json {
 		return usageError("CSV and JSON exclude each other")
 	}
-	filter, err := f.filter(a.now())
+	filter, err := f.filter()
 	if err != nil {
 		return err
 	}
@@ -115,6 +154,9 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 		return err
 	}
 	defer l.Close() // reads; the ledger has nothing to lose
+	if filter.Since, filter.Until, err = a.between(ctx, l, f.since, f.until); err != nil {
+		return err
+	}
 	if f.run != "" {
 		r, err := l.Run(ctx, f.run)
 		if err != nil {
@@ -133,7 +175,7 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 	}
 	views := []spendView{}
 	for _, s := range sums {
-		v := spendView{Key: s.Key, Calls: s.Calls, Cost: s.Cost, Input: s.Input, Cached: s.Cached, Output: s.Output, Doubt: s.Doubt, Doubtful: s.Doubtful}
+		v := spendView{Key: s.Key, Then: s.Then, Calls: s.Calls, Cost: s.Cost, Input: s.Input, Cached: s.Cached, Output: s.Output, Doubt: s.Doubt, Doubtful: s.Doubtful}
 		if filter.Per != "" {
 			at := s.Bucket.UTC()
 			v.Bucket = &at
@@ -143,10 +185,18 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 		}
 		views = append(views, v)
 	}
+	views, more := f.order(views)
+	if more {
+		defer a.cut(len(views), "top lines", "all of them without -n")
+	}
 	if a.json {
 		return a.printJSON(views)
 	}
-	return a.printReport(views, filter, f)
+	zone, _, err := l.Zone(ctx)
+	if err != nil {
+		return err
+	}
+	return a.printReport(views, filter, zone, f)
 }
 
 // unknownKey is the error for an agent or a model that there never was; what
@@ -183,84 +233,6 @@ func (a *app) unknownKey(ctx context.Context, l *ledger.Ledger, f *reportFlags) 
 		return hinted(fmt.Errorf("nothing was ever spent on a model %q", k.name), "%s", hint)
 	}
 	return nil
-}
-
-func (a *app) printReport(views []spendView, filter ledger.SpendFilter, f *reportFlags) error {
-	layout := map[ledger.Grouping]string{ledger.ByHour: "2006-01-02 15:00", ledger.ByDay: "2006-01-02", ledger.ByMonth: "2006-01"}[filter.Per]
-	var columns []column
-	if filter.Per != "" {
-		columns = append(columns, left(map[bool]string{true: f.per + "_utc", false: f.per + " (UTC)"}[f.csv]))
-	}
-	if filter.By != "" {
-		columns = append(columns, left(f.by))
-	}
-	if f.csv {
-		columns = append(columns, right("calls"), right("input_tokens"), right("cached_tokens"), right("output_tokens"), right("average_ms"), right("cost_usd"), right("in_doubt_usd"))
-	} else {
-		columns = append(columns, right("calls"), right("input"), right("cached"), right("output"), right("average"), right("cost"))
-	}
-	var rows [][]string
-	var calls, cost, doubt, doubtful int64
-	for _, v := range views {
-		var row []string
-		if v.Bucket != nil {
-			row = append(row, v.Bucket.Format(layout))
-		}
-		if filter.By != "" {
-			row = append(row, orText(v.Key, "(none)"))
-		}
-		average, price := (time.Duration(v.Latency) * time.Millisecond).String(), v.Cost.String()
-		if f.csv {
-			average, price = count(v.Latency), perMillion((*int64)(&v.Cost))
-		}
-		row = append(row, count(v.Calls), count(v.Input), count(v.Cached), count(v.Output), average, price)
-		if f.csv {
-			row = append(row, perMillion((*int64)(&v.Doubt)))
-		}
-		rows = append(rows, row)
-		calls, cost = calls+v.Calls, cost+int64(v.Cost)
-		doubt, doubtful = doubt+int64(v.Doubt), doubtful+v.Doubtful
-	}
-	if f.csv {
-		return a.printCSV(columns, rows)
-	}
-	if len(rows) == 0 {
-		a.printf("nothing was spent then")
-		return nil
-	}
-	a.printTable(columns, rows)
-	in := ""
-	if doubtful != 0 {
-		in = fmt.Sprintf(", %s of it in doubt (%s)", ledger.Micros(doubt), brokeOff(doubtful))
-	}
-	a.printf("\n%d calls, %s%s", calls, ledger.Micros(cost), in)
-	return nil
-}
-
-// printCSV keeps a spreadsheet from taking a name for a formula.
-func (a *app) printCSV(columns []column, rows [][]string) error {
-	w := csv.NewWriter(a.stdout)
-	header := make([]string, 0, len(columns))
-	for _, c := range columns {
-		header = append(header, c.name)
-	}
-	if err := w.Write(header); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		for i, cell := range row {
-			cell = printable(cell)
-			if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@\t\r") {
-				cell = "'" + cell
-			}
-			row[i] = cell
-		}
-		if err := w.Write(row); err != nil {
-			return fmt.Errorf("writing CSV: %w", err)
-		}
-	}
-	w.Flush()
-	return w.Error()
 }
 
 func orText(s, otherwise string) string {

@@ -178,6 +178,9 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 	if err := a.underPolicy(cmd.Context(), &spec, file, a.inCI()); err != nil {
 		return none, err
 	}
+	if err := a.inZone(cmd.Context(), &spec, file, f.quiet); err != nil {
+		return none, err
+	}
 	if spec.Sandbox, err = f.sandbox.spec(a, s, file); err != nil {
 		return none, err
 	}

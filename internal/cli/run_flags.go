@@ -59,6 +59,11 @@ func (b *budgetFlag) Set(s string) error {
 		*b = budgetFlag{none: true}
 		return nil
 	}
+	if amount, period, has := strings.Cut(s, "/"); has {
+		if _, known := periods[period]; known {
+			return fmt.Errorf("a run's budget is for the whole run, and a budget by the %s is an agent's: --budget %s, and aex agent set NAME --budget %s", period, amount, s)
+		}
+	}
 	m, err := ledger.ParseUSD(s)
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ func (a *app) runsCommand() *cobra.Command {
 // runsFlags are the flags of aex runs.
 type runsFlags struct {
 	ledger.RunFilter
-	since, until sinceFlag
+	since, until timeFlag
 	sort         string
 }
 
@@ -86,7 +86,7 @@ var runStates = []string{"open", "exhausted", "paused", "ending", "ended",
 
 // filter turns the flags into what the ledger lists: one more than is shown,
 // to know whether there are more.
-func (f *runsFlags) filter(now time.Time) (ledger.RunFilter, error) {
+func (f *runsFlags) filter() (ledger.RunFilter, error) {
 	q := f.RunFilter
 	if f.Limit < 0 {
 		return q, usageError("--limit is 0 or more, not %d", f.Limit)
@@ -96,11 +96,10 @@ func (f *runsFlags) filter(now time.Time) (ledger.RunFilter, error) {
 			return q, err
 		}
 	}
-	if _, err := oneOf("--sort", f.sort, "started", "spent"); err != nil {
-		return q, err
+	if f.sort == "cost" {
+		f.sort = "spent"
 	}
-	q.Since, q.Until = f.since.time(now), f.until.time(now)
-	if err := sinceBeforeUntil(f.since, f.until, now); err != nil {
+	if _, err := oneOf("--sort", f.sort, "started", "spent"); err != nil {
 		return q, err
 	}
 	q.Limit = f.Limit + 1
@@ -125,7 +124,7 @@ func (f *runsFlags) list(ctx context.Context, l *ledger.Ledger, q ledger.RunFilt
 }
 
 func (a *app) listRuns(ctx context.Context, f *runsFlags) error {
-	filter, err := f.filter(a.now())
+	filter, err := f.filter()
 	if err != nil {
 		return err
 	}
@@ -134,6 +133,9 @@ func (a *app) listRuns(ctx context.Context, f *runsFlags) error {
 		return err
 	}
 	defer l.Close() // reads; the ledger has nothing to lose
+	if filter.Since, filter.Until, err = a.between(ctx, l, f.since, f.until); err != nil {
+		return err
+	}
 	if f.Agent != "" {
 		if _, err := l.Agent(ctx, f.Agent); err != nil {
 			return a.agentError(ctx, l, f.Agent, err)

@@ -28,7 +28,7 @@ var trailActions = []string{
 	"usage.", "usage.commit", "usage.cancel", "usage.overrun", "usage.recovered", "usage.late",
 	"budget.deny", "rate.deny", "policy.deny", "access.deny",
 	"run.", "run.open", "run.state", "run.topup", "run.end",
-	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "token.", "window.open", "adjustment.opening", "checkpoint",
+	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "token.", "window.open", "adjustment.opening", "ledger.zone", "checkpoint",
 }
 
 func (d *Dashboard) eventsPage(w http.ResponseWriter, r *http.Request, s *session) error {
