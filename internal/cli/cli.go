@@ -201,9 +201,15 @@ func (a *app) root() *cobra.Command {
 func completion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
-		if cmd.Name() == "completion" {
-			cmd.Args, cmd.Short = below, "print what a shell needs to complete aex"
-			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Args, cmd.Short = below, "print what a shell needs to complete aex"
+		cmd.Long = "completion prints a script by which a shell completes commands, flags, agents,\nruns and models. Each shell's own page says where it belongs."
+		cmd.Annotations = map[string]string{"group": "yes"}
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range cmd.Commands() {
+			shell.Short = "what " + shell.Name() + " needs"
 		}
 	}
 }

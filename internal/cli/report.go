@@ -16,6 +16,7 @@ import (
 type reportFlags struct {
 	by, per      string
 	agent, model string
+	group        string
 	run          string
 	since, until timeFlag
 	sort         string
@@ -59,6 +60,7 @@ ledger's time zone, as budgets by the day, week and month are: aex ledger timezo
 	fl.StringVar(&f.by, "by", "agent", "what to sum up by, or two with a comma between: "+strings.Join(reportKeys, ", "))
 	fl.StringVar(&f.per, "per", "none", "steps of time beside it")
 	fl.StringVarP(&f.agent, "agent", "a", "", "only this agent")
+	fl.StringVar(&f.group, "group", "", "only the agents that were in this group, or in one inside it")
 	fl.StringVar(&f.model, "model", "", "only this model")
 	fl.StringVar(&f.run, "run", "", "only this run")
 	fl.Var(&f.since, "since", "from this hour on: a date, week, month, or how long ago (24h, 30d)")
@@ -69,7 +71,7 @@ ledger's time zone, as budgets by the day, week and month are: aex ledger timezo
 	fl.BoolVar(&f.csv, "csv", false, "the same as --format csv")
 	a.takes(cmd, map[string]kind{
 		"by": {name: "KEY[,KEY]", complete: words(reportKeys...)}, "sort": {name: "ORDER", complete: words(reportOrders...)}, "per": oneOfKind("hour", "day", "month", "none"), "format": oneOfKind("table", "csv", "json"),
-		"agent": takesAgent, "model": takesModel, "run": takesRun, "since": takesTime, "until": takesTime,
+		"agent": takesAgent, "group": takesGroup, "model": takesModel, "run": takesRun, "since": takesTime, "until": takesTime,
 	})
 	return cmd
 }
@@ -79,7 +81,7 @@ var reportOrders = []string{"cost", "calls", "tokens", "average", "name", "time"
 
 // filter turns the flags into what the ledger sums, but for the times.
 func (f *reportFlags) filter() (ledger.SpendFilter, error) {
-	filter := ledger.SpendFilter{Agent: f.agent, Model: f.model}
+	filter := ledger.SpendFilter{Agent: f.agent, Group: f.group, Model: f.model}
 	if f.limit < 0 {
 		return filter, usageError("--limit is 0 or more, not %d", f.limit)
 	}
@@ -202,6 +204,11 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 // unknownKey is the error for an agent or a model that there never was; what
 // there is, and has spent nothing then, is none.
 func (a *app) unknownKey(ctx context.Context, l *ledger.Ledger, f *reportFlags) error {
+	if f.group != "" {
+		if _, err := l.Group(ctx, f.group); err != nil {
+			return a.groupError(ctx, l, f.group, err)
+		}
+	}
 	for _, k := range []struct {
 		by   ledger.Grouping
 		name string

@@ -57,7 +57,15 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 			hint = "did you mean: aex audit"
 		}
 	}
+	if looksLikeRun(name) && cmd.Name() == "runs" {
+		hint = "for one run: aex runs show " + name
+	}
 	return &failure{err: fmt.Errorf("unknown command %q", name), hint: hint, code: exitUsage}
+}
+
+// looksLikeRun tells of what may be the beginning of a run's id.
+func looksLikeRun(s string) bool {
+	return len(s) >= 3 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // commandNames are the names and aliases of the commands below one.
@@ -221,7 +229,8 @@ func missing(names []string) string {
 	if len(names) == 1 {
 		return names[0] + " is"
 	}
-	return strings.Join(names, " and ") + " are"
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last] + " are"
 }
 
 // none is for commands without arguments.

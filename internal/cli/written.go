@@ -52,7 +52,7 @@ stands below, to use it.`,
 // initFileCommand writes an example of the file.
 func (a *app) initFileCommand(w written) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "init [FILE]", Short: "write a " + w.name + " with every key and what it does",
+		Use: "init [FILE]", Short: "write an example of " + w.name + ", with every key and what it does",
 		Long: fmt.Sprintf(`init writes FILE, or %s in its place, with every key and what it does; none of
 them is in force until its # is taken away. What is there is left as it is. FILE
 may be - for standard output.`, w.name),
