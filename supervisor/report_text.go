@@ -60,6 +60,8 @@ func (p *Report) Lines() []string {
 	}
 	if hint {
 		lines = append(lines, "aex: hint: see where it went: aex runs show "+id)
+	} else if p.Refused > 0 {
+		lines = append(lines, "aex: hint: see why calls were refused: aex runs show "+id)
 	}
 	return lines
 }

@@ -139,7 +139,11 @@ func (a *app) printRun(r ledger.Run) {
 		a.printf("exit code %d", r.ExitCode)
 	}
 	a.printf("started   %s, %s", instant(r.Started), took)
-	a.printf("spent     %s of %s", r.Account.Spent+r.Account.Overrun, dollars(r.Account.Budget))
+	of := ", with no budget of its own"
+	if r.Account.Budget != nil {
+		of = " of " + r.Account.Budget.String()
+	}
+	a.printf("spent     %s%s", r.Account.Spent+r.Account.Overrun, of)
 	if r.Account.Reserved > 0 {
 		a.printf("reserved  %s, for calls in flight", r.Account.Reserved)
 	}
@@ -216,6 +220,9 @@ func (a *app) printCalls(calls []callView) {
 			note = "refused: " + c.why()
 			if c.Count > 1 {
 				note += fmt.Sprintf(" (%d times)", c.Count)
+			}
+			if c.Reason != "" {
+				note += ": " + strings.TrimPrefix(c.Reason, "aex: ")
 			}
 		case c.Action == "usage.cancel":
 			note = "cancelled, " + cmp.Or(c.Ending, "nothing was charged")
