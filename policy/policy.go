@@ -125,10 +125,10 @@ func decideModel(caps Capabilities, c Call, m Model) *Denial {
 		names = append(names, spellings(name)...)
 	}
 	if anyGlob(caps.DeniedModels, names...) {
-		return &Denial{"model_not_allowed", "denied_models", fmt.Sprintf("model %q is on the agent's list of denied models", m.Name)}
+		return &Denial{"model_not_allowed", "denied_models", fmt.Sprintf("model %q is on its list of denied models", m.Name)}
 	}
 	if len(caps.AllowedModels) > 0 && !anyGlob(caps.AllowedModels, m.Name, m.Sent) {
-		return &Denial{"model_not_allowed", "allowed_models", fmt.Sprintf("model %q is not on the agent's list of allowed models", m.Name)}
+		return &Denial{"model_not_allowed", "allowed_models", fmt.Sprintf("model %q is not on its list of allowed models", m.Name)}
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func decideToolNames(caps Capabilities, c Call, _ Model) *Denial {
 	}
 	for _, t := range c.Hosted {
 		if len(caps.AllowedTools) > 0 || anyGlob(caps.DeniedTools, t.Type) {
-			return deny(rule, "the provider's own tool %q is not on the agent's list of tools", t.Type)
+			return deny(rule, "the provider's own tool %q is not on its list of tools", t.Type)
 		}
 	}
 	if c.UnnamedTool || c.Tools > len(c.ToolNames)+len(c.Hosted) {

@@ -28,10 +28,14 @@ func (c *call) decide() error {
 	case err != nil:
 		return err
 	}
-	for _, cp := range caps {
+	for i, cp := range caps {
 		outCap, denial := policy.Decide(cp, c.asked, c.model)
 		if denial != nil {
-			return refusef(denial.Code, "agent %s: %s (%s)", c.id.Agent, denial.Reason, denial.Rule)
+			whose := "agent " + c.id.Agent
+			if i > 0 { // aex agent inspect would show nothing of it
+				whose = "the policy of the run"
+			}
+			return refusef(denial.Code, "%s: %s (%s)", whose, denial.Reason, denial.Rule)
 		}
 		if outCap > 0 && (c.outCap == 0 || outCap < c.outCap) {
 			c.outCap = outCap

@@ -4,12 +4,13 @@ import "github.com/chromedp/chromedp"
 
 // brokenWords lists the words that stand on two lines. Where a word may be
 // broken (after a hyphen or a slash) its pieces are words; what nobody could
-// keep whole, like a hash or a hostile name, is too long to count.
+// keep whole, like a hash, is too long to count, and what no name is made of,
+// like that of an enemy, does not.
 const brokenWords = `(() => {
 	const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
 	for (let n = walk.nextNode(); n; n = walk.nextNode()) {
 		if (!n.parentElement.checkVisibility() || n.parentElement.closest("pre, svg, script, .sr, .hash")) continue;
-		for (const m of n.data.matchAll(/[^\s\u00ad\u200b/?-]{2,24}(?![^\s\u00ad\u200b/?-])/g)) {
+		for (const m of n.data.matchAll(/[\w.,:;$%@()+…µ]{2,24}(?![^\s\u00ad\u200b/?-])/g)) {
 			if (m.index > 0 && /[^\s\u00ad\u200b/?-]/.test(n.data[m.index - 1])) continue;
 			range.setStart(n, m.index);
 			range.setEnd(n, m.index + m[0].length);
