@@ -90,6 +90,9 @@ var elsewhere = map[keySet]map[string]string{
 
 // unknownKey words a key that no file of this kind has there.
 func (f yamlFile) unknownKey(key, what string, known []string) string {
+	if f.keys == fileKeySet { // what such a file may never have is no help
+		known = slices.DeleteFunc(known, func(k string) bool { return k == "keys" || k == "providers" || k == "routes" })
+	}
 	slices.Sort(known)
 	problem := fmt.Sprintf("unknown key %q in %s", key, what)
 	if form := elsewhere[f.keys][key]; form != "" {

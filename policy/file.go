@@ -119,7 +119,7 @@ func ParseFile(path string, data []byte, named bool) (*File, error) {
 	}
 	var version int64
 	set := file.Sandbox.fields(f, file.fields(f))
-	set["version"] = f.integer(&version, 1, 1)
+	set["version"] = f.version(&version)
 	for _, key := range onlyNamed {
 		if read, known := set[key]; !named || !known {
 			set[key] = refuseKey(f, key, named)

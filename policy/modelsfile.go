@@ -51,7 +51,7 @@ func parseModelsFile(name string, data []byte) (*modelsFile, error) {
 	var version int64
 	var routes, defaultModel *yaml.Node
 	err = f.fields(root, "the file", fieldSet{
-		"version":       f.integer(&version, 1, 1),
+		"version":       f.version(&version),
 		"providers":     func(n *yaml.Node) error { return m.readProviders(f, n) },
 		"default_model": func(n *yaml.Node) error { defaultModel = n; return f.text(&m.defaultModel)(n) },
 		"models":        func(n *yaml.Node) error { return m.readModels(f, n) },

@@ -157,6 +157,16 @@ func (f yamlFile) integer(to *int64, least, most int64) func(*yaml.Node) error {
 	}
 }
 
+// version reads the form of a file, of which there is one.
+func (f yamlFile) version(to *int64) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if n.Value != "1" || f.integer(to, 1, 1)(n) != nil {
+			return f.errorf(n, "this aex knows files of version 1, not %s; write version: 1", n.Value)
+		}
+		return nil
+	}
+}
+
 // decimal reads a number, quoted or not, from its own text: never by float.
 func (f yamlFile) decimal(to **Pico, read func(string) (Pico, error)) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {

@@ -241,7 +241,7 @@ func (a *app) checkPolicy(named string) error {
 	file, err := a.policyFile(named)
 	var f *failure
 	switch {
-	case errors.As(err, &f) && named != "":
+	case errors.As(err, &f):
 		return hinted(f.err, "every key is in: aex policy init -")
 	case err != nil:
 		return err
