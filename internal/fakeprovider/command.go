@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -15,6 +16,9 @@ import (
 func Command(ctx context.Context, args []string, stdout io.Writer) error {
 	f := pflag.NewFlagSet("fake-provider", pflag.ContinueOnError)
 	f.SetOutput(stdout)
+	f.Usage = func() { // as the help of aex's other commands has switches
+		fmt.Fprint(stdout, "Usage of fake-provider:\n", strings.ReplaceAll(f.FlagUsages(), "[=true|false]", ""))
+	}
 	listen := f.String("listen", "127.0.0.1:0", "address to listen on")
 	var o Options
 	f.StringVar(&o.Key, "key", "", "the key it takes (none: any request)")
