@@ -161,7 +161,7 @@ func (a *app) complain(err error, hint string) {
 // root is aex itself, with every command.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "aex COMMAND",
+		Use:           "aex",
 		Short:         "aex runs AI agents under a budget",
 		Long:          "aex runs AI agents under a budget: it meters every model call, and ends the agent when the money is gone.",
 		SilenceUsage:  true,
