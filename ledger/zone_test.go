@@ -35,6 +35,20 @@ func (h *history) daily(agent string) (start time.Time, spent ledger.Micros) {
 	return a.Account.Start, a.Account.Spent
 }
 
+// months sees that each begins with its first day.
+func (h *history) months(z ledger.Zone) {
+	h.t.Helper()
+	months, err := h.Spend(h.t.Context(), ledger.SpendFilter{Per: ledger.ByMonth})
+	if err != nil || len(months) == 0 {
+		h.t.Fatal(months, err)
+	}
+	for _, m := range months {
+		if local := m.Bucket.In(z.Location()); local.Day() != 1 || local.Hour() > 1 {
+			h.t.Errorf("a month that begins at %s", local)
+		}
+	}
+}
+
 // A window and the report of its day are of the same calls, in every zone: also
 // in one of half hours, and where clocks are turned, by half an hour or at
 // midnight.
@@ -87,15 +101,7 @@ func TestWindowsAndReportsHaveTheSameDays(t *testing.T) {
 					t.Errorf("%s is in the day of %s", s.Bucket, day)
 				}
 			}
-			months, err := h.Spend(t.Context(), ledger.SpendFilter{Per: ledger.ByMonth})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range months {
-				if local := m.Bucket.In(zone(t, c.zone).Location()); local.Day() != 1 || local.Hour() > 1 {
-					t.Errorf("a month that begins at %s", local)
-				}
-			}
+			h.months(zone(t, c.zone))
 			verify(t, h.Ledger)
 		})
 	}

@@ -74,17 +74,9 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 		return err
 	}
 	defer l.Close() // reads; the ledger has nothing to lose
-	since, _, err := a.between(ctx, l, f.since, timeFlag{})
+	filter, err := a.eventFilter(ctx, l, f)
 	if err != nil {
 		return err
-	}
-	filter := ledger.EventFilter{Agent: f.agent, Action: ledgerAction(f.action), Since: since, Limit: f.limit, Newest: true}
-	if f.run != "" {
-		r, err := l.Run(ctx, f.run)
-		if err != nil {
-			return runError(f.run, err)
-		}
-		filter.Run = r.ID
 	}
 	show := func(e ledger.Event) error {
 		filter.After = e.Seq
@@ -123,6 +115,21 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 		return err
 	}
 	return a.follow(ctx, l, filter, show)
+}
+
+// eventFilter turns the flags into what the ledger lists.
+func (a *app) eventFilter(ctx context.Context, l *ledger.Ledger, f *eventFlags) (ledger.EventFilter, error) {
+	filter := ledger.EventFilter{Agent: f.agent, Action: ledgerAction(f.action), Limit: f.limit, Newest: true}
+	var err error
+	if filter.Since, _, err = a.between(ctx, l, f.since, timeFlag{}); err != nil || f.run == "" {
+		return filter, err
+	}
+	r, err := l.Run(ctx, f.run)
+	if err != nil {
+		return filter, runError(f.run, err)
+	}
+	filter.Run = r.ID
+	return filter, nil
 }
 
 // follow prints what comes until it is interrupted.

@@ -175,19 +175,7 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 			return err
 		}
 	}
-	views := []spendView{}
-	for _, s := range sums {
-		v := spendView{Key: s.Key, Then: s.Then, Calls: s.Calls, Cost: s.Cost, Input: s.Input, Cached: s.Cached, Output: s.Output, Doubt: s.Doubt, Doubtful: s.Doubtful}
-		if filter.Per != "" {
-			at := s.Bucket.UTC()
-			v.Bucket = &at
-		}
-		if s.Calls > 0 {
-			v.Latency = s.Latency.Milliseconds() / s.Calls
-		}
-		views = append(views, v)
-	}
-	views, more := f.order(views)
+	views, more := f.order(viewSpends(sums, filter.Per != ""))
 	if more {
 		defer a.cut(len(views), "top lines", "all of them without -n")
 	}
@@ -199,6 +187,23 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 		return err
 	}
 	return a.printReport(views, filter, zone, f)
+}
+
+// viewSpends are sums as they are printed, with their times where they are steps.
+func viewSpends(sums []ledger.Spend, steps bool) []spendView {
+	views := []spendView{}
+	for _, s := range sums {
+		v := spendView{Key: s.Key, Then: s.Then, Calls: s.Calls, Cost: s.Cost, Input: s.Input, Cached: s.Cached, Output: s.Output, Doubt: s.Doubt, Doubtful: s.Doubtful}
+		if steps {
+			at := s.Bucket.UTC()
+			v.Bucket = &at
+		}
+		if s.Calls > 0 {
+			v.Latency = s.Latency.Milliseconds() / s.Calls
+		}
+		views = append(views, v)
+	}
+	return views
 }
 
 // unknownKey is the error for an agent or a model that there never was; what
