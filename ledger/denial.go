@@ -85,9 +85,9 @@ func (g *group) uncount() {
 	}
 }
 
-// tellDenialsOf has this group tell of the refusals that a run has had, not
+// bookDenialsOf has this group book the refusals that a run has had, not
 // after their second is over.
-func (g *group) tellDenialsOf(r *run) {
+func (g *group) bookDenialsOf(r *run) {
 	for key, d := range g.w.denied {
 		if key.run == r.no {
 			d.since = time.Time{}

@@ -14,7 +14,7 @@ func (m *model) reopen(only func(*modelRun) bool) {
 			continue
 		}
 		if !slices.ContainsFunc(m.path(r.agent, r), func(x *modelAccount) bool { return x.over > 0 || x.limited && x.room() <= 0 }) {
-			r.state, r.dear = ledger.RunOpen, 0
+			r.state, r.tooDear = ledger.RunOpen, 0
 		}
 	}
 }

@@ -146,11 +146,11 @@ func (m *model) expect(a *modelAgent, r *modelRun, least, most micros, share fun
 		return ledger.CauseBusy, 0
 	}
 	left := tight.budget - tight.spent
-	if left == 0 || left*10 < tight.budget || r != nil && r.dear == 2 {
+	if left == 0 || left*10 < tight.budget || r != nil && r.tooDear == 2 {
 		return exhausted()
 	}
 	if r != nil {
-		r.dear++
+		r.tooDear++
 	}
 	return ledger.CauseTooLarge, 0
 }
@@ -194,7 +194,7 @@ func (m *model) admit() {
 			x.reserved += amount
 		}
 		if r != nil {
-			r.dear = 0
+			r.tooDear = 0
 		}
 		m.holds = append(m.holds, mh)
 	}

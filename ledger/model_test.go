@@ -69,14 +69,14 @@ type modelAgent struct {
 }
 
 type modelRun struct {
-	id     ledger.RunID
-	agent  *modelAgent
-	parent *modelRun
-	token  ledger.TokenHash
-	acc    *modelAccount
-	state  ledger.RunState
-	dear   int
-	lost   bool
+	id      ledger.RunID
+	agent   *modelAgent
+	parent  *modelRun
+	token   ledger.TokenHash
+	acc     *modelAccount
+	state   ledger.RunState
+	tooDear int
+	lost    bool
 }
 
 type modelHold struct {

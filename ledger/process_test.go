@@ -19,7 +19,7 @@ import (
 
 // The test binary plays other processes: AEX_TEST_ROLE names the part.
 func TestMain(m *testing.M) {
-	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "pairs": pairs, "look": look, "grip": grip}
+	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "pairs": pairs, "look": openAndClose, "grip": grip}
 	role := os.Getenv("AEX_TEST_ROLE")
 	if role == "" {
 		os.Exit(m.Run())
@@ -98,8 +98,8 @@ func (p *process) line(t testing.TB) string {
 
 func micro(v int64) *ledger.Micros { m := ledger.Micros(v); return &m }
 
-// look opens the ledger and says what it says.
-func look(p part) error {
+// openAndClose opens the ledger and prints what came of it.
+func openAndClose(p part) error {
 	l, err := p.open()
 	if err != nil {
 		fmt.Println(err)

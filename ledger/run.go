@@ -263,7 +263,7 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 			}
 			g.endRun(r, end)
 		}
-		g.tellDenialsOf(r)
+		g.bookDenialsOf(r)
 		return g.err
 	}})
 	if err == nil {

@@ -158,6 +158,11 @@ func (p Provider) Host() *Host {
 	if p.host != nil {
 		return p.host
 	}
+	return hostFor(p)
+}
+
+// hostFor looks it up. A registry does so once for each provider, as every call asks for it several times.
+func hostFor(p Provider) *Host {
 	if h := HostOf(p.BaseURL); h != nil {
 		return h
 	}

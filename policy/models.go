@@ -234,7 +234,7 @@ func (r *Registry) loadProviders(file *modelsFile, baseURLs map[string]string) e
 
 // finish fills in what follows from the base URL and the keys.
 func (r *Registry) finish(p Provider) Provider {
-	p.host = HostOf(p.BaseURL)
+	p.host = hostFor(p)
 	if p.PriceAs == "" {
 		p.PriceAs = priceHost(p.BaseURL)
 	}

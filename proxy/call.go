@@ -86,11 +86,11 @@ func (c *call) dialect() *wire.Wire {
 	return c.g.dialectOf(c.r.URL.Path)
 }
 
-// tell informs the watcher of how the call went, and the ledger's trail of a
+// notify informs the watcher of how the call went, and the ledger's trail of a
 // refusal that the ledger did not decide itself.
-func (c *call) tell() {
+func (c *call) notify() {
 	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.Code, Ends: c.answered.ends, Owner: c.answered.owner, Began: c.began, Money: c.answered.money}
-	if c.body.Doc != nil {
+	if c.body.Doc != nil && c.g.o.Watch != nil { // only a run's guard against repetition reads it
 		n.Body = sha256.Sum256(c.body.Doc)
 	}
 	if !c.answered.booked {

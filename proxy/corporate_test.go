@@ -45,7 +45,7 @@ func connectProxy(t *testing.T) (url string, tunnels *atomic.Int64) {
 	return s.URL, tunnels
 }
 
-// A provider behind a proxy, with a certificate of the company's own, is
+// A provider behind a proxy, with a certificate of an organisation's own, is
 // reached by models.yaml's proxy and ca_file; without them the error names what
 // stood in the way, and nothing is booked.
 func TestProxyAndCertificates(t *testing.T) {

@@ -290,7 +290,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer context.AfterFunc(g.ctx, cancel)()
 	if err := c.serve(ctx); err != nil {
 		c.refuse(asRefusal(err))
-		c.tell()
+		c.notify()
 	}
 }
 

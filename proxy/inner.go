@@ -240,13 +240,15 @@ func (g *Gateway) attend() {
 			return
 		case now := <-tick.C:
 			for _, in := range g.inner.inside("") {
-				g.look(in, now)
+				g.checkAttended(in, now)
 			}
 		}
 	}
 }
 
-func (g *Gateway) look(in *innerRun, now time.Time) {
+// checkAttended extends the token of a run whose aex is there, and ends one whose
+// aex has been away too often.
+func (g *Gateway) checkAttended(in *innerRun, now time.Time) {
 	in.mu.Lock()
 	there := in.attended > 0
 	if !there {

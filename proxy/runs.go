@@ -124,7 +124,7 @@ func (c *call) serveRuns(ctx context.Context) error {
 	case end && post:
 		return c.endInner(in)
 	case !end && c.r.Method == http.MethodGet:
-		return c.tellInner(ctx, in)
+		return c.answerInner(ctx, in)
 	}
 	return refusef("method_not_allowed", "%s does not fit %s", c.r.Method, plain.Clip(c.r.URL.Path, 200))
 }
@@ -247,9 +247,9 @@ func leftOf(path []ledger.Account, budget *ledger.Micros) *ledger.Micros {
 	return budget
 }
 
-// tellInner answers with how a run is, at once or when it is no longer as the
+// answerInner answers with how a run is, at once or when it is no longer as the
 // caller knows it.
-func (c *call) tellInner(ctx context.Context, in *innerRun) error {
+func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 	in.attend(1)
 	defer in.attend(-1)
 	after := c.r.URL.Query().Get("after")

@@ -149,11 +149,11 @@ func (c *call) heedUpstream(resp *http.Response, n *Notice) {
 	code := resp.Header.Get("X-Aex-Code")
 	switch {
 	case resp.StatusCode < 400:
-		c.g.upstream.dear.Store(0)
+		c.g.upstream.tooDear.Store(0)
 		return
 	case code != "budget_exceeded" && code != "call_exceeds_budget" || c.builtin():
 		return
-	case code == "call_exceeds_budget" && c.g.upstream.dear.Add(1) < 3:
+	case code == "call_exceeds_budget" && c.g.upstream.tooDear.Add(1) < 3:
 		n.Code = code
 		return
 	}

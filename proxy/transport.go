@@ -19,11 +19,11 @@ import (
 
 // upstreams keeps one transport for each way out: proxy and CA.
 type upstreams struct {
-	caFile string // for providers without one of their own
-	mu     sync.Mutex
-	way    map[[2]string]*http.Transport
-	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
-	dear   atomic.Int32                                                      // calls too dear for an aex upstream, since one was not
+	caFile  string // for providers without one of their own
+	mu      sync.Mutex
+	way     map[[2]string]*http.Transport
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
+	tooDear atomic.Int32                                                      // calls too dear for an aex upstream, since one was not
 }
 
 func newUpstreams(caFile string) *upstreams {

@@ -43,14 +43,15 @@ func (b *bypass) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if b.look(ctx) {
+			if b.check(ctx) {
 				return
 			}
 		}
 	}
 }
 
-func (b *bypass) look(ctx context.Context) bool {
+// check tells whether the tree is connected to a known provider now.
+func (b *bypass) check(ctx context.Context) bool {
 	outside := map[netip.Addr]bool{}
 	for _, to := range b.connected() {
 		if addr := to.Addr().Unmap(); to.Port() == 443 && !addr.IsLoopback() && !addr.IsPrivate() {

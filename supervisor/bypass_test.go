@@ -30,7 +30,7 @@ func TestBypassIsSeen(t *testing.T) {
 				return nil
 			},
 		}
-		if b.look(t.Context()) != (tt.found != "") || b.host() != tt.found {
+		if b.check(t.Context()) != (tt.found != "") || b.host() != tt.found {
 			t.Errorf("%s: found %q", tt.name, b.host())
 		}
 		if tt.name == "the gateway" && asked > 0 {

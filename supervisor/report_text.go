@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
@@ -156,5 +157,5 @@ func (p *Report) Markdown() string {
 	}
 	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'", "\n", " ")
 	return fmt.Sprintf("| aex run | agent | outcome | spent | budget | calls | refused | time |\n|---|---|---|---|---|---|---|---|\n| %.4s | %s | %s | %s | %s | %d | %d | %s |\n\n",
-		p.RunID, cell.Replace(process.Printable(p.Agent)), p.Outcome, p.Spent+p.Overrun, budget, p.Calls, p.Refused, duration(p.Duration))
+		p.RunID, cell.Replace(plain.Line(p.Agent)), p.Outcome, p.Spent+p.Overrun, budget, p.Calls, p.Refused, duration(p.Duration))
 }

@@ -2,20 +2,21 @@ package supervisor
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // say prints a line for the user; it does not disturb a raw terminal.
 func (r *session) say(format string, args ...any) {
-	line := "aex: " + fmt.Sprintf(format, args...)
+	line := "aex: " + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
 	switch {
 	case r.Quiet:
 	case is(r.started):
 		r.proc.Notice(line)
 	default:
-		fmt.Fprintln(r.Stderr, process.Printable(line))
+		fmt.Fprintln(r.Stderr, plain.Line(line))
 	}
 }
 

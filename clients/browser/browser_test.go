@@ -132,8 +132,8 @@ func (b *tab) text(selector string) (s string) {
 	return s
 }
 
-// look sets the size of the window and the colour scheme.
-func (b *tab) look(width int64, dark bool) {
+// appearance sets the size of the window and the colour scheme.
+func (b *tab) appearance(width int64, dark bool) {
 	b.Helper()
 	scheme := "light"
 	if dark {
@@ -201,7 +201,7 @@ func firstRun(t *testing.T, w *world) string {
 func TestFollows(t *testing.T) {
 	w := newWorld(t, usual)
 	b := newTab(t, w)
-	b.look(1280, false)
+	b.appearance(1280, false)
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
 	b.until("the overview", `location.pathname === "/dashboard" && `+settled)
 	b.until("a live stream", `document.getElementById("follow-text").textContent === "Live"`)
@@ -233,7 +233,7 @@ func quoted(s string) string {
 func TestActs(t *testing.T) {
 	w := newWorld(t, usual)
 	b := newTab(t, w)
-	b.look(1280, false)
+	b.appearance(1280, false)
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
 	b.until("the overview", `location.pathname === "/dashboard" && `+settled)
 	for _, name := range []string{"7 days", "30 days", "1 year", "everything", "24 hours", "by day", "by hour", "by month", "per model", "per run", "per agent"} {

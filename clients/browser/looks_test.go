@@ -40,7 +40,7 @@ func TestLooks(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			w := newWorld(t, s.scene)
 			b := newTab(t, w)
-			b.look(1440, false)
+			b.appearance(1440, false)
 			b.signIn(w, s.name)
 			pages := w.visits(t)
 			if s.scene.agents == len(agents) {
@@ -48,7 +48,7 @@ func TestLooks(t *testing.T) {
 			}
 			for _, size := range []int64{390, 768, 1440} {
 				for _, dark := range []bool{false, true} {
-					b.look(size, dark)
+					b.appearance(size, dark)
 					for _, p := range pages {
 						b.lookAt(w, s.name, p, size, dark)
 					}
@@ -127,7 +127,7 @@ func (w *world) operator(t *testing.T) string {
 func TestTables(t *testing.T) {
 	w := newWorld(t, many)
 	b := newTab(t, w)
-	b.look(1440, false)
+	b.appearance(1440, false)
 	b.do(emulation.SetTimezoneOverride("Asia/Tokyo"))
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
 	b.until("the overview", `location.pathname === "/dashboard" && `+settled)
@@ -187,7 +187,7 @@ func TestTables(t *testing.T) {
 func TestEnemiesAreText(t *testing.T) {
 	w := newWorld(t, usual)
 	b := newTab(t, w)
-	b.look(1440, false)
+	b.appearance(1440, false)
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
 	b.until("the overview", `location.pathname === "/dashboard" && `+settled)
 	b.open(w, "/dashboard/agent?agent="+url.QueryEscape(hostile))

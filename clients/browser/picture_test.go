@@ -21,7 +21,7 @@ func TestPicture(t *testing.T) {
 	}
 	w := newWorld(t, usual)
 	b := newTab(t, w)
-	b.look(1280, false)
+	b.appearance(1280, false)
 	b.open(w, strings.TrimPrefix(w.link(), w.url))
 	b.until("the overview", `location.pathname === "/dashboard" && `+settled)
 	b.open(w, "/dashboard/audit")

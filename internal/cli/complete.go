@@ -126,8 +126,9 @@ func beginning(typed string, all []string) (some []string) {
 	return some
 }
 
-// look opens the ledger for reading; completion makes nothing and says nothing.
-func (a *app) look(ctx context.Context, show func(*ledger.Ledger) []string) []string {
+// fromLedger shows what a read of the ledger finds: completion makes nothing and
+// says nothing.
+func (a *app) fromLedger(ctx context.Context, show func(*ledger.Ledger) []string) []string {
 	s, err := a.settings()
 	if err != nil {
 		return nil
@@ -141,7 +142,7 @@ func (a *app) look(ctx context.Context, show func(*ledger.Ledger) []string) []st
 }
 
 func (a *app) completeAgents(ctx context.Context, _ string) []string {
-	return a.look(ctx, func(l *ledger.Ledger) (names []string) {
+	return a.fromLedger(ctx, func(l *ledger.Ledger) (names []string) {
 		agents, err := l.Agents(ctx)
 		if err != nil {
 			return nil
@@ -161,7 +162,7 @@ func (a *app) completeAgents(ctx context.Context, _ string) []string {
 
 // completeRuns are the newest runs by as much of their ids as tells them apart.
 func (a *app) completeRuns(ctx context.Context, typed string) []string {
-	return a.look(ctx, func(l *ledger.Ledger) (ids []string) {
+	return a.fromLedger(ctx, func(l *ledger.Ledger) (ids []string) {
 		runs, err := l.Runs(ctx, ledger.RunFilter{Limit: 200})
 		if err != nil {
 			return nil

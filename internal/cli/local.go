@@ -10,9 +10,9 @@ const localPricesUsage = "whether calls of a server on this machine that needs n
 
 var localPricesKind = oneOfKind(policy.LocalAuto, policy.LocalOn, policy.LocalOff)
 
-// tellLocal says, where a budget was given, that it does not hold what goes to
+// warnLocal says, where a budget was given, that it does not hold what goes to
 // a server on this machine.
-func (a *app) tellLocal(p policy.Provider, prices string) {
+func (a *app) warnLocal(p policy.Provider, prices string) {
 	which := "its models cost nothing, so the budget does not hold their calls; ids of hosted vendors (gpt-*, claude-*, gemini-* ...) cost list prices"
 	switch prices {
 	case policy.LocalOn:

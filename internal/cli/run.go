@@ -191,7 +191,7 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 		fmt.Fprintln(a.stderr, "aex: policy "+printable(file.Path))
 	}
 	if outer == nil {
-		a.tellSources(f, s, spec.Registry)
+		a.printSources(f, s, spec.Registry)
 	}
 	return spec, nil
 }

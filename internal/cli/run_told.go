@@ -17,9 +17,9 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
-// tellSources prints, with -v, where each setting is from; never its value.
+// printSources prints, with -v, where each setting is from; never its value.
 // It warns of keys that would be needed but are not there.
-func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
+func (a *app) printSources(f *runFlags, s *settings, r *policy.Registry) {
 	if f.quiet {
 		return
 	}
@@ -29,7 +29,7 @@ func (a *app) tellSources(f *runFlags, s *settings, r *policy.Registry) {
 	any := false
 	for _, p := range r.Providers() {
 		if p.Local && f.budget.amount != nil {
-			a.tellLocal(p, f.localPrices)
+			a.warnLocal(p, f.localPrices)
 		}
 		_, name, from := s.lookup(environ.KeyNames(p)...)
 		if name != "" || p.Local || p.Keyless {

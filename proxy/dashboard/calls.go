@@ -84,12 +84,12 @@ func newCallRow(e ledger.Event) (c callRow, ok bool) {
 		c.Known, c.Output = true, b.Usage.Output+b.Usage.AudioOut
 		c.Input = b.Usage.Total() - c.Output
 	}
-	c.tell(e.Action, &b, denied)
+	c.annotate(e.Action, &b, denied)
 	return c, true
 }
 
-// tell says what was clamped, changed, refused or in doubt, and why.
-func (c *callRow) tell(action string, b *callEvent, denied bool) {
+// annotate says what was clamped, changed, refused or in doubt, and why.
+func (c *callRow) annotate(action string, b *callEvent, denied bool) {
 	note := func(format string, args ...any) { c.Notes = append(c.Notes, fmt.Sprintf(format, args...)) }
 	switch {
 	case denied:

@@ -65,7 +65,7 @@ func (d *Dashboard) stream(w http.ResponseWriter, r *http.Request, _ *session) e
 	tick := time.NewTicker(liveEvery)
 	defer tick.Stop()
 	for {
-		if err := f.look(r.Context()); err != nil {
+		if err := f.refresh(r.Context()); err != nil {
 			return nil //nolint:nilerr // the reader is gone, or will ask again
 		}
 		select {
@@ -89,8 +89,8 @@ type follower struct {
 	written time.Time
 }
 
-// look sends what is new, and now and then a sign of life.
-func (f *follower) look(ctx context.Context) error {
+// refresh sends what is new, and now and then a sign of life.
+func (f *follower) refresh(ctx context.Context) error {
 	calls, err := f.d.liveCalls(ctx)
 	if err != nil {
 		return err

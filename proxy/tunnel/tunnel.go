@@ -168,7 +168,7 @@ func (t *Tunnel) refuse(w http.ResponseWriter, to target, err error) {
 		http.Error(w, fmt.Sprintf("aex: %s cannot be reached: %v", to, err), http.StatusBadGateway)
 		return
 	}
-	t.tell(to, no)
+	t.notify(to, no)
 	w.Header().Set("X-Aex-Code", no.Code)
 	status := http.StatusForbidden
 	if no.Code == "malformed" {
@@ -177,7 +177,8 @@ func (t *Tunnel) refuse(w http.ResponseWriter, to target, err error) {
 	http.Error(w, "aex: "+no.Reason, status)
 }
 
-func (t *Tunnel) tell(to target, no *Refusal) {
+// notify informs the watcher of a request, and of its refusal if there was one.
+func (t *Tunnel) notify(to target, no *Refusal) {
 	t.o.Watch(Notice{Host: to.name(), Port: to.port, Refused: no.Code})
 }
 
@@ -216,7 +217,7 @@ func (t *Tunnel) connect(w http.ResponseWriter, r *http.Request) {
 	if err := t.pass(client, counted, to, rule); err != nil {
 		var no *Refusal
 		if errors.As(err, &no) {
-			t.tell(to, no)
+			t.notify(to, no)
 			return
 		}
 	}

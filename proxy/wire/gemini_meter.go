@@ -62,7 +62,7 @@ func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
 	if usage := o.proto("usage_metadata"); usage.Kind() == '{' {
 		m.last = plain.Clip(string(usage.raw()), 4096)
 		m.usage.Read(usage)
-		m.usage.tell(m.Call, r)
+		m.usage.writeTo(m.Call, r)
 	}
 	r.Known = r.Finished && m.usage.counted(r)
 	return mask(o, o.protoName("model_version"), m.Masked)

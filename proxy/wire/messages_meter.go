@@ -37,7 +37,7 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.usage.Read(o.child("usage"), m.Provider.Host())
 	cleared(o, r)
 	r.Known = m.usage.input != nil && m.usage.output != nil
-	m.usage.tell(m.Edit, r)
+	m.usage.writeTo(m.Edit, r)
 	return mask(o, "model", m.Masked)
 }
 
@@ -55,7 +55,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		message := o.child("message")
 		m.named(message, r)
 		m.usage.Read(message.child("usage"), m.Provider.Host())
-		m.usage.tell(m.Edit, r)
+		m.usage.writeTo(m.Edit, r)
 		edits = mask(message, "model", m.Masked)
 	case "content_block_start":
 		m.open, _ = o.Get("index").integer()
@@ -70,7 +70,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		m.usage.Read(usage, m.Provider.Host())
 		m.counted = m.counted || !usage.Get("output_tokens").isNull()
 		r.Finished = r.Finished || !o.child("delta").Get("stop_reason").isNull()
-		m.usage.tell(m.Edit, r)
+		m.usage.writeTo(m.Edit, r)
 	case "message_stop":
 		r.Finished = true
 	default:

@@ -90,13 +90,13 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 		r.Input = input
 	}
 	r.Usage = u
-	r.tell(u.Output + u.AudioOut)
+	r.noteOutput(u.Output + u.AudioOut)
 	return input != nil && output != nil
 }
 
-// tell notes output that the provider told of. What is no number of tokens
+// noteOutput notes output that the provider told of. What is no number of tokens
 // makes the usage unclear, and says nothing of how much was made.
-func (r *Reading) tell(output int64) {
+func (r *Reading) noteOutput(output int64) {
 	if output <= maxTokens {
 		r.Outputs = max(r.Outputs, output)
 	}

@@ -88,9 +88,9 @@ func (u *geminiUsage) counted(r *Reading) bool {
 	return u.prompt != nil && (u.candidates != nil || u.thoughts != nil || u.total != nil || r.Seen == 0)
 }
 
-// tell writes down what is known so far. Audio is billed as audio also where it
+// writeTo writes down what is known so far. Audio is billed as audio also where it
 // was cached. What the total has beside its parts is taken to be output.
-func (u *geminiUsage) tell(asked policy.Call, r *Reading) {
+func (u *geminiUsage) writeTo(asked policy.Call, r *Reading) {
 	input := value(u.prompt) + value(u.tools)
 	output := value(u.candidates) + value(u.thoughts)
 	if whole := value(u.total) - input; whole >= value(u.candidates) && whole < output && value(u.thoughts) <= value(u.candidates) {
@@ -132,7 +132,7 @@ func (u *geminiUsage) tell(asked policy.Call, r *Reading) {
 		r.Input = &input
 	}
 	r.Hidden = r.Hidden || value(u.thoughts) > 0
-	r.tell(output)
+	r.noteOutput(output)
 	// The answer does not tell that priority was served on every host.
 	r.Tier = firstOf(u.tier, r.Tier)
 	if r.Tier == "" && asked.Tier == "priority" {

@@ -74,8 +74,8 @@ func greatest(kept **int64, n *int64) {
 	}
 }
 
-// tell writes down what is known so far.
-func (u *messagesUsage) tell(e Edit, r *Reading) {
+// writeTo writes down what is known so far.
+func (u *messagesUsage) writeTo(e Edit, r *Reading) {
 	asked := e.Call
 	r.Usage = policy.Usage{
 		Input: value(u.input), CacheRead: value(u.read1), CacheWrite5m: value(u.write5m), CacheWrite1h: value(u.write1h),
@@ -96,7 +96,7 @@ func (u *messagesUsage) tell(e Edit, r *Reading) {
 		r.Unclear = noTokens
 	}
 	r.Cost, r.Hidden = u.cost, r.Hidden || u.thought
-	r.tell(r.Usage.Output)
+	r.noteOutput(r.Usage.Output)
 	if r.Input = nil; u.input != nil && r.Unclear == "" {
 		all := r.Usage.Input + r.Usage.CacheRead + r.Usage.CacheWrite5m + r.Usage.CacheWrite1h
 		r.Input = &all
@@ -117,7 +117,7 @@ func (u *messagesUsage) addTurns(e Edit, r *Reading) {
 		var turn messagesUsage
 		var told Reading
 		turn.Read(t, e.Provider.Host())
-		turn.tell(e, &told)
+		turn.writeTo(e, &told)
 		r.Unclear = firstOf(told.Unclear, r.Unclear)
 		if kind == "compaction" {
 			r.Usage.Input += told.Usage.Input

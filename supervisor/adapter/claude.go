@@ -26,7 +26,7 @@ func startClaude(s *Start) error {
 	own, at, given := s.given("--settings")
 	if given {
 		if settings = claudeSettings(own); settings == nil {
-			s.tell("--settings is yours and cannot be read: Claude Code will tell")
+			s.note("--settings is yours and cannot be read: Claude Code will tell")
 			return nil
 		}
 	}
@@ -44,7 +44,7 @@ func startClaude(s *Start) error {
 		s.args("--settings", path)
 		return nil
 	}
-	s.tell("your --settings are merged into %s", path)
+	s.note("your --settings are merged into %s", path)
 	if strings.HasPrefix(s.argv[at], "--settings=") {
 		s.argv[at] = "--settings=" + path
 	} else {

@@ -18,7 +18,7 @@ func leadCopilot(p *Place) error {
 func startCopilot(s *Start) error {
 	copilotVariables(s.Place)
 	if !s.has("COPILOT_MODEL") && !s.has("COPILOT_PROVIDER_MODEL_ID") {
-		s.tell("COPILOT_MODEL names no model: give --model, as it must with a key of your own")
+		s.note("COPILOT_MODEL names no model: give --model, as it must with a key of your own")
 	}
 	return nil
 }

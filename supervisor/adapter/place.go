@@ -214,7 +214,8 @@ type Start struct {
 	told []string // what was done, for -v
 }
 
-func (s *Start) tell(format string, args ...any) {
+// note keeps what was done, for -v.
+func (s *Start) note(format string, args ...any) {
 	s.told = append(s.told, fmt.Sprintf(format, args...))
 }
 
@@ -235,7 +236,7 @@ func (s *Start) restore(name string) {
 // other users can read them.
 func (s *Start) args(list ...string) {
 	s.argv = slices.Insert(s.argv, s.at, list...)
-	s.tell("is given %s", strings.Join(list, " "))
+	s.note("is given %s", strings.Join(list, " "))
 }
 
 // given tells whether the user already passes one of these flags, and with

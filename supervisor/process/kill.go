@@ -58,7 +58,7 @@ func (e *ending) terminate(grace time.Duration) (empty bool) {
 	deadline := time.Now().Add(grace)
 	const looks = 3
 	for look, pause := 0, time.Millisecond; ; look++ {
-		live := e.look()
+		live := e.living()
 		if e.empty(live) {
 			return true
 		}
@@ -103,7 +103,7 @@ func (e *ending) stop() {
 // is empty. What it returns is alive when the time is over.
 func (e *ending) kill(deadline time.Time) (survivors []Proc) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		live := e.look()
+		live := e.living()
 		if e.empty(live) {
 			return nil
 		}
@@ -132,8 +132,9 @@ func (e *ending) kill(deadline time.Time) (survivors []Proc) {
 	}
 }
 
-// look lists what lives. After a look that found nothing, where only looking can tell, it reads the whole table.
-func (e *ending) look() []Proc {
+// living lists what lives. Where nobody can be asked whether the tree is empty, and the list before was, it reads the whole
+// table of processes.
+func (e *ending) living() []Proc {
 	e.settle()
 	return e.list(e.quiet > 0)
 }

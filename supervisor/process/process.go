@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
 // Process is a supervised child with all that descends from it. Its loop is the one goroutine that follows signals and
@@ -116,7 +118,7 @@ func (p *Process) End(e Ending) Ended {
 // SetTitle sets the title of the caller's terminal, until the child sets one itself or the run ends.
 func (p *Process) SetTitle(title string) {
 	if r := p.terminals.relay; p.cmd.Title && r != nil && p.terminals.user != nil {
-		r.setTitle(Printable(title))
+		r.setTitle(plain.Line(title))
 	}
 }
 
@@ -139,7 +141,7 @@ func (p *Process) Notice(line string) {
 	t := p.terminals
 	p.mu.Lock()
 	if !p.released && t.relay != nil && t.user != nil && t.slave[2] {
-		t.relay.queue(Printable(line))
+		t.relay.queue(plain.Line(line))
 		p.mu.Unlock()
 		t.relay.flush()
 		return

@@ -115,9 +115,9 @@ func (s *signals) handOver() {
 	}
 }
 
-// tellGroup sends aex's own process group a signal that the caller's terminal would have sent it, and takes it for done
+// signalOwnGroup sends aex's own process group a signal that the caller's terminal would have sent it, and takes it for done
 // as far as aex itself is concerned.
-func (s *signals) tellGroup(sig syscall.Signal) {
+func (s *signals) signalOwnGroup(sig syscall.Signal) {
 	if s.ignored[sig] || unix.Getpgrp() <= 1 {
 		return
 	}

@@ -164,10 +164,10 @@ func (m *monitorProcess) gone() bool {
 
 // awaitEnd waits for the monitor, which was told to go.
 func (m *monitorProcess) awaitEnd() {
-	const patience = 2 * time.Second
+	const atMost = 2 * time.Second
 	select {
 	case <-m.ended:
-	case <-time.After(patience):
+	case <-time.After(atMost):
 		m.process.Kill() // stopped by its own children, or worse
 		<-m.ended
 	}

@@ -185,7 +185,7 @@ func (p *Process) greet() error {
 	if err := m.send(order{Spawn: m.spawn}); err != nil {
 		return fmt.Errorf("talking to the monitor: %w", err)
 	}
-	p.terminals.tellRestore()
+	p.terminals.sendRestore()
 	var first report
 	if err := m.link.receive(&first); err != nil {
 		return fmt.Errorf("the monitor did not start the program: %w", err)

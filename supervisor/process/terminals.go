@@ -41,7 +41,7 @@ func openTerminals(c Command) (*terminals, error) {
 	}
 	t.relay = newRelay(t.master, t.user, c.Stdout)
 	t.relay.gone = t.hangUp
-	t.relay.changed = t.tellUndo
+	t.relay.changed = t.sendUndo
 	return t, nil
 }
 
@@ -107,7 +107,7 @@ func (t *terminals) typing(keys []byte, child int, s *signals) (after func()) {
 	})
 	return func() {
 		for _, sig := range found {
-			s.tellGroup(sig)
+			s.signalOwnGroup(sig)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (t *terminals) suspend() {
 		t.relay.allowInput(false)
 		t.relay.settle(50 * time.Millisecond)
 		t.user.restore()
-		t.tellRestore()
+		t.sendRestore()
 	}
 	t.front = false
 }
@@ -149,7 +149,7 @@ func (t *terminals) resume() (resized bool) {
 		}
 	}
 	resized = t.copySize()
-	t.tellRestore()
+	t.sendRestore()
 	t.relay.allowInput(t.front)
 	return resized
 }
@@ -195,10 +195,10 @@ func (t *terminals) onMaster(f func(fd int)) {
 // hangUp closes the child's terminal because the caller's is gone. The kernel tells the child as it would have.
 func (t *terminals) hangUp() { t.master.Close() }
 
-// tellUndo and tellRestore keep the monitor able to restore the terminal, should aex die now.
-func (t *terminals) tellUndo(undo string) { t.link.send(order{Undo: &undo}) }
+// sendUndo and sendRestore keep the monitor able to restore the terminal, should aex die now.
+func (t *terminals) sendUndo(undo string) { t.link.send(order{Undo: &undo}) }
 
-func (t *terminals) tellRestore() {
+func (t *terminals) sendRestore() {
 	if t.user != nil {
 		t.link.send(order{Restore: &restore{Saved: t.user.saved, Raw: t.user.raw}})
 	}
@@ -236,7 +236,7 @@ func (t *terminals) giveBack(child int, died unix.Signal, s *signals) {
 		if pgrp, err := unix.IoctlGetInt(t.user.fd, unix.TIOCGPGRP); err == nil && pgrp == child {
 			setForeground(t.user.fd, unix.Getpgrp())
 			if s.own[died] != nil {
-				s.tellGroup(died)
+				s.signalOwnGroup(died)
 			}
 		}
 	}
