@@ -168,3 +168,46 @@ func TestDocumentedFile(t *testing.T) {
 		t.Errorf("routes %v, warnings %q", r.Routes(), r.Warnings)
 	}
 }
+
+func TestKeyVariable(t *testing.T) {
+	for name, want := range map[string]string{"my-host": "MY_HOST_API_KEY", "a_z09": "A_Z09_API_KEY", "A.Z/9:0[": "AZ90_API_KEY", "`@{": "_API_KEY"} {
+		if got := keyVariable(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for base, want := range map[string]bool{
+		"http://localhost:1": true, "http://a.localhost": true, "http://127.0.0.2/v1": true, "http://[::1]:8": true,
+		"http://10.0.0.1": false, "https://example.com": false, "https://notlocalhost": false, "::": false,
+	} {
+		if got := loopback(base); got != want {
+			t.Errorf("%s: %t", base, got)
+		}
+	}
+}
+
+func TestPortsOfAFile(t *testing.T) {
+	for value, want := range map[string]int{`5432`: 1, `"5432"`: 1, `[1, "65535"]`: 2, `[]`: -1, `[0]`: -1, `[65536]`: -1, `[a]`: -1, `{a: 1}`: -1, `[[1]]`: -1} {
+		f, err := ParseFile("aex.yaml", []byte("version: 1\nallow_local: "+value+"\n"), true)
+		switch {
+		case want < 0 && err == nil:
+			t.Errorf("%s: accepted as %v", value, f.Sandbox.AllowLocal)
+		case want >= 0 && (err != nil || len(f.Sandbox.AllowLocal) != want):
+			t.Errorf("%s: %+v, %v", value, f, err)
+		}
+	}
+}
+
+func TestNamesOfTools(t *testing.T) {
+	var c Call
+	c.AddTool("a")
+	if c.UnnamedTool || len(c.ToolNames) != 1 || c.ToolNames[0] != "a" {
+		t.Errorf("%+v", c)
+	}
+	c.AddTool("")
+	if !c.UnnamedTool || len(c.ToolNames) != 1 {
+		t.Errorf("%+v", c)
+	}
+}

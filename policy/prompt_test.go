@@ -113,3 +113,107 @@ func TestHostedInput(t *testing.T) {
 		}
 	}
 }
+
+// TestPaidExactly: 1,000 tokens of five pieces; each new piece counts its bytes, and each place of change a seam.
+func TestPaidExactly(t *testing.T) {
+	of := func(hashes ...uint64) (pieces []Piece) {
+		for _, h := range hashes {
+			pieces = append(pieces, Piece{Hash: h, Bytes: 10})
+		}
+		return pieces
+	}
+	loose := of(1, 2, 3, 4, 5)
+	loose[1].Loose, loose[1].Bytes = true, 70
+	for _, c := range []struct {
+		name        string
+		had, pieces []Piece
+		want        int64
+	}{
+		{"the same", of(1, 2, 3, 4, 5), of(1, 2, 3, 4, 5), 1000},
+		{"two new ones together", of(1, 2, 3, 4, 5), of(1, 9, 8, 2, 3, 4, 5), 1000 + 20 + seamTokens},
+		{"two apart", of(1, 2, 3, 4, 5), of(1, 9, 2, 8, 3, 4, 5), 1000 + 20 + 2*seamTokens},
+		{"once more", of(1, 2, 3, 4, 5), of(1, 2, 3, 4, 5, 5), 1000 + 10 + seamTokens},
+		{"one gone", of(1, 2, 3, 4, 5), of(1, 3, 4, 5), 1000 + seamTokens},
+		{"two gone apart", of(1, 2, 3, 4, 5), of(1, 3, 5), 1000 + 2*seamTokens},
+		{"two gone together", of(1, 2, 3, 4, 5), of(1, 2, 5), 1000 + seamTokens},
+		{"one of two alike gone", of(1, 2, 2, 4, 5), of(1, 2, 4, 5), 1000 + seamTokens},
+		{"a thought of the same", loose, loose, 1000},
+		{"a thought of a shorter one", loose, append(loose[:4:4], of()...), 1000 + seamTokens + 70},
+	} {
+		if got, ok := (Paid{Tokens: 1000, Pieces: c.had}).Bound(c.pieces, 0); !ok || got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	picture := append(of(1, 2, 3, 4, 5), Piece{Hash: 6, Bytes: 10, Media: true}, Piece{Hash: 7, Bytes: 10})
+	if got, ok := (Paid{Tokens: 1000, Pieces: of(1, 2, 3, 4, 5)}).Bound(picture, 0); !ok || got != 1000+20+seamTokens {
+		t.Errorf("a picture of no tokens: %d, %t", got, ok)
+	}
+	if got, ok := (Paid{Tokens: 1000, Pieces: of(1, 2, 3, 4, 5)}).Bound(picture, 500); !ok || got != 1000+20+seamTokens+500 {
+		t.Errorf("a picture: %d, %t", got, ok)
+	}
+}
+
+func TestBelievableCounts(t *testing.T) {
+	text := Call{BodyBytes: 10 * sparseBytes}
+	if !Believable(text, 10) || Believable(text, 9) || Believable(Call{}, 0) || !Believable(Call{}, 1) {
+		t.Error("a token stands for at most sparseBytes")
+	}
+	if Sparsest(text) != 10 || Sparsest(Call{BodyBytes: sparseBytes*3 - 1}) != 2 || Sparsest(Call{}) != 1 {
+		t.Errorf("%d, %d", Sparsest(text), Sparsest(Call{}))
+	}
+	m := Model{PerRequest: 7}
+	if got := Tokenized(Call{BodyBytes: 400}, m, 50); got != 110+7 {
+		t.Errorf("no fewer than a token for four bytes: %d", got)
+	}
+	if got := Tokenized(Call{BodyBytes: 400}, m, 1000); got != 1100+7 {
+		t.Errorf("a tenth more: %d", got)
+	}
+}
+
+func TestTokensOfMedia(t *testing.T) {
+	m := Model{Context: 5_000}
+	picture, sound, note := Image{Width: 750, Height: 100}, Media{Type: "wav", Bytes: 1500}, Media{Type: "text/plain", Bytes: 40}
+	for _, c := range []struct {
+		name  string
+		call  Call
+		want  int64
+		known bool
+	}{
+		{"none", Call{}, 0, true},
+		{"two pictures", Call{Wire: Messages, Images: []Image{picture, picture}}, 2 * 228, true},
+		{"a picture elsewhere", Call{Wire: Messages, Images: []Image{{Remote: true}}}, 4912, false},
+		{"known after unknown", Call{Wire: Messages, Images: []Image{{Remote: true}, picture}}, 4912 + 228, false},
+		{"a sound", Call{Audio: []Media{sound}}, 164, true},
+		{"a text", Call{Files: []Media{note}}, 0, true},
+		{"JSON", Call{Files: []Media{{Type: "application/json", Bytes: 40}}}, 0, true},
+		{"a text elsewhere", Call{Files: []Media{{Type: "text/plain", Remote: true}}}, 5_000, false},
+		{"an empty sound", Call{Audio: []Media{{Type: "wav"}}}, 5_000, true},
+		{"a document", Call{Files: []Media{{Type: "application/pdf", Bytes: 40}}, Audio: []Media{sound}}, 5_164, false},
+	} {
+		got, known := MediaTokens(c.call, m)
+		if got != c.want || known != c.known {
+			t.Errorf("%s: %d, %t; want %d, %t", c.name, got, known, c.want, c.known)
+		}
+	}
+	openai := Model{Provider: Provider{PriceAs: openAI}}
+	for _, c := range []struct {
+		name string
+		i    Image
+		m    Model
+		want int64
+	}{
+		{"a patch", Image{Width: 32, Height: 32}, openai, 255},
+		{"two tiles", Image{Width: 513, Height: 512}, openai, max(85+2*170, 17*16*246/100+1)},
+		{"a size that is not known", Image{}, openai, 24_601}, {"in detail", Image{Detail: "high"}, openai, 6_151},
+		{"in little detail", Image{Detail: "low"}, openai, 640}, {"of a host that nobody knows", Image{Detail: "low"}, Model{}, 16_384},
+		{"of gpt-4o-mini", Image{Detail: "low"}, Model{Sent: "gpt-4o-mini", Provider: openai.Provider}, 2833},
+		{"without a height", Image{Width: 32}, openai, 24_601}, {"too wide", Image{Width: 1<<16 + 1, Height: 32}, openai, 24_601},
+	} {
+		if got := imageTokens(c.i, Chat, c.m); got != c.want {
+			t.Errorf("a picture %s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	if got := textBytes(Call{BodyBytes: 1000, Images: []Image{{Bytes: 300}}, Files: []Media{note, {Type: "application/pdf", Bytes: 30}}}); got != 560 {
+		t.Errorf("%d bytes of text", got)
+	}
+}

@@ -103,3 +103,31 @@ func TestShareOfSmallAsks(t *testing.T) {
 		t.Fatalf("%d calls leave %d of 500000", calls, left)
 	}
 }
+
+// TestSharesExactly: an input of 5 micro-dollars and 100 tokens, output tokens of 3 micro-dollars in two outputs.
+func TestSharesExactly(t *testing.T) {
+	c := Ceiling{Input: 5_000_000, Output: 3_000_000, InputTk: 100, Asked: 1000, Least: 16, Floor: 200, Outputs: 2, Clamp: true}
+	small, single, whole, free := c, c, c, c
+	small.Asked, single.Outputs, whole.Clamp, free.Output = 50, 0, false, 0
+	whole.Least = whole.Asked
+	estimate := func(output, outputs int64) int64 {
+		n, err := c.Estimate(output, outputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for what, got := range map[string][2]int64{
+		"one output": {estimate(10, 1), 35}, "of three": {estimate(10, 3), 17}, "of none": {estimate(10, 0), 35}, "of two, evenly": {estimate(10, 2), 20},
+		"fewest tokens": {c.LeastTokens(), 132}, "cap of 300": {c.CapOf(300), 100}, "cap of 5,000": {c.CapOf(5000), 1000}, "cap of no outputs": {single.CapOf(300), 200},
+		"floor": {c.FloorMicros(), 605}, "floor of a small call": {small.FloorMicros(), 155},
+		"all or nothing": {whole.Share(3005), 3005}, "nothing": {whole.Share(3004), 0},
+		"less than the least": {c.Share(52), 0}, "the least": {c.Share(53), 53}, "the floor's": {c.Share(605), 605}, "up to the floor": {c.Share(700), 605},
+		"half": {c.Share(2006), 1007}, "all that is asked": {c.Share(7000), 3005},
+		"the cap of a hold": {c.Cap(305), 100}, "a hold for more": {c.Cap(9000), 1000}, "free output": {free.Cap(5), 1000},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s: %d, want %d", what, got[0], got[1])
+		}
+	}
+}
