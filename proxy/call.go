@@ -90,13 +90,19 @@ func (c *call) dialect() *wire.Wire {
 // refusal that the ledger did not decide itself.
 func (c *call) notify() {
 	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.Code, Ends: c.answered.ends, Owner: c.answered.owner, Began: c.began, Money: c.answered.money}
-	if c.body.Doc != nil && c.g.o.Watch != nil { // only a run's guard against repetition reads it
-		n.Body = sha256.Sum256(c.body.Doc)
-	}
+	n.Body = c.bodyHash()
 	if !c.answered.booked {
 		c.trail(c.answered)
 	}
 	c.g.watch(n)
+}
+
+// bodyHash tells requests apart for a watcher; without one nothing is hashed.
+func (c *call) bodyHash() (sum [sha256.Size]byte) {
+	if c.body.Doc != nil && c.g.o.Watch != nil {
+		sum = sha256.Sum256(c.body.Doc)
+	}
+	return sum
 }
 
 // trail books a refusal for the operator to see.

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -122,7 +121,7 @@ func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 	n := Notice{
 		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
-		Body: sha256.Sum256(c.body.Doc), Local: c.model.Provider.Local, Tools: c.reading.Tools,
+		Body: c.bodyHash(), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
 	// What has no text in its answer cannot come to nothing by having none.
 	silent := c.route.wire.Silent
