@@ -229,5 +229,5 @@ func (m *mediaMeter) usage(o Object, r *Reading) {
 		r.Unclear = "usage whose parts exceed their sum"
 	}
 	r.Usage, r.Known, r.Input = u, true, input
-	r.tell(u.Output)
+	r.noteOutput(u.Output)
 }
