@@ -66,7 +66,7 @@ func (l *loop) next(rounds int64) *ToolCall {
 			return callIf(open, ToolCall{})
 		}
 	case !ok && len(l.choice) > 0:
-		if name := nameIn(l.choice); name != "" {
+		if name := nameIn(l.choice); name != "" && (l.order == nil || l.order.call.Name != name) {
 			return callIf(open, ToolCall{Name: name})
 		}
 	}

@@ -144,3 +144,16 @@ func TestALoopGoesOnInAStoredResponse(t *testing.T) {
 		t.Errorf("%d calls", calls)
 	}
 }
+
+func TestAChosenToolIsCalledAsOrdered(t *testing.T) {
+	p, url := start(t, Options{})
+	body := func(said string) string {
+		return fmt.Sprintf(`{"model":"m","messages":[%s],"tool_choice":{"type":"function","function":{"name":"add"}},"tools":[{"type":"function","function":{%s}}]}`,
+			histories[0].text(said), jsonAdd)
+	}
+	for said, want := range map[string]string{"hi": "add {}", `[[tool add {"a":7}]]`: `add {"a":7}`, `[[tool other {"a":7}]]`: "add {}"} {
+		if g, _ := ask(t, p, url, chatDialect, false, body(said)); len(g.tools) != 1 || g.tools[0] != want {
+			t.Errorf("%s: called %q, want %s", said, g.tools, want)
+		}
+	}
+}
