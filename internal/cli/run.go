@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -71,15 +72,20 @@ Flags after PROGRAM are the program's own.`,
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell where settings come from and what is removed")
 	fl.StringVar(&f.die, "die-with-parent", "auto", "end when the process that started aex dies; auto: in CI")
+	f.registerGuards(fl)
+	f.sandbox.register(a, cmd)
+	a.runTakes(cmd)
+	cmd.ValidArgsFunction = a.completion(takesFile) // the program and its arguments
+	return cmd
+}
+
+// registerGuards adds the flags that say when a run ends.
+func (f *runFlags) registerGuards(fl *pflag.FlagSet) {
 	fl.Int64Var(&f.maxCalls, "max-calls", 0, "end the run after this many calls")
 	fl.DurationVar(&f.grace, "grace", 5*time.Second, "for the program to end by itself when the budget is gone")
 	fl.DurationVar(&f.guard.Timeout, "timeout", 0, "end the run after this long")
 	fl.DurationVar(&f.guard.Idle, "idle-timeout", 0, "end the run after this long without a call")
 	fl.BoolVar(&f.guard.RequireMetered, "require-metered", false, "fail a run that made no metered call")
-	f.sandbox.register(a, cmd)
-	a.runTakes(cmd)
-	cmd.ValidArgsFunction = a.completion(takesFile) // the program and its arguments
-	return cmd
 }
 
 // runTakes says what the flags of aex run take.

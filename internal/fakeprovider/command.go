@@ -16,9 +16,7 @@ import (
 func Command(ctx context.Context, args []string, stdout io.Writer) error {
 	f := pflag.NewFlagSet("fake-provider", pflag.ContinueOnError)
 	f.SetOutput(stdout)
-	f.Usage = func() { // as the help of aex's other commands has switches
-		fmt.Fprint(stdout, "Usage of fake-provider:\n", strings.ReplaceAll(f.FlagUsages(), "[=true|false]", ""))
-	}
+	f.Usage = usage(f, stdout)
 	listen := f.String("listen", "127.0.0.1:0", "address to listen on")
 	var o Options
 	f.StringVar(&o.Key, "key", "", "the key it takes (none: any request)")
@@ -73,4 +71,11 @@ func Command(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "billed %d micro-dollars in %s\n", total, time.Since(start).Round(time.Millisecond))
 	return nil
+}
+
+// usage shows switches as the help of aex's other commands does.
+func usage(f *pflag.FlagSet, to io.Writer) func() {
+	return func() {
+		fmt.Fprint(to, "Usage of fake-provider:\n", strings.ReplaceAll(f.FlagUsages(), "[=true|false]", ""))
+	}
 }
