@@ -236,7 +236,7 @@ func (g *group) identify(h TokenHash) (*caller, *Refusal) {
 		return nil, &Refusal{Cause: CauseToken}
 	case t.expires != 0 && t.expires <= g.at:
 		return c, &Refusal{Cause: CauseToken, Name: c.agent.name}
-	case t.scope == ReadOnly:
+	case t.scope != Execution:
 		return c, &Refusal{Cause: CauseReadOnly, Name: c.agent.name}
 	case c.agent.paused:
 		return c, &Refusal{Cause: CausePaused, Account: AgentAccount, Name: c.agent.name}

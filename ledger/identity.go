@@ -103,10 +103,10 @@ func (l *Ledger) readIdentity(ctx context.Context, h TokenHash) (Identity, error
 	var deleted bool
 	var capabilities, policy []byte
 	err := l.read.QueryRowContext(ctx, `SELECT a.id, a.name, a.deleted_at IS NOT NULL, coalesce(r.id, ''), coalesce(r.state, ''), r.owner,
-			t.scope, coalesce(t.expires_at, 0), a.rpm_limit, a.tpm_limit, a.concurrency_limit, a.capabilities, r.policy
+			t.scope, t.max_run_micro, coalesce(t.expires_at, 0), a.rpm_limit, a.tpm_limit, a.concurrency_limit, a.capabilities, r.policy
 		FROM token t JOIN agent a ON a.id = t.agent_id LEFT JOIN run r ON r.no = t.run_no
 		WHERE t.hash = ? AND t.revoked_at IS NULL`, h[:]).
-		Scan(&agentID, &id.Agent, &deleted, &id.Run, &id.RunState, &owner, &id.Scope, &expires,
+		Scan(&agentID, &id.Agent, &deleted, &id.Run, &id.RunState, &owner, &id.Scope, &id.MaxRun, &expires,
 			&id.Limits.RequestsPerMinute, &id.Limits.TokensPerMinute, &id.Limits.Concurrency, &capabilities, &policy)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

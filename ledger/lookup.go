@@ -145,10 +145,10 @@ func (g *group) agentNamed(name string) (*agent, error) {
 	return a, nil
 }
 
-const runColumns = `no, id, agent_id, coalesce(parent, 0), account_id, owner, state, max_calls, first_seq`
+const runColumns = `no, id, agent_id, coalesce(parent, 0), account_id, owner, state, max_calls, first_seq, remote`
 
 func (r *run) fields() []any {
-	return []any{&r.no, &r.id, &r.agent, &r.parent, &r.account, &r.owner, &r.state, &r.maxCalls, &r.firstSeq}
+	return []any{&r.no, &r.id, &r.agent, &r.parent, &r.account, &r.owner, &r.state, &r.maxCalls, &r.firstSeq, &r.remote}
 }
 
 func (g *group) run(no int64) *run {

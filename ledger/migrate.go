@@ -22,7 +22,7 @@ type migration struct {
 }
 
 // migrations are those of a new ledger, in order.
-var migrations = []migration{{2, "001.sql"}, {3, "003.sql"}, {4, "004.sql"}, {5, "005.sql"}, {6, "006.sql"}, {7, "007.sql"}}
+var migrations = []migration{{2, "001.sql"}, {3, "003.sql"}, {4, "004.sql"}, {5, "005.sql"}, {6, "006.sql"}, {7, "007.sql"}, {8, "008.sql"}}
 
 // oneTally is what ledgers of schema 1 need, and those of schema 2 that were
 // made when it had two tables of sums.

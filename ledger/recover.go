@@ -82,8 +82,9 @@ func (g *group) recoverDead() (found bool) {
 		return false
 	}
 	g.ownersSeen = true
+	g.endAdrift()
 	for id := range g.namedOwners() {
-		if id == g.w.l.owner.id || g.err != nil {
+		if id == g.w.l.owner.id || id == nobody || g.err != nil {
 			continue
 		}
 		file, dead, err := g.w.l.dead(id)
@@ -97,7 +98,8 @@ func (g *group) recoverDead() (found bool) {
 	return found
 }
 
-// endOwner settles the holds of a dead owner in full and ends its runs.
+// endOwner settles the holds of a dead owner in full and ends its runs. Remote
+// ones are adrift.
 func (g *group) endOwner(id ownerID) {
 	for _, h := range g.holdsOf(id) {
 		g.recover(h, "owner died")
@@ -110,8 +112,15 @@ func (g *group) endOwner(id ownerID) {
 		return err
 	})
 	for _, no := range lost {
-		if g.err == nil {
-			g.endRun(g.run(no), RunEnd{Outcome: "lost"})
+		if g.err != nil {
+			return
+		}
+		switch r := g.run(no); {
+		case r.owner != id: // inside one that was just set adrift
+		case r.remote:
+			g.handOver(r, nobody, "run.adrift")
+		default:
+			g.endRun(r, RunEnd{Outcome: "lost"})
 		}
 	}
 }

@@ -73,6 +73,7 @@ type run struct {
 	state                      RunState
 	maxCalls                   int64
 	firstSeq                   int64
+	remote                     bool
 }
 
 // token is a token as the writer knows it.

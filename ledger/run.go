@@ -35,6 +35,7 @@ type NewRun struct {
 	MaxCalls int64           // 0: no limit
 	Policy   json.RawMessage // what the run adds to the agent's capabilities; opaque here
 	Metered  bool            // false: a real key was passed through
+	Remote   bool            // it is attended over the network, and outlives this process (AttachRun); so do those inside one
 	// May, if set, decides by what the agent has whether there is to be a run;
 	// its error is OpenRun's. It may be asked again, and must not use the ledger.
 	May func(agent Account) error
@@ -55,6 +56,7 @@ type Run struct {
 	Calls    int64
 	Refused  int64
 	Metered  bool
+	Remote   bool
 	Account  Account
 }
 
@@ -63,6 +65,7 @@ type RunEnd struct {
 	Outcome  string
 	ExitCode int
 	Detail   json.RawMessage // the report's further fields; no content, no arguments
+	Own      bool            // only if this process still has the run, else ErrElsewhere
 }
 
 // EndedRun is a run with what its end found.
@@ -124,21 +127,23 @@ func (g *group) openRun(n NewRun) (Run, error) {
 	if err != nil || g.err != nil {
 		return none, errors.Join(err, g.err)
 	}
+	remote := n.Remote || outer != nil && outer.remote
 	acc := &account{agent: ag.id, parent: parent.id, kind: RunAccount}
 	acc.retarget(n.Budget)
 	g.insertAccount(acc)
-	r := &run{agent: ag.id, parent: outer.number(), account: acc.id, id: id, owner: g.w.l.owner.id, state: RunOpen, maxCalls: n.MaxCalls}
+	r := &run{agent: ag.id, parent: outer.number(), account: acc.id, id: id, owner: g.w.l.owner.id, state: RunOpen, maxCalls: n.MaxCalls, remote: remote}
 	r.firstSeq = g.event("run.open", ag, id, func(e *line) {
 		e.budget(acc)
 		e.text("parent", string(n.Parent))
 		e.text("program", n.Program)
 		e.number("max_calls", n.MaxCalls)
 		e.flag("not_metered", !n.Metered)
+		e.flag("remote", remote)
 		e.text("token", n.Token.prefix())
 	})
-	r.no = g.exec(`INSERT INTO run (id, agent_id, parent, account_id, owner, state, program, max_calls, policy, metered, started_at, first_seq)
-		VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)`,
-		string(id), ag.id, orNull(outer != nil, outer.number()), acc.id, int64(r.owner), n.Program, n.MaxCalls, orNullText(n.Policy), n.Metered, g.at, r.firstSeq)
+	r.no = g.exec(`INSERT INTO run (id, agent_id, parent, account_id, owner, state, program, max_calls, policy, metered, started_at, first_seq, remote)
+		VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)`,
+		string(id), ag.id, orNull(outer != nil, outer.number()), acc.id, int64(r.owner), n.Program, n.MaxCalls, orNullText(n.Policy), n.Metered, g.at, r.firstSeq, remote)
 	if g.err != nil {
 		return none, g.err
 	}
@@ -146,7 +151,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 	g.insertToken(NewToken{Hash: n.Token, Scope: Execution, Expires: n.Expires}, ag.id, r.no)
 	return Run{
 		ID: id, Agent: ag.name, AgentID: publicID(ag.id), Parent: n.Parent, State: RunOpen, Program: n.Program, Started: fromMillis(g.at),
-		Metered: n.Metered, Account: acc.public(string(id)),
+		Metered: n.Metered, Remote: remote, Account: acc.public(string(id)),
 	}, g.err
 }
 
@@ -255,6 +260,9 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
+		}
+		if end.Own && r.state != RunEnded && r.owner != g.w.l.owner.id {
+			return ErrElsewhere
 		}
 		ended.Was, ended.Has = r.state, g.accountOf(g.agentByID(r.agent))
 		if r.state != RunEnded {

@@ -44,7 +44,7 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 
 func (l *Ledger) runs(ctx context.Context, where string, args []any, limit int) ([]Run, error) {
 	rs, err := l.read.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
-			r.outcome, r.exit_code, c.calls, r.refused, r.metered,
+			r.outcome, r.exit_code, c.calls, r.refused, r.metered, r.remote,
 			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
 		FROM run r JOIN agent a ON a.id = r.agent_id JOIN account c ON c.id = r.account_id LEFT JOIN run p ON p.no = r.parent
 		WHERE `+where+` ORDER BY r.no DESC LIMIT ?`, append(args, limit)...)
@@ -57,7 +57,7 @@ func (l *Ledger) runs(ctx context.Context, where string, args []any, limit int) 
 		var r Run
 		var agentID, started, ended int64
 		if err := rs.Scan(&r.ID, &r.Agent, &agentID, &r.Parent, &r.State, &r.Program, &started, &ended,
-			&r.Outcome, &r.ExitCode, &r.Calls, &r.Refused, &r.Metered,
+			&r.Outcome, &r.ExitCode, &r.Calls, &r.Refused, &r.Metered, &r.Remote,
 			&r.Account.ID, &r.Account.Parent, &r.Account.Budget, &r.Account.Spent, &r.Account.Reserved, &r.Account.Overrun); err != nil {
 			return nil, l.explain(err)
 		}

@@ -21,6 +21,7 @@ type Scope string
 const (
 	Execution Scope = "execution"
 	ReadOnly  Scope = "read-only"
+	Runs      Scope = "runs" // opens runs at a shared gateway, and nothing else
 )
 
 // NoTTL as the TTL of a rotated token says that it never expires, whatever the
@@ -35,6 +36,7 @@ type NewToken struct {
 	Scope   Scope
 	Expires time.Time     // zero: never
 	TTL     time.Duration // the policy that rotation keeps; 0: never expires
+	MaxRun  *Micros       // of scope Runs: the most that a run which it opens may have; nil: no such limit
 }
 
 // Identity is who a token speaks for, and what that one may do.
@@ -44,6 +46,7 @@ type Identity struct {
 	Run          RunID
 	RunState     RunState
 	Scope        Scope
+	MaxRun       *Micros // see NewToken.MaxRun
 	Expires      time.Time
 	Limits       Limits
 	Capabilities json.RawMessage // of the agent
@@ -72,8 +75,10 @@ func (g *group) tokenOwner(t NewToken) (ag *agent, r *run, err error) {
 	switch {
 	case (t.Agent == "") == (t.Run == ""):
 		return nil, nil, fmt.Errorf("%w: a token is either an agent's or a run's", ErrInvalid)
-	case t.Scope != Execution && t.Scope != ReadOnly:
-		return nil, nil, fmt.Errorf("%w: scope %q; it is %q or %q", ErrInvalid, t.Scope, Execution, ReadOnly)
+	case t.Scope != Execution && t.Scope != ReadOnly && t.Scope != Runs:
+		return nil, nil, fmt.Errorf("%w: scope %q; it is %q, %q or %q", ErrInvalid, t.Scope, Execution, ReadOnly, Runs)
+	case t.MaxRun != nil && (t.Scope != Runs || *t.MaxRun <= 0 || *t.MaxRun > maxAmount):
+		return nil, nil, fmt.Errorf("%w: the most that a run may have is for tokens of scope %q, and above 0", ErrInvalid, Runs)
 	case t.Run != "":
 		if r, err = g.runNamed(t.Run); err == nil {
 			ag = g.agentByID(r.agent)
@@ -98,6 +103,9 @@ func (r *run) number() int64 {
 func (t NewToken) describe(e *line) {
 	e.text("token", t.Hash.prefix())
 	e.text("scope", string(t.Scope))
+	if t.MaxRun != nil {
+		e.number("max_run_micro", int64(*t.MaxRun))
+	}
 	if !t.Expires.IsZero() {
 		e.text("expires", t.Expires.UTC().Format(timeFormat))
 	}
@@ -115,8 +123,8 @@ func (g *group) insertToken(t NewToken, agent, run int64) {
 	if !t.Expires.IsZero() {
 		expires = t.Expires.UnixMilli()
 	}
-	g.exec(`INSERT INTO token (hash, agent_id, run_no, scope, created_at, expires_at, ttl_ms) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		t.Hash[:], agent, orNull(run != 0, run), string(t.Scope), g.at, orNull(expires != 0, expires), t.TTL.Milliseconds())
+	g.exec(`INSERT INTO token (hash, agent_id, run_no, scope, created_at, expires_at, ttl_ms, max_run_micro) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.Hash[:], agent, orNull(run != 0, run), string(t.Scope), g.at, orNull(expires != 0, expires), t.TTL.Milliseconds(), t.MaxRun)
 	g.identity = true
 }
 
@@ -143,7 +151,34 @@ func (l *Ledger) ExtendToken(ctx context.Context, h TokenHash, until time.Time) 
 	})
 }
 
-// RotateToken revokes every token of the agent and stores t in their place.
+// ExtendRun moves the expiry of a run's token, whose hash need not be known: a
+// gateway that took the run over has never seen it.
+func (l *Ledger) ExtendRun(ctx context.Context, id RunID, until time.Time) error {
+	err := l.commitOne(ctx, func(g *group) error {
+		r, err := g.runNamed(id)
+		if err != nil {
+			return err
+		}
+		g.exec(`UPDATE token SET expires_at = ? WHERE run_no = ?`, until.UnixMilli(), r.no)
+		clear(g.rows.tokens)
+		g.identity = true
+		return g.err
+	})
+	if err != nil {
+		return fmt.Errorf("extending the token of a run: %w", err)
+	}
+	return nil
+}
+
+// narrowest is the least that any token of the agent may give a run; nil: no
+// token has such a limit.
+func (g *group) narrowest(agent int64) (most *Micros) {
+	g.query(`SELECT min(max_run_micro) FROM token WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL`, []any{agent}, &most)
+	return most
+}
+
+// RotateToken revokes every token of the agent and stores t in their place. One
+// that opens runs keeps what a run may have at most.
 // With neither Expires nor TTL it keeps the policy of the token before.
 func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error {
 	err := l.commitOne(ctx, func(g *group) error {
@@ -159,6 +194,9 @@ func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error {
 			var ttl int64
 			g.query(`SELECT ttl_ms FROM token WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1`, []any{ag.id}, &ttl)
 			t.TTL = time.Duration(ttl) * time.Millisecond
+		}
+		if t.Scope == Runs && t.MaxRun == nil {
+			t.MaxRun = g.narrowest(ag.id)
 		}
 		t.TTL = max(0, t.TTL) // NoTTL
 		if t.TTL > 0 && t.Expires.IsZero() {

@@ -41,8 +41,9 @@ type File struct {
 
 	// Only of a named file.
 	Env        map[string]string
-	EnvFile    string // relative to the file's directory
-	ModelsFile string // relative to the file's directory
+	EnvFile    string   // relative to the file's directory
+	Gateways   []string // shared ones, in the order in which a run tries them
+	ModelsFile string   // relative to the file's directory
 }
 
 // FindFile looks for the nearest aex.yaml from dir up to the root of its
@@ -103,7 +104,7 @@ func LoadFile(path string, named bool) (*File, error) {
 
 // onlyNamed are the keys that a file which was found may not set: whoever can
 // commit to a repository would else decide where keys are sent.
-var onlyNamed = []string{"env", "env_file", "models_file", "providers", "routes", "keys"}
+var onlyNamed = []string{"env", "env_file", "models_file", "gateway", "providers", "routes", "keys"}
 
 // ParseFile reads the text of a policy file strictly; errors name file, line
 // and column.
@@ -190,6 +191,7 @@ func (file *File) fields(f yamlFile) fieldSet {
 		},
 		"env":         func(n *yaml.Node) error { return file.readEnv(f, n) },
 		"env_file":    f.text(&file.EnvFile),
+		"gateway":     f.names(&file.Gateways),
 		"models_file": f.text(&file.ModelsFile),
 	}
 }

@@ -42,6 +42,7 @@ func FileKeys() []Key {
 		{Path: "ci.allow_unknown_agents", Takes: TakesSwitch, Example: "false", Text: "whether a run may make an agent that does not exist"},
 		{Path: "env", Takes: TakesFree, Example: `{REGION: eu}`, Named: true, Text: "variables for the program"},
 		{Path: "env_file", Takes: TakesText, Example: "keys.env", Named: true, Text: "a file of keys and base URLs, relative to this one"},
+		{Path: "gateway", Takes: TakesNames, Example: `["https://gate.example.com"]`, Named: true, Text: "shared gateways that a run is booked at; AEX_TOKEN is an agent's token there"},
 		{Path: "models_file", Takes: TakesText, Example: "models.yaml", Named: true, Text: "the models.yaml to use, relative to this file"},
 	}
 }

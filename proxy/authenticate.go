@@ -10,8 +10,8 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// token finds the caller's token where any SDK puts its key.
-func token(r *http.Request) string {
+// Token finds the caller's token where any SDK puts its key.
+func Token(r *http.Request) string {
 	if t := headerToken(r); t != "" {
 		return t
 	}
@@ -48,6 +48,9 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 		return err
 	}
 	c.inner = c.g.inner.find(c.id.Run)
+	if c.id.Scope == ledger.Runs && c.route.free != "runs" && c.route.free != "budget" {
+		return refusef("runs_only_token", "this token opens runs, and calls no models: AEX_TOKEN is for aex run")
+	}
 	if c.id.Scope == ledger.ReadOnly && !c.route.reads() {
 		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
 	}
@@ -57,7 +60,7 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 // identify finds who is calling. The ledger compares hashes and checks
 // again when it admits.
 func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identity, ledger.TokenHash, error) {
-	t := token(r)
+	t := Token(r)
 	if t == "" {
 		return ledger.Identity{}, ledger.TokenHash{}, refusef("invalid_token", "no token: send the one in AEX_AGENT_TOKEN as the API key")
 	}

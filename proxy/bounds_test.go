@@ -63,7 +63,7 @@ func TestCompressedRequests(t *testing.T) {
 func TestBodiesOutOfBounds(t *testing.T) {
 	w := newWorld(t, setup{})
 	large := func() io.Reader {
-		return io.MultiReader(strings.NewReader(`{"model":"gpt-4o-mini","messages":[],"x":"`), io.LimitReader(zeros{}, maxBody), strings.NewReader(`"}`))
+		return io.MultiReader(strings.NewReader(`{"model":"gpt-4o-mini","messages":[],"x":"`), io.LimitReader(zeros{}, MaxBody), strings.NewReader(`"}`))
 	}
 	for _, tt := range []struct {
 		name     string
@@ -73,7 +73,7 @@ func TestBodiesOutOfBounds(t *testing.T) {
 		status   int
 		code     string
 	}{
-		{"a byte too many, announced", "", strings.NewReader(strings.Repeat(" ", maxBody+1)), true, 413, "request_too_large"},
+		{"a byte too many, announced", "", strings.NewReader(strings.Repeat(" ", MaxBody+1)), true, 413, "request_too_large"},
 		{"a byte too many, not announced", "", large(), false, 413, "request_too_large"},
 		{"a gzip bomb", "gzip", bytes.NewReader(packed(t, "gzip", large())), true, 413, "request_too_large"},
 		{"a zstd bomb", "zstd", bytes.NewReader(packed(t, "zstd", large())), true, 413, "request_too_large"},
@@ -129,7 +129,7 @@ func TestBodiesWithinBounds(t *testing.T) {
 	w := newWorld(t, setup{prices: []string{"gpt-4o-mini=0/0.60"}})
 	start := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"`
 	deep := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"metadata":` + strings.Repeat("[", wire.MaxDepth-1) + strings.Repeat("]", wire.MaxDepth-1) + `}`
-	for _, body := range []string{start + strings.Repeat("x", maxBody-len(start)-len(`"}]}`)) + `"}]}`, deep} {
+	for _, body := range []string{start + strings.Repeat("x", MaxBody-len(start)-len(`"}]}`)) + `"}]}`, deep} {
 		status, _, answer, err := w.post("/v1/chat/completions", body)
 		must(t, err)
 		if status != 200 {

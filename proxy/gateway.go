@@ -118,22 +118,23 @@ type Gateway struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc
 
-	mu      sync.Mutex
-	closing bool
-	calls   sync.WaitGroup // Add only under mu while not closing
-	open    atomic.Int64   // calls under way
-	sweeper sync.WaitGroup
-	live    liveCalls // those of them that hold money
-	paid    paidFor
-	counts  counts
-	kept    keptAnswers
-	reasons reasons   // models that turned out to reason
-	later   later     // what providers are asked for afterwards
-	inner   innerRuns // runs inside the one that this gateway is for
-	memory  memory
-	broken  sync.Once
-	failed  atomic.Bool
-	server  *http.Server
+	mu       sync.Mutex
+	closing  bool
+	calls    sync.WaitGroup // Add only under mu while not closing
+	open     atomic.Int64   // calls under way
+	sweeper  sync.WaitGroup
+	live     liveCalls // those of them that hold money
+	paid     paidFor
+	counts   counts
+	kept     keptAnswers
+	reasons  reasons   // models that turned out to reason
+	later    later     // what providers are asked for afterwards
+	inner    innerRuns // runs inside the one that this gateway is for, and those of other machines
+	openings openings
+	memory   memory
+	broken   sync.Once
+	failed   atomic.Bool
+	server   *http.Server
 }
 
 // New makes a gateway. Serve or ServeHTTP put it to work; Shutdown ends it.
@@ -274,7 +275,7 @@ func (g *Gateway) Open() int { return int(g.open.Load()) }
 // and meter, settle. Whatever fails on the way is refused in the caller's
 // dialect.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g.o.Outside != nil && forOutside(r) {
+	if g.o.Outside != nil && ForOutside(r) {
 		g.o.Outside.ServeHTTP(w, r)
 		return
 	}
@@ -294,9 +295,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forOutside tells whether a request asks for another host, as a proxy is asked.
+// ForOutside tells whether a request asks for another host, as a proxy is asked.
 // Some clients ask their proxy for the gateway, too.
-func forOutside(r *http.Request) bool {
+func ForOutside(r *http.Request) bool {
 	if !tunnel.Wants(r) {
 		return false
 	}

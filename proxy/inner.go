@@ -18,8 +18,8 @@ type innerRuns struct {
 
 // innerRun is one of them. Its calls run below ctx.
 type innerRun struct {
-	id, parent ledger.RunID
-	token      ledger.TokenHash
+	id, parent ledger.RunID // parent of a remote run: none
+	remote     bool         // it, or the run around it, is of another machine
 	asks       time.Duration
 	ctx        context.Context
 	stop       context.CancelFunc
@@ -51,10 +51,46 @@ func (s *innerRuns) find(id ledger.RunID) *innerRun {
 
 // outermost is the run that all others around id are inside of.
 func (s *innerRuns) outermost(id ledger.RunID) ledger.RunID {
-	for in := s.find(id); in != nil; in = s.find(id) {
+	for in := s.find(id); in != nil && in.parent != ""; in = s.find(id) {
 		id = in.parent
 	}
 	return id
+}
+
+// add knows a run, whose calls run below ctx.
+func (s *innerRuns) add(ctx context.Context, in *innerRun) {
+	in.ctx, in.stop = context.WithCancel(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.runs == nil {
+		s.runs = map[ledger.RunID]*innerRun{}
+	}
+	s.runs[in.id] = in
+}
+
+// forget is the end of a run here.
+func (s *innerRuns) forget(in *innerRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.runs, in.id)
+}
+
+// count is how many there are.
+func (s *innerRuns) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.runs)
+}
+
+// below is how many are inside the outermost run around id.
+func (s *innerRuns) below(id ledger.RunID) (n int) {
+	top := s.outermost(id)
+	for _, in := range s.inside("") {
+		if in.id != top && s.outermost(in.id) == top {
+			n++
+		}
+	}
+	return n
 }
 
 // inside lists the runs directly inside id; of "", all.
@@ -200,23 +236,29 @@ func (g *Gateway) end(in *innerRun, how ledger.RunEnd) (RunStatus, error) {
 		_, err := g.end(deeper, ledger.RunEnd{Outcome: "lost"})
 		errs = errors.Join(errs, err)
 	}
+	how.Own = in.remote
 	end, err := g.ledger.EndRun(ctx, in.id, how)
+	if errors.Is(err, ledger.ErrElsewhere) { // another gateway has it: its end is there
+		g.inner.forget(in)
+		return RunStatus{}, errs
+	}
 	if errs = errors.Join(errs, err); errs != nil {
 		return RunStatus{}, errs
 	}
-	g.inner.mu.Lock()
-	delete(g.inner.runs, in.id)
-	g.inner.mu.Unlock()
+	g.inner.forget(in)
 	s := in.status(end.Run)
 	s.Exhausted = end.Was == ledger.RunExhausted
 	return s, nil
 }
 
 // endInnerRuns ends what is left when the gateway closes: the aex of each is
-// gone with the tree of the run around it.
+// gone with the tree of the run around it. Remote runs go on elsewhere.
 func (g *Gateway) endInnerRuns() (errs error) {
 	for _, in := range g.inner.inside("") {
-		if g.inner.find(in.parent) == nil {
+		switch outer := g.inner.find(in.parent); {
+		case in.remote && outer == nil:
+			errs = errors.Join(errs, g.ledger.ReleaseRun(context.Background(), in.id))
+		case outer == nil:
 			_, err := g.end(in, ledger.RunEnd{Outcome: "lost"})
 			errs = errors.Join(errs, err)
 		}
@@ -266,7 +308,7 @@ func (g *Gateway) checkAttended(in *innerRun, now time.Time) {
 		g.o.Logf("run %.4s: its aex is gone", in.id)
 		_, err = g.end(in, ledger.RunEnd{Outcome: "lost"})
 	case due:
-		err = g.ledger.ExtendToken(context.WithoutCancel(g.ctx), in.token, now.Add(innerTokenLife))
+		err = g.ledger.ExtendRun(context.WithoutCancel(g.ctx), in.id, now.Add(innerTokenLife))
 	}
 	if err != nil && !errors.Is(err, ledger.ErrHeld) {
 		g.fail(err)

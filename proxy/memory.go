@@ -153,9 +153,9 @@ func (r *ratio) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fill reads all of in, at most maxBody and a byte, and counts it.
+// fill reads all of in, at most MaxBody and a byte, and counts it.
 func (s *share) fill(ctx context.Context, in io.Reader, buf *bytes.Buffer) error {
-	for buf.Len() <= maxBody {
+	for buf.Len() <= MaxBody {
 		if err := s.grow(ctx, bodyCost*int64(buf.Len()+bytes.MinRead)); err != nil {
 			return err
 		}

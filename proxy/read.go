@@ -14,8 +14,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxBody bounds a request's body, encoded and decoded.
-const maxBody = 64 << 20
+// MaxBody bounds a request's body, encoded and decoded.
+const MaxBody = 64 << 20
 
 // maxWindow bounds what a zstd decoder holds; encoders use up to this without
 // being told to use more.
@@ -29,7 +29,7 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	var buf bytes.Buffer
-	if n := c.r.ContentLength; n > 0 && n <= maxBody {
+	if n := c.r.ContentLength; n > 0 && n <= MaxBody {
 		// What it says is waited for before it is read. It is not believed: what
 		// is read is what counts.
 		if err := c.memory.grow(ctx, bodyCost*n); err != nil {
@@ -39,7 +39,7 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 	}
 	err = c.memory.fill(ctx, in, &buf)
 	switch {
-	case buf.Len() > maxBody:
+	case buf.Len() > MaxBody:
 		return nil, tooLarge(c.r)
 	case errors.Is(err, errNoMemory), errors.Is(err, errBeyond):
 		return nil, noMemory(c.r, err)
@@ -53,7 +53,7 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 
 // noMemory refuses a body for which there is none: for now, or for good.
 func noMemory(r *http.Request, err error) error {
-	_, _ = io.CopyN(io.Discard, r.Body, maxBody)
+	_, _ = io.CopyN(io.Discard, r.Body, MaxBody)
 	if errors.Is(err, errBeyond) {
 		return refusef("request_too_large", "the request's body cannot be held: %v", err)
 	}
@@ -65,16 +65,16 @@ func noMemory(r *http.Request, err error) error {
 // tooLarge reads on for a while: a client that is still writing when its
 // connection closes sees a reset instead of the answer.
 func tooLarge(r *http.Request) error {
-	_, _ = io.CopyN(io.Discard, r.Body, maxBody)
-	return refusef("request_too_large", "the request is larger than %d MiB", maxBody>>20)
+	_, _ = io.CopyN(io.Discard, r.Body, MaxBody)
+	return refusef("request_too_large", "the request is larger than %d MiB", MaxBody>>20)
 }
 
 // decoder undoes the Content-Encoding: the price depends on what is inside.
 func decoder(r *http.Request) (io.Reader, error) {
-	if r.ContentLength > maxBody {
+	if r.ContentLength > MaxBody {
 		return nil, tooLarge(r)
 	}
-	limited := io.LimitReader(r.Body, maxBody+1)
+	limited := io.LimitReader(r.Body, MaxBody+1)
 	switch strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))) {
 	case "", "identity":
 		return limited, nil
@@ -88,7 +88,7 @@ func decoder(r *http.Request) (io.Reader, error) {
 		return out, nil
 	case "zstd":
 		out := &ratio{from: counted{Reader: limited}}
-		z, err := zstd.NewReader(&out.from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := zstd.NewReader(&out.from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBody), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, refusef("invalid_request", "the body is not zstd as its Content-Encoding says: %v", err)
 		}

@@ -33,6 +33,7 @@ var refusals = map[string]struct {
 }{
 	"invalid_token":         {401, wire.Unauthenticated},
 	"read_only_token":       {403, wire.Forbidden},
+	"runs_only_token":       {403, wire.Forbidden},
 	"policy_denied":         {403, wire.Forbidden},
 	"model_not_allowed":     {403, wire.NoModel},
 	"endpoint_not_governed": {403, wire.Forbidden},
@@ -43,6 +44,7 @@ var refusals = map[string]struct {
 	"call_exceeds_budget":   {402, wire.NoMoney},
 	"budget_exceeded":       {402, wire.NoMoney},
 	"call_limit":            {402, wire.NoMoney},
+	"no_budget":             {402, wire.NoMoney},
 	"rate_limited":          {429, wire.TooFast},
 	"budget_busy":           {429, wire.TooFast},
 	"invalid_request":       {400, wire.Invalid},
@@ -106,6 +108,12 @@ func (c *call) refuse(f *refusal) {
 	}
 	_ = http.NewResponseController(c.w).Flush()
 	c.answered = f
+}
+
+// Refuse answers a request that no gateway is there for, in the dialect that a
+// caller of its path expects.
+func Refuse(w http.ResponseWriter, r *http.Request, code, message string) {
+	(&call{g: &Gateway{wires: wire.Served()}, w: w, r: r}).refuse(refusef(code, "%s", message))
 }
 
 func isCodex(r *http.Request) bool {

@@ -36,6 +36,13 @@ type InnerRun struct {
 	Policy   json.RawMessage `json:"policy,omitempty"`      // capabilities that must allow its calls, too
 	AskMilli int64           `json:"ask_ms,omitempty"`      // how long calls that its own budget refuses are held for a top-up
 	Bypasses bool            `json:"not_metered,omitempty"` // a real key is passed on
+	Token    string          `json:"token,omitempty"`       // of a remote run: what it is to be known by, 256 bits in hex
+	NoBudget bool            `json:"no_budget,omitempty"`   // of a remote run: no budget anywhere is what the user wants
+}
+
+// asks is how long its calls are held for a top-up, a day at most.
+func (r InnerRun) asks() time.Duration {
+	return time.Duration(min(max(r.AskMilli, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond
 }
 
 // Opened is a run inside another, just opened.
@@ -109,8 +116,11 @@ func policies(text json.RawMessage) (list []json.RawMessage, err error) {
 func (c *call) serveRuns(ctx context.Context) error {
 	c.g.open.Add(-1)
 	defer c.g.open.Add(1)
-	if c.id.Run == "" || c.id.Scope != ledger.Execution {
-		return refusef("invalid_request", "only the token of a run opens runs inside it")
+	switch {
+	case c.id.Scope == ledger.ReadOnly:
+		return refusef("read_only_token", "this token may read models, budget and usage, not open runs")
+	case c.id.Run == "":
+		return c.serveRemote(ctx)
 	}
 	id, end := strings.CutSuffix(c.route.rest, "/end")
 	post := c.r.Method == http.MethodPost
@@ -119,7 +129,9 @@ func (c *call) serveRuns(ctx context.Context) error {
 	}
 	in := c.g.inner.find(ledger.RunID(id))
 	switch {
-	case in == nil || in.parent != c.id.Run:
+	case in == nil && ledger.RunID(id) == c.id.Run && c.id.RunState == ledger.RunEnded:
+		return c.tellOver(ctx)
+	case in == nil || in.parent != c.id.Run && (in.id != c.id.Run || !in.remote):
 		return refusef("run_not_found", "there is no run %q inside this one", plain.Clip(id, 40))
 	case end && post:
 		return c.endInner(in)
@@ -156,7 +168,7 @@ func (c *call) openInner(ctx context.Context) error {
 	if err := c.readInner(&ask); err != nil {
 		return err
 	}
-	if len(c.g.inner.inside("")) >= maxInnerRuns {
+	if c.g.inner.below(c.id.Run) >= maxInnerRuns {
 		return refusef("rate_limited", "there are %d runs inside this one already", maxInnerRuns)
 	}
 	rules, err := c.innerPolicy(ctx, ask)
@@ -176,11 +188,11 @@ func (c *call) openInner(ctx context.Context) error {
 	}
 	out := Opened{Token: hex.EncodeToString(secret), Parent: c.id.Run, Agent: c.id.Agent, Budget: leftOf(path, ask.Budget)}
 	in := &innerRun{
-		parent: c.id.Run, token: ledger.HashToken(out.Token), over: make(chan struct{}),
-		asks: time.Duration(min(max(ask.AskMilli, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond, extended: time.Now(),
+		parent: c.id.Run, over: make(chan struct{}),
+		asks: ask.asks(), extended: time.Now(), remote: c.inner != nil && c.inner.remote,
 	}
 	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: plain.Stored(ask.Program), Token: in.token,
+		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: plain.Stored(ask.Program), Token: ledger.HashToken(out.Token),
 		Expires: in.extended.Add(innerTokenLife), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses,
 	})
 	if errors.Is(err, ledger.ErrHeld) {
@@ -190,13 +202,7 @@ func (c *call) openInner(ctx context.Context) error {
 		return refusef("invalid_request", "a run inside %.4s cannot be opened: %v", c.id.Run, err)
 	}
 	in.id, out.RunID = row.ID, row.ID
-	in.ctx, in.stop = context.WithCancel(c.g.ctx)
-	c.g.inner.mu.Lock()
-	if c.g.inner.runs == nil {
-		c.g.inner.runs = map[ledger.RunID]*innerRun{}
-	}
-	c.g.inner.runs[in.id] = in
-	c.g.inner.mu.Unlock()
+	c.g.inner.add(c.g.ctx, in)
 	return c.answer(out)
 }
 
@@ -261,14 +267,20 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 	}
 	states := c.g.ledger.WatchRun(ctx, in.id, known.State)
 	over := in.over
-	for {
+	var late <-chan time.Time
+	if in.remote {
+		poll := time.NewTimer(RemotePoll)
+		defer poll.Stop()
+		late = poll.C
+	}
+	for waits := true; ; {
 		s, err := c.g.status(ctx, in)
 		switch {
 		case ctx.Err() != nil:
 			return nil // the client left
 		case err != nil:
 			return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
-		case s.State != after || c.g.ctx.Err() != nil:
+		case s.State != after || c.g.ctx.Err() != nil || !waits:
 			return c.answer(s)
 		}
 		if s.State == Exhausted || s.State == Limited {
@@ -278,6 +290,8 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 		case <-ctx.Done():
 		case <-c.g.ctx.Done():
 		case <-over:
+		case <-late:
+			waits = false
 		case _, more := <-states:
 			if !more {
 				states = nil

@@ -1,13 +1,9 @@
 package supervisor
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +11,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/remote"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -24,17 +21,16 @@ import (
 type Outer struct {
 	url, token string
 	run        ledger.RunID
+	inner      ledger.RunID // the one that was opened inside it
 }
 
 // ErrStale reports an environment that names a run whose gateway is gone.
 var ErrStale = errors.New("the run of this environment is over")
 
-// Bounds of what is read from the gateway around, and how long it may not
-// answer.
+// How long the gateway around may not answer.
 const (
-	maxOuterAnswer = 1 << 20
-	outerPatience  = 5 * time.Second
-	outerGone      = 30 * time.Second
+	outerPatience = 5 * time.Second
+	outerGone     = 30 * time.Second
 )
 
 // outerClient goes to loopback, past every proxy.
@@ -67,45 +63,42 @@ func FindOuter(ctx context.Context, environ []string) (*Outer, error) {
 	return o, nil
 }
 
-// refusedOuter is what the gateway around refused.
-type refusedOuter struct {
-	code, message string
+// around is the gateway that a run hangs at and that alone books: of the run
+// that it is inside of, or a shared one elsewhere.
+type around interface {
+	Open(context.Context, proxy.InnerRun) (proxy.Opened, error)
+	// Status waits until the state is not after; of "" it answers at once.
+	Status(ctx context.Context, after string) (proxy.RunStatus, error)
+	End(context.Context, proxy.InnerEnd) (proxy.RunStatus, error)
 }
 
-func (e *refusedOuter) Error() string { return strings.TrimPrefix(e.message, "aex: ") }
+// Open asks the gateway around for a run.
+func (o *Outer) Open(ctx context.Context, ask proxy.InnerRun) (opened proxy.Opened, err error) {
+	err = o.call(ctx, http.MethodPost, "/runs", ask, &opened)
+	o.inner = opened.RunID
+	return opened, err
+}
+
+// Status tells how the run inside is.
+func (o *Outer) Status(ctx context.Context, after string) (s proxy.RunStatus, err error) {
+	path := o.innerPath()
+	if after != "" {
+		path += "?after=" + url.QueryEscape(after)
+	}
+	return s, o.call(ctx, http.MethodGet, path, nil, &s)
+}
+
+// End ends the run inside.
+func (o *Outer) End(ctx context.Context, how proxy.InnerEnd) (s proxy.RunStatus, err error) {
+	return s, o.call(ctx, http.MethodPost, o.innerPath()+"/end", how, &s)
+}
+
+func (o *Outer) innerPath() string { return "/runs/" + url.PathEscape(string(o.inner)) }
 
 // call asks the gateway around.
 func (o *Outer) call(ctx context.Context, method, path string, body, answer any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, o.url+"/v1/aex"+path, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+o.token)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := outerClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	text, err = io.ReadAll(io.LimitReader(resp.Body, maxOuterAnswer))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		var refusal struct {
-			Error struct{ Message string }
-		}
-		_ = json.Unmarshal(text, &refusal) // what is no refusal of aex has a status at least
-		return &refusedOuter{resp.Header.Get("X-Aex-Code"), cmp.Or(refusal.Error.Message, resp.Status)}
-	}
-	return json.Unmarshal(text, answer)
+	return remote.Ask(ctx, outerClient, o.url, o.token, method, path, body, answer)
 }
-
-func (r *session) innerPath() string { return "/runs/" + url.PathEscape(string(r.row.ID)) }
 
 // runInside does a run inside another: the gateway around it opens, meters,
 // books and ends it; the program is supervised here.
@@ -136,29 +129,12 @@ func (r *session) runInside(ctx context.Context) (err error) {
 
 // openInside asks the gateway around for a run and its token.
 func (r *session) openInside(ctx context.Context) error {
-	ask := proxy.InnerRun{
-		Program: r.report.Program, Agent: r.Agent, Budget: r.Budget, MaxCalls: r.MaxCalls, Policy: r.Policy, Bypasses: environ.PassesKey(r.PassEnv, r.keys()),
-	}
-	if r.OnExhausted == ExhaustedAsk {
-		ask.AskMilli = max(r.AskTimeout.Milliseconds(), 1)
-	}
-	r.progress.at("asking the gateway around for a run")
-	var opened proxy.Opened
-	err := r.Outer.call(ctx, http.MethodPost, "/runs", ask, &opened)
-	var refused *refusedOuter
-	switch {
-	case errors.As(err, &refused) && refused.code == "budget_exceeded":
-		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget
-		return fmt.Errorf("%w: %w", ErrNoMoney, err)
-	case err != nil:
+	r.around = r.Outer
+	opened, err := r.openAround(ctx)
+	if err != nil {
 		return fmt.Errorf("opening a run inside run %s: %w", short(r.Outer.run), err)
 	}
 	r.token, r.url = opened.Token, r.Outer.url
-	r.row = ledger.Run{ID: opened.RunID, Parent: opened.Parent, Agent: opened.Agent, Started: time.Now(), Metered: !ask.Bypasses}
-	r.progress.is(string(r.row.ID))
-	r.report.RunID, r.report.Agent, r.report.Started = string(r.row.ID), opened.Agent, r.row.Started
-	r.report.Inside, r.report.Budget = string(opened.Parent), opened.Budget
-	r.guard = newGuard(r.Guard, r.stop, r.say)
 	if r.Agent != "" && r.Agent != opened.Agent {
 		r.say("this is inside run %s of agent %s, who pays; what %s may not do holds, too", short(opened.Parent), opened.Agent, r.Agent)
 	}
@@ -166,6 +142,33 @@ func (r *session) openInside(ctx context.Context) error {
 		r.say("run %s has %s left, less than the %s asked for: that is the limit", short(opened.Parent), *opened.Budget, *r.Budget)
 	}
 	return nil
+}
+
+// openAround opens the run at the gateway around.
+func (r *session) openAround(ctx context.Context) (proxy.Opened, error) {
+	ask := proxy.InnerRun{
+		Program: r.report.Program, Agent: r.Agent, Budget: r.Budget, NoBudget: r.NoBudget, MaxCalls: r.MaxCalls, Policy: r.Policy,
+		Bypasses: environ.PassesKey(r.PassEnv, r.keys()),
+	}
+	if r.OnExhausted == ExhaustedAsk {
+		ask.AskMilli = max(r.AskTimeout.Milliseconds(), 1)
+	}
+	r.progress.at("asking the gateway around for a run")
+	opened, err := r.around.Open(ctx, ask)
+	var refused *remote.Refused
+	switch {
+	case errors.As(err, &refused) && refused.Code == "budget_exceeded":
+		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget
+		return opened, fmt.Errorf("%w: %w", ErrNoMoney, err)
+	case err != nil:
+		return opened, err
+	}
+	r.row = ledger.Run{ID: opened.RunID, Parent: opened.Parent, Agent: opened.Agent, Started: time.Now(), Metered: !ask.Bypasses}
+	r.progress.is(string(r.row.ID))
+	r.report.RunID, r.report.Agent, r.report.Started = string(r.row.ID), opened.Agent, r.row.Started
+	r.report.Inside, r.report.Budget = string(opened.Parent), opened.Budget
+	r.guard = newGuard(r.Guard, r.stop, r.say)
+	return opened, nil
 }
 
 // watchInside starts what looks after the run while the program works.
@@ -182,17 +185,16 @@ func (r *session) watchInside() {
 func (r *session) attend() {
 	state, heard := string(ledger.RunOpen), time.Now()
 	for r.ctx.Err() == nil {
-		var s proxy.RunStatus
-		err := r.Outer.call(r.ctx, http.MethodGet, r.innerPath()+"?after="+url.QueryEscape(state), nil, &s)
-		var refused *refusedOuter
+		s, err := r.around.Status(r.ctx, state)
+		var refused *remote.Refused
 		switch {
 		case r.ctx.Err() != nil:
 			return
-		case errors.As(err, &refused) && refused.code == "run_not_found":
-			r.stop(fmt.Errorf("%w: run %s ended it", ErrStopped, short(r.row.Parent)))
+		case errors.As(err, &refused) && refused.Code == "run_not_found":
+			r.stop(fmt.Errorf("%w: %s ended it", ErrStopped, r.aroundName()))
 			return
-		case err != nil && time.Since(heard) > outerGone:
-			r.stop(fmt.Errorf("%w: the aex of run %s does not answer: %w", ErrUnbooked, short(r.row.Parent), err))
+		case err != nil && (errors.Is(err, remote.ErrLost) || r.Outer != nil && time.Since(heard) > outerGone):
+			r.stop(fmt.Errorf("%w: %s does not answer: %w", ErrUnbooked, r.aroundName(), err))
 			return
 		case err != nil:
 			select {
@@ -204,6 +206,14 @@ func (r *session) attend() {
 		state, heard = s.State, time.Now()
 		r.changed(s)
 	}
+}
+
+// aroundName names the gateway around to people.
+func (r *session) aroundName() string {
+	if r.Outer == nil {
+		return "the gateway " + r.Gateway.URL()
+	}
+	return "the aex of run " + short(r.row.Parent)
 }
 
 // changed acts on a state of the run that is new.
@@ -225,8 +235,8 @@ func (r *session) changed(s proxy.RunStatus) {
 func (r *session) callsInside() int {
 	ctx, done := context.WithTimeout(context.WithoutCancel(r.ctx), outerPatience)
 	defer done()
-	var s proxy.RunStatus
-	if err := r.Outer.call(ctx, http.MethodGet, r.innerPath(), nil, &s); err != nil {
+	s, err := r.around.Status(ctx, "")
+	if err != nil {
 		return 0 // attend tells when it stays so
 	}
 	r.report.heard(s)
@@ -243,9 +253,8 @@ func (r *session) closeInside(ctx context.Context) (err error) {
 		r.decide()
 	}
 	r.progress.at("ending the run at the gateway around")
-	var s proxy.RunStatus
-	how := proxy.InnerEnd{Outcome: r.report.Outcome, ExitCode: r.report.ExitCode}
-	if err := r.Outer.call(context.WithoutCancel(ctx), http.MethodPost, r.innerPath()+"/end", how, &s); err != nil {
+	s, err := r.around.End(context.WithoutCancel(ctx), proxy.InnerEnd{Outcome: r.report.Outcome, ExitCode: r.report.ExitCode})
+	if err != nil {
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
 	p := r.report

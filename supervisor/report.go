@@ -46,6 +46,7 @@ type Report struct {
 	Doubtful  int64          `json:"in_doubt_calls"`          // those calls
 	Exhausted bool           `json:"exhausted"`               // the budget was gone at the end, whatever the outcome
 	Inside    string         `json:"inside_run_id,omitempty"` // the run around this one, which books for it
+	Gateway   string         `json:"gateway,omitempty"`       // the shared gateway that books for it
 	Metered   bool           `json:"metered"`
 	Bypassed  string         `json:"bypassed,omitempty"` // host of a provider that the program talked to without aex
 	Sandbox   *SandboxReport `json:"sandbox,omitempty"`

@@ -48,6 +48,7 @@ type session struct {
 	had     ledger.Account // the agent's, before
 	token   string
 	gateway *proxy.Gateway
+	around  around // where the run is booked, when not here
 	url     string
 	monitor *process.Launcher // waits for the program
 	proc    *process.Process
@@ -100,8 +101,11 @@ func (r *session) run(ctx context.Context) (err error) {
 			err = errors.Join(err, r.proc.Close())
 		}
 	}()
-	if r.Outer != nil {
+	switch {
+	case r.Outer != nil:
 		return r.runInside(ctx)
+	case r.Gateway != nil:
+		return r.runRemote(ctx)
 	}
 
 	r.progress.at("opening the ledger")
@@ -143,16 +147,10 @@ func program(s Spec) string { return filepath.Base(s.Argv[0]) }
 // listen opens the run's private gateway on loopback: that of the sandbox, where
 // the program is in one.
 func (r *session) listen() error {
-	l := r.inside
-	if l == nil {
-		config := net.ListenConfig{}
-		config.SetMultipathTCP(false)
-		var err error
-		if l, err = config.Listen(r.ctx, "tcp", "127.0.0.1:0"); err != nil {
-			return fmt.Errorf("listening on loopback: %w", err)
-		}
+	l, err := r.loopback()
+	if err != nil {
+		return err
 	}
-	r.url = "http://" + l.Addr().String()
 	r.guard = newGuard(r.Guard, r.stop, r.say)
 	r.gateway = proxy.New(proxy.Options{
 		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, KeyHint: r.KeyHint, NoClamp: r.NoClamp, CAFile: r.CAFile,
@@ -177,6 +175,21 @@ func (r *session) listen() error {
 		}
 	})
 	return nil
+}
+
+// loopback is the socket of the run's gateway.
+func (r *session) loopback() (net.Listener, error) {
+	l := r.inside
+	if l == nil {
+		config := net.ListenConfig{}
+		config.SetMultipathTCP(false)
+		var err error
+		if l, err = config.Listen(r.ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return nil, fmt.Errorf("listening on loopback: %w", err)
+		}
+	}
+	r.url = "http://" + l.Addr().String()
+	return l, nil
 }
 
 // start runs the program below a monitor, with the token for a key.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/remote"
 )
 
 // Spec is a run as it was asked for.
@@ -40,8 +41,9 @@ type Spec struct {
 	Sandbox SandboxSpec
 
 	OnExhausted OnExhausted
-	AskTimeout  time.Duration // how long OnExhaustedAsk holds a call
-	Outer       *Outer        // the run that this one is inside of; nil: none
+	AskTimeout  time.Duration    // how long OnExhaustedAsk holds a call
+	Outer       *Outer           // the run that this one is inside of; nil: none
+	Gateway     *remote.Gateways // shared ones, where the run is booked; nil: here
 
 	Quiet   bool
 	Verbose bool

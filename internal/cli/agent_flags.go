@@ -174,11 +174,11 @@ func (s *scopeFlag) String() string { return string(s.scope) }
 func (s *scopeFlag) Type() string   { return "SCOPE" }
 func (s *scopeFlag) Set(v string) error {
 	switch ledger.Scope(v) {
-	case ledger.Execution, ledger.ReadOnly:
+	case ledger.Execution, ledger.ReadOnly, ledger.Runs:
 		s.scope = ledger.Scope(v)
 		return nil
 	}
-	return fmt.Errorf("scope is execution or read-only, not %q", v)
+	return fmt.Errorf("scope is execution, read-only or runs, not %q", v)
 }
 
 // checkName is the ledger's rule, told before anything is opened.

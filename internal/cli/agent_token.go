@@ -12,11 +12,15 @@ import (
 )
 
 func (a *app) agentTokenCommand() *cobra.Command {
-	ttl, scope := ttlFlag{}, scopeFlag{ledger.Execution}
+	ttl, scope, most := ttlFlag{}, scopeFlag{ledger.Execution}, budgetFlag{}
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "token NAME", Short: "mint one more token of an agent", Args: exactly("NAME"),
-		Example: "  aex agent token atlas --ttl 24",
-		Long:    "token mints one more token for aex serve; those that exist stay good. It is shown once.",
+		Example: "  aex agent token atlas --ttl 24\n  aex agent token atlas --scope runs --max-run 2.00 --ttl 1h",
+		Long: `token mints one more token for aex serve; those that exist stay good. It is
+shown once.
+
+A token of scope runs is for AEX_TOKEN on another machine: it opens runs there
+and does nothing else. --max-run is the most that each of them may spend.`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
 			l, _, err := a.findAgent(ctx, args[0])
@@ -24,7 +28,13 @@ func (a *app) agentTokenCommand() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, l.Close()) }()
-			token, expires, err := a.mint(ctx, args[0], ttl.d, scope.scope, l.AddToken)
+			if most.amount != nil && scope.scope != ledger.Runs {
+				return usageError("--max-run is for tokens that open runs: add --scope runs")
+			}
+			token, expires, err := a.mint(ctx, args[0], ttl.d, scope.scope, func(ctx context.Context, t ledger.NewToken) error {
+				t.MaxRun = most.amount
+				return l.AddToken(ctx, t)
+			})
 			if err != nil {
 				return a.agentError(ctx, l, args[0], err)
 			}
@@ -32,8 +42,9 @@ func (a *app) agentTokenCommand() *cobra.Command {
 		},
 	})
 	cmd.Flags().Var(&ttl, "ttl", "how long it lives: hours (24, 0.5), 90m, 7d, none")
-	cmd.Flags().Var(&scope, "scope", "what it may do: execution, read-only")
-	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope})
+	cmd.Flags().Var(&scope, "scope", "what it may do: execution, read-only, runs")
+	cmd.Flags().Var(&most, "max-run", "of scope runs: the most that a run which it opens may spend, in dollars")
+	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope, "max-run": takesUSD})
 	return a.arguments(cmd, false, takesAgent)
 }
 
@@ -51,7 +62,7 @@ live unless told otherwise.`,
 		},
 	})
 	cmd.Flags().Var(&ttl, "ttl", "how long the new one lives: hours (24, 0.5), 90m, 7d, none")
-	cmd.Flags().Var(&scope, "scope", "what the new one may do: execution, read-only")
+	cmd.Flags().Var(&scope, "scope", "what the new one may do: execution, read-only, runs")
 	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope})
 	return a.arguments(cmd, false, takesAgent)
 }

@@ -37,7 +37,7 @@ var (
 	takesUSD    = kind{name: "USD", complete: words("0.50", "5.00", "none")}
 	takesLife   = kind{name: "HOURS", complete: words("24", "7d", "none")}
 	takesModels = kind{name: "MODEL,...", complete: (*app).completeModels, more: true}
-	takesScope  = oneOfKind("execution", "read-only")
+	takesScope  = oneOfKind("execution", "read-only", "runs")
 	takesWindow = oneOfKind("total", "daily", "weekly", "monthly")
 	takesAction = kind{name: "ACTION", complete: words(actions...)}
 )

@@ -18,6 +18,7 @@ type variable struct{ name, text string }
 var variables = []variable{
 	{"AEX_HOME", "where aex keeps its files; ~/.aex without it"},
 	{"AEX_LEDGER", "the ledger's file; aex.db in home without it. AEX_DB_PATH, its name in v1.2, holds too"},
+	{"AEX_TOKEN", "an agent's token at the gateway of AEX_GATEWAY, for aex run; it may stand in .env in home"},
 	{"AEX_CONFIG_DIR", "where models.yaml is; config in home without it"},
 }
 

@@ -163,8 +163,8 @@ func (a *app) underPolicy(ctx context.Context, spec *supervisor.Spec, file *poli
 			spec.NewAgent = nil
 		}
 	}
-	if limits == (ledger.Limits{}) || spec.Outer != nil {
-		return nil // inside a run, the agent of that run has its pace
+	if limits == (ledger.Limits{}) || spec.Outer != nil || spec.Gateway != nil {
+		return nil // the gateway around paces the agent who pays
 	}
 	return checkPace(ctx, spec, file, limits)
 }

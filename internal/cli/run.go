@@ -42,6 +42,9 @@ call was refused for money (budget), 122 a guard (guard), 124 a timeout (timeout
 A program that ends with 0 after a refusal keeps its 0; refused and exhausted in the
 report tell.
 
+With --gateway the run is opened and booked at a shared aex serve, by an agent's
+token in AEX_TOKEN: this machine needs no provider's key. See docs/shared.md.
+
 Inside a run, run asks the gateway of that run for a budget of its own out of
 what is left there; without --budget it is all of it.
 
@@ -61,6 +64,7 @@ Flags after PROGRAM are the program's own.`,
 	fl.StringVar(&f.caFile, "ca-file", "", "trust the certificates of this file upstream, too")
 	fl.StringVar(&f.adapter, "adapter", "", "treat the program as this agent, or as none (default: by its name)")
 	fl.StringVar(&f.policy, "policy", "", "policy file (default: the nearest aex.yaml)")
+	fl.StringArrayVar(&f.gateways, "gateway", nil, "book the run at this shared `URL` (an aex serve); more of them are tried in turn")
 	fl.StringVar(&f.report, "report", "", "write the report as JSON to this file")
 	fl.StringVar(&f.tty, "tty", "auto", "give the program a terminal of its own")
 	fl.StringVar(&f.orphans, "orphans", "", "for processes that outlive the program (default: warn with a terminal, else kill)")
@@ -93,7 +97,7 @@ func (a *app) runTakes(cmd *cobra.Command) {
 	cmd.Annotations = map[string]string{withVariables: "yes"}
 	a.takes(cmd, fileFlags("env-file", "ca-file", "policy", "report"))
 	a.takes(cmd, map[string]kind{
-		"agent": takesAgent, "budget": takesUSD, "price": takesPrice, "pass-env": takesName,
+		"agent": takesAgent, "budget": takesUSD, "price": takesPrice, "pass-env": takesName, "gateway": {name: "URL", complete: words("https://")},
 		"adapter": {name: "ADAPTER", complete: words(append(adapter.Names(), adapter.None)...)},
 		"tty":     oneOfKind("auto", "force", "never"), "orphans": oneOfKind("kill", "leave", "warn"),
 		"loop-guard": {name: "off|warn|kill[:N]", complete: words("off", "warn", "kill")}, "on-exhausted": oneOfKind("kill", "refuse", "ask"),
@@ -181,6 +185,11 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 	if err != nil {
 		return none, err
 	}
+	if spec.Outer == nil {
+		if err := a.addGateways(cmd, f, s, file, &spec); err != nil {
+			return none, err
+		}
+	}
 	if err := a.underPolicy(cmd.Context(), &spec, file, a.inCI()); err != nil {
 		return none, err
 	}
@@ -196,7 +205,7 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 	if file != nil && !f.quiet {
 		fmt.Fprintln(a.stderr, "aex: policy "+printable(file.Path))
 	}
-	if outer == nil {
+	if outer == nil && spec.Gateway == nil {
 		a.printSources(f, s, spec.Registry)
 	}
 	return spec, nil

@@ -44,6 +44,7 @@ type runFlags struct {
 	grace       time.Duration
 	guard       supervisor.GuardSpec
 	sandbox     sandboxFlags
+	gateways    []string
 }
 
 // budgetFlag is a budget, or none.
@@ -95,6 +96,9 @@ func (f *runFlags) check() error {
 		if name == "" || strings.ContainsAny(name, "= ") {
 			return usageError("--pass-env is the name of a variable, without its value, not %q", name)
 		}
+		if name == "AEX_TOKEN" || name == "AEX_GATEWAY" {
+			return usageError("--pass-env %s: what opens runs at the shared gateway is not for a program", name)
+		}
 	}
 	if f.adapter != "" {
 		_, err := oneOf("--adapter", f.adapter, append(adapter.Names(), adapter.None)...)
@@ -107,23 +111,31 @@ func (f *runFlags) check() error {
 // at the calls of a run inside.
 var insideFlags = []string{"price", "local-prices", "env-file", "ca-file", "no-clamp", "loop-guard"}
 
-// checkInside tells of flags that have no effect inside another run. A guard
-// that would not guard is refused.
+// remoteFlags are decided by a shared gateway.
+var remoteFlags = []string{"price", "local-prices", "no-clamp", "loop-guard"}
+
+// checkInside tells of flags that have no effect inside another run.
 func (f *runFlags) checkInside(cmd *cobra.Command, stderr io.Writer) error {
+	return f.checkElsewhere(cmd, stderr, insideFlags, "inside another run", "give it to the outer aex run")
+}
+
+// checkElsewhere tells of flags that have no effect because another gateway
+// books. A guard that would not guard is refused.
+func (f *runFlags) checkElsewhere(cmd *cobra.Command, stderr io.Writer, without []string, where, instead string) error {
 	var idle []string
-	for _, name := range insideFlags {
+	for _, name := range without {
 		if cmd.Flags().Changed(name) {
 			idle = append(idle, "--"+name)
 		}
 	}
 	if cmd.Flags().Changed("loop-guard") && strings.HasPrefix(f.loop, "kill") {
 		return &failure{
-			err:  errors.New("--loop-guard kill does not work inside another run, whose gateway sees the calls"),
-			hint: "give it to the outer aex run, or use --max-calls here", code: exitUsage,
+			err:  fmt.Errorf("--loop-guard kill does not work %s, whose gateway sees the calls", where),
+			hint: instead + ", or use --max-calls here", code: exitUsage,
 		}
 	}
 	if len(idle) > 0 && !f.quiet {
-		fmt.Fprintf(stderr, "aex: warning: %s without effect: inside another run its gateway decides that; give it to the outer aex run\n", strings.Join(idle, ", "))
+		fmt.Fprintf(stderr, "aex: warning: %s without effect: %s its gateway decides that; %s\n", strings.Join(idle, ", "), where, instead)
 	}
 	return nil
 }

@@ -1,0 +1,142 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// AttachWithin is how long a remote run lives on after its gateway died or let
+// it go. Whoever recovers what the dead left ends it then. It counts from when
+// that was first seen, so that a machine which was down for an hour buries
+// nothing at its start.
+const AttachWithin = time.Minute
+
+// AttachRun makes this process the owner of an agent's remote run and of the
+// runs inside it, whoever had them before: only it accepts their tokens from
+// then on. The calls that another gateway has under way are settled by that one.
+// A run that is not remote, or not the agent's, is ErrNotFound; one that is over
+// is returned as it is.
+func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, error) {
+	err := l.commitOne(ctx, func(g *group) error {
+		g.recoverDead()
+		ag, err := g.agentNamed(agent)
+		if err != nil {
+			return err
+		}
+		r, err := g.runNamed(id)
+		switch {
+		case err != nil:
+			return err
+		case !r.remote || r.agent != ag.id:
+			return fmt.Errorf("run %q: %w", id, ErrNotFound)
+		case r.state == RunEnded || r.owner == g.w.l.owner.id:
+			return g.err
+		}
+		g.handOver(r, g.w.l.owner.id, "run.attach")
+		return g.err
+	})
+	if err != nil {
+		return Run{}, fmt.Errorf("attaching a run: %w", err)
+	}
+	return l.Run(ctx, string(id))
+}
+
+// ReleaseRun lets a remote run of this process go, with the runs inside it: any
+// gateway may attach it within AttachWithin. Its calls must have been settled.
+func (l *Ledger) ReleaseRun(ctx context.Context, id RunID) error {
+	err := l.commitOne(ctx, func(g *group) error {
+		r, err := g.runNamed(id)
+		if err != nil {
+			return err
+		}
+		if r.remote && r.state != RunEnded && r.owner == g.w.l.owner.id {
+			g.handOver(r, nobody, "run.adrift")
+		}
+		return g.err
+	})
+	if err != nil {
+		return fmt.Errorf("letting a run go: %w", err)
+	}
+	return nil
+}
+
+// ErrElsewhere is the end of a run that another gateway has taken over.
+var ErrElsewhere = errors.New("another gateway has the run")
+
+// nobody owns the runs that are adrift.
+const nobody ownerID = 0
+
+// handOver gives a remote run, and those inside it, to an owner.
+func (g *group) handOver(r *run, to ownerID, action string) {
+	adrift := any(nil)
+	if to == nobody {
+		adrift = g.at
+	}
+	for _, r := range g.withInner(r) {
+		if g.err != nil {
+			return
+		}
+		g.exec(`UPDATE run SET owner = ?, adrift_at = ? WHERE no = ?`, int64(to), adrift, r.no)
+		r.owner = to
+		g.event(action, g.agentByID(r.agent), r.id, func(e *line) {})
+		g.changed(r)
+	}
+}
+
+// withInner lists a run and the runs inside it that are not over.
+func (g *group) withInner(r *run) []*run {
+	var nos []int64
+	g.each(`WITH RECURSIVE inside(no) AS (SELECT ? UNION SELECT run.no FROM run JOIN inside ON run.parent = inside.no WHERE run.state <> 'ended')
+		SELECT no FROM inside`, []any{r.no}, func(scan func(...any) error) error {
+		var no int64
+		err := scan(&no)
+		nos = append(nos, no)
+		return err
+	})
+	runs := make([]*run, 0, len(nos))
+	for _, no := range nos {
+		runs = append(runs, g.run(no))
+	}
+	return runs
+}
+
+// endAdrift ends the remote runs that no gateway took in time.
+func (g *group) endAdrift() {
+	var lost []int64
+	g.each(`SELECT no FROM run WHERE owner = ? AND state <> 'ended' AND adrift_at <= ?`, []any{int64(nobody), g.at - AttachWithin.Milliseconds()},
+		func(scan func(...any) error) error {
+			var no int64
+			err := scan(&no)
+			lost = append(lost, no)
+			return err
+		})
+	for _, no := range lost {
+		if g.err == nil {
+			g.endRun(g.run(no), RunEnd{Outcome: "lost"})
+		}
+	}
+}
+
+// RemoteRun finds the remote run that a token is for, open or over. It is how
+// an opening that is asked for twice finds its run.
+func (l *Ledger) RemoteRun(ctx context.Context, h TokenHash) (Run, error) {
+	runs, err := l.runs(ctx, `r.remote AND r.no = (SELECT run_no FROM token WHERE hash = ?)`, []any{h[:]}, 1)
+	switch {
+	case err != nil:
+		return Run{}, fmt.Errorf("finding the run of a token: %w", err)
+	case len(runs) == 0:
+		return Run{}, fmt.Errorf("the run of a token: %w", ErrNotFound)
+	}
+	return runs[0], nil
+}
+
+// RunsInside lists the runs directly inside a run that are not over.
+func (l *Ledger) RunsInside(ctx context.Context, id RunID) ([]Run, error) {
+	runs, err := l.runs(ctx, `p.id = ? AND r.state <> 'ended'`, []any{string(id)}, -1)
+	if err != nil {
+		return nil, fmt.Errorf("listing the runs inside a run: %w", err)
+	}
+	return runs, nil
+}

@@ -1,0 +1,214 @@
+package proxy
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/ledger"
+)
+
+// Runs of another machine: an aex run that was told of this gateway opens its
+// run here, with a token of an agent, by the protocol of runs inside a run. It
+// hangs under the agent and not under a run, and outlives this gateway: one
+// that the runner can reach, on the same ledger, takes it over.
+//
+//	POST /v1/aex/runs           opens one: InnerRun with the token that the run is to have -> Opened
+//	POST /v1/aex/runs/ID/attach takes one over: InnerRun -> RunStatus
+//	GET  /v1/aex/runs/ID        as of a run inside a run, but for RemotePoll at most
+//	POST /v1/aex/runs/ID/end    likewise
+//
+// The first two want the agent's token, the others the run's own, which is of
+// use at the gateway that has the run and only while it is open.
+
+// RemotePoll is how long a GET of a remote run waits for a new state. It is
+// shorter than Options.Patience: of a runner that lost its power no connection
+// tells.
+const RemotePoll = 15 * time.Second
+
+const (
+	maxRemoteRuns = 10_000 // of a gateway
+	maxOpenings   = 600    // by one token in a minute
+)
+
+// openings counts what each token has opened of late.
+type openings struct {
+	mu     sync.Mutex
+	minute int64
+	by     map[ledger.TokenHash]int
+}
+
+// add counts an opening, unless there were too many in this minute.
+func (o *openings) add(h ledger.TokenHash, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if minute := now.Unix() / 60; minute != o.minute {
+		o.minute, o.by = minute, map[ledger.TokenHash]int{}
+	}
+	o.by[h]++
+	return o.by[h] <= maxOpenings
+}
+
+// serveRemote answers an agent's token, which opens runs and takes them over.
+func (c *call) serveRemote(ctx context.Context) error {
+	id, attach := strings.CutSuffix(c.route.rest, "/attach")
+	switch {
+	case c.r.Method != http.MethodPost || id == "" && attach || id != "" && !attach:
+		return refusef("invalid_request", "an agent's token opens runs, by POST; what becomes of a run, the run's own token asks")
+	case !c.g.openings.add(c.hash, c.g.o.Now()):
+		f := refusef("rate_limited", "this token has opened %d runs in this minute; that is the most", maxOpenings)
+		f.retryAfter = time.Minute
+		return f
+	}
+	var ask InnerRun
+	if err := c.readInner(&ask); err != nil {
+		return err
+	}
+	if attach {
+		return c.attachRemote(ctx, ledger.RunID(id), ask)
+	}
+	return c.openRemote(ctx, ask)
+}
+
+// openRemote opens a run under the caller's agent. Asked again with the same
+// token it answers with the run that it opened: the first answer was lost.
+func (c *call) openRemote(ctx context.Context, ask InnerRun) error {
+	secret, err := hex.DecodeString(ask.Token)
+	if err != nil || len(secret) != 32 {
+		return refusef("invalid_request", "a run of another machine brings its token, 64 hex digits")
+	}
+	hash := ledger.HashToken(ask.Token)
+	switch before, err := c.g.ledger.RemoteRun(ctx, hash); {
+	case err == nil && before.AgentID == c.id.AgentID:
+		return c.openedBefore(ctx, before, ask)
+	case err == nil:
+		return refusef("invalid_request", "the token is another run's")
+	case !errors.Is(err, ledger.ErrNotFound):
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	if c.g.inner.count() >= maxRemoteRuns {
+		return refusef("rate_limited", "there are %d runs at this gateway already", maxRemoteRuns)
+	}
+	rules, err := c.innerPolicy(ctx, ask)
+	if err != nil {
+		return err
+	}
+	path, err := c.g.ledger.Path(ctx, c.hash)
+	if err != nil {
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	most := ask.Budget
+	if c.id.MaxRun != nil && (most == nil || *c.id.MaxRun < *most) {
+		most = c.id.MaxRun
+	}
+	out := Opened{Token: ask.Token, Agent: c.id.Agent, Budget: leftOf(path, most)}
+	switch {
+	case out.Budget == nil && !ask.NoBudget:
+		return refusef("no_budget", "agent %s has no budget, and none was given for the run; give --budget 0.50, or --budget none", c.id.Agent)
+	case out.Budget != nil && *out.Budget <= 0:
+		short := Shortest(path)
+		return refusef("budget_exceeded", "%s %s has used %s of %s", short.Kind, short.Name, short.Charged(), *short.Budget)
+	}
+	in := &innerRun{remote: true, over: make(chan struct{}), asks: ask.asks(), extended: time.Now()}
+	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{
+		Agent: c.id.Agent, Budget: most, Program: plain.Stored(ask.Program), Token: hash, Expires: in.extended.Add(innerTokenLife),
+		MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses, Remote: true,
+	})
+	if err != nil {
+		return refusef("invalid_request", "a run of %s cannot be opened: %v", c.id.Agent, err)
+	}
+	in.id, out.RunID = row.ID, row.ID
+	c.g.inner.add(c.g.ctx, in)
+	return c.answer(out)
+}
+
+// openedBefore answers for a run that was opened already.
+func (c *call) openedBefore(ctx context.Context, row ledger.Run, ask InnerRun) error {
+	if err := c.g.takeOver(ctx, c.id.Agent, row.ID, ask); err != nil {
+		return err
+	}
+	budget := row.Account.Budget
+	if path, err := c.g.ledger.Path(ctx, c.hash); err == nil {
+		budget = leftOf(path, budget)
+	}
+	return c.answer(Opened{RunID: row.ID, Agent: row.Agent, Token: ask.Token, Budget: budget})
+}
+
+// attachRemote takes a run over from a gateway that its runner lost.
+func (c *call) attachRemote(ctx context.Context, id ledger.RunID, ask InnerRun) error {
+	if err := c.g.takeOver(ctx, c.id.Agent, id, ask); err != nil {
+		return err
+	}
+	if in := c.g.inner.find(id); in != nil {
+		s, err := c.g.status(ctx, in)
+		if err != nil {
+			return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		}
+		return c.answer(s)
+	}
+	row, err := c.g.ledger.Run(ctx, string(id))
+	if err != nil {
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	return c.answer(over(row))
+}
+
+// over is the status of a run that nobody has any more.
+func over(row ledger.Run) RunStatus {
+	return (&innerRun{}).status(row)
+}
+
+// takeOver makes this gateway the one that a run of the agent, and those inside
+// it, hang at. A run that is over stays so.
+func (g *Gateway) takeOver(ctx context.Context, agent string, id ledger.RunID, ask InnerRun) error {
+	row, err := g.ledger.AttachRun(context.WithoutCancel(ctx), agent, id)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return refusef("run_not_found", "there is no run %q of this agent to take over", plain.Clip(string(id), 40))
+	case err != nil:
+		return refusef("ledger_unavailable", "run %.4s cannot be taken over: %v", id, err)
+	case row.State == ledger.RunEnded:
+		return nil
+	}
+	if err := g.adopt(ctx, row, ask.asks()); err != nil {
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	if err := g.ledger.ExtendRun(context.WithoutCancel(ctx), id, time.Now().Add(innerTokenLife)); err != nil {
+		return refusef("ledger_unavailable", "run %.4s cannot be taken over: %v", id, err)
+	}
+	return nil
+}
+
+// adopt knows a run that was opened elsewhere, and those inside it.
+func (g *Gateway) adopt(ctx context.Context, row ledger.Run, asks time.Duration) error {
+	if g.inner.find(row.ID) == nil {
+		in := &innerRun{id: row.ID, parent: row.Parent, remote: true, over: make(chan struct{}), asks: asks, extended: time.Now()}
+		if row.State == ledger.RunExhausted {
+			in.limit = Exhausted
+			close(in.over)
+		}
+		g.inner.add(g.ctx, in)
+	}
+	deeper, err := g.ledger.RunsInside(ctx, row.ID)
+	for _, d := range deeper {
+		if err == nil {
+			err = g.adopt(ctx, d, 0)
+		}
+	}
+	return err
+}
+
+// tellOver answers for a remote run that has ended: its end was booked, and the
+// answer to that was lost.
+func (c *call) tellOver(ctx context.Context) error {
+	row, err := c.g.ledger.Run(ctx, string(c.id.Run))
+	if err != nil {
+		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	}
+	return c.answer(over(row))
+}

@@ -1,0 +1,118 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
+)
+
+// place is a gateway that has the run, and the how manieth.
+type place struct {
+	base string
+	move int
+}
+
+// ready waits until a gateway has the run. It ends with an error when the run is
+// over or nobody took it in time.
+func (g *Gateways) ready(ctx context.Context) (place, error) {
+	for {
+		g.mu.Lock()
+		switch {
+		case g.gone != nil:
+			defer g.mu.Unlock()
+			return place{}, g.gone
+		case g.lost.IsZero():
+			defer g.mu.Unlock()
+			return place{g.o.URLs[g.at], g.moves}, nil
+		case g.search == nil:
+			g.search = make(chan struct{})
+			g.owners.Go(g.findAnother)
+		}
+		over := g.search
+		g.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return place{}, ctx.Err()
+		}
+	}
+}
+
+// lose is told of a gateway that does not answer for the run. What was lost
+// before the run moved is old news.
+func (g *Gateways) lose(at place) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.moves == at.move && g.lost.IsZero() {
+		g.lost = time.Now()
+	}
+}
+
+// findAnother asks each gateway in turn to take the run, the one that was lost
+// first: it may only have been started again.
+func (g *Gateways) findAnother() {
+	g.mu.Lock()
+	ctx, done := context.WithDeadline(g.ctx, g.lost.Add(g.o.Within))
+	at, run, over := g.at, g.run, g.search
+	g.mu.Unlock()
+	defer done()
+	defer close(over)
+	var last error
+	for {
+		for i := range g.o.URLs {
+			n := (at + i) % len(g.o.URLs)
+			s, err := g.attach(ctx, g.o.URLs[n], run)
+			if g.attached(n, s, err) {
+				return
+			}
+			if ctx.Err() == nil {
+				last = fmt.Errorf("%s: %w", g.o.URLs[n], err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			g.giveUp(last)
+			return
+		case <-time.After(betweenIt):
+		}
+	}
+}
+
+func (g *Gateways) attach(ctx context.Context, base string, run ledger.RunID) (s proxy.RunStatus, err error) {
+	ctx, done := context.WithTimeout(ctx, patience)
+	defer done()
+	return s, g.tell(ctx, base, g.o.Token, http.MethodPost, "/runs/"+url.PathEscape(string(run))+"/attach", g.ask, &s)
+}
+
+// attached keeps what an attempt came to, and tells whether the search is over.
+func (g *Gateways) attached(at int, s proxy.RunStatus, err error) bool {
+	if err != nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.search = nil
+	if s.State == string(ledger.RunEnded) {
+		g.final = &s
+		g.gone = &Refused{"run_not_found", "the run was ended"}
+		return true
+	}
+	g.at, g.lost = at, time.Time{}
+	g.moves++
+	return true
+}
+
+func (g *Gateways) giveUp(last error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.search = nil
+	if g.gone == nil {
+		g.gone = fmt.Errorf("%w, for %s: %w", ErrLost, g.o.Within, errors.Join(last))
+	}
+}

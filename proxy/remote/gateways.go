@@ -1,0 +1,241 @@
+// Package remote is a run's way to a shared gateway on another machine: it opens
+// the run there, takes it to the next gateway when one is lost, and relays the
+// program's calls. It has neither a ledger nor a provider's key.
+package remote
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
+)
+
+// ErrLost reports that no gateway of the list took the run in time.
+var ErrLost = errors.New("no gateway answers for the run")
+
+// Refused is what a gateway refused.
+type Refused struct {
+	Code    string // x-aex-code
+	Message string
+}
+
+func (e *Refused) Error() string { return strings.TrimPrefix(e.Message, "aex: ") }
+
+// Bounds of what is read from a gateway, and how long it may not answer.
+const (
+	maxAnswer = 1 << 20
+	patience  = 5 * time.Second
+	betweenIt = 500 * time.Millisecond // rounds of looking for a gateway
+)
+
+// Options are how a run finds its gateway.
+type Options struct {
+	URLs   []string // in the order in which they are tried
+	Token  string   // of an agent
+	RootCA *x509.CertPool
+	Within time.Duration // how long a gateway is looked for; 0: ledger.AttachWithin
+}
+
+// Gateways are those that a run may hang at. It hangs at one of them at a time.
+type Gateways struct {
+	o      Options
+	client *http.Client
+	ctx    context.Context
+	stop   context.CancelFunc
+	owners sync.WaitGroup
+	secret string // the run's token
+	ask    proxy.InnerRun
+
+	mu     sync.Mutex
+	run    ledger.RunID
+	at     int           // of URLs
+	moves  int           // how often the run was attached
+	lost   time.Time     // when the gateway was; zero: it is there
+	search chan struct{} // closed when the search for another is over; nil: there is none
+	gone   error         // the run is over, or no gateway was found
+	final  *proxy.RunStatus
+}
+
+// New checks the list of gateways. Close ends what it starts.
+func New(o Options) (*Gateways, error) {
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, fmt.Errorf("making the run's token: %w", err)
+	}
+	o.Within = cmp.Or(o.Within, ledger.AttachWithin)
+	g := &Gateways{o: o, secret: hex.EncodeToString(secret)}
+	for _, u := range o.URLs {
+		if err := checkURL(u); err != nil {
+			return nil, err
+		}
+	}
+	if len(o.URLs) == 0 {
+		return nil, errors.New("no gateway is named")
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCA}
+	t.MaxIdleConnsPerHost, t.IdleConnTimeout, t.DisableCompression = 64, 30*time.Second, true
+	t.TLSHandshakeTimeout = patience
+	g.client = &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	g.ctx, g.stop = context.WithCancel(context.Background())
+	return g, nil
+}
+
+// checkURL refuses what a token should not be sent to.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		return fmt.Errorf("gateway %q is not an address like https://gate.example.com", text)
+	case u.Scheme == "https" || u.Scheme == "http" && proxy.NewHosts(nil).Ours(u.Host):
+		return nil
+	case u.Scheme == "http":
+		return fmt.Errorf("gateway %q: a token and prompts do not go over the network in plain text; give https://%s", text, u.Host)
+	}
+	return fmt.Errorf("gateway %q: the address begins with https://", text)
+}
+
+// Close ends the search for gateways and closes connections.
+func (g *Gateways) Close() {
+	g.stop()
+	g.owners.Wait()
+	g.client.CloseIdleConnections()
+}
+
+// URL is the gateway that the run hangs at, or did last.
+func (g *Gateways) URL() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.o.URLs[g.at]
+}
+
+// Open opens the run at the first gateway that answers. A gateway that refuses
+// it is the last one asked.
+func (g *Gateways) Open(ctx context.Context, ask proxy.InnerRun) (proxy.Opened, error) {
+	ask.Token = g.secret
+	g.ask = ask
+	var all error
+	for i, base := range g.o.URLs {
+		var opened proxy.Opened
+		err := g.tell(ctx, base, g.o.Token, http.MethodPost, "/runs", ask, &opened)
+		var refused *Refused
+		switch {
+		case err == nil:
+			g.mu.Lock()
+			g.run, g.at, g.moves = opened.RunID, i, 1
+			g.mu.Unlock()
+			return opened, nil
+		case errors.As(err, &refused) && !elsewhere(refused.Code):
+			return opened, err
+		case ctx.Err() != nil:
+			return opened, ctx.Err()
+		}
+		all = errors.Join(all, fmt.Errorf("%s: %w", base, err))
+	}
+	return proxy.Opened{}, all
+}
+
+// elsewhere tells whether another gateway may answer what one refused so.
+func elsewhere(code string) bool {
+	return code == "shutting_down" || code == "ledger_unavailable" || code == "rate_limited" || code == ""
+}
+
+// Status waits until the run's state is not after, or some seconds.
+func (g *Gateways) Status(ctx context.Context, after string) (s proxy.RunStatus, err error) {
+	path := ""
+	if after != "" {
+		path = "?after=" + url.QueryEscape(after)
+	}
+	return s, g.of(ctx, http.MethodGet, path, nil, &s)
+}
+
+// End ends the run.
+func (g *Gateways) End(ctx context.Context, how proxy.InnerEnd) (s proxy.RunStatus, err error) {
+	err = g.of(ctx, http.MethodPost, "/end", how, &s)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil && g.final != nil { // it was booked, and the answer was lost
+		return *g.final, nil
+	}
+	return s, err
+}
+
+// of asks the gateway that has the run, and the next one when that is lost.
+func (g *Gateways) of(ctx context.Context, method, path string, body, answer any) error {
+	for tries := 1; ; tries++ {
+		at, err := g.ready(ctx)
+		if err != nil {
+			return err
+		}
+		short, done := context.WithTimeout(ctx, proxy.RemotePoll+patience)
+		err = g.tell(short, at.base, g.secret, method, "/runs/"+url.PathEscape(string(g.id()))+path, body, answer)
+		done()
+		var refused *Refused
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &refused) && (tries == maxTries || !elsewhere(refused.Code) && refused.Code != "invalid_token"):
+			return err
+		}
+		g.lose(at)
+	}
+}
+
+func (g *Gateways) id() ledger.RunID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.run
+}
+
+// tell asks one gateway.
+func (g *Gateways) tell(ctx context.Context, base, token, method, path string, body, answer any) error {
+	return Ask(ctx, g.client, base, token, method, path, body, answer)
+}
+
+// Ask asks a gateway about a run. What it refuses is a *Refused.
+func Ask(ctx context.Context, client *http.Client, base, token, method, path string, body, answer any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base, "/")+"/v1/aex"+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		var refusal struct {
+			Error struct{ Message string }
+		}
+		_ = json.Unmarshal(text, &refusal) // what is no refusal of aex has a status at least
+		return &Refused{resp.Header.Get("X-Aex-Code"), cmp.Or(refusal.Error.Message, resp.Status)}
+	}
+	return json.Unmarshal(text, answer)
+}

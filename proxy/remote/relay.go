@@ -1,0 +1,187 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
+)
+
+// Relay is the gateway that a remote run's program sees, on loopback: it sends
+// each call to the gateway that has the run.
+type Relay struct {
+	Gateways *Gateways
+	Token    string       // the program's; of use here alone
+	Outside  http.Handler // the way out of a sandbox; nil: there is none
+	open     atomic.Int64
+}
+
+// Open is the number of calls under way.
+func (r *Relay) Open() int { return int(r.open.Load()) }
+
+// ServeHTTP relays a call. What was not sent waits for a gateway; what was sent
+// is cut when its gateway is lost, and never sent again: it may be billed.
+func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if r.Outside != nil && proxy.ForOutside(req) {
+		r.Outside.ServeHTTP(w, req)
+		return
+	}
+	r.open.Add(1)
+	defer r.open.Add(-1)
+	switch {
+	case !proxy.NewHosts(nil).Ours(req.Host):
+		proxy.Refuse(w, req, "host_refused", "requests for this host are refused")
+		return
+	case req.Header.Get("Origin") != "" || req.Header.Get("Sec-Fetch-Mode") == "no-cors":
+		proxy.Refuse(w, req, "origin_refused", "requests from web pages are refused")
+		return
+	case r.itself(req.URL.Path):
+		proxy.Refuse(w, req, "run_not_found", "a program does not end its own run")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, proxy.MaxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		proxy.Refuse(w, req, "request_too_large", "the request is larger than 64 MiB")
+		return
+	case err != nil:
+		panic(http.ErrAbortHandler) // the program left in the middle
+	}
+	r.relay(w, req, body)
+}
+
+// itself tells whether a path is about the run itself: its state and its end
+// are the supervisor's.
+func (r *Relay) itself(path string) bool {
+	return strings.Contains(path, "/aex/runs/"+string(r.Gateways.id()))
+}
+
+func (r *Relay) relay(w http.ResponseWriter, req *http.Request, body []byte) {
+	own := subtle.ConstantTimeCompare([]byte(proxy.Token(req)), []byte(r.Token)) == 1
+	for tries := 1; ; tries++ {
+		at, err := r.Gateways.ready(req.Context())
+		if err != nil {
+			if req.Context().Err() == nil {
+				proxy.Refuse(w, req, "shutting_down", err.Error())
+			}
+			return
+		}
+		resp, sent, err := r.send(req, at.base, body, own)
+		switch {
+		case req.Context().Err() != nil:
+			panic(http.ErrAbortHandler)
+		case err != nil && sent:
+			r.Gateways.lose(at)
+			panic(http.ErrAbortHandler)
+		case err != nil || own && tries < maxTries && moved(resp):
+			if resp != nil {
+				resp.Body.Close()
+			}
+			r.Gateways.lose(at)
+			continue
+		}
+		if err := pass(w, resp); err != nil {
+			r.Gateways.lose(at)
+			panic(http.ErrAbortHandler)
+		}
+		return
+	}
+}
+
+// maxTries is how many gateways one call is brought to before the answer of the
+// last is the program's.
+const maxTries = 8
+
+// moved tells whether a gateway says that it does not have the run any more: it
+// sent nothing on.
+func moved(resp *http.Response) bool {
+	code := resp.Header.Get("X-Aex-Code")
+	return code == "invalid_token" || code == "shutting_down"
+}
+
+// send sends the call to a gateway. sent tells whether that may have got it.
+func (r *Relay) send(req *http.Request, base string, body []byte, own bool) (resp *http.Response, sent bool, err error) {
+	to, err := url.Parse(base)
+	if err != nil {
+		return nil, false, err
+	}
+	to.Path, to.RawPath, to.RawQuery = req.URL.Path, req.URL.RawPath, req.URL.RawQuery
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{WroteHeaders: func() { sent = true }})
+	out, err := http.NewRequestWithContext(ctx, req.Method, to.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, false, err
+	}
+	out.GetBody = nil // or the transport sends it again by itself
+	out.Header = req.Header.Clone()
+	for _, name := range []string{"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Authorization", "Proxy-Connection"} {
+		out.Header.Del(name)
+	}
+	if own {
+		r.authorize(out)
+	}
+	resp, err = r.Gateways.client.Do(out)
+	return resp, sent, err
+}
+
+// authorize puts the run's token in place of the program's. Any other token is
+// that of a run inside this one, and passes.
+func (r *Relay) authorize(out *http.Request) {
+	for _, name := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
+		out.Header.Del(name)
+	}
+	query := out.URL.Query()
+	if query.Has("key") {
+		query.Del("key")
+		out.URL.RawQuery = query.Encode()
+	}
+	out.Header.Set("Authorization", "Bearer "+r.Gateways.secret)
+}
+
+// pass gives the answer to the program as it comes. Its error is that the
+// gateway broke off.
+func pass(w http.ResponseWriter, resp *http.Response) error {
+	defer resp.Body.Close()
+	for name, values := range resp.Header {
+		if name != "Connection" && name != "Keep-Alive" && name != "Transfer-Encoding" {
+			w.Header()[name] = values
+		}
+	}
+	w.WriteHeader(resp.StatusCode)
+	flush := http.NewResponseController(w).Flush
+	if err := flush(); err != nil {
+		return nil // the program left
+	}
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			if _, err := w.Write(buf[:n]); err != nil {
+				return nil
+			}
+			if flush() != nil {
+				return nil
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.Is(err, context.Canceled):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// Run is the run's id.
+func (r *Relay) Run() ledger.RunID { return r.Gateways.id() }
