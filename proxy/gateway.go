@@ -118,6 +118,7 @@ type Gateway struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc
 
+	draining chan struct{} // closed when no new call is let in
 	mu       sync.Mutex
 	closing  bool
 	calls    sync.WaitGroup // Add only under mu while not closing
@@ -171,6 +172,7 @@ func New(o Options) *Gateway {
 	g.memory.all, g.memory.left = o.Memory, o.Memory
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
+	g.draining = make(chan struct{})
 	g.sweeper.Go(g.sweep)
 	g.sweeper.Go(g.attend)
 	g.server = &http.Server{
@@ -198,7 +200,10 @@ func (g *Gateway) SetRegistry(r *policy.Registry) { g.registry.Store(r) }
 // them, and returns when every one is booked and every connection closed.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
-	g.closing = true
+	if !g.closing {
+		g.closing = true
+		close(g.draining)
+	}
 	g.mu.Unlock()
 	booked := make(chan struct{})
 	go func() { g.calls.Wait(); close(booked) }()

@@ -268,7 +268,9 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 	states := c.g.ledger.WatchRun(ctx, in.id, known.State)
 	over := in.over
 	var late <-chan time.Time
+	var draining <-chan struct{}
 	if in.remote {
+		draining = c.g.draining
 		poll := time.NewTimer(RemotePoll)
 		defer poll.Stop()
 		late = poll.C
@@ -292,6 +294,8 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 		case <-over:
 		case <-late:
 			waits = false
+		case <-draining:
+			return refusef("shutting_down", "the gateway is closing; another one may take the run")
 		case _, more := <-states:
 			if !more {
 				states = nil

@@ -11,13 +11,14 @@ import (
 // line to the two that import nothing of aex's: ledger and policy, neither of which knows the other.
 var mayImport = map[string]string{
 	"main":                "internal/cli supervisor/adapter supervisor/process",
-	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
-	"supervisor":          "internal/plain ledger policy proxy proxy/tunnel supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
+	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/remote proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
+	"supervisor":          "internal/plain ledger policy proxy proxy/remote proxy/tunnel supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor/process":  "internal/plain supervisor/sandbox",
 	"supervisor/sandbox":  "internal/plain",
 	"supervisor/adapter":  "internal/owned policy supervisor/environ",
 	"supervisor/environ":  "policy",
 	"proxy/tunnel":        "",
+	"proxy/remote":        "ledger proxy",
 	"proxy/dashboard":     "internal/plain ledger policy proxy",
 	"proxy":               "internal/plain internal/vocabulary ledger policy proxy/tunnel proxy/wire",
 	"proxy/wire":          "internal/plain policy",

@@ -57,6 +57,8 @@ func play(role string, args []string) int {
 		return confinedAs(args)
 	case "escape-child":
 		return escapeChild()
+	case "steady":
+		return steady(args)
 	case "polite":
 		return polite()
 	case "clan":
@@ -281,4 +283,27 @@ func reverse(s string) string {
 		b[i], b[j] = b[j], b[i]
 	}
 	return string(b)
+}
+
+// steady makes so many calls one after another, and makes one that was cut off
+// again, as SDKs do. It writes a line for each that was answered.
+func steady(args []string) int {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return 2
+	}
+	for done, cut := 0, 0; done < n; {
+		status, err := call(chatBody(20, 50))
+		switch {
+		case err != nil && cut < 1000:
+			cut++
+		case err != nil || status != 200:
+			fmt.Println("failed", status, err)
+			return 1
+		default:
+			done++
+			fmt.Println("answered", done)
+		}
+	}
+	return 0
 }
