@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -175,21 +174,6 @@ func (r *session) listen() error {
 		}
 	})
 	return nil
-}
-
-// loopback is the socket of the run's gateway.
-func (r *session) loopback() (net.Listener, error) {
-	l := r.inside
-	if l == nil {
-		config := net.ListenConfig{}
-		config.SetMultipathTCP(false)
-		var err error
-		if l, err = config.Listen(r.ctx, "tcp", "127.0.0.1:0"); err != nil {
-			return nil, fmt.Errorf("listening on loopback: %w", err)
-		}
-	}
-	r.url = "http://" + l.Addr().String()
-	return l, nil
 }
 
 // start runs the program below a monitor, with the token for a key.

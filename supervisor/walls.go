@@ -92,6 +92,21 @@ func (r *session) providerHosts() (hosts []string) {
 	return hosts
 }
 
+// loopback is the socket of the run's gateway.
+func (r *session) loopback() (net.Listener, error) {
+	l := r.inside
+	if l == nil {
+		config := net.ListenConfig{}
+		config.SetMultipathTCP(false)
+		var err error
+		if l, err = config.Listen(r.ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return nil, fmt.Errorf("listening on loopback: %w", err)
+		}
+	}
+	r.url = "http://" + l.Addr().String()
+	return l, nil
+}
+
 func (r *session) providers() []policy.Provider {
 	if r.Registry == nil {
 		return nil

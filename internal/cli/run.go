@@ -19,12 +19,7 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
-func (a *app) runCommand() *cobra.Command {
-	f := &runFlags{}
-	cmd := &cobra.Command{
-		Use:   "run [flags] [--] PROGRAM [ARG...]",
-		Short: "run a program under a budget",
-		Long: `run starts PROGRAM with a private gateway in front of its model provider and a
+const runLong = `run starts PROGRAM with a private gateway in front of its model provider and a
 token in place of the real key. It meters every call, ends the program and all
 that it started when the budget is gone, and books what was spent.
 
@@ -48,7 +43,14 @@ token in AEX_TOKEN: this machine needs no provider's key. See docs/shared.md.
 Inside a run, run asks the gateway of that run for a budget of its own out of
 what is left there; without --budget it is all of it.
 
-Flags after PROGRAM are the program's own.`,
+Flags after PROGRAM are the program's own.`
+
+func (a *app) runCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run [flags] [--] PROGRAM [ARG...]",
+		Short: "run a program under a budget",
+		Long:  runLong,
 		Example: `  aex run --budget 0.50 -- python bot.py
   aex run --agent atlas python bot.py --verbose`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd, f, args) },
