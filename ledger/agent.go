@@ -117,28 +117,24 @@ func nullMicros(m *Micros) any {
 
 // CheckName is the rule for the name of an agent to be made. One that has
 // another already, from before there was a rule, keeps it.
-func CheckName(name string) error {
+func CheckName(name string) error { return checkName("an agent", name) }
+
+// checkName is the one rule for names that people give: of agents, and of groups.
+func checkName(whose, name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("%w: an agent needs a name", ErrInvalid)
+		return fmt.Errorf("%w: %s needs a name", ErrInvalid, whose)
 	case len(name) > 100:
-		return fmt.Errorf("%w: an agent's name has at most 100 bytes", ErrInvalid)
+		return fmt.Errorf("%w: %s's name has at most 100 bytes", ErrInvalid, whose)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }):
-		return fmt.Errorf("%w: an agent's name is printable text without spaces, not %q", ErrInvalid, name)
+		return fmt.Errorf("%w: %s's name is printable text without spaces, not %q", ErrInvalid, whose, name)
 	case strings.HasPrefix(name, "-"):
-		return fmt.Errorf("%w: an agent's name does not begin with -", ErrInvalid)
+		return fmt.Errorf("%w: %s's name does not begin with -", ErrInvalid, whose)
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || part == "." || part == ".." {
-			return fmt.Errorf("%w: an agent's name is no path, as %q is", ErrInvalid, name)
+			return fmt.Errorf("%w: %s's name is like acme or acme/search, and no path, as %q is", ErrInvalid, whose, name)
 		}
-	}
-	return nil
-}
-
-func validName(name string) error {
-	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }) {
-		return fmt.Errorf("%w: a name has 1 to 200 bytes and no control characters", ErrInvalid)
 	}
 	return nil
 }

@@ -56,13 +56,8 @@ func (l *Ledger) CreateGroup(ctx context.Context, n NewGroup) (Group, error) {
 }
 
 func validGroup(name string, budgets map[Window]Micros) error {
-	if err := validName(name); err != nil {
+	if err := checkName("a group", name); err != nil {
 		return err
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || strings.TrimSpace(part) != part {
-			return fmt.Errorf("%w: a group's name is like acme or acme/search, with no empty part", ErrInvalid)
-		}
 	}
 	for w, b := range budgets {
 		if err := w.check(); err != nil {

@@ -50,7 +50,7 @@ func BenchmarkLongHistory(b *testing.B) {
 		"agent-list": func() error { _, err := l.Agents(ctx); return err },
 		"runs":       func() error { _, err := l.Runs(ctx, ledger.RunFilter{}); return err },
 		"runs-of-agent": func() error {
-			_, err := l.Runs(ctx, ledger.RunFilter{Agent: "agent 7"})
+			_, err := l.Runs(ctx, ledger.RunFilter{Agent: "agent-7"})
 			return err
 		},
 		"runs-open": func() error { _, err := l.Runs(ctx, ledger.RunFilter{Open: true}); return err },

@@ -13,8 +13,8 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// Agents is how many agents the calls are of: "agent 0" to "agent 49". Each has
-// a token, of which the secret is "token of agent 0" and so on.
+// Agents is how many agents the calls are of: "agent-0" to "agent-49". Each has
+// a token, of which the secret is "token of agent-0" and so on.
 const Agents = 50
 
 // What every call is: one of these models, cost micro-dollars dear.
@@ -61,7 +61,7 @@ func agents(ctx context.Context, path, home string) error {
 	defer l.Close()
 	budget := ledger.Micros(1_000_000_000_000)
 	for i := range Agents {
-		name := fmt.Sprint("agent ", i)
+		name := fmt.Sprint("agent-", i)
 		if _, err := l.CreateAgent(ctx, ledger.NewAgent{Name: name, Budget: &budget}); err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func runNo(n int) (no, agent int, id string, account int) {
 
 func (w *writer) run(n int) {
 	no, ag, id, account := runNo(n)
-	w.event(0, `"action":"run.open","agent":"agent %d","agent_id":"a%d","run":"%s","budgets":[{"account":%d,"kind":"run","parent":%d,"target_micro":null}],"program":"bot.py"}`,
+	w.event(0, `"action":"run.open","agent":"agent-%d","agent_id":"a%d","run":"%s","budgets":[{"account":%d,"kind":"run","parent":%d,"target_micro":null}],"program":"bot.py"}`,
 		ag-1, ag, id, account, ag)
 	w.exec(`INSERT INTO account (id, agent_id, parent, kind) VALUES (?, ?, ?, 'run')`, account, ag, ag)
 	each := w.calls / w.runs
@@ -129,7 +129,7 @@ func (w *writer) call(i int) {
 	n := i * w.runs / w.calls
 	no, ag, run, account := runNo(n)
 	model := models[n%len(models)]
-	w.event(i, `"action":"usage.commit","agent":"agent %d","agent_id":"a%d","run":"%s","cost_micro":%d,"accounts":[%d,%d],"hold":"abcdefghijklm-%d","held_micro":2000,"held_at":%d,"how":"settled","wire":"chat","model_asked":"%s","model_sent":"%s","provider":"openai","stream":true,"price_held":"0.15/0.60 openai 2026-10-01","model_served":"%s","price":"0.15/0.60 openai 2026-10-01","usage":{"input":120,"output":40},"status":200,"ending":"complete","request_id":"req_0123456789abcdef","first_token_ms":300,"latency_ms":900}`,
+	w.event(i, `"action":"usage.commit","agent":"agent-%d","agent_id":"a%d","run":"%s","cost_micro":%d,"accounts":[%d,%d],"hold":"abcdefghijklm-%d","held_micro":2000,"held_at":%d,"how":"settled","wire":"chat","model_asked":"%s","model_sent":"%s","provider":"openai","stream":true,"price_held":"0.15/0.60 openai 2026-10-01","model_served":"%s","price":"0.15/0.60 openai 2026-10-01","usage":{"input":120,"output":40},"status":200,"ending":"complete","request_id":"req_0123456789abcdef","first_token_ms":300,"latency_ms":900}`,
 		ag-1, ag, run, cost, account, ag, i+1, w.at(i).UnixMilli(), model, model, model)
 	if h := w.at(i).Unix() / 3600; h != w.hour {
 		w.hour = h

@@ -35,9 +35,9 @@ func TestPagesOfALongHistory(t *testing.T) {
 	k := newDesk(t, w, func(o *Options) { o.Ledger = l })
 
 	pages := []string{
-		"/dashboard", "/dashboard/agent?agent=agent+7", "/dashboard/runs", "/dashboard/runs?agent=agent+7", "/dashboard/runs?open=1",
+		"/dashboard", "/dashboard/agent?agent=agent-7", "/dashboard/runs", "/dashboard/runs?agent=agent-7", "/dashboard/runs?open=1",
 		"/dashboard/run?run=" + string(runs[0].ID), "/dashboard/audit",
-		"/dashboard/events", "/dashboard/events?agent=agent+7", "/dashboard/events?action=agent.create", "/dashboard/events?range=30d",
+		"/dashboard/events", "/dashboard/events?agent=agent-7", "/dashboard/events?action=agent.create", "/dashboard/events?range=30d",
 	}
 	for _, span := range []string{"24h", "30d", "all"} {
 		for _, by := range []string{"agent", "model", "run"} {
