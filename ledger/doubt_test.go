@@ -144,6 +144,10 @@ func TestDoubtOfAnOlderLedger(t *testing.T) {
 		for _, column := range []string{"joint", "within", "only_accounts"} {
 			must(t, db, `ALTER TABLE hold DROP COLUMN `+column)
 		}
+		for _, column := range []string{"remote", "adrift_at"} {
+			must(t, db, `ALTER TABLE run DROP COLUMN `+column)
+		}
+		must(t, db, `ALTER TABLE token DROP COLUMN max_run_micro`)
 		must(t, db, `DROP TABLE zone`)
 		must(t, db, `PRAGMA user_version = 4`)
 	})

@@ -168,7 +168,7 @@ func TestOfferGoesStale(t *testing.T) {
 // once at a hold for the standard one. It is booked, and then the dearest is held.
 func TestDearerTier(t *testing.T) {
 	s := codexShape()
-	for _, tier := range []string{"", `"service_tier":"default",`} {
+	for _, tier := range []string{`"max_output_tokens":50000,`, `"max_output_tokens":50000,"service_tier":"default",`} {
 		w := newWorld(t, setup{budget: "0.20", prices: []string{}})
 		w.provider.Set(fakeprovider.Behaviour{OutputTokens: 100_000, ServedTier: "priority"})
 		body := "{" + tier + strings.Replace(s.body(0, []string{prose(100, 3000)}), `,{"type":"web_search"}`, "", 1)[1:]

@@ -22,9 +22,9 @@ type signals struct {
 	ignored   map[syscall.Signal]bool
 	own       map[syscall.Signal]*atomic.Bool // that aex sent its own group, and is not itself meant by
 
-	wake     func()
-	insisted chan struct{} // closed by a second signal that asks aex to stop
-	child    chan struct{} // closed by handOver: there is a child for the signals
+	monitor  atomic.Pointer[monitorProcess] // is woken when a child of aex has ended or was stopped
+	insisted chan struct{}                  // closed by a second signal that asks aex to stop
+	child    chan struct{}                  // closed by handOver: there is a child for the signals
 	closing  chan struct{}
 	sorting  sync.WaitGroup
 }
@@ -38,14 +38,13 @@ func isStop(s os.Signal) bool {
 }
 
 // catchSignals catches all but the stop of job control. Until handOver those that ask aex to stop do so.
-// wake is called when a child of aex has ended or was stopped.
-func catchSignals(wake func()) *signals {
+func catchSignals(m *monitorProcess) *signals {
 	s := &signals{
-		wake:   wake,
 		caught: make(chan os.Signal, 64), all: make(chan os.Signal, 64), continued: make(chan os.Signal, 1), ignored: ignored(),
 		own:      map[syscall.Signal]*atomic.Bool{unix.SIGINT: {}, unix.SIGQUIT: {}},
 		insisted: make(chan struct{}), child: make(chan struct{}), closing: make(chan struct{}),
 	}
+	s.monitor.Store(m)
 	for _, sig := range append([]syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCHLD}, stopSignals...) {
 		if !s.ignored[sig] {
 			signal.Notify(s.caught, sig)
@@ -80,7 +79,7 @@ func (s *signals) sort() {
 				}
 			}
 			if sig == unix.SIGCHLD {
-				s.wake()
+				s.monitor.Load().wake()
 			}
 			select {
 			case s.all <- sig:

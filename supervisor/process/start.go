@@ -65,7 +65,7 @@ func prepare(c Command) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{
-		monitor: m, terminals: t, tree: &tree{monitor: m, strangers: before}, signals: catchSignals(m.wake), end: childEnd{done: make(chan struct{})},
+		monitor: m, terminals: t, tree: &tree{monitor: m, strangers: before}, signals: catchSignals(m), end: childEnd{done: make(chan struct{})},
 		interrupted: make(chan os.Signal, 1), closing: make(chan struct{}), looped: make(chan struct{}), restored: make(chan struct{}),
 	}
 	p.close = sync.OnceValue(p.closed)

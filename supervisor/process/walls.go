@@ -115,6 +115,7 @@ func (l *Launcher) fallBack(why sandbox.Missing) error {
 		return err
 	}
 	p.monitor, p.tree.monitor = m, m
+	p.signals.monitor.Store(m)
 	return nil
 }
 
