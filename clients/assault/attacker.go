@@ -63,7 +63,6 @@ type place struct {
 	server   *httptest.Server
 	url      string // that aex calls
 	mark     string
-	logs     bytes.Buffer
 }
 
 func (a *attacker) place(r *row, o fakeprovider.Options) (*place, error) {
