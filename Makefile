@@ -113,8 +113,9 @@ COMPAT_CACHE ?= .cache/compat
 compat: build ## every framework and agent program, and docs/compatibility.md (installs them into COMPAT_CACHE; COMPAT='NAME ...' or --ci for some)
 	./clients/compat/all bin/aex $(COMPAT_CACHE) $(COMPAT)
 
-tenturns: build ## Claude Code, Codex, opencode and pi do ten tool turns for $0.30 under --budget 0.50 (COMPAT: where they are installed)
+tenturns: build ## Claude Code, Codex, opencode and pi do ten tool turns for $0.30 under --budget 0.50, and for $0.19 with broken answers (COMPAT: where they are installed)
 	python3 clients/compat/tenturns.py bin/aex $(or $(COMPAT),.cache/compat)
+	python3 clients/compat/tenturns.py bin/aex $(or $(COMPAT),.cache/compat) --broken
 
 python: build ## the Python helper's own tests
 	./clients/python/test
