@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -34,6 +35,7 @@ type memory struct {
 	all     int64
 	left    int64
 	waiting []*drawing
+	wait    time.Duration // the longest; 0: waitMax
 }
 
 type drawing struct {
@@ -59,7 +61,7 @@ func (s *share) grow(ctx context.Context, to int64) error {
 	}
 	got, d := s.of.draw(more, max(more, s.has)) // by doubling: the lock is taken less often
 	if d != nil {
-		late := time.NewTimer(waitMax)
+		late := time.NewTimer(cmp.Or(s.of.wait, waitMax))
 		defer late.Stop()
 		select {
 		case <-d.have:
