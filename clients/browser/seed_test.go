@@ -14,9 +14,9 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// hostile is an agent's name as an enemy would choose it; the ledger refuses
-// only control characters.
-const hostile = `<script>alert(1)</script>"'` + "\u202e" + `=1+1&lt;`
+// hostile is an agent's name as an enemy would choose it: all that the rule for
+// names lets through.
+const hostile = `<script>alert(1)</script>"'=1+1&lt;`
 
 // hostileModel is a model's name of the same kind.
 var hostileModel = `<img src=x onerror=alert(2)>`
