@@ -89,10 +89,11 @@ func (c *call) dialect() *wire.Wire {
 // notify informs the watcher of how the call went, and the ledger's trail of a
 // refusal that the ledger did not decide itself.
 func (c *call) notify() {
-	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: c.answered.Code, Ends: c.answered.ends, Owner: c.answered.owner, Began: c.began, Money: c.answered.money}
+	no := c.answered
+	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: no.Code, Ends: no.ends, Over: no.over, Owner: no.owner, Began: c.began, Money: no.money}
 	n.Body = c.bodyHash()
-	if !c.answered.booked {
-		c.trail(c.answered)
+	if !no.booked {
+		c.trail(no)
 	}
 	c.g.watch(n)
 }

@@ -83,6 +83,7 @@ type Notice struct {
 	Run   ledger.RunID
 	Code  string // x-aex-code of a refusal, "" for an answer of the provider
 	Ends  bool   // the refusal or the overrun ended the money of Owner, and of the runs inside it
+	Over  bool   // it was refused because Run is ending or has ended
 	// Owner is the run whose limit refused or ended: Run, or one around it; the
 	// outermost for the limits of agents. "": nobody's.
 	Owner     ledger.RunID

@@ -22,6 +22,7 @@ type refusal struct {
 	owner      ledger.RunID // the run whose limit it was
 	money      *ledger.Refusal
 	booked     bool // the ledger refused, and has its own event of it
+	over       bool // the run is ending or has ended
 }
 
 func (f *refusal) Error() string { return f.Code + ": " + f.Message }
@@ -179,7 +180,7 @@ func ledgerRefusal(r *ledger.Refusal) *refusal {
 		code, message = "budget_exceeded", "the budget is used up: "+have
 	}
 	f := refusef(code, "%s", message)
-	f.retryAfter, f.booked = r.RetryAfter, true
+	f.retryAfter, f.booked, f.over = r.RetryAfter, true, r.Cause == ledger.CauseRunEnded
 	switch r.Cause {
 	case ledger.CauseTooLarge, ledger.CauseExhausted, ledger.CauseBusy:
 		f.money = r

@@ -238,6 +238,9 @@ func (r *session) unbookable(err error) {
 
 // noticed is told of every answered call.
 func (r *session) noticed(n proxy.Notice) {
+	if n.Over && n.Run == r.row.ID {
+		r.stop(ErrStopped) // a program that calls quickly learns of it before the watch of the run's state does
+	}
 	if n.Owner != "" && n.Owner != r.row.ID {
 		n.Money = nil // a run inside this one was short, not this one
 	}

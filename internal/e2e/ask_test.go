@@ -134,9 +134,10 @@ func TestAskQuietly(t *testing.T) {
 }
 
 // A run that is stopped while it asks ends as stopped.
+// The guard of repeats is set so low that it would win if the run learned of its end only by looking.
 func TestAskIsStopped(t *testing.T) {
 	s := newStage(t, fakeprovider.Options{Lean: true, Behaviour: fakeprovider.Behaviour{OutputTokens: 300}})
-	k := s.talk(askArgs([]string{"--on-exhausted", "ask"}, bot("loop", "2")...)...)
+	k := s.talk(askArgs([]string{"--on-exhausted", "ask", "--loop-guard", "kill:20"}, bot("loop", "2")...)...)
 	m := k.await(`; aex topup ([0-9a-f]{4}) `)
 	if r := s.do("runs", "stop", m[1]); r.code != 0 {
 		t.Errorf("stop: exit %d %s", r.code, r.stderr)
