@@ -38,6 +38,8 @@ type mutant struct {
 	text     string // what is changed
 	change   string // into what
 	killed   bool
+	hung     bool
+	tried    bool
 	tests    int // that get there
 }
 

@@ -6,7 +6,7 @@
 // a compilation. A change that does the same as what it changes is listed in
 // equivalent.txt with the reason.
 //
-//	go run ./clients/mutants [-sample N] [-least 85] ./ledger account.go settle.go
+//	go run ./clients/mutants [-sample N] [-within 9m] [-least 85] ./ledger account.go settle.go
 package main
 
 import (
@@ -21,25 +21,39 @@ import (
 	"time"
 )
 
+// options are what the flags say.
+type options struct {
+	sample           int
+	seed             uint64
+	least            float64
+	within           time.Duration
+	skip, equivalent string
+	talks            bool
+}
+
 func main() {
-	sample := flag.Int("sample", 0, "how many of the changes are tried; 0: all")
-	seed := flag.Uint64("seed", uint64(time.Now().Unix()), "picks the sample")
-	least := flag.Float64("least", 85, "the share that must be noticed, in percent")
-	skip := flag.String("skip", "", "tests that are not run, as -test.skip")
-	equivalent := flag.String("equivalent", "clients/mutants/equivalent.txt", "changes that change nothing")
+	var o options
+	flag.IntVar(&o.sample, "sample", 0, "how many of the changes are tried; 0: all")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().Unix()), "picks the sample")
+	flag.Float64Var(&o.least, "least", 85, "the share that must be noticed, in percent")
+	flag.DurationVar(&o.within, "within", 24*time.Hour, "no change is begun after this time; what was tried until then is reported")
+	flag.StringVar(&o.skip, "skip", "", "tests that are not run, as -test.skip")
+	flag.StringVar(&o.equivalent, "equivalent", "clients/mutants/equivalent.txt", "changes that change nothing")
+	flag.BoolVar(&o.talks, "v", false, "a line for each change as soon as it was tried")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		fmt.Fprintln(os.Stderr, "usage: mutants [flags] ./package [file.go ...]")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), flag.Args()[1:], *sample, *seed, *least, *skip, *equivalent); err != nil {
+	if err := run(flag.Arg(0), flag.Args()[1:], o); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(pkg string, files []string, sample int, seed uint64, least float64, skip, equivalent string) error {
-	same, err := readEquivalent(equivalent)
+func run(pkg string, files []string, o options) error {
+	end := time.Now().Add(o.within)
+	same, err := readEquivalent(o.equivalent)
 	if err != nil {
 		return err
 	}
@@ -47,54 +61,78 @@ func run(pkg string, files []string, sample int, seed uint64, least float64, ski
 	if err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp("", "mutants")
+	work, err := os.MkdirTemp(memory(), "mutants")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	t, err := build(p, work, skip)
+	if err := os.Chmod(work, 0o755); err != nil { // some tests start themselves as another user
+		return err
+	}
+	t, err := build(p, work, o.skip)
 	if err != nil {
 		return err
 	}
-	var tried []*mutant
-	listed := 0
-	for _, m := range p.mutants {
-		if same[m.key()] {
-			listed++
-			continue
-		}
-		tried = append(tried, m)
-	}
-	if sample > 0 && sample < len(tried) {
-		r := rand.New(rand.NewPCG(seed, 0))
-		r.Shuffle(len(tried), func(i, j int) { tried[i], tried[j] = tried[j], tried[i] })
-		tried = tried[:sample]
-	}
-	fmt.Printf("%s: %d changes, %d of them listed as equivalent, %d are tried (seed %d)\n", pkg, len(p.mutants), listed, len(tried), seed)
+	t.talks = o.talks
+	chosen := choose(p.mutants, same, o)
+	fmt.Printf("%s: %d changes, %d are chosen (seed %d)\n", pkg, len(p.mutants), len(chosen), o.seed)
 	if err := t.cover(); err != nil {
 		return err
 	}
-	t.tryAll(tried)
-	return report(tried, least)
+	t.tryAll(chosen, end)
+	return report(chosen, o.least)
+}
+
+// choose leaves out what is listed as equivalent, and takes a sample. They come
+// in no order, so that a run that ends early has tried a sample, too.
+func choose(all []*mutant, same map[string]bool, o options) []*mutant {
+	var chosen []*mutant
+	for _, m := range all {
+		if same[m.key()] {
+			fmt.Println("equivalent:", m.key())
+			continue
+		}
+		chosen = append(chosen, m)
+	}
+	r := rand.New(rand.NewPCG(o.seed, 0))
+	r.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+	if o.sample > 0 {
+		chosen = chosen[:min(o.sample, len(chosen))]
+	}
+	return chosen
+}
+
+// memory is a directory whose files are in memory, where the system has one:
+// tests of a ledger wait for the disk most of their time.
+func memory() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return ""
 }
 
 // report prints what survived, and fails where that is too much.
-func report(tried []*mutant, least float64) error {
-	killed := 0
-	sort.Slice(tried, func(i, j int) bool { return tried[i].id < tried[j].id })
-	for _, m := range tried {
-		if m.killed {
-			killed++
+func report(chosen []*mutant, least float64) error {
+	tried, killed, hung := 0, 0, 0
+	sort.Slice(chosen, func(i, j int) bool { return chosen[i].id < chosen[j].id })
+	for _, m := range chosen {
+		switch {
+		case !m.tried:
 			continue
+		case m.killed:
+			killed++
+			if m.hung {
+				hung++
+			}
+		case m.tests == 0:
+			fmt.Printf("%s:%d: no test gets there: %s\n", m.file, m.line, m.key())
+		default:
+			fmt.Printf("%s:%d: no test notices: %s\n", m.file, m.line, m.key())
 		}
-		why := "no test notices"
-		if m.tests == 0 {
-			why = "no test gets there"
-		}
-		fmt.Printf("%s:%d: %s: %s\n", m.file, m.line, why, m.key())
+		tried++
 	}
-	share := 100 * float64(killed) / float64(max(1, len(tried)))
-	fmt.Printf("killed %d of %d: %.1f%%\n", killed, len(tried), share)
+	share := 100 * float64(killed) / float64(max(1, tried))
+	fmt.Printf("killed %d of %d: %.1f%%, %d of them because a test hung; %d were not tried\n", killed, tried, share, hung, len(chosen)-tried)
 	if share < least {
 		return fmt.Errorf("%.1f%% are killed, at least %.0f%% should be", share, least)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -25,8 +26,12 @@ type tests struct {
 	work   string
 	binary string
 	skip   string
+	talks  bool // of each change
 	took   map[string]time.Duration
-	of     map[int][]string // change -> tests that get there, the quickest first
+	of     map[int][]string // change -> tests that get there
+
+	mu         sync.Mutex
+	ran, found map[string]int // how often a test ran, and was the one that failed
 }
 
 // build compiles the package with all its changes in place of the files.
@@ -48,21 +53,30 @@ func build(p *loaded, work, skip string) (*tests, error) {
 	if err := os.WriteFile(path, overlay, 0o600); err != nil {
 		return nil, err
 	}
-	t := &tests{p: p, work: work, binary: filepath.Join(work, "changed.test"), skip: skip, took: map[string]time.Duration{}, of: map[int][]string{}}
+	t := &tests{p: p, work: work, binary: filepath.Join(work, "changed.test"), skip: skip, took: map[string]time.Duration{}, of: map[int][]string{}, ran: map[string]int{}, found: map[string]int{}}
 	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", path, "-o", t.binary, p.pattern).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compiling the changes: %w\n%s", err, out)
 	}
 	return t, nil
 }
 
-// run runs tests with a change turned on, and tells whether they pass.
-func (t *tests) run(names []string, limit time.Duration, env ...string) (ok bool, out []byte) {
+// run runs tests with a change turned on, and tells whether they pass and
+// whether they went beyond the limit. Their files are where the binary is.
+func (t *tests) run(names []string, limit time.Duration, env ...string) (ok, hung bool, out []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	c := exec.CommandContext(ctx, t.binary, append([]string{"-test.failfast", "-test.run", "^(" + strings.Join(names, "|") + ")$", "-test.skip", t.skip}, t.p.flags...)...)
-	c.Dir, c.Env, c.WaitDelay = t.p.dir, append(os.Environ(), env...), time.Second
-	out, err := c.CombinedOutput()
-	return err == nil, out
+	files, err := os.MkdirTemp(t.work, "files")
+	if err != nil {
+		return false, false, []byte(err.Error())
+	}
+	defer os.RemoveAll(files)
+	if err := os.Chmod(files, 0o755); err != nil { // some tests start themselves as another user
+		return false, false, []byte(err.Error())
+	}
+	c.Dir, c.Env, c.WaitDelay = t.p.dir, append(append(os.Environ(), "TMPDIR="+files), env...), time.Second
+	out, err = c.CombinedOutput()
+	return err == nil, ctx.Err() != nil, out
 }
 
 // cover runs each test by itself, unchanged, and notes which changes it reaches.
@@ -81,10 +95,13 @@ func (t *tests) cover() error {
 		}
 		log := filepath.Join(t.work, "reached"+strconv.Itoa(i))
 		start := time.Now()
-		if ok, out := t.run([]string{name}, 10*time.Minute, "AEX_MUTANT_LOG="+log); !ok {
+		if ok, _, out := t.run([]string{name}, 10*time.Minute, "AEX_MUTANT_LOG="+log); !ok {
 			return fmt.Errorf("%s fails without a change:\n%s", name, out)
 		}
 		t.took[name] = time.Since(start)
+		if t.talks {
+			fmt.Printf("%6.1fs %s\n", t.took[name].Seconds(), name)
+		}
 		reached, err := os.ReadFile(log)
 		if err != nil && !os.IsNotExist(err) {
 			return err
@@ -95,20 +112,25 @@ func (t *tests) cover() error {
 			}
 		}
 	}
-	for _, names := range t.of {
-		sort.Slice(names, func(i, j int) bool { return t.took[names[i]] < t.took[names[j]] })
-	}
 	return nil
 }
 
-// tryAll tries changes, two at a time.
-func (t *tests) tryAll(all []*mutant) {
+// tryAll tries changes, two at a time, until the end.
+func (t *tests) tryAll(all []*mutant, end time.Time) {
 	work := make(chan *mutant)
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
 			for m := range work {
+				if time.Now().After(end) {
+					continue
+				}
+				start := time.Now()
 				t.try(m)
+				m.tried = true
+				if t.talks {
+					fmt.Printf("%v %6.1fs %d tests %s\n", m.killed, time.Since(start).Seconds(), m.tests, m.key())
+				}
 			}
 		})
 	}
@@ -119,19 +141,47 @@ func (t *tests) tryAll(all []*mutant) {
 	wg.Wait()
 }
 
-// try runs the quickest tests that reach a change, then the others. Tests that
-// take many times their time hang: that is noticed, too.
+// try runs the tests that reach a change until one of them fails: first those
+// that found most changes for their time until now, a few at once, then more at
+// once. Tests that take many times their time hang: that is noticed, too.
 func (t *tests) try(m *mutant) {
-	names := t.of[m.id]
+	names := t.order(t.of[m.id])
 	m.tests = len(names)
-	for len(names) > 0 && !m.killed {
-		n, limit := 0, 20*time.Second
-		for spent := time.Duration(0); n < len(names) && (n == 0 || spent < 2*time.Second); n++ {
+	for share := 200 * time.Millisecond; len(names) > 0 && !m.killed; share *= 4 {
+		n, spent := 0, time.Duration(0)
+		for ; n < len(names) && (n == 0 || spent+t.took[names[n]] < share); n++ {
 			spent += t.took[names[n]]
-			limit += 10 * t.took[names[n]]
 		}
-		ok, _ := t.run(names[:n], limit, "AEX_MUTANT="+strconv.Itoa(m.id))
-		m.killed = !ok
+		ok, hung, out := t.run(names[:n], 5*time.Second+10*spent, "AEX_MUTANT="+strconv.Itoa(m.id))
+		m.killed, m.hung = !ok, hung
+		t.learn(names[:n], out)
 		names = names[n:]
 	}
+}
+
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
+// learn notes which of the tests that were run has failed.
+func (t *tests) learn(names []string, out []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, name := range names {
+		t.ran[name]++
+	}
+	if found := failed.FindSubmatch(out); found != nil {
+		t.found[string(found[1])]++
+	}
+}
+
+// order sorts tests by what they found for their time.
+func (t *tests) order(names []string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	worth := map[string]float64{}
+	for _, name := range names {
+		worth[name] = float64(t.found[name]+1) / float64(t.ran[name]+2) / (t.took[name] + 20*time.Millisecond).Seconds()
+	}
+	names = slices.Clone(names)
+	sort.SliceStable(names, func(i, j int) bool { return worth[names[i]] > worth[names[j]] })
+	return names
 }
