@@ -76,8 +76,8 @@ func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
 
 func (g *group) createAgent(n NewAgent, in int64) (*agent, *account) {
 	ag := &agent{group: in, name: n.Name, budget: n.Budget, window: n.Window, limits: n.Limits}
-	ag.id = g.exec(`INSERT INTO agent (name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, capabilities, group_id, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	ag.id = g.insert(`INSERT INTO agent (name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, capabilities, group_id, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, "id",
 		n.Name, nullMicros(n.Budget), string(n.Window), n.Limits.RequestsPerMinute, n.Limits.TokensPerMinute, n.Limits.Concurrency, orNullText(n.Capabilities), orNull(in != 0, in), g.at)
 	acc := &account{agent: ag.id, kind: AgentAccount}
 	if n.Window == Total {

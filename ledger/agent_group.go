@@ -75,7 +75,7 @@ func (g *group) createGroup(n NewGroup, parent int64) {
 	if a.budgets == nil {
 		a.budgets = make(map[Window]Micros)
 	}
-	a.id = g.exec(`INSERT INTO agent_group (name, parent, created_at) VALUES (?, ?, ?)`, n.Name, orNull(parent != 0, parent), g.at)
+	a.id = g.insert(`INSERT INTO agent_group (name, parent, created_at) VALUES (?, ?, ?)`, "id", n.Name, orNull(parent != 0, parent), g.at)
 	for _, w := range slices.Sorted(maps.Keys(a.budgets)) {
 		g.exec(`INSERT INTO group_budget (group_id, "window", budget_micro) VALUES (?, ?, ?)`, a.id, string(w), int64(a.budgets[w]))
 	}

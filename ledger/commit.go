@@ -47,21 +47,32 @@ func (w *writer) breakWith(err error) error {
 	return w.broken
 }
 
+// reopenAndCheck tells whether a group whose commit failed is in the ledger
+// nevertheless.
+func (w *writer) reopenAndCheck(g *group) (there bool, err error) {
+	w.rows = newRows()
+	if err := w.engine.reopen(); err != nil {
+		return false, err
+	}
+	if g == nil || !g.committing {
+		return false, nil
+	}
+	if there, err = g.isThere(); there && err == nil {
+		err = w.engine.secure()
+	}
+	return there, err
+}
+
 // replaced reports that the path leads to another file by now.
-func (w *writer) replaced() error {
-	return fmt.Errorf("%s has been replaced by another file while it was in use", w.l.path)
+func (l *Ledger) replaced() error {
+	return fmt.Errorf("%s has been replaced by another file while it was in use", l.path)
 }
 
 // attempt runs the operations in one transaction and commits it. The transaction of the first try is there already. With wait it
 // writes them, and then waits for an operation to share the commit with.
 func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 	began := time.Now()
-	err := w.beginTransaction()
-	for end := began.Add(2 * patience); isBusy(err) && time.Now().Before(end); time.Sleep(retryBusy) {
-		err = w.beginTransaction()
-	}
-	w.began = false // attempt ends it, or reopenAndCheck
-	if err != nil {
+	if err := w.engine.begin(); err != nil {
 		return nil, ops, err
 	}
 	g, err := w.begin()
@@ -88,13 +99,13 @@ func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 		return g, ops, g.err
 	}
 	if g.empty() {
-		return g, ops, w.exec("ROLLBACK")
+		return g, ops, w.engine.rollback()
 	}
 	if err := g.flush(); err != nil {
 		return g, ops, err
 	}
 	g.committing = true
-	err = w.commit(w.exec)
+	err = w.commit(w.engine.commit)
 	w.commits.add(time.Since(began))
 	return g, ops, err
 }

@@ -13,12 +13,12 @@ import (
 
 // failing replaces the writer's commit. The writer must be idle: the first
 // operation that follows sees the change through its queue.
-func failing(l *Ledger, commit func(try int, exec func(string) error) error) {
+func failing(l *Ledger, how func(try int, commit func() error) error) {
 	tries := 0
 	_ = l.commitOne(context.Background(), func(g *group) error {
-		g.w.commit = func(exec func(string) error) error {
+		g.w.commit = func(commit func() error) error {
 			tries++
-			return commit(tries, exec)
+			return how(tries, commit)
 		}
 		return nil
 	})
@@ -60,15 +60,15 @@ var errDisk = errors.New("the disk says no")
 // TestCommitWithUnknownOutcome fails commits before and after they took
 // effect. Whatever the writer is told, it answers by what is in the file.
 func TestCommitWithUnknownOutcome(t *testing.T) {
-	for name, commit := range map[string]func(try int, exec func(string) error) error{
-		"failed and not there": func(try int, exec func(string) error) error {
+	for name, commit := range map[string]func(try int, commit func() error) error{
+		"failed and not there": func(try int, commit func() error) error {
 			if try == 1 {
 				return errDisk
 			}
-			return exec("COMMIT")
+			return commit()
 		},
-		"failed and there": func(try int, exec func(string) error) error {
-			err := exec("COMMIT")
+		"failed and there": func(try int, commit func() error) error {
+			err := commit()
 			if try == 1 {
 				return errors.Join(err, errDisk)
 			}
@@ -108,17 +108,17 @@ func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		commits int
-		commit  func(try int, exec func(string) error) error
+		commit  func(try int, commit func() error) error
 	}{
-		{"it succeeds", 1, func(_ int, exec func(string) error) error { return exec("COMMIT") }},
-		{"it failed and is not there", 2, func(try int, exec func(string) error) error {
+		{"it succeeds", 1, func(_ int, commit func() error) error { return commit() }},
+		{"it failed and is not there", 2, func(try int, commit func() error) error {
 			if try == 1 {
 				return errDisk
 			}
-			return exec("COMMIT")
+			return commit()
 		}},
-		{"it failed and is there", 1, func(_ int, exec func(string) error) error {
-			return errors.Join(exec("COMMIT"), errDisk)
+		{"it failed and is there", 1, func(_ int, commit func() error) error {
+			return errors.Join(commit(), errDisk)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -138,9 +138,9 @@ func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
 				}
 			}
 			commits := 0
-			failing(l, func(try int, exec func(string) error) error { commits = try; return c.commit(try, exec) })
+			failing(l, func(try int, commit func() error) error { commits = try; return c.commit(try, commit) })
 			conn := func() (c *sql.Conn) {
-				_ = l.commitOne(t.Context(), func(g *group) error { g.w.lazyWait, c = time.Minute, g.w.conn; return nil })
+				_ = l.commitOne(t.Context(), func(g *group) error { g.w.lazyWait, c = time.Minute, g.w.engine.(*sqlite).conn; return nil })
 				return c
 			}
 			before := conn()
@@ -185,11 +185,11 @@ func nextTransaction(t *testing.T, l *Ledger) <-chan bool {
 // was done again.
 func TestRefusalsAreCountedOnce(t *testing.T) {
 	l, _ := openInside(t)
-	failing(l, func(try int, exec func(string) error) error {
+	failing(l, func(try int, commit func() error) error {
 		if try == 1 {
 			return errDisk
 		}
-		return exec("COMMIT")
+		return commit()
 	})
 	if err := l.Refused(t.Context(), RefusedCall{Agent: "x", Code: "model_not_allowed"}); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestCommitThatNeverWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failing(l, func(int, func(string) error) error { return errDisk })
+	failing(l, func(int, func() error) error { return errDisk })
 	if _, err := l.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 7}); !errors.Is(err, ErrBroken) || !errors.Is(err, errDisk) {
 		t.Fatalf("settled by a broken ledger: %v", err)
 	}

@@ -20,48 +20,72 @@ func identify(path string) (fileID, error) {
 	return fileID{uint64(st.Dev), st.Ino}, nil //nolint:unconvert // Dev is narrower on darwin
 }
 
+// sqlite is the engine of a ledger in a file.
+type sqlite struct {
+	l     *Ledger
+	lock  *turnLock
+	busy  bool // it is SQLite's own lock that is not free
+	began bool // there is a transaction
+
+	db    *sql.DB
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	texts map[rowsQuery]string
+	args  []any // of the statement being run
+	inode fileID
+
+	version int64 // PRAGMA data_version
+	alone   int   // turns since another process has written
+}
+
+func newSQLite(l *Ledger, lock *os.File) *sqlite {
+	return &sqlite{l: l, lock: newTurnLock(lock), texts: make(map[rowsQuery]string)}
+}
+
 // open connects, migrates and reads which ledger this is.
-func (w *writer) open(ctx context.Context) error {
-	if err := w.takeFirst(ctx); errors.Is(err, ErrHeld) {
+func (s *sqlite) open(ctx context.Context) error {
+	if err := s.takeFirst(ctx); errors.Is(err, ErrHeld) {
 		return err
 	} else if err != nil {
-		return fmt.Errorf("locking %s: %w", w.lock.file.Name(), err)
+		return fmt.Errorf("locking %s: %w", s.lock.file.Name(), err)
 	}
-	defer w.lock.release()
-	kind, err := w.connect(ctx)
+	defer s.lock.release()
+	kind, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	if err := w.migrate(ctx, kind); err != nil {
+	if err := s.migrate(ctx, kind); err != nil {
 		return err
 	}
-	if w.inode, err = identify(w.l.path); err != nil {
+	if s.inode, err = identify(s.l.path); err != nil {
 		return err
 	}
-	if err := w.conn.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&w.l.id, &w.l.chain); err != nil {
+	if err := s.conn.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&s.l.id, &s.l.chain); err != nil {
 		return err
 	}
-	return w.turnsBusy()
+	return s.turnsBusy()
 }
 
+func (s *sqlite) close() error { return errors.Join(s.disconnect(), s.lock.file.Close()) }
+
 // connect opens the file, whatever there is in it.
-func (w *writer) connect(ctx context.Context) (schemaKind, error) {
-	db, err := sql.Open("sqlite", dsn(w.l.path, "rw", "busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)")+"&_txlock=immediate")
+func (s *sqlite) connect(ctx context.Context) (schemaKind, error) {
+	db, err := sql.Open("sqlite", dsn(s.l.path, "rw", "busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)")+"&_txlock=immediate")
 	if err != nil {
 		return 0, err
 	}
 	db.SetMaxOpenConns(1)
-	w.db, w.stmts = db, make(map[string]*sql.Stmt)
-	if w.conn, err = db.Conn(ctx); err != nil {
+	s.db, s.stmts = db, make(map[string]*sql.Stmt)
+	if s.conn, err = db.Conn(ctx); err != nil {
 		return 0, err
 	}
 	// Refuse a foreign file before anything in it is changed.
-	kind, err := kindOf(ctx, w.conn)
+	kind, err := kindOf(ctx, s.conn)
 	if err != nil {
 		return 0, err
 	}
 	var mode string
-	if err := w.conn.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
+	if err := s.conn.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
 		return 0, err
 	}
 	if mode != "wal" {
@@ -72,66 +96,59 @@ func (w *writer) connect(ctx context.Context) (schemaKind, error) {
 
 // turnsBusy has a turn find out at once that SQLite's own lock is not free: it
 // waits outside, where it keeps nobody else from the ledger.
-func (w *writer) turnsBusy() error { return w.exec(`PRAGMA busy_timeout = 20`) }
+func (s *sqlite) turnsBusy() error { return s.say(`PRAGMA busy_timeout = 20`) }
 
-func (w *writer) disconnect() error {
-	if w.db == nil {
+func (s *sqlite) disconnect() error {
+	if s.db == nil {
 		return nil
 	}
 	var errs []error
-	for _, s := range w.stmts {
-		errs = append(errs, s.Close())
+	for _, st := range s.stmts {
+		errs = append(errs, st.Close())
 	}
-	if w.conn != nil {
-		errs = append(errs, w.conn.Close())
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
 	}
-	errs = append(errs, w.db.Close())
-	w.db, w.conn, w.stmts = nil, nil, nil
+	errs = append(errs, s.db.Close())
+	s.db, s.conn, s.stmts = nil, nil, nil
 	return errors.Join(errs...)
 }
 
-// reopenAndCheck tells whether a group whose commit failed is in the file
-// nevertheless. Closing the connection rolls back what was not committed.
-func (w *writer) reopenAndCheck(g *group) (there bool, err error) {
-	w.rows = newRows()
-	closeErr := w.disconnect()
-	if _, err := w.connect(context.Background()); err != nil {
-		return false, errors.Join(closeErr, err)
+// reopen closes the connection, which rolls back what was not committed, and
+// opens another.
+func (s *sqlite) reopen() error {
+	closeErr := s.disconnect()
+	if _, err := s.connect(context.Background()); err != nil {
+		return errors.Join(closeErr, err)
 	}
-	if err := w.turnsBusy(); err != nil {
-		return false, err
-	}
-	if g == nil || !g.committing {
-		return false, nil
-	}
-	return g.isThere()
+	return s.turnsBusy()
 }
 
-// exec runs a statement without arguments.
-func (w *writer) exec(query string) error {
-	_, err := w.run1(query)
+// say runs a statement without arguments.
+func (s *sqlite) say(query string) error {
+	_, err := s.run1(query)
 	return err
 }
 
 // run1 runs one statement, prepared once.
-func (w *writer) run1(query string, args ...any) (sql.Result, error) {
-	s, err := w.prepare(query)
+func (s *sqlite) run1(query string, args ...any) (sql.Result, error) {
+	st, err := s.prepare(query)
 	if err != nil {
 		return nil, err
 	}
-	return s.ExecContext(context.Background(), args...)
+	return st.ExecContext(context.Background(), args...)
 }
 
-func (w *writer) prepare(query string) (*sql.Stmt, error) {
-	if w.conn == nil {
+func (s *sqlite) prepare(query string) (*sql.Stmt, error) {
+	if s.conn == nil {
 		return nil, ErrClosed
 	}
-	if s := w.stmts[query]; s != nil {
-		return s, nil
+	if st := s.stmts[query]; st != nil {
+		return st, nil
 	}
-	s, err := w.conn.PrepareContext(context.Background(), query)
+	st, err := s.conn.PrepareContext(context.Background(), query)
 	if err == nil {
-		w.stmts[query] = s
+		s.stmts[query] = st
 	}
-	return s, err
+	return st, err
 }

@@ -2,11 +2,8 @@ package ledger
 
 import (
 	"crypto/sha256"
-	"fmt"
-	"math/bits"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -58,15 +55,14 @@ type runChange struct {
 func (w *writer) begin() (*group, error) {
 	g := &group{w: w, blocked: make(map[int64]bool), tooLarge: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
 	g.readClock()
-	var version int64
 	g.rows = w.rows
-	g.query(`PRAGMA data_version`, nil, &version)
-	w.alone++
-	if version != w.version {
-		w.version, w.rows, w.alone = version, newRows(), 0
+	unchanged, err := w.engine.unchanged()
+	if !unchanged {
+		w.rows = newRows()
 		g.rows = w.rows
 		g.stale = true
 	}
+	g.fail(err)
 	return g, g.err
 }
 
@@ -100,18 +96,19 @@ func (g *group) fail(err error) {
 
 // exec writes rows directly, for what is rare. It must come after every check
 // of its operation.
-func (g *group) exec(query string, args ...any) (id int64) {
-	if g.err != nil {
-		return 0
+func (g *group) exec(query string, args ...any) {
+	if g.err == nil {
+		g.wrote = true
+		g.fail(g.w.engine.exec(query, args))
 	}
-	g.wrote = true
-	r, err := g.w.run1(query, args...)
-	if err != nil {
-		g.fail(err)
-		return 0
+}
+
+// insert is exec of what makes one row, whose key it returns.
+func (g *group) insert(query, key string, args ...any) (id int64) {
+	if g.err == nil {
+		g.wrote = true
+		id, g.err = g.w.engine.insert(query, key, args)
 	}
-	id, err = r.LastInsertId()
-	g.fail(err)
 	return id
 }
 
@@ -196,26 +193,18 @@ func (g *group) empty() bool {
 // flush writes what the group decided since it was last called.
 func (g *group) flush() error {
 	g.wrote = !g.empty()
-	holds, ended := g.unstored()
-	writeRows(g, holds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, group_id, group_accounts, amount_micro, tokens, at, call, joint, within, only_accounts) VALUES `,
-		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values)
-	writeRows(g, ended, `DELETE FROM hold WHERE (owner, n) IN (VALUES `, `(?, ?)`, `)`,
-		func(h *hold, args []any) []any { return append(args, int64(h.key.owner), h.key.n) })
+	g.fail(g.w.engine.flush(g))
 	for _, a := range g.dirty {
-		g.exec(`UPDATE account SET target_micro = ?, budget_micro = ?, spent_micro = ?, reserved_micro = ?, overrun_micro = ?, calls = ?, last_at = ? WHERE id = ?`,
-			orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)), int64(a.spent), int64(a.reserved), int64(a.overrun), a.calls, orNull(a.last != 0, a.last), a.id)
 		a.dirty = false
 	}
 	g.dirty = g.dirty[:0]
-	writeRows(g, g.events[g.stored.events:], `INSERT INTO event_log (seq, body, hash) VALUES `, `(?, ?, ?)`, "",
-		func(e event, args []any) []any { return append(args, e.seq, string(e.body), e.hash[:]) })
-	g.flushTallies()
-	if g.identity {
-		g.exec(`UPDATE ledger SET identity = identity + 1`)
-	}
+	clear(g.tallies)
 	g.stored.holds, g.stored.ended, g.stored.events = len(g.newHolds), len(g.ended), len(g.events)
 	return g.err
 }
+
+// identityChanged has processes look again at what they remember of tokens.
+const identityChanged = `UPDATE ledger SET identity = identity + 1`
 
 // unstored are the holds that were made and ended and that the transaction
 // does not show yet.
@@ -223,7 +212,8 @@ func (g *group) unstored() (made, ended []*hold) {
 	return g.newHolds[g.stored.holds:], g.ended[g.stored.ended:]
 }
 
-func (h *hold) values(args []any) []any {
+// callText is what a hold remembers of its call, as JSON.
+func (h *hold) callText() string {
 	e := line{b: append(make([]byte, 0, 192), '{')}
 	e.text("wire", h.call.Wire)
 	e.text("model_asked", h.call.ModelAsked)
@@ -231,9 +221,7 @@ func (h *hold) values(args []any) []any {
 	e.text("provider", h.call.Provider)
 	e.flag("stream", h.call.Stream)
 	e.text("price", h.call.Price)
-	e.b = append(e.b, '}')
-	return append(args, int64(h.key.owner), h.key.n, h.agent, orNull(h.run != 0, h.run), h.account, orNull(h.window != 0, h.window),
-		h.group, groupsText(h.groups), int64(h.amount), h.tokens, h.at, string(e.b), h.joint.orNull(), string(h.within), groupsText(h.only))
+	return string(append(e.b, '}'))
 }
 
 func (h TokenHash) orNull() any {
@@ -260,45 +248,6 @@ func orNull(is bool, v int64) any {
 		return v
 	}
 	return nil
-}
-
-// writeRows runs one statement for many rows, in pieces whose sizes are powers
-// of two, so that few statements need to be prepared. Every row must count.
-func writeRows[T any](g *group, all []T, before, one, after string, values func(T, []any) []any) {
-	for len(all) > 0 && g.err == nil {
-		n := min(1<<(bits.Len(uint(len(all)))-1), 64)
-		args := g.w.args[:0]
-		for _, v := range all[:n] {
-			args = values(v, args)
-		}
-		g.w.args = args
-		res, err := g.w.run1(g.w.rowsQuery(before, one, after, n), args...)
-		if err != nil {
-			g.fail(err)
-			return
-		}
-		if count, err := res.RowsAffected(); err != nil || count != int64(n) {
-			g.fail(fmt.Errorf("%w: %d rows were written instead of %d (%v)", ErrCorrupt, count, n, err))
-			return
-		}
-		all = all[n:]
-	}
-}
-
-// rowsQuery is the text of a statement for n rows, made once.
-func (w *writer) rowsQuery(before, one, after string, n int) string {
-	key := rowsQuery{before, n}
-	q := w.texts[key]
-	if q == "" {
-		q = before + strings.TrimSuffix(strings.Repeat(one+", ", n), ", ") + after
-		w.texts[key] = q
-	}
-	return q
-}
-
-type rowsQuery struct {
-	before string
-	n      int
 }
 
 // isThere searches the reopened file for a group whose commit failed. The

@@ -103,8 +103,10 @@ func (h *headFile) close() error {
 	}
 	<-h.ended
 	db := querier(h.l.read)
-	if h.l.write != nil && h.l.write.conn != nil {
-		db = h.l.write.conn // the writer has stopped
+	if h.l.write != nil {
+		if file, ok := h.l.write.engine.(*sqlite); ok && file.conn != nil {
+			db = file.conn // the writer has stopped
+		}
 	}
 	err := h.store(db)
 	if errors.Is(err, errHeadHeld) {

@@ -18,25 +18,25 @@ import (
 
 // importPython takes over the database of aex 1.2, after a backup beside it.
 // Its daemon must not be running; whoever opens the ledger sees to that.
-func (w *writer) importPython(ctx context.Context) error {
-	if err := w.backupAs(ctx, ".v1.2"); err != nil {
+func (s *sqlite) importPython(ctx context.Context) error {
+	if err := s.backupAs(ctx, ".v1.2"); err != nil {
 		return fmt.Errorf("backing up the ledger of aex 1.2: %w", err)
 	}
 	// What is removed held tokens in clear text: it must not stay in free pages.
-	if _, err := w.conn.ExecContext(ctx, `PRAGMA secure_delete = ON`); err != nil {
+	if _, err := s.conn.ExecContext(ctx, `PRAGMA secure_delete = ON`); err != nil {
 		return err
 	}
-	err := w.apply(ctx, migrations, step{
+	err := s.apply(ctx, migrations, step{
 		before: func() error {
-			_, err := w.conn.ExecContext(ctx, `ALTER TABLE agents RENAME TO old_agents; ALTER TABLE events RENAME TO old_events;
+			_, err := s.conn.ExecContext(ctx, `ALTER TABLE agents RENAME TO old_agents; ALTER TABLE events RENAME TO old_events;
 				DROP TABLE IF EXISTS pids; DROP TABLE IF EXISTS rate_windows`)
 			return err
 		},
 		after: func() error {
-			if err := w.importRows(); err != nil {
+			if err := s.importRows(); err != nil {
 				return err
 			}
-			_, err := w.conn.ExecContext(ctx, `DROP TABLE old_agents; DROP TABLE old_events`)
+			_, err := s.conn.ExecContext(ctx, `DROP TABLE old_agents; DROP TABLE old_events`)
 			return err
 		},
 	})
@@ -47,13 +47,13 @@ func (w *writer) importPython(ctx context.Context) error {
 }
 
 // backupAs copies the file to the first free name: its own with suffix.
-func (w *writer) backupAs(ctx context.Context, suffix string) error {
+func (s *sqlite) backupAs(ctx context.Context, suffix string) error {
 	for n := 1; ; n++ {
-		path := w.l.path + suffix
+		path := s.l.path + suffix
 		if n > 1 {
 			path += "." + strconv.Itoa(n)
 		}
-		err := copyDatabase(ctx, w.conn, path)
+		err := copyDatabase(ctx, s.conn, path)
 		if !errors.Is(err, fs.ErrExist) || n == 1000 {
 			return err
 		}
@@ -66,8 +66,8 @@ type oldAgent struct {
 	budget, spent, reserved, rpm, tpm                     sql.NullInt64
 }
 
-func (w *writer) importRows() error {
-	g, err := w.begin()
+func (s *sqlite) importRows() error {
+	g, err := s.l.write.begin()
 	if err != nil {
 		return err
 	}

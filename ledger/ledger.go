@@ -176,7 +176,7 @@ func (l *Ledger) release() error {
 		errs = append(errs, l.read.Close())
 	}
 	if l.write != nil {
-		errs = append(errs, l.write.close())
+		errs = append(errs, l.write.engine.close())
 	}
 	if l.owner != nil {
 		errs = append(errs, l.owner.close())

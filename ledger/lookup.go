@@ -9,11 +9,8 @@ import (
 
 // query reads at most one row. A failed read fails the whole group.
 func (g *group) query(query string, args []any, dest ...any) (found bool) {
-	s, err := g.w.prepare(query)
-	if err == nil {
-		err = s.QueryRow(args...).Scan(dest...)
-	}
-	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
+	err := g.w.engine.query(query, args, dest)
+	if err == sql.ErrNoRows { //nolint:errorlint // engines return it bare
 		return false
 	}
 	g.fail(err)
@@ -22,24 +19,7 @@ func (g *group) query(query string, args []any, dest ...any) (found bool) {
 
 // each reads all rows.
 func (g *group) each(query string, args []any, row func(scan func(...any) error) error) {
-	s, err := g.w.prepare(query)
-	if err != nil {
-		g.fail(err)
-		return
-	}
-	rs, err := s.Query(args...)
-	if err != nil {
-		g.fail(err)
-		return
-	}
-	defer rs.Close()
-	for rs.Next() {
-		if err := row(rs.Scan); err != nil {
-			g.fail(err)
-			return
-		}
-	}
-	g.fail(rs.Err())
+	g.fail(g.w.engine.each(query, args, row))
 }
 
 const accountColumns = `id, coalesce(agent_id, 0), coalesce(group_id, 0), coalesce(parent, 0), kind, "window", start_at, budget_micro IS NOT NULL,

@@ -76,32 +76,32 @@ func kindOf(ctx context.Context, db querier) (schemaKind, error) {
 }
 
 // migrate brings the file up to date. The caller holds the writers' lock.
-func (w *writer) migrate(ctx context.Context, kind schemaKind) error {
+func (s *sqlite) migrate(ctx context.Context, kind schemaKind) error {
 	if kind == emptyFile || kind == pythonSchema {
-		if err := w.l.missingHere(); err != nil {
+		if err := s.l.missingHere(); err != nil {
 			return err
 		}
 	}
 	switch kind {
 	case emptyFile:
-		return w.apply(ctx, migrations, step{})
+		return s.apply(ctx, migrations, step{})
 	case olderSchema:
-		return w.migrateOlder(ctx)
+		return s.migrateOlder(ctx)
 	case pythonSchema:
-		return w.importPython(ctx)
+		return s.importPython(ctx)
 	}
 	return nil
 }
 
 // migrateOlder leaves a copy of the ledger as it was beside it.
-func (w *writer) migrateOlder(ctx context.Context) error {
+func (s *sqlite) migrateOlder(ctx context.Context) error {
 	var version int
 	var twoTallies bool
-	if err := w.conn.QueryRowContext(ctx, `SELECT user_version, EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'call_tally') FROM pragma_user_version`).
+	if err := s.conn.QueryRowContext(ctx, `SELECT user_version, EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'call_tally') FROM pragma_user_version`).
 		Scan(&version, &twoTallies); err != nil {
 		return err
 	}
-	if err := w.backupAs(ctx, fmt.Sprintf(".schema%d", version)); err != nil {
+	if err := s.backupAs(ctx, fmt.Sprintf(".schema%d", version)); err != nil {
 		return fmt.Errorf("backing up the ledger before it is migrated: %w", err)
 	}
 	var steps []migration
@@ -113,7 +113,7 @@ func (w *writer) migrateOlder(ctx context.Context) error {
 			steps = append(steps, m)
 		}
 	}
-	return w.apply(ctx, steps, step{})
+	return s.apply(ctx, steps, step{})
 }
 
 // step is what else happens in the transaction of the migrations, before and
@@ -122,37 +122,37 @@ type step struct{ before, after func() error }
 
 // apply runs migrations in one transaction: a ledger is migrated as a whole or
 // left as it was.
-func (w *writer) apply(ctx context.Context, all []migration, also step) error {
+func (s *sqlite) apply(ctx context.Context, all []migration, also step) error {
 	// A table that others refer to is made anew; what refers is checked at the end.
-	if _, err := w.conn.ExecContext(ctx, `PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE`); err != nil {
+	if _, err := s.conn.ExecContext(ctx, `PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
-	err := w.applyAll(ctx, all, also)
+	err := s.applyAll(ctx, all, also)
 	if err == nil {
-		err = w.checkReferences(ctx)
+		err = s.checkReferences(ctx)
 	}
 	if err == nil {
-		_, err = w.conn.ExecContext(ctx, `COMMIT`)
+		_, err = s.conn.ExecContext(ctx, `COMMIT`)
 	}
 	if err != nil {
 		// Closing the connection would roll back too; this keeps it usable.
-		_, rollback := w.conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+		_, rollback := s.conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
 		return errors.Join(fmt.Errorf("migrating to schema %d: %w", schemaVersion, err), rollback)
 	}
-	_, err = w.conn.ExecContext(ctx, `PRAGMA foreign_keys = ON`)
+	_, err = s.conn.ExecContext(ctx, `PRAGMA foreign_keys = ON`)
 	return err
 }
 
-func (w *writer) checkReferences(ctx context.Context) error {
+func (s *sqlite) checkReferences(ctx context.Context) error {
 	var table, parent string
-	err := w.conn.QueryRowContext(ctx, `SELECT "table", parent FROM pragma_foreign_key_check LIMIT 1`).Scan(&table, &parent)
+	err := s.conn.QueryRowContext(ctx, `SELECT "table", parent FROM pragma_foreign_key_check LIMIT 1`).Scan(&table, &parent)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	return errors.Join(err, fmt.Errorf("%w: a row of %s refers to a missing one of %s", ErrCorrupt, table, parent))
 }
 
-func (w *writer) applyAll(ctx context.Context, all []migration, also step) error {
+func (s *sqlite) applyAll(ctx context.Context, all []migration, also step) error {
 	if also.before != nil {
 		if err := also.before(); err != nil {
 			return err
@@ -163,11 +163,11 @@ func (w *writer) applyAll(ctx context.Context, all []migration, also step) error
 		if err != nil {
 			return err
 		}
-		if _, err := w.conn.ExecContext(ctx, string(text)); err != nil {
+		if _, err := s.conn.ExecContext(ctx, string(text)); err != nil {
 			return err
 		}
 		if m == migrations[0] {
-			if err := w.nameLedger(ctx); err != nil {
+			if err := s.nameLedger(ctx); err != nil {
 				return err
 			}
 		}
@@ -177,17 +177,17 @@ func (w *writer) applyAll(ctx context.Context, all []migration, also step) error
 			return err
 		}
 	}
-	_, err := w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, applicationID, schemaVersion))
+	_, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, applicationID, schemaVersion))
 	return err
 }
 
 // nameLedger gives a new ledger its id, which every event of it names.
-func (w *writer) nameLedger(ctx context.Context) error {
-	id, err := w.l.random(8)
+func (s *sqlite) nameLedger(ctx context.Context) error {
+	id, err := s.l.random(8)
 	if err != nil {
 		return err
 	}
-	w.l.id, w.l.chain = hex.EncodeToString(id), 1
-	_, err = w.conn.ExecContext(ctx, `INSERT INTO ledger (one, id, chain, created_at) VALUES (1, ?, ?, ?)`, w.l.id, w.l.chain, w.l.now().UnixMilli())
+	s.l.id, s.l.chain = hex.EncodeToString(id), 1
+	_, err = s.conn.ExecContext(ctx, `INSERT INTO ledger (one, id, chain, created_at) VALUES (1, ?, ?, ?)`, s.l.id, s.l.chain, s.l.now().UnixMilli())
 	return err
 }

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
-	"modernc.org/sqlite"
+	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
@@ -28,8 +28,9 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 	if err != nil {
 		return l.explain(err)
 	}
-	l.write = newWriter(l, lock)
-	if err := l.write.open(ctx); err != nil {
+	file := newSQLite(l, lock)
+	l.write = newWriter(l, file)
+	if err := file.open(ctx); err != nil {
 		return l.explain(err)
 	}
 	if l.owner, err = newOwner(l); err != nil {
@@ -39,10 +40,10 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 		return l.explain(err)
 	}
 	l.head = openHead(l)
-	if err := l.head.check(ctx, l.write.conn); err != nil {
+	if err := l.head.check(ctx, file.conn); err != nil {
 		return err
 	}
-	others, err := l.write.others(ctx)
+	others, err := file.others(ctx)
 	if err != nil {
 		return l.explain(err)
 	}
@@ -142,7 +143,7 @@ func (l *Ledger) explain(err error) error {
 	say := func(format string, args ...any) error {
 		return fmt.Errorf("ledger %s: "+format+": %w", append(append([]any{l.path}, args...), err)...)
 	}
-	var se *sqlite.Error
+	var se *driver.Error
 	if errors.As(err, &se) {
 		switch se.Code() & 0xff {
 		case sqlite3.SQLITE_NOTADB:

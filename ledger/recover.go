@@ -27,8 +27,8 @@ func (l *Ledger) recoverDead(ctx context.Context) error {
 // others tells whether anybody, dead or alive, has something open in the file,
 // or a recovered hold waits for its real cost. It is asked before the writer
 // starts.
-func (w *writer) others(ctx context.Context) (is bool, err error) {
-	err = w.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hold) OR EXISTS (SELECT 1 FROM run WHERE state <> 'ended')`).Scan(&is)
+func (s *sqlite) others(ctx context.Context) (is bool, err error) {
+	err = s.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hold) OR EXISTS (SELECT 1 FROM run WHERE state <> 'ended')`).Scan(&is)
 	return is, err
 }
 

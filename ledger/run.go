@@ -141,8 +141,8 @@ func (g *group) openRun(n NewRun) (Run, error) {
 		e.flag("remote", remote)
 		e.text("token", n.Token.prefix())
 	})
-	r.no = g.exec(`INSERT INTO run (id, agent_id, parent, account_id, owner, state, program, max_calls, policy, metered, started_at, first_seq, remote)
-		VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)`,
+	r.no = g.insert(`INSERT INTO run (id, agent_id, parent, account_id, owner, state, program, max_calls, policy, metered, started_at, first_seq, remote)
+		VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)`, "no",
 		string(id), ag.id, orNull(outer != nil, outer.number()), acc.id, int64(r.owner), n.Program, n.MaxCalls, orNullText(n.Policy), n.Metered, g.at, r.firstSeq, remote)
 	if g.err != nil {
 		return none, g.err
@@ -205,7 +205,7 @@ func (g *group) newRunID() (RunID, error) {
 }
 
 func (g *group) insertAccount(a *account) {
-	a.id = g.exec(`INSERT INTO account (agent_id, group_id, parent, kind, "window", start_at, target_micro, budget_micro) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	a.id = g.insert(`INSERT INTO account (agent_id, group_id, parent, kind, "window", start_at, target_micro, budget_micro) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, "id",
 		orNull(a.agent != 0, a.agent), orNull(a.group != 0, a.group), orNull(a.parent != 0, a.parent), string(a.kind), string(a.window), a.start,
 		orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)))
 	if g.err == nil {

@@ -192,13 +192,9 @@ func (g *group) keep(h *hold, cost Micros) {
 	}
 	h.recovered, h.amount = true, cost
 	g.wrote = true
-	res, err := g.w.run1(`UPDATE hold SET state = 'recovered', amount_micro = ? WHERE owner = ? AND n = ? AND state = 'open'`, int64(cost), int64(h.key.owner), h.key.n)
-	if err != nil {
-		g.fail(err)
-		return
-	}
-	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		g.fail(fmt.Errorf("%w: hold %s was booked and is not there (%d rows, %v)", ErrCorrupt, h.key.id(), n, err))
+	if err := g.w.engine.execRows(`UPDATE hold SET state = 'recovered', amount_micro = ? WHERE owner = ? AND n = ? AND state = 'open'`,
+		[]any{int64(cost), int64(h.key.owner), h.key.n}, 1); err != nil {
+		g.fail(fmt.Errorf("booking hold %s: %w", h.key.id(), err))
 	}
 }
 

@@ -47,7 +47,7 @@ func (w *writer) isLone(ops []*op) bool {
 
 // waitsInside tells whether a lone operation may wait inside its transaction:
 // nobody waits for it, and no other process for the file.
-func (w *writer) waitsInside(ops []*op) bool { return w.isLone(ops) && w.alone >= aloneTurns }
+func (w *writer) waitsInside(ops []*op) bool { return w.isLone(ops) && w.engine.lingers() }
 
 // awaitAnother waits for another operation to share the commit with. A caller
 // that settles a call and makes the next one at once pays for one commit

@@ -109,35 +109,38 @@ var histogramColumns = func() (c []string) {
 	return c
 }()
 
-var addTally = func() string {
-	q := `INSERT INTO tally (hour, run_no, agent_id, group_id, model, provider, wire, cause, ` + strings.Join(sumColumns, ", ") + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?` + strings.Repeat(", ?", len(sumColumns)) + `) ON CONFLICT DO UPDATE SET `
+// addTally adds a row of sums to those of its hour.
+var addTally = `INSERT INTO tally (` + strings.Join(tallyColumns, ", ") + `)
+		VALUES (?` + strings.Repeat(", ?", len(tallyColumns)-1) + `)` + addToTally
+
+var tallyColumns = append([]string{"hour", "run_no", "agent_id", "group_id", "model", "provider", "wire", "cause"}, sumColumns...)
+
+// addToTally is what becomes of sums whose row is there already.
+var addToTally = func() string {
+	q := ` ON CONFLICT (hour, run_no, agent_id, group_id, model, provider, wire, cause) DO UPDATE SET `
 	for i, c := range sumColumns {
 		if i > 0 {
 			q += ", "
 		}
 		// Money and counts are exact. What providers report saturates far below
 		// where a sum of such rows would overflow, so that no report stops a ledger.
-		sum := c + " + excluded." + c
+		sum := "tally." + c + " + excluded." + c
 		if slices.Contains([]string{"input", "cached", "output"}, c) {
-			sum = "min(" + sum + ", 1125899906842624)" // 2^50
+			sum = "CASE WHEN " + sum + " > 1125899906842624 THEN 1125899906842624 ELSE " + sum + " END" // 2^50
 		}
 		q += c + " = " + sum
 	}
 	return q
 }()
 
-func (g *group) flushTallies() {
-	for k, s := range g.tallies {
-		args := append(make([]any, 0, 53), k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,
-			s.calls, int64(s.cost), s.input, s.cached, s.output, s.latency, s.firstToken, s.doubt.calls, int64(s.doubt.cost), int64(s.within), s.twice.calls, int64(s.twice.cost))
-		for _, n := range s.latencies {
-			args = append(args, n)
-		}
-		for _, n := range s.firsts {
-			args = append(args, n)
-		}
-		g.exec(addTally, args...)
+func (t *tallySums) values(k tallyKey, args []any) []any {
+	args = append(args, k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,
+		t.calls, int64(t.cost), t.input, t.cached, t.output, t.latency, t.firstToken, t.doubt.calls, int64(t.doubt.cost), int64(t.within), t.twice.calls, int64(t.twice.cost))
+	for _, n := range t.latencies {
+		args = append(args, n)
 	}
-	clear(g.tallies)
+	for _, n := range t.firsts {
+		args = append(args, n)
+	}
+	return args
 }

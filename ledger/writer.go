@@ -2,10 +2,7 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,10 +36,8 @@ const (
 // the lock file, fill the group, begin, decide, record, commit, answer.
 type writer struct {
 	l       *Ledger
-	lock    *turnLock
-	busy    bool // it is SQLite's own lock that is not free
+	engine  engine
 	told    bool // of the holder that is waited for now
-	began   bool // there is a transaction
 	closing bool
 
 	queue   chan *op
@@ -51,15 +46,6 @@ type writer struct {
 	stopped chan struct{}
 	begun   atomic.Bool
 	once    sync.Once
-
-	db      *sql.DB
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
-	texts   map[rowsQuery]string
-	args    []any // of the statement being run
-	inode   fileID
-	version int64 // PRAGMA data_version: changes when another connection commits
-	alone   int   // turns since it last did
 
 	rows     *rows
 	waiting  []*op // admissions that wait for money, first come first
@@ -72,17 +58,17 @@ type writer struct {
 	commits  commitTimes
 
 	// Tests that need a commit to fail or a wait to last replace these.
-	commit   func(exec func(string) error) error
+	commit   func(commit func() error) error
 	lazyWait time.Duration
 }
 
-func newWriter(l *Ledger, lock *os.File) *writer {
+func newWriter(l *Ledger, e engine) *writer {
 	return &writer{
-		l: l, lock: newTurnLock(lock),
+		l: l, engine: e,
 		queue: make(chan *op, groupMax), poke: make(chan struct{}, 1),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
-		texts: make(map[rowsQuery]string), rows: newRows(), denied: make(map[denialKey]*denial), tooLarge: make(map[int64]int),
-		commit: func(exec func(string) error) error { return exec("COMMIT") }, lazyWait: lazyWait,
+		rows: newRows(), denied: make(map[denialKey]*denial), tooLarge: make(map[int64]int),
+		commit: func(commit func() error) error { return commit() }, lazyWait: lazyWait,
 	}
 }
 
@@ -98,8 +84,6 @@ func (w *writer) stop() {
 		<-w.stopped
 	}
 }
-
-func (w *writer) close() error { return errors.Join(w.disconnect(), w.lock.file.Close()) }
 
 // do queues an operation and waits for its answer, which comes after the
 // commit. ctx ends only the wait for a turn.
@@ -172,8 +156,9 @@ func (w *writer) run() {
 		select {
 		case first = <-w.queue:
 		case <-w.poke:
-		case err := <-w.lock.asked:
-			w.lock.letGo(err)
+		case err := <-w.engine.stray():
+			w.engine.came(err)
+			_ = w.engine.leave() // the next turn finds out
 			continue
 		case <-timer.C:
 			if !w.due() {
@@ -209,11 +194,7 @@ func (w *writer) due() bool {
 			return true
 		}
 	}
-	if len(w.waiting) == 0 || w.conn == nil {
-		return false
-	}
-	var v int64
-	return w.conn.QueryRowContext(context.Background(), `PRAGMA data_version`).Scan(&v) != nil || v != w.version
+	return len(w.waiting) > 0 && w.engine.changed()
 }
 
 // last answers what is still queued when the ledger closes: operations are
@@ -267,7 +248,7 @@ func (w *writer) turn(ops []*op) {
 
 	g, group, err := w.commitGroup(group, wait, lockErr)
 	if lockErr == nil {
-		lockErr = w.lock.release()
+		lockErr = w.engine.leave()
 	}
 	if err == nil && lockErr != nil {
 		err = w.breakWith(lockErr)
