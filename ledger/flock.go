@@ -7,10 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes the exclusive flock of an open file, waiting for it.
-func lockFile(f *os.File) error {
+// lockFile takes the exclusive flock of an open file, waiting for it. It is given
+// the descriptor and not the file, which may be closed while it waits.
+func lockFile(fd int) error {
 	for {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+		if err := unix.Flock(fd, unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

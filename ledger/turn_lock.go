@@ -48,9 +48,9 @@ func (t *turnLock) try() (held bool, err error) {
 // long as the lock's holder does.
 func (t *turnLock) ask() <-chan error {
 	if t.asked == nil {
-		asked := make(chan error, 1)
+		asked, fd := make(chan error, 1), int(t.file.Fd())
 		t.asked = asked
-		go func() { asked <- lockFile(t.file) }()
+		go func() { asked <- lockFile(fd) }()
 	}
 	return t.asked
 }
