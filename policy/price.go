@@ -94,9 +94,11 @@ func Cost(p Price, u Usage, tier string) (micros int64, err error) {
 }
 
 // Clear is the price of what of a usage can be priced, in micro-US-dollars
-// rounded up: at the standard tier where the one told has no price; a class
-// without one not at all. Counts that are no amounts do not count either, and
-// a sum that does not fit is 0.
+// rounded up: at the standard tier where the one told has no price. Input and
+// output of a class without a price are tokens all the same, and cost what the
+// dearest of their kind is known to cost; searches without one cost nothing.
+// Counts that are no amounts do not count either, and a sum that does not fit
+// is 0.
 func Clear(p Price, u Usage, tier string) int64 {
 	var total int64
 	for _, n := range []*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.AudioIn} {
@@ -108,7 +110,7 @@ func Clear(p Price, u Usage, tier string) int64 {
 	if !p.HasTier(tier) {
 		tier = ""
 	}
-	f := p.figures(total, tier)
+	f := p.figures(total, tier).likened()
 	var sum sum
 	for _, line := range u.lines(f) {
 		if line.count > 0 && line.count <= maxCap && line.rate.known {

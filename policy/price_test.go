@@ -243,7 +243,8 @@ func TestTierWithoutAPrice(t *testing.T) {
 	}
 }
 
-// TestClear leaves out what cannot be priced, and nothing else.
+// TestClear leaves out what cannot be priced, and nothing else. Audio without a
+// price is at least the text that the model has one for.
 func TestClear(t *testing.T) {
 	p := Price{Rates: Rates{Input: usd(t, "2"), Output: usd(t, "10"), PerRequest: pico(5_000_000_000)}}
 	for _, c := range []struct {
@@ -251,7 +252,8 @@ func TestClear(t *testing.T) {
 		want int64
 	}{
 		{Usage{Input: 1_000, Output: 100}, 8_000},
-		{Usage{Input: 1_000, AudioIn: 9, Searches: 7}, 7_000},
+		{Usage{Input: 1_000, AudioIn: 9, Searches: 7}, 7_018},
+		{Usage{AudioIn: 1_000_000, AudioOut: 1_000}, 2_015_000},
 		{Usage{Input: -1, Output: 100}, 6_000},
 		{Usage{Input: 1_000, Output: math.MaxInt64}, 7_000},
 		{Usage{}, 5_000},

@@ -151,6 +151,24 @@ func (f figure) max(g figure) figure {
 	return f
 }
 
+// likened gives tokens without a price the dearest that is known of their kind:
+// of what is read, or of what is made.
+func (f figures) likened() figures {
+	read := f.input.max(f.cacheRead).max(f.audioIn)
+	made := f.output.max(f.audioOut)
+	for _, class := range []*figure{&f.input, &f.cacheRead, &f.cacheWrite5m, &f.cacheWrite1h, &f.audioIn} {
+		if !class.known {
+			*class = read
+		}
+	}
+	for _, class := range []*figure{&f.output, &f.audioOut} {
+		if !class.known {
+			*class = made
+		}
+	}
+	return f
+}
+
 // max is the dearer of each class.
 func (f figures) max(g figures) figures {
 	return figures{

@@ -31,19 +31,22 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 		if c.reading.Input == nil {
 			return ledger.Cancelled, 0
 		}
-		return ledger.Estimated, min(c.estimate(c.reading.Outputs), c.hold.Amount)
+		return ledger.Estimated, min(c.estimate(c.reading.Outputs), c.most())
 	}
 	output := c.broken(e).Output()
 	switch {
 	case c.reading.Unclear != "":
-		return ledger.Estimated, max(c.hold.Amount, c.clear())
+		return ledger.Estimated, c.most()
 	case output < 0:
-		return ledger.Estimated, c.hold.Amount
+		return ledger.Estimated, c.most()
 	case e.row == "over_cap": // what goes beyond the hold is an overrun
-		return ledger.Estimated, max(c.estimate(output), c.hold.Amount)
+		return ledger.Estimated, max(c.estimate(output), c.most())
 	}
-	return ledger.Estimated, min(c.estimate(output), c.hold.Amount)
+	return ledger.Estimated, min(c.estimate(output), c.most())
 }
+
+// most is the most that an estimate may be: the hold, and what was told beyond it.
+func (c *call) most() ledger.Micros { return max(c.hold.Amount, c.clear()) }
 
 // told is the cost of an answer whose usage is known. The provider's own bill
 // is the least that is booked, and where its host is known to send one it has
@@ -72,9 +75,14 @@ func (c *call) told() (ledger.How, ledger.Micros) {
 	return ledger.Estimated, max(c.hold.Amount, ledger.Micros(max(clear, own)))
 }
 
-// clear is what of an answer's usage can be priced.
+// clear is what of an answer's usage can be priced, and the provider's own bill
+// where it told one.
 func (c *call) clear() ledger.Micros {
-	return ledger.Micros(policy.Clear(c.price(), c.reading.Usage, c.tier()))
+	clear := policy.Clear(c.price(), c.reading.Usage, c.tier())
+	if c.reading.Cost != nil {
+		clear = max(clear, *c.reading.Cost)
+	}
+	return ledger.Micros(clear)
 }
 
 // tier is the service tier to bill: the one served, and where the answer names
@@ -206,7 +214,7 @@ func (c *call) estimate(output int64) ledger.Micros {
 		micros = max(micros, spoken)
 	}
 	if err != nil {
-		return c.hold.Amount
+		return c.most()
 	}
 	return ledger.Micros(micros)
 }

@@ -49,7 +49,7 @@ func (a *attacker) hostileCalls(r *row) error { return a.manyCalls(r, a.sizes.ca
 // lies are what a provider tells and bills beyond what it was allowed.
 var lies = []fake.Behaviour{
 	{IgnoreCap: true, OutputTokens: 5000}, {IgnoreCap: true, OutputTokens: 100_000, ChunkTokens: 1000}, {ReasoningTokens: 30_000, IgnoreCap: true}, {CachedTokens: 1 << 40},
-	{ToolUseTokens: 1 << 30}, {ImageTokens: 1 << 30}, {Searches: 1000},
+	{ToolUseTokens: 1 << 30}, {ImageTokens: 1 << 30}, {Searches: 1000}, {AudioInTokens: 1 << 20}, {AudioOutTokens: 1 << 20, IgnoreCap: true},
 }
 
 // lyingProviders are booked whole: the budget takes what it can, and the rest
