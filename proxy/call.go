@@ -26,6 +26,7 @@ type call struct {
 	inner *innerRun // the caller, where it is a run inside this gateway's
 
 	memory  share
+	hurried bool // the client has a while to read
 	body    wire.Object
 	asked   policy.Call
 	caps    []policy.Capabilities // all must allow what is done

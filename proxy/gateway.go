@@ -74,6 +74,8 @@ type Options struct {
 
 	sweepEvery time.Duration                                                     // how often the ledger is asked for holds that no call owns; 0: 1 min
 	dial       func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
+	grace      time.Duration                                                     // of an upload; 0: uploadGrace
+	readWithin time.Duration                                                     // with a client that does not read; 0: readWithin
 	laterFirst time.Duration                                                     // before a provider is asked what a call did cost; 0: 1 s
 }
 
@@ -171,6 +173,7 @@ func New(o Options) *Gateway {
 	g := &Gateway{o: o, ledger: o.Ledger, wires: o.Wires, upstream: newUpstreams(o.CAFile), hosts: NewHosts(o.Hosts)}
 	g.upstream.dial = o.dial
 	g.memory.all, g.memory.left = o.Memory, o.Memory
+	g.memory.grace, g.memory.patience = o.grace, o.readWithin
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.draining = make(chan struct{})
@@ -287,6 +290,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}, memory: share{of: &g.memory}}
 	defer c.memory.release()
+	defer c.unhurried()
 	if !g.enter() {
 		c.refuse(refusef("shutting_down", "the gateway is closing; no further call is made"))
 		return

@@ -31,11 +31,13 @@ var (
 
 // memory is a budget that calls draw on, first come first served.
 type memory struct {
-	mu      sync.Mutex
-	all     int64
-	left    int64
-	waiting []*drawing
-	wait    time.Duration // the longest; 0: waitMax
+	mu       sync.Mutex
+	all      int64
+	left     int64
+	waiting  []*drawing
+	wait     time.Duration // the longest; 0: waitMax
+	grace    time.Duration // of an upload; 0: uploadGrace
+	patience time.Duration // with a client that does not read; 0: readWithin
 }
 
 type drawing struct {

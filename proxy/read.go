@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -24,7 +23,8 @@ const maxWindow = 8 << 20
 // readBody reads a whole body, decoded. It never reads more than the bound
 // and never takes a part for the whole.
 func (c *call) readBody(ctx context.Context) ([]byte, error) {
-	in, err := decoder(c.r)
+	up := c.upload()
+	in, err := c.decoder(up)
 	if err != nil {
 		return nil, err
 	}
@@ -33,16 +33,18 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 		// What it says is waited for before it is read. It is not believed: what
 		// is read is what counts.
 		if err := c.memory.grow(ctx, bodyCost*n); err != nil {
-			return nil, noMemory(c.r, err)
+			return nil, c.noMemory(up, err)
 		}
 		buf.Grow(int(min(n, unshared)) + bytes.MinRead)
 	}
 	err = c.memory.fill(ctx, in, &buf)
 	switch {
 	case buf.Len() > MaxBody:
-		return nil, tooLarge(c.r)
+		return nil, c.beyondMax(up)
 	case errors.Is(err, errNoMemory), errors.Is(err, errBeyond):
-		return nil, noMemory(c.r, err)
+		return nil, c.noMemory(up, err)
+	case isLate(err):
+		return nil, tooSlow()
 	case errors.Is(err, errCompressed):
 		return nil, refusef("request_too_large", "the request's body is refused: %v", err)
 	case err != nil:
@@ -52,8 +54,8 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 }
 
 // noMemory refuses a body for which there is none: for now, or for good.
-func noMemory(r *http.Request, err error) error {
-	_, _ = io.CopyN(io.Discard, r.Body, MaxBody)
+func (c *call) noMemory(up *upload, err error) error {
+	c.drain(up)
 	if errors.Is(err, errBeyond) {
 		return refusef("request_too_large", "the request's body cannot be held: %v", err)
 	}
@@ -62,20 +64,26 @@ func noMemory(r *http.Request, err error) error {
 	return f
 }
 
-// tooLarge reads on for a while: a client that is still writing when its
-// connection closes sees a reset instead of the answer.
-func tooLarge(r *http.Request) error {
-	_, _ = io.CopyN(io.Discard, r.Body, MaxBody)
+func (c *call) beyondMax(up *upload) error {
+	c.drain(up)
 	return refusef("request_too_large", "the request is larger than %d MiB", MaxBody>>20)
 }
 
+// drain gives the memory back and reads on for a while: a client that is still
+// writing when its connection closes sees a reset instead of the answer.
+func (c *call) drain(up *upload) {
+	c.memory.release()
+	_ = up.control.SetReadDeadline(time.Now().Add(uploadGrace)) // a connection that is gone has none
+	_, _ = io.CopyN(io.Discard, c.r.Body, MaxBody)
+}
+
 // decoder undoes the Content-Encoding: the price depends on what is inside.
-func decoder(r *http.Request) (io.Reader, error) {
-	if r.ContentLength > MaxBody {
-		return nil, tooLarge(r)
+func (c *call) decoder(up *upload) (io.Reader, error) {
+	if c.r.ContentLength > MaxBody {
+		return nil, c.beyondMax(up)
 	}
-	limited := io.LimitReader(r.Body, MaxBody+1)
-	switch strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))) {
+	limited := io.LimitReader(up, MaxBody+1)
+	switch strings.ToLower(strings.TrimSpace(c.r.Header.Get("Content-Encoding"))) {
 	case "", "identity":
 		return limited, nil
 	case "gzip", "x-gzip":

@@ -53,6 +53,7 @@ var refusals = map[string]struct {
 	"run_not_found":         {404, wire.NotFound},
 	"response_not_found":    {404, wire.NotFound},
 	"method_not_allowed":    {405, wire.Invalid},
+	"request_too_slow":      {408, wire.Unavailable},
 	"request_too_large":     {413, wire.TooLarge},
 	"unsupported_encoding":  {415, wire.Invalid},
 	"websocket_refused":     {426, wire.Invalid},
@@ -65,7 +66,8 @@ var refusals = map[string]struct {
 }
 
 // passing are the refusals after which the same request may succeed.
-var passing = map[string]bool{"rate_limited": true, "budget_busy": true, "upstream_unreachable": true, "ledger_busy": true, "gateway_busy": true}
+var passing = map[string]bool{"rate_limited": true, "budget_busy": true, "upstream_unreachable": true, "ledger_busy": true, "gateway_busy": true,
+	"request_too_slow": true}
 
 func refusef(code, format string, args ...any) *refusal {
 	row := refusals[code]

@@ -237,6 +237,7 @@ func (rl *relay) pass(p []byte, flush bool) {
 	if len(p) == 0 || rl.gone.Load() {
 		return
 	}
+	rl.hurry()
 	if _, err := rl.w.Write(p); err != nil {
 		return // the connection's context ends, and clientLeft follows
 	}
