@@ -33,6 +33,10 @@ type Admission struct {
 	// Wait is how long to wait for money that calls in flight hold. 0: not.
 	Wait time.Duration
 
+	// Holds says that the caller holds the call where money or a pause keeps it
+	// back: that is told as held, and is a refusal once Stands says so.
+	Holds bool
+
 	// Joint is the hash of a secret by which the hold of another aex on this
 	// ledger, that the call goes by way of, joins this one; zero: it goes to a provider.
 	Joint TokenHash
@@ -100,6 +104,8 @@ type Refusal struct {
 	Limit      int64         // for rates and counts
 	Tokens     int64         // LeastTokens, for tokens a minute
 	RetryAfter time.Duration // 0: trying again does not help
+	// Held: by Admission.Holds it is none yet.
+	Held bool
 	// RunEnds is set where the ledger has marked the token's run exhausted in
 	// the transaction of this refusal.
 	RunEnds bool

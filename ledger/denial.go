@@ -12,6 +12,7 @@ const denialEvery = time.Second
 type denialKey struct {
 	agent, run int64
 	code       string
+	held       bool // the calls were held, not refused
 }
 
 // denial counts refusals that have not been told yet. The first one is told at
@@ -43,24 +44,33 @@ func (g *group) deny(c *caller, a *admitting, no *Refusal) {
 	if c == nil || g.err != nil {
 		return
 	}
-	told, call := *no, a.Call
-	g.count(c.agent, c.run, string(no.Cause), func(e *line) {
-		e.text("account", string(told.Account))
-		e.text("name", told.Name)
-		e.text("window", string(told.Window))
-		e.number("budget_micro", int64(told.Budget))
-		e.number("spent_micro", int64(told.Spent))
-		e.number("reserved_micro", int64(told.Reserved))
-		e.number("overrun_micro", int64(told.Overrun))
-		e.number("needed_micro", int64(told.Needed))
-		e.number("limit", told.Limit)
-		e.flag("run_ends", told.RunEnds)
+	no.Held = a.Holds && no.Cause.holdable()
+	g.countRefusal(c, *no, a.Call)
+}
+
+// holdable are the causes that somebody can help with while the call is held.
+func (c Cause) holdable() bool {
+	return c == CauseExhausted || c == CauseTooLarge || c == CausePaused
+}
+
+func (g *group) countRefusal(c *caller, no Refusal, call CallInfo) {
+	key := denialKey{agent: c.agent.id, code: string(no.Cause), held: no.Held}
+	g.count(key, c.agent, c.run, func(e *line) {
+		e.text("account", string(no.Account))
+		e.text("name", no.Name)
+		e.text("window", string(no.Window))
+		e.number("budget_micro", int64(no.Budget))
+		e.number("spent_micro", int64(no.Spent))
+		e.number("reserved_micro", int64(no.Reserved))
+		e.number("overrun_micro", int64(no.Overrun))
+		e.number("needed_micro", int64(no.Needed))
+		e.number("limit", no.Limit)
+		e.flag("run_ends", no.RunEnds)
 		e.call(call)
 	})
 }
 
-func (g *group) count(ag *agent, r *run, code string, members func(e *line)) {
-	key := denialKey{agent: ag.id, code: code}
+func (g *group) count(key denialKey, ag *agent, r *run, members func(e *line)) {
 	if r != nil {
 		key.run = r.no
 	}
@@ -72,6 +82,20 @@ func (g *group) count(ag *agent, r *run, code string, members func(e *line)) {
 	d.count++
 	g.counted = append(g.counted, d)
 	d.agent, d.run, d.members = ag, r, members
+}
+
+// Stands books a refusal that was told as held: nobody helped, and the call is
+// not made.
+func (l *Ledger) Stands(ctx context.Context, token TokenHash, no Refusal, call CallInfo) error {
+	no.Held = false
+	return l.commitOne(ctx, func(g *group) error {
+		c, _ := g.identify(token)
+		if c == nil || g.err != nil {
+			return g.err
+		}
+		g.countRefusal(c, no, call)
+		return nil
+	})
 }
 
 // uncount takes back what a group counted that is not in the file: its
@@ -116,6 +140,13 @@ func (g *group) flushDenials() {
 		case !d.due(now):
 		case d.count == 0:
 			g.quiet = append(g.quiet, key)
+		case key.held:
+			g.event("call.held", d.agent, d.run.name(), func(e *line) {
+				e.text("held_for", key.code)
+				e.number("count", d.count)
+				d.members(e)
+			})
+			g.told = append(g.told, key)
 		default:
 			g.event(denialAction(Cause(key.code)), d.agent, d.run.name(), func(e *line) {
 				e.text("cause", key.code)
@@ -173,7 +204,7 @@ func (l *Ledger) Refused(ctx context.Context, r RefusedCall) error {
 		if g.err != nil {
 			return g.err
 		}
-		g.count(ag, rn, r.Code, func(e *line) {
+		g.count(denialKey{agent: ag.id, code: r.Code}, ag, rn, func(e *line) {
 			e.text("reason", r.Reason)
 			e.call(r.Call)
 		})

@@ -34,6 +34,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 	}
 	switch {
 	case refused != nil:
+		c.stands(ctx, refused)
 		f := ledgerRefusal(refused)
 		f.ends, f.owner = refused.RunEnds, c.owner(ctx, refused)
 		return f

@@ -50,6 +50,29 @@ func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	return false
 }
 
+// mayAsk tells whether calls of the caller may be held.
+func (c *call) mayAsk() bool {
+	if c.g.o.Ask == nil || c.id.Run == "" {
+		return false
+	}
+	for in := c.inner; in != nil; in = c.g.inner.find(in.parent) {
+		if in.asks > 0 {
+			return true
+		}
+	}
+	return c.g.o.Asks
+}
+
+// stands books a refusal that was told as held.
+func (c *call) stands(ctx context.Context, refused *ledger.Refusal) {
+	if !refused.Held {
+		return
+	}
+	if err := c.g.ledger.Stands(context.WithoutCancel(ctx), c.hash, *refused, c.callInfo()); err != nil {
+		c.g.o.Logf("booking a refusal: %v", err)
+	}
+}
+
 func (c *call) question(ctx context.Context, refused *ledger.Refusal) Answer {
 	if c.g.o.Ask == nil || c.id.Run == "" {
 		return Unasked

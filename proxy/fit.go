@@ -99,11 +99,16 @@ func (c *call) admission(o *offer) ledger.Admission {
 		Most:   ledger.Micros(o.most()),
 		Share:  o.share,
 		Tokens: o.ceilings[0].Tokens, LeastTokens: least.LeastTokens(),
-		Wait: c.g.o.Wait, Joint: c.joint(), Joins: c.joins(),
-		Call: ledger.CallInfo{
-			Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), ModelSent: plain.Stored(c.model.Sent),
-			Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
-		},
+		Wait: c.g.o.Wait, Holds: c.mayAsk(), Joint: c.joint(), Joins: c.joins(),
+		Call: c.callInfo(),
+	}
+}
+
+// callInfo is what the ledger keeps of a call.
+func (c *call) callInfo() ledger.CallInfo {
+	return ledger.CallInfo{
+		Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), ModelSent: plain.Stored(c.model.Sent),
+		Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
 	}
 }
 

@@ -60,6 +60,8 @@ type Options struct {
 	// Ask holds a call that money or a pause keeps back, until it may be tried
 	// again. Nil: such calls are refused at once.
 	Ask func(context.Context, Question) Answer
+	// Asks: also those of the outermost run, not only of runs inside that ask.
+	Asks bool
 	// Patience is how long a run inside this one may go unattended before it
 	// is ended; 0: a minute.
 	Patience time.Duration

@@ -154,7 +154,7 @@ func (r *session) listen() error {
 	r.gateway = proxy.New(proxy.Options{
 		Ledger: r.ledger, Registry: r.Registry, Key: r.Key, KeyHint: r.KeyHint, NoClamp: r.NoClamp, CAFile: r.CAFile,
 		Alone: ledger.Identity{AgentID: r.row.AgentID, Agent: r.row.Agent, Run: r.row.ID},
-		Watch: r.noticed, Ask: r.ask, Outside: r.tunnelTo(),
+		Watch: r.noticed, Ask: r.ask, Asks: r.OnExhausted == ExhaustedAsk, Outside: r.tunnelTo(),
 		Extend: func(ctx context.Context, h ledger.TokenHash) error {
 			if h != ledger.HashToken(r.token) {
 				return ledger.ErrNotFound

@@ -45,7 +45,7 @@ var (
 // actions are what events are called, and what stands for several.
 var actions = []string{
 	"deny", "usage.", "usage.commit", "usage.cancel", "usage.late", "usage.overrun", "usage.recovered",
-	"budget.deny", "policy.deny", "rate.deny", "access.deny", "run.", "run.open", "run.state", "run.topup", "run.end",
+	"budget.deny", "policy.deny", "rate.deny", "access.deny", "call.held", "run.", "run.open", "run.state", "run.topup", "run.end",
 	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "group.", "group.create", "group.set", "group.budget", "group.topup", "group.delete", "token.", "token.add", "token.rotate", "window.open", "adjustment.opening", "ledger.zone", "checkpoint",
 }
 

@@ -108,9 +108,17 @@ func (a *app) showRun(ctx context.Context, id string, all bool) error {
 		return err
 	}
 	a.printNetwork(network)
+	a.printCallsOf(calls, all)
+	stuck, err := waiting(ctx, l, r.Agent)
+	a.hintWaiting(slices.DeleteFunc(stuck, func(w waitingRun) bool { return w.ID != string(r.ID) }))
+	return err
+}
+
+// printCallsOf sums up a run's calls and lists them, or the last of them.
+func (a *app) printCallsOf(calls []callView, all bool) {
 	if len(calls) == 0 {
 		a.printf("\nno calls")
-		return nil
+		return
 	}
 	a.printf("")
 	a.printSums(calls)
@@ -120,9 +128,6 @@ func (a *app) showRun(ctx context.Context, id string, all bool) error {
 		calls = calls[len(calls)-last:]
 	}
 	a.printCalls(calls)
-	stuck, err := waiting(ctx, l, r.Agent)
-	a.hintWaiting(slices.DeleteFunc(stuck, func(w waitingRun) bool { return w.ID != string(r.ID) }))
-	return err
 }
 
 func (a *app) printRun(r ledger.Run) {

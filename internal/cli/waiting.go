@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,11 +24,18 @@ func waiting(ctx context.Context, l *ledger.Ledger, agent string) ([]waitingRun,
 	if err != nil {
 		return nil, fmt.Errorf("listing the runs that wait: %w", err)
 	}
+	var held map[ledger.RunID]bool
 	found := []waitingRun{}
 	for _, r := range runs {
 		w := waitingRun{runView: viewRun(r)}
 		waits := r.State == ledger.RunExhausted || r.State == ledger.RunPaused
-		if !waits && r.State == ledger.RunOpen && r.Refused > 0 && r.Account.Reserved == 0 {
+		quiet := !waits && r.State == ledger.RunOpen && r.Account.Reserved == 0
+		if quiet && r.Refused == 0 && held == nil {
+			if held, err = heldLately(ctx, l); err != nil {
+				return nil, err
+			}
+		}
+		if quiet && (r.Refused > 0 || held[r.ID]) {
 			if w.Needed, waits, err = tooDear(ctx, l, r); err != nil {
 				return nil, err
 			}
@@ -39,6 +47,20 @@ func waiting(ctx context.Context, l *ledger.Ledger, agent string) ([]waitingRun,
 	return found, nil
 }
 
+// heldLately are runs of which a call was held; those whose last event it may be
+// are among them.
+func heldLately(ctx context.Context, l *ledger.Ledger) (map[ledger.RunID]bool, error) {
+	page, err := l.Events(ctx, ledger.EventFilter{Action: "call.held", Newest: true, Limit: 1000, Scan: ledger.PageScan})
+	if err != nil {
+		return nil, fmt.Errorf("looking for calls that are held: %w", err)
+	}
+	held := map[ledger.RunID]bool{}
+	for _, e := range page.Events {
+		held[e.Run] = true
+	}
+	return held, nil
+}
+
 // tooDear tells whether the last that was heard of a run is a call that was
 // dearer than what is left, and what it could cost.
 func tooDear(ctx context.Context, l *ledger.Ledger, r ledger.Run) (needed ledger.Micros, waits bool, err error) {
@@ -47,10 +69,11 @@ func tooDear(ctx context.Context, l *ledger.Ledger, r ledger.Run) (needed ledger
 		return 0, false, err
 	}
 	var last struct {
-		Cause  string        `json:"cause"`
-		Needed ledger.Micros `json:"needed_micro"`
+		Cause   string        `json:"cause"`
+		HeldFor string        `json:"held_for"`
+		Needed  ledger.Micros `json:"needed_micro"`
 	}
-	if err := json.Unmarshal(page.Events[0].Body, &last); err != nil || last.Cause != string(ledger.CauseTooLarge) {
+	if err := json.Unmarshal(page.Events[0].Body, &last); err != nil || cmp.Or(last.Cause, last.HeldFor) != string(ledger.CauseTooLarge) {
 		return 0, false, nil // another event, with members of its own
 	}
 	return last.Needed, true, nil

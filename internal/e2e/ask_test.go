@@ -90,6 +90,9 @@ func TestAskIsToppedUp(t *testing.T) {
 	if !strings.Contains(said, " of $0.04, 32 calls, ") {
 		t.Errorf("the end line does not tell of the top-ups:\n%s", said)
 	}
+	if strings.Contains(said, "refused") {
+		t.Errorf("what was let through in the end counts as refused:\n%s", said)
+	}
 	if bill := billed(t, s.provider); bill > 40_000 || spentOfAll(t, s) != bill {
 		t.Errorf("billed %d, booked %d", bill, spentOfAll(t, s))
 	}
@@ -119,6 +122,9 @@ func TestAskIsNotAnswered(t *testing.T) {
 		r := s.do(askArgs([]string{"--on-exhausted", "ask", "--ask-timeout", "300ms", "--grace", "100ms"}, bot("loop", callers)...)...)
 		if r.code != 121 || !strings.Contains(r.stderr, "budget exhausted") || !strings.Contains(r.stderr, "aex topup") {
 			t.Errorf("%s callers: exit %d\n%s", callers, r.code, r.stderr)
+		}
+		if !regexp.MustCompile(`, \d+ refused`).MatchString(r.stderr) {
+			t.Errorf("%s callers were refused in the end:\n%s", callers, r.stderr)
 		}
 		s.audit()
 	}

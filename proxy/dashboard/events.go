@@ -26,7 +26,7 @@ type eventsView struct {
 // that begin so.
 var trailActions = []string{
 	"usage.", "usage.commit", "usage.cancel", "usage.overrun", "usage.recovered", "usage.late",
-	"budget.deny", "rate.deny", "policy.deny", "access.deny",
+	"budget.deny", "rate.deny", "policy.deny", "access.deny", "call.held",
 	"run.", "run.open", "run.state", "run.topup", "run.end",
 	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "token.", "window.open", "adjustment.opening", "ledger.zone", "checkpoint",
 }
@@ -97,6 +97,7 @@ type eventBody struct {
 	Ending   string        `json:"ending"`
 	Usage    *ledger.Usage `json:"usage"`
 	Cause    string        `json:"cause"`
+	HeldFor  string        `json:"held_for"`
 	Reason   string        `json:"reason"`
 	Count    int64         `json:"count"`
 	From     string        `json:"from"`
@@ -137,8 +138,8 @@ func eventText(e ledger.Event) string {
 		if b.Latency > 0 {
 			add(latencyText(time.Duration(b.Latency) * time.Millisecond))
 		}
-	case strings.HasSuffix(e.Action, ".deny"):
-		add(b.Cause)
+	case strings.HasSuffix(e.Action, ".deny"), b.HeldFor != "":
+		add(b.Cause + b.HeldFor) // an event has one of them
 		if b.Count > 1 {
 			add(groupDigits(b.Count) + " times")
 		}
