@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
@@ -33,7 +31,7 @@ type attacker struct {
 	seed   int64
 	within time.Duration
 	until  time.Time // when the kind of attack under way stops trying; zero: never
-	places int
+	places atomic.Int64
 	table  []*row
 }
 
@@ -42,6 +40,7 @@ const (
 	said    = "prompt-canary-4f8e" // in prompts: nothing may write it
 	mark    = "ASSAULT_MARK"       // in the environment of every program, to find survivors
 	patient = time.Minute          // what takes longer hangs
+	audits  = 5 * time.Minute      // for a look through a whole ledger
 )
 
 // prices are those of the bill and of aex.
@@ -66,8 +65,8 @@ type place struct {
 }
 
 func (a *attacker) place(r *row, o fakeprovider.Options) (*place, error) {
-	a.places++
-	p := &place{a: a, row: r, home: filepath.Join(a.dir, "home"+strconv.Itoa(a.places)), mark: fmt.Sprintf("%d-%d", os.Getpid(), a.places)}
+	n := a.places.Add(1)
+	p := &place{a: a, row: r, home: filepath.Join(a.dir, fmt.Sprintf("home%d", n)), mark: fmt.Sprintf("%d-%d", os.Getpid(), n)}
 	o.Key, o.Lean = realKey, true
 	p.provider = fakeprovider.New(o)
 	p.server = httptest.NewServer(p.provider)
@@ -75,10 +74,12 @@ func (a *attacker) place(r *row, o fakeprovider.Options) (*place, error) {
 	return p, os.MkdirAll(p.home, 0o700)
 }
 
-func (p *place) close() {
+// leave ends the provider and takes the home away, of which all has been asked.
+func (p *place) leave() {
 	p.provider.Release()
 	p.server.CloseClientConnections()
 	p.server.Close()
+	_ = os.RemoveAll(p.home) // the whole directory goes at the end
 }
 
 // aex is a command in a session of its own.
@@ -205,66 +206,6 @@ func (s *serving) stop(r *row) {
 	r.add(&r.hangs, 1)
 	_ = s.Process.Kill()
 	<-s.ended
-}
-
-// books compares the ledger with the bill, once all is over.
-func (p *place) books(agent string, budget int64) {
-	bill := p.bill()
-	out, code := p.do("agent", "inspect", agent, "--json")
-	var ag struct {
-		Spent    int64 `json:"spent_micro"`
-		Reserved int64 `json:"reserved_micro"`
-		Overrun  int64 `json:"overrun_micro"`
-	}
-	if err := json.Unmarshal([]byte(out), &ag); err != nil || code != 0 {
-		p.row.fault("inspecting %s: %v %.300s", agent, err, out)
-		return
-	}
-	p.row.add(&p.row.lost, max(0, bill-ag.Spent-ag.Overrun))
-	p.row.add(&p.row.overspent, max(0, ag.Spent+ag.Reserved-budget)+ag.Overrun)
-	p.row.add(&p.row.holds, min(1, ag.Reserved))
-	p.audit()
-}
-
-func (p *place) bill() (sum int64) {
-	rates := map[string]fakeprovider.Price{}
-	for _, text := range prices {
-		model, rate, err := fakeprovider.ParsePrice(text)
-		if err != nil {
-			panic(err)
-		}
-		rates[model] = rate
-	}
-	sum, err := p.provider.Total(rates)
-	if err != nil {
-		p.row.fault("the bill: %v", err)
-	}
-	return sum
-}
-
-func (p *place) audit() {
-	if out, code := p.do("audit"); code != 0 {
-		p.row.fault("audit: exit %d: %.500s", code, out)
-	}
-	p.search()
-}
-
-// search looks for the key and for what was said in every file of home.
-func (p *place) search() {
-	err := filepath.WalkDir(p.home, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil // what goes while one looks holds nothing any more
-		}
-		b, _ := os.ReadFile(path)
-		if bytes.Contains(b, []byte(realKey)) || bytes.Contains(b, []byte(said)) {
-			p.row.add(&p.row.secrets, 1)
-			p.row.fault("%s holds what it must not", path)
-		}
-		return nil
-	})
-	if err != nil {
-		p.row.fault("searching %s: %v", p.home, err)
-	}
 }
 
 // survivors waits a while for every process of the place to end, and counts

@@ -17,29 +17,25 @@ import (
 // kills end aex, its monitor, the provider's connections, or all of them at
 // random instants of a busy run.
 func (a *attacker) kills(r *row) error {
-	p, err := a.place(r, fake.Options{Behaviour: fake.Behaviour{OutputTokens: 30}})
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	if out, code := p.do("agent", "create", "x", "100000.00", "none"); code != 0 {
-		return fmt.Errorf("%s", out)
-	}
-	random := a.random(-3)
-	for range a.sizes.kills {
-		if a.over() {
-			break
+	return a.apart(r, a.sizes.kills, perPlace{25, 3}, plainly(30), func(b *batch) error {
+		if out, code := b.do("agent", "create", "x", richly, "none"); code != 0 {
+			return fmt.Errorf("%s", out)
 		}
-		r.add(&r.tried, 1)
-		if err := p.killed(random); err != nil {
-			return err
+		for range b.n {
+			if a.over() {
+				break
+			}
+			r.add(&r.tried, 1)
+			if err := b.killed(b.random); err != nil {
+				return err
+			}
+			b.survivors(20 * time.Second)
 		}
-		p.survivors(20 * time.Second)
-	}
-	// The next aex that opens the ledger settles what was held.
-	p.do("agent", "create", "next", "1.00", "none")
-	p.books("x", 100_000_000_000)
-	return nil
+		// The next aex that opens the ledger settles what was held.
+		b.do("agent", "create", "next", "1.00", "none")
+		b.books("x", allOfIt)
+		return nil
+	})
 }
 
 func (p *place) killed(random *rand.Rand) error {
@@ -103,14 +99,14 @@ func (a *attacker) lastCent(r *row) error {
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	defer p.leave()
 	if out, code := p.do("agent", "create", "x", budget, "none"); code != 0 {
 		return fmt.Errorf("%s", out)
 	}
 	var all sync.WaitGroup
-	for range processes {
+	for i := range processes {
 		all.Go(func() {
-			n := a.sizes.callers / processes
+			n := a.sizes.callers*(i+1)/processes - a.sizes.callers*i/processes
 			r.add(&r.tried, int64(n))
 			cmd := p.aex(append(withPrices("run", "--agent", "x", "--budget", budget, "--grace", "100ms", "--"), bot("loop", strconv.Itoa(n))...)...)
 			if out, code := p.finish(cmd, 3*time.Minute); code != 121 {
@@ -127,23 +123,21 @@ func (a *attacker) lastCent(r *row) error {
 // trees are programs that fork, leave the session, ignore what asks them to
 // end, and stop their monitor; the money runs out, or time.
 func (a *attacker) trees(r *row) error {
-	p, err := a.place(r, fake.Options{})
-	if err != nil {
-		return err
-	}
-	defer p.close()
 	ways := []string{"hop", "forks", "deaf", "stops"}
-	for i := range a.sizes.trees {
-		if a.over() {
-			break
+	return a.apart(r, a.sizes.trees, perPlace{len(ways), 3}, plainly(16), func(b *batch) error {
+		for i := range b.n {
+			if a.over() {
+				break
+			}
+			r.add(&r.tried, 1)
+			way := ways[i%len(ways)]
+			cmd := b.aex(append(withPrices("run", "--agent", "x", "--budget", "1.00", "--timeout", "400ms", "--grace", "50ms", "--orphans", "kill", "--"), bot(way)...)...)
+			if out, code := b.finish(cmd, patient); code != 124 && code != 125 && code != 0 {
+				r.fault("%s: exit %d: %.300s", way, code, out)
+			}
+			b.survivors(time.Second)
 		}
-		r.add(&r.tried, 1)
-		cmd := p.aex(append(withPrices("run", "--agent", "x", "--budget", "1.00", "--timeout", "400ms", "--grace", "50ms", "--orphans", "kill", "--"), bot(ways[i%len(ways)])...)...)
-		if out, code := p.finish(cmd, patient); code != 124 && code != 125 && code != 0 {
-			r.fault("%s: exit %d: %.300s", ways[i%len(ways)], code, out)
-		}
-		p.survivors(time.Second)
-	}
-	p.books("x", 1<<60)
-	return nil
+		b.books("x", 1<<60)
+		return nil
+	})
 }

@@ -79,7 +79,7 @@ func assault(ctx context.Context, binary string, isLong bool, within time.Durati
 		}
 		row.took = time.Since(began)
 		a.table = append(a.table, row)
-		fmt.Println(row.line())
+		fmt.Printf("%s\n%s", row.line(), row.aside())
 	}
 	fmt.Println()
 	fmt.Print(a.print())

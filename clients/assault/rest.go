@@ -47,7 +47,7 @@ func (a *attacker) policies(r *row) error {
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	defer p.leave()
 	s, err := p.serve("unused", "1.00")
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (a *attacker) stopped(r *row) error {
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	defer p.leave()
 	if out, code := p.do("agent", "create", "x", "100000.00", "none"); code != 0 {
 		return errors.New(out)
 	}
@@ -178,7 +178,7 @@ func (a *attacker) disks(r *row) error {
 			p.vanishing(time.Duration(random.IntN(600)) * time.Millisecond)
 		}
 		p.survivors(20 * time.Second)
-		p.close()
+		p.leave()
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +24,8 @@ type row struct {
 	panics    int64
 	hangs     int64
 	passed    int64 // requests that a policy should have refused, audits that failed, and other faults
+	billed    int64 // by the providers, to show that there was something to lose
+	statuses  map[int]int64
 	told      int64 // what lying providers told beyond the budget: booked whole
 	faults    []string
 }
@@ -30,6 +34,16 @@ func (r *row) add(n *int64, by int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*n += by
+}
+
+// answered counts an answer by its status.
+func (r *row) answered(status int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.statuses == nil {
+		r.statuses = map[int]int64{}
+	}
+	r.statuses[status]++
 }
 
 // fault counts what should not be and says what it was, for the first few.
@@ -51,10 +65,19 @@ func (r *row) line() string {
 	if r.told > 0 {
 		text += fmt.Sprintf("\n| what they told beyond the budget, booked whole | | %s | | | | | | | |", dollars(r.told))
 	}
+	return text
+}
+
+// aside is what is told of a row beside the table.
+func (r *row) aside() string {
+	text := fmt.Sprintf("assault: %s: %s, $%s billed", r.name, r.took.Round(time.Second), dollars(r.billed))
+	for _, status := range slices.Sorted(maps.Keys(r.statuses)) {
+		text += fmt.Sprintf(", %d x %d", r.statuses[status], status)
+	}
 	for _, f := range r.faults {
 		text += "\nassault: " + r.name + ": " + f
 	}
-	return text
+	return text + "\n"
 }
 
 const head = `| attack | tried | $ overspent | $ lost | holds left | survivors | secrets | panics | hangs | other faults |
@@ -66,6 +89,10 @@ func (a *attacker) print() string {
 	text.WriteString(head)
 	for _, r := range a.table {
 		text.WriteString(r.line() + "\n")
+	}
+	text.WriteString("\n")
+	for _, r := range a.table {
+		text.WriteString(r.aside())
 	}
 	var took time.Duration
 	for _, r := range a.table {

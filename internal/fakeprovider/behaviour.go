@@ -197,7 +197,9 @@ func (p *Provider) choose(model string, nth int64) Behaviour {
 		return b
 	}
 	b, ok := p.models[model]
-	if !ok {
+	if !ok && p.opt.Draw != nil {
+		b = p.opt.Draw()
+	} else if !ok {
 		b = p.set
 	}
 	if b.Fault == FaultDropReused && nth < 2 {

@@ -100,7 +100,7 @@ func (x *exchange) generate() {
 	x.call = c
 	x.p.mu.Lock()
 	turn := x.p.turn
-	if len(x.p.next) > 0 {
+	if len(x.p.next) > 0 || x.p.opt.Draw != nil {
 		turn = -1 // for this request alone
 	}
 	x.b = x.p.choose(c.model, x.p.conns[x.r.RemoteAddr])

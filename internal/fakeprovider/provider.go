@@ -25,6 +25,9 @@ type Options struct {
 	Strict bool
 	// Behaviour is how it answers until Set says otherwise.
 	Behaviour Behaviour
+	// Draw says how each request is answered, one by one, in place of Behaviour
+	// and Set. It is called for one request at a time.
+	Draw func() Behaviour
 	// Hidden replaces every wire's hidden prompt tokens when it is not nil; the
 	// zero Hidden adds none.
 	Hidden *Hidden
