@@ -114,11 +114,16 @@ func Decide(caps Capabilities, c Call, m Model) (outputCap int64, denied *Denial
 }
 
 // decideModel goes by the name asked for and the name sent. A denied name is
-// denied with a date or -latest behind it too.
+// denied with a date or -latest behind it too, and with a router's words around
+// it: openai/gpt-4o:free is gpt-4o.
 func decideModel(caps Capabilities, c Call, m Model) *Denial {
 	asked := []string{m.Name, m.Sent}
 	if c.Model != "" {
 		asked = append(asked, trimGemini(c.Model))
+	}
+	for _, name := range asked {
+		bare, _, _ := strings.Cut(name[strings.LastIndexByte(name, '/')+1:], ":")
+		asked = append(asked, bare)
 	}
 	names := slices.Clone(asked)
 	for _, name := range asked {

@@ -54,6 +54,8 @@ var modelDecisions = []decision{
 	{"denied in capitals", never, Call{}, named("GPT-5", "GPT-5"), "denied_models", 0},
 	{"denied with a date", never, Call{}, named("gpt-5-2025-08-07", "gpt-5-2025-08-07"), "denied_models", 0},
 	{"denied behind an alias", never, Call{}, named("cheap", "claude-opus-4-5"), "denied_models", 0},
+	{"denied by way of a router", never, Call{}, named("openai/gpt-5", "openai/gpt-5"), "denied_models", 0},
+	{"denied as a router's variant", never, Call{}, named("openai/gpt-5-2025-08-07:free", "openai/gpt-5-2025-08-07:free"), "denied_models", 0},
 	{"denied as asked", never, Call{Model: "models/gpt-5"}, named("x", "x"), "denied_models", 0},
 }
 

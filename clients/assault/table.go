@@ -51,7 +51,7 @@ func (r *row) fault(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passed++
-	if len(r.faults) < 40 {
+	if len(r.faults) < 10 {
 		r.faults = append(r.faults, fmt.Sprintf(format, args...))
 	}
 }
