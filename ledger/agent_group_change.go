@@ -142,7 +142,7 @@ func (g *group) topUpGroup(a *agentGroup, acc *account, w Window, by Micros) err
 }
 
 // DeleteGroup deletes a group that neither a living agent nor another group is
-// in. What was spent in it stays in the ledger, and holds that were taken from
+// in; else it is ErrNotEmpty. What was spent in it stays in the ledger, and holds that were taken from
 // it settle there.
 func (l *Ledger) DeleteGroup(ctx context.Context, name string) error {
 	err := l.commitOne(ctx, func(g *group) error {
@@ -154,7 +154,7 @@ func (l *Ledger) DeleteGroup(ctx context.Context, name string) error {
 		g.query(`SELECT (SELECT count(*) FROM agent WHERE group_id = ?1 AND deleted_at IS NULL),
 			(SELECT count(*) FROM agent_group WHERE parent = ?1 AND deleted_at IS NULL)`, []any{a.id}, &agents, &groups)
 		if g.err == nil && agents+groups > 0 {
-			return fmt.Errorf("%w: it is not empty: %d agents and %d groups are in it", ErrInvalid, agents, groups)
+			return fmt.Errorf("%w: %d agents and %d groups are in it", ErrNotEmpty, agents, groups)
 		}
 		a.deleted = true
 		g.exec(`UPDATE agent_group SET deleted_at = ? WHERE id = ?`, g.at, a.id)

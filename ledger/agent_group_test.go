@@ -92,7 +92,7 @@ func TestMovingLeavesWhatWasSpent(t *testing.T) {
 	if no := h.spendUSD(token, 70); no != nil {
 		t.Fatal(no)
 	}
-	if err := h.DeleteGroup(t.Context(), "acme"); !errors.Is(err, ledger.ErrInvalid) {
+	if err := h.DeleteGroup(t.Context(), "acme"); !errors.Is(err, ledger.ErrNotEmpty) {
 		t.Errorf("deleted a group with another in it: %v", err)
 	}
 	if err := h.DeleteGroup(t.Context(), "acme/search"); err != nil {

@@ -63,6 +63,7 @@ var (
 	ErrAmbiguous   = errors.New("more than one run begins so")
 	ErrClosed      = errors.New("the ledger is closed")
 	ErrInvalid     = errors.New("invalid")
+	ErrNotEmpty    = errors.New("not empty")
 )
 
 // Options says where a ledger lives and what it draws on.

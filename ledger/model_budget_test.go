@@ -119,6 +119,7 @@ func (m *model) crash() {
 			continue
 		}
 		h.recovered = true
+		m.spendIn(h.group, h.amount)
 		for _, x := range h.path {
 			x.charge(h.amount, h.amount)
 		}

@@ -12,12 +12,17 @@ import (
 func (m *model) createAgent() {
 	m.serial++
 	a := &modelAgent{
-		name: fmt.Sprintf("a%d", m.r.IntN(6)), budget: m.money(), windows: map[time.Time]*modelAccount{}, total: &modelAccount{},
+		name: fmt.Sprintf("a%d", m.r.IntN(6)), budget: m.money(), windows: map[time.Time]*modelAccount{},
 		window: pick(m, []ledger.Window{ledger.Total, ledger.Total, ledger.Daily, ledger.Weekly, ledger.Monthly}),
 		token:  ledger.HashToken(fmt.Sprint("agent", m.serial)),
 	}
+	a.total = &modelAccount{kind: ledger.AgentAccount, name: a.name}
+	n := ledger.NewAgent{Name: a.name, Budget: a.budget, Window: a.window}
+	if a.group = pick(m, m.groups); a.group != nil {
+		n.Group = a.group.name
+	}
 	exists := slices.ContainsFunc(m.agents, func(o *modelAgent) bool { return o.name == a.name })
-	_, err := m.l.CreateAgent(m.t.Context(), ledger.NewAgent{Name: a.name, Budget: a.budget, Window: a.window})
+	_, err := m.l.CreateAgent(m.t.Context(), n)
 	if exists {
 		if !errors.Is(err, ledger.ErrExists) {
 			m.t.Fatalf("made %s twice: %v", a.name, err)
@@ -41,23 +46,12 @@ func (m *model) check(err error) {
 
 // windowOf is the account of the agent's current window, made when asked.
 func (m *model) windowOf(a *modelAgent) *modelAccount {
-	y, mo, d := m.now.Date()
-	var start time.Time
-	switch a.window {
-	case ledger.Total:
+	if a.window == ledger.Total {
 		return nil
-	case ledger.Daily:
-		start = time.Date(y, mo, d, 0, 0, 0, 0, time.UTC)
-	case ledger.Weekly:
-		start = time.Date(y, mo, d, 0, 0, 0, 0, time.UTC)
-		for start.Weekday() != time.Monday {
-			start = start.AddDate(0, 0, -1)
-		}
-	case ledger.Monthly:
-		start = time.Date(y, mo, 1, 0, 0, 0, 0, time.UTC)
 	}
+	start := m.start(a.window)
 	if a.windows[start] == nil {
-		a.windows[start] = &modelAccount{}
+		a.windows[start] = &modelAccount{kind: ledger.WindowAccount, name: a.name, window: a.window}
 		a.windows[start].retarget(a.budget)
 	}
 	return a.windows[start]
@@ -69,7 +63,7 @@ func (m *model) openRun() {
 		return
 	}
 	m.serial++
-	r := &modelRun{agent: a, state: ledger.RunOpen, token: ledger.HashToken(fmt.Sprint("run", m.serial)), acc: &modelAccount{parent: a.total}}
+	r := &modelRun{agent: a, state: ledger.RunOpen, token: ledger.HashToken(fmt.Sprint("run", m.serial)), acc: &modelAccount{kind: ledger.RunAccount, parent: a.total}}
 	n := ledger.NewRun{Agent: a.name, Budget: m.money(), Program: "bot", Token: r.token, Metered: true}
 	if p := pick(m, m.runs); p != nil && p.agent == a && !p.lost && p.state != ledger.RunEnding && m.r.IntN(2) == 0 {
 		r.parent, r.acc.parent, n.Parent = p, p.acc, p.id
@@ -77,7 +71,7 @@ func (m *model) openRun() {
 	r.acc.retarget(n.Budget)
 	got, err := m.l.OpenRun(m.t.Context(), n)
 	m.check(err)
-	r.id = got.ID
+	r.id, r.acc.name = got.ID, string(got.ID)
 	m.runs = append(m.runs, r)
 }
 
@@ -93,11 +87,14 @@ func (m *model) path(a *modelAgent, r *modelRun) []*modelAccount {
 	if w := m.windowOf(a); w != nil {
 		p = append(p, w)
 	}
-	return p
+	return append(p, m.groupPath(a)...)
 }
 
 // expect is the cause of the refusal, or the hold's amount.
 func (m *model) expect(a *modelAgent, r *modelRun, least, most micros, share func(micros) micros) (ledger.Cause, micros) {
+	if a.pausedGroup() != nil {
+		return ledger.CausePaused, 0
+	}
 	for x := r; x != nil; x = x.parent {
 		switch x.state {
 		case ledger.RunEnding:
@@ -180,6 +177,7 @@ func (m *model) admit() {
 		}
 		return min(least, room)
 	}
+	was := r != nil && r.exhausted()
 	cause, amount := m.expect(a, r, least, most, share)
 	h, no, err := m.l.Admit(m.t.Context(), ledger.Admission{Token: token, Least: least, Most: most, Share: share})
 	m.check(err)
@@ -188,8 +186,10 @@ func (m *model) admit() {
 		m.t.Fatalf("admit %d to %d: got %+v %+v, want cause %q or %d", least, most, h, no, cause, amount)
 	case no == nil && h.Amount != amount:
 		m.t.Fatalf("admit %d to %d: held %d, want %d", least, most, h.Amount, amount)
-	case no == nil:
-		mh := &modelHold{id: h.ID, amount: amount, path: m.path(a, r), run: r}
+	case no != nil:
+		m.refused(a, r, no, least, was)
+	default:
+		mh := &modelHold{id: h.ID, amount: amount, path: m.path(a, r), agent: a, run: r, group: a.group}
 		for _, x := range mh.path {
 			x.reserved += amount
 		}
@@ -198,48 +198,4 @@ func (m *model) admit() {
 		}
 		m.holds = append(m.holds, mh)
 	}
-}
-
-func (m *model) settle() {
-	if len(m.ended) > 0 && m.r.IntN(10) == 0 {
-		if _, err := m.l.Settle(m.t.Context(), pick(m, m.ended), ledger.Settlement{How: ledger.Settled, Cost: 1}); !errors.Is(err, ledger.ErrHoldEnded) {
-			m.t.Fatalf("settled twice: %v", err)
-		}
-	}
-	h := pick(m, m.holds)
-	if h == nil {
-		return
-	}
-	s := ledger.Settlement{How: pick(m, []ledger.How{ledger.Settled, ledger.Settled, ledger.Estimated, ledger.Cancelled})}
-	cost := micros(m.r.Int64N(int64(h.amount) + 1))
-	if m.r.IntN(8) == 0 {
-		cost = h.amount + micros(m.r.Int64N(400))
-	}
-	s.Cost = cost
-	if s.How == ledger.Cancelled {
-		cost = 0
-	}
-	out, err := m.l.Settle(m.t.Context(), h.id, s)
-	m.check(err)
-	before := make([]micros, len(h.path))
-	var worst micros
-	standing := false
-	for i, x := range h.path {
-		before[i] = x.over
-		if h.recovered {
-			x.charge(0, cost-h.amount)
-		} else {
-			x.charge(h.amount, cost)
-		}
-		worst = max(worst, x.over-before[i])
-		standing = standing || x.over > 0
-	}
-	if standing && h.run != nil && h.run.state == ledger.RunOpen {
-		h.run.state = ledger.RunExhausted
-	}
-	if out.Cost != cost || out.Overrun != worst || out.Late != h.recovered || out.RunEnds != (standing && h.run != nil) {
-		m.t.Fatalf("settled %d of %d: %+v, want overrun %d", cost, h.amount, out, worst)
-	}
-	m.holds = slices.DeleteFunc(m.holds, func(x *modelHold) bool { return x == h })
-	m.ended = append(m.ended, h.id)
 }

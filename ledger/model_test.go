@@ -16,6 +16,9 @@ type micros = ledger.Micros
 
 // modelAccount says in few words what an account must be.
 type modelAccount struct {
+	kind                  ledger.AccountKind
+	name                  string
+	window                ledger.Window
 	parent                *modelAccount
 	limited               bool
 	target, budget        micros
@@ -51,7 +54,7 @@ func (a *modelAccount) follow() {
 
 func (a *modelAccount) retarget(t *micros) {
 	if t == nil {
-		*a = modelAccount{parent: a.parent, spent: a.spent + a.over, reserved: a.reserved}
+		*a = modelAccount{kind: a.kind, name: a.name, window: a.window, parent: a.parent, spent: a.spent + a.over, reserved: a.reserved}
 		return
 	}
 	a.limited, a.target = true, *t
@@ -64,6 +67,7 @@ type modelAgent struct {
 	token   ledger.TokenHash
 	window  ledger.Window
 	budget  *micros
+	group   *modelGroup
 	total   *modelAccount
 	windows map[time.Time]*modelAccount
 }
@@ -83,7 +87,9 @@ type modelHold struct {
 	id        ledger.HoldID
 	amount    micros
 	path      []*modelAccount
+	agent     *modelAgent
 	run       *modelRun
+	group     *modelGroup // that the agent was in when it was taken
 	recovered bool
 }
 
@@ -99,6 +105,11 @@ type model struct {
 	holds  []*modelHold
 	ended  []ledger.HoldID
 	serial int
+
+	groups     []*modelGroup
+	everyGroup []*modelGroup     // also those that were deleted
+	costs      map[string]micros // by the name of the group
+	did        map[string]int
 }
 
 func (m *model) open() {
@@ -136,6 +147,9 @@ func (m *model) compare(what string, got ledger.Account, want *modelAccount) {
 	if !same || got.Spent != want.spent || got.Reserved != want.reserved || got.Overrun != want.over {
 		m.t.Fatalf("%s is %+v, want %+v", what, got, *want)
 	}
+	if got.Budget != nil && got.Spent+got.Reserved > *got.Budget {
+		m.t.Fatalf("%s is over its budget: %+v", what, got)
+	}
 }
 
 func (m *model) compareAll() {
@@ -151,10 +165,17 @@ func (m *model) compareAll() {
 		}
 		m.compare("agent "+a.name, got.Account, want)
 	}
+	for _, g := range m.groups {
+		m.compareGroup(g)
+	}
+	m.compareSums()
 }
 
-// TestModel plays tens of thousands of random moves against the model. More
-// with AEX_MODEL=<steps of each seed>.
+// TestModel plays tens of thousands of random moves against the model: runs
+// inside runs, agents with windows, a tree of groups with windows that agents
+// move about in, crashes and late settlements. No account is ever over its
+// budget, and every node's events add up to what it spent. More with
+// AEX_MODEL=<steps of each seed>.
 func TestModel(t *testing.T) {
 	steps := 5000
 	if s, err := strconv.Atoi(os.Getenv("AEX_MODEL")); err == nil {
@@ -163,35 +184,54 @@ func TestModel(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Parallel()
-			m := &model{t: t, r: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), now: time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC)}
+			m := &model{
+				t: t, r: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), now: time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC),
+				costs: map[string]micros{}, did: map[string]int{},
+			}
 			m.open()
 			defer func() { m.check(m.l.Close()) }()
-			moves := []struct {
-				weight int
-				move   func()
-			}{
-				{400, m.admit}, {380, m.settle}, {40, m.openRun}, {30, m.endRun}, {40, m.topUp}, {30, m.setBudget},
-				{20, m.createAgent}, {4, m.deleteAgent}, {2, m.crash}, {20, m.compareAll}, {1, func() { verify(t, m.l) }},
-				{10, func() { m.now = m.now.Add(time.Duration(m.r.Int64N(int64(20 * time.Hour)))) }},
-			}
-			all := 0
-			for _, mv := range moves {
-				all += mv.weight
-			}
-			for range steps {
-				n := m.r.IntN(all)
-				for _, mv := range moves {
-					if n -= mv.weight; n < 0 {
-						mv.move()
-						break
-					}
-				}
-				if t.Failed() {
-					return
-				}
-			}
+			m.play(steps)
 			m.compareAll()
+			m.compareNodes()
 			verify(t, m.l)
+			for _, what := range []string{
+				"refused for a group", "refused for a run", "refused for an agent", "refused for a pause", "moved with calls on their way",
+				"settled elsewhere", "late elsewhere", "topped up", "deleted", "deleted with calls on their way",
+			} {
+				if m.did[what] == 0 && steps >= 5000 {
+					t.Errorf("never %s", what)
+				}
+			}
+			t.Logf("%d groups, %v", len(m.everyGroup), m.did)
 		})
+	}
+}
+
+// play makes random moves.
+func (m *model) play(steps int) {
+	moves := []struct {
+		weight int
+		move   func()
+	}{
+		{400, m.admit}, {300, m.settle}, {40, m.openRun}, {30, m.endRun}, {40, m.topUp}, {30, m.setBudget},
+		{20, m.createAgent}, {4, m.deleteAgent}, {4, m.crash}, {20, m.compareAll}, {1, func() { verify(m.t, m.l) }},
+		{10, func() { m.now = m.now.Add(time.Duration(m.r.Int64N(int64(20 * time.Hour)))) }},
+		{12, m.createGroup}, {40, m.moveAgent}, {20, m.setGroupBudget}, {20, m.topUpGroup}, {12, m.pauseGroup}, {20, m.deleteGroup},
+	}
+	all := 0
+	for _, mv := range moves {
+		all += mv.weight
+	}
+	for range steps {
+		n := m.r.IntN(all)
+		for _, mv := range moves {
+			if n -= mv.weight; n < 0 {
+				mv.move()
+				break
+			}
+		}
+		if m.t.Failed() {
+			return
+		}
 	}
 }
