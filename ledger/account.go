@@ -25,6 +25,11 @@ const (
 	Monthly Window = "monthly"
 )
 
+// Period is the time that a window is for: "day", "week", "month"; "" for all.
+func (w Window) Period() string {
+	return map[Window]string{Daily: "day", Weekly: "week", Monthly: "month"}[w]
+}
+
 // Account is a budget and what became of it. Budget is nil for no limit.
 type Account struct {
 	ID       int64
@@ -45,6 +50,18 @@ func (a Account) Left() (left Micros, ok bool) {
 		return 0, false
 	}
 	return *a.Budget - a.Spent - a.Reserved, true
+}
+
+// Whose says what the account is of, for people.
+func (a Account) Whose() string {
+	kind := a.Kind
+	if kind == WindowAccount {
+		kind = AgentAccount
+	}
+	if a.Window == "" || a.Window == Total {
+		return string(kind) + " " + a.Name
+	}
+	return string(kind) + " " + a.Name + "'s " + string(a.Window) + " window"
 }
 
 // Charged is all that calls did cost the account: spent and overrun.

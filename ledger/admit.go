@@ -111,6 +111,12 @@ type Refusal struct {
 	RunEnds bool
 }
 
+// Of is the account that the refusal is for, with its figures.
+func (r *Refusal) Of() Account {
+	budget := r.Budget
+	return Account{Kind: r.Account, Name: r.Name, Window: r.Window, Budget: &budget, Spent: r.Spent, Reserved: r.Reserved, Overrun: r.Overrun}
+}
+
 // Admit lets a call through or refuses it, in one transaction: token, run and
 // agent state, requests and tokens a minute, concurrency, calls, every account
 // on the path, and the hold (its event comes when it ends). When it returns a Hold, the hold

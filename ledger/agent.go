@@ -119,6 +119,9 @@ func nullMicros(m *Micros) any {
 // another already, from before there was a rule, keeps it.
 func CheckName(name string) error { return checkName("an agent", name) }
 
+// CheckGroupName is the same rule for the name of a group to be made.
+func CheckGroupName(name string) error { return checkName("a group", name) }
+
 // checkName is the one rule for names that people give: of agents, and of groups.
 func checkName(whose, name string) error {
 	switch {

@@ -56,7 +56,7 @@ func (l *Ledger) CreateGroup(ctx context.Context, n NewGroup) (Group, error) {
 }
 
 func validGroup(name string, budgets map[Window]Micros) error {
-	if err := checkName("a group", name); err != nil {
+	if err := CheckGroupName(name); err != nil {
 		return err
 	}
 	for w, b := range budgets {

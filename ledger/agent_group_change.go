@@ -85,7 +85,8 @@ func (g *group) currentGroupAccount(a *agentGroup, w Window) *account {
 }
 
 // TopUpGroup raises the budget of a group's window; what it overran is paid
-// first. "" is the only window that has a budget. Of day, week and month the
+// first. "" is the only window that has a budget; where there is none of that
+// kind it is ErrNoBudget. Of day, week and month the
 // current one gets more, not the later ones.
 func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micros) (Group, error) {
 	err := l.commitOne(ctx, func(g *group) error {
@@ -100,7 +101,7 @@ func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micro
 		}
 		b, ok := a.budgets[w]
 		if !ok {
-			return fmt.Errorf("%w: there is no such budget to top up; name the window of one that there is", ErrInvalid)
+			return ErrNoBudget
 		}
 		if by <= 0 || by > maxAmount { // checked before a window is opened
 			return fmt.Errorf("%w: a top-up of %s", ErrInvalid, by)

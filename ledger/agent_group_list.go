@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,9 +23,12 @@ type Group struct {
 	Agents  []string // that are in it, not those of groups inside it
 }
 
+// Accounts are those of the group: the one of its whole life, and its windows.
+func (g Group) Accounts() []Account { return append([]Account{g.Account}, g.Windows...) }
+
 // Group finds a living group by its name.
 func (l *Ledger) Group(ctx context.Context, name string) (Group, error) {
-	groups, err := l.groups(ctx, ` AND g.name = ?`, name)
+	groups, err := l.groups(ctx, true, ` AND g.name = ?`, name)
 	switch {
 	case err != nil:
 		return Group{}, fmt.Errorf("group %q: %w", name, err)
@@ -33,91 +38,126 @@ func (l *Ledger) Group(ctx context.Context, name string) (Group, error) {
 	return groups[0], nil
 }
 
-// Groups lists the living groups by name: each before those inside it.
+// Groups lists the living groups by name: each is followed by those inside it.
 func (l *Ledger) Groups(ctx context.Context) ([]Group, error) {
-	groups, err := l.groups(ctx, ``)
+	groups, err := l.groups(ctx, true, ``)
 	if err != nil {
 		return nil, fmt.Errorf("listing groups: %w", err)
 	}
 	return groups, nil
 }
 
-func (l *Ledger) groups(ctx context.Context, where string, args ...any) ([]Group, error) {
-	rs, err := l.read.QueryContext(ctx, `SELECT g.id, g.name, coalesce(p.name, ''), g.paused, g.created_at,
-			c.id, c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
-		FROM agent_group g LEFT JOIN agent_group p ON p.id = g.parent
-		JOIN account c ON c.group_id = g.id AND c.kind = 'group' AND c."window" = ''
-		WHERE g.deleted_at IS NULL`+where+` ORDER BY g.name`, args...)
-	if err != nil {
-		return nil, l.explain(err)
+// GroupsAround are a living group and all around it, itself first, without the
+// agents that are in them. There are none around "".
+func (l *Ledger) GroupsAround(ctx context.Context, name string) ([]Group, error) {
+	if name == "" {
+		return nil, nil
 	}
-	defer rs.Close()
-	var groups []Group
-	for rs.Next() {
-		var g Group
-		var created int64
-		if err := rs.Scan(&g.ID, &g.Name, &g.Parent, &g.Paused, &created,
-			&g.Account.ID, &g.Account.Budget, &g.Account.Spent, &g.Account.Reserved, &g.Account.Overrun); err != nil {
-			return nil, l.explain(err)
-		}
-		g.CreatedAt, g.Account.Kind, g.Account.Name, g.Account.Window = fromMillis(created), GroupAccount, g.Name, Total
-		groups = append(groups, g)
+	groups, err := l.groups(ctx, false, ` AND g.id IN (
+		WITH RECURSIVE around (id, parent) AS (
+			SELECT id, parent FROM agent_group WHERE name = ? AND deleted_at IS NULL
+			UNION SELECT p.id, p.parent FROM agent_group p JOIN around a ON p.id = a.parent
+		) SELECT id FROM around)`, name)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("group %q: %w", name, err)
+	case len(groups) == 0:
+		return nil, fmt.Errorf("group %q: %w", name, ErrNotFound)
 	}
-	if err := rs.Err(); err != nil {
-		return nil, l.explain(err)
-	}
-	for i := range groups {
-		if err := l.fillGroup(ctx, &groups[i]); err != nil {
-			return nil, l.explain(err)
-		}
-	}
+	slices.Reverse(groups)
 	return groups, nil
 }
 
-// fillGroup reads the windows and the agents of a group.
-func (l *Ledger) fillGroup(ctx context.Context, g *Group) error {
+// groups reads the living groups that where picks, with their windows and, if
+// asked for, their agents.
+func (l *Ledger) groups(ctx context.Context, agents bool, where string, args ...any) ([]Group, error) {
+	// A / comes before all else, so that a group is followed by its own.
+	from := groupQuery{` WHERE g.deleted_at IS NULL` + where + ` ORDER BY replace(g.name, '/', char(1))`, args, map[int64]*Group{}}
+	var groups []*Group
+	err := l.eachRow(ctx, `SELECT g.id, g.name, coalesce(p.name, ''), g.paused, g.created_at,
+			c.id, c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
+		FROM agent_group g LEFT JOIN agent_group p ON p.id = g.parent
+		JOIN account c ON c.group_id = g.id AND c.kind = 'group' AND c."window" = ''`+from.rest, args, func(rs *sql.Rows) error {
+		g := new(Group)
+		var created int64
+		err := rs.Scan(&g.ID, &g.Name, &g.Parent, &g.Paused, &created,
+			&g.Account.ID, &g.Account.Budget, &g.Account.Spent, &g.Account.Reserved, &g.Account.Overrun)
+		g.CreatedAt, g.Account.Kind, g.Account.Name, g.Account.Window = fromMillis(created), GroupAccount, g.Name, Total
+		groups, from.found[g.ID] = append(groups, g), g
+		return err
+	})
+	if err == nil {
+		err = l.groupWindows(ctx, from)
+	}
+	if err == nil && agents {
+		err = l.groupAgents(ctx, from)
+	}
+	all := make([]Group, 0, len(groups))
+	for _, g := range groups {
+		all = append(all, *g)
+	}
+	return all, err
+}
+
+// groupQuery picks groups. What is read of them goes to those that were found.
+type groupQuery struct {
+	rest  string // of a query of agent_group g
+	args  []any
+	found map[int64]*Group
+}
+
+func (l *Ledger) groupWindows(ctx context.Context, q groupQuery) error {
 	days, err := l.calendar(ctx)
 	if err != nil {
-		return err
+		return l.explain(err)
 	}
 	now := l.now().UTC()
-	rs, err := l.read.QueryContext(ctx, `SELECT b."window", b.budget_micro, coalesce(c.id, 0), c.budget_micro,
+	return l.eachRow(ctx, `SELECT g.id, b."window", b.budget_micro, coalesce(c.id, 0), c.budget_micro,
 			coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0)
-		FROM group_budget b LEFT JOIN account c ON c.group_id = b.group_id AND c.kind = 'group' AND c."window" = b."window"
-			AND c.start_at = CASE b."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END
-		WHERE b.group_id = ? AND b."window" <> 'total'
-		ORDER BY CASE b."window" WHEN 'daily' THEN 1 WHEN 'weekly' THEN 2 ELSE 3 END`,
-		append(days.starts(now), g.ID)...)
-	if err != nil {
-		return err
-	}
-	defer rs.Close()
-	for rs.Next() {
-		a := Account{Kind: GroupAccount, Name: g.Name}
+		FROM agent_group g JOIN group_budget b ON b.group_id = g.id AND b."window" <> 'total'
+		LEFT JOIN account c ON c.group_id = g.id AND c.kind = 'group' AND c."window" = b."window"
+			AND c.start_at = CASE b."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END`+q.rest+
+		`, CASE b."window" WHEN 'daily' THEN 1 WHEN 'weekly' THEN 2 ELSE 3 END`, append(days.starts(now), q.args...), func(rs *sql.Rows) error {
+		a := Account{Kind: GroupAccount}
+		var of int64
 		var budget Micros
-		if err := rs.Scan(&a.Window, &budget, &a.ID, &a.Budget, &a.Spent, &a.Reserved, &a.Overrun); err != nil {
+		err := rs.Scan(&of, &a.Window, &budget, &a.ID, &a.Budget, &a.Spent, &a.Reserved, &a.Overrun)
+		g := q.found[of]
+		if err != nil || g == nil { // made since
 			return err
 		}
-		a.Start = days.start(a.Window, now)
+		a.Name, a.Start = g.Name, days.start(a.Window, now)
 		if a.ID == 0 { // not used yet in this window
 			a.Budget = &budget
 		}
 		g.Windows = append(g.Windows, a)
-	}
-	if err := rs.Err(); err != nil {
-		return err
-	}
-	names, err := l.read.QueryContext(ctx, `SELECT name FROM agent WHERE group_id = ? AND deleted_at IS NULL ORDER BY name`, g.ID)
-	if err != nil {
-		return err
-	}
-	defer names.Close()
-	for names.Next() {
+		return nil
+	})
+}
+
+func (l *Ledger) groupAgents(ctx context.Context, q groupQuery) error {
+	return l.eachRow(ctx, `SELECT g.id, a.name FROM agent_group g JOIN agent a ON a.group_id = g.id AND a.deleted_at IS NULL`+q.rest+`, a.name`, q.args, func(rs *sql.Rows) error {
+		var of int64
 		var name string
-		if err := names.Scan(&name); err != nil {
-			return err
+		err := rs.Scan(&of, &name)
+		if g := q.found[of]; g != nil {
+			g.Agents = append(g.Agents, name)
 		}
-		g.Agents = append(g.Agents, name)
+		return err
+	})
+}
+
+// eachRow reads all rows of a query outside the writer.
+func (l *Ledger) eachRow(ctx context.Context, query string, args []any, row func(*sql.Rows) error) error {
+	rs, err := l.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return l.explain(err)
 	}
-	return names.Err()
+	defer rs.Close()
+	for rs.Next() {
+		if err := row(rs); err != nil {
+			return l.explain(err)
+		}
+	}
+	return l.explain(rs.Err())
 }

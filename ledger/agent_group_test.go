@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,7 +131,7 @@ func TestGroupsBudgetEndsARun(t *testing.T) {
 	if no == nil || no.Cause != ledger.CauseExhausted || !no.RunEnds || no.Name != "acme/search" {
 		t.Fatalf("%+v", no)
 	}
-	if _, err := h.TopUpGroup(t.Context(), "acme/search", "", 1); !errors.Is(err, ledger.ErrInvalid) {
+	if _, err := h.TopUpGroup(t.Context(), "acme/search", "", 1); !errors.Is(err, ledger.ErrNoBudget) {
 		t.Errorf("topped up one of two: %v", err)
 	}
 	if _, err := h.TopUpGroup(t.Context(), "acme/search", ledger.Daily, 100_000); err != nil {
@@ -163,5 +164,101 @@ func TestGroupsThatCannotBe(t *testing.T) {
 	}
 	if _, err := h.CreateGroup(t.Context(), ledger.NewGroup{Name: "nobody/inside"}); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("made inside of nothing: %v", err)
+	}
+}
+
+// The path, a pause and the pace of spending are told of the groups that an
+// agent is in, lowest first; what it spent elsewhere stays there.
+func TestGroupsAroundAnAgent(t *testing.T) {
+	h, token := grouped(t)
+	if _, err := h.CreateGroup(t.Context(), ledger.NewGroup{Name: "acme-too"}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := h.Groups(t.Context())
+	if err != nil || len(all) != 3 || all[0].Name != "acme" || all[1].Name != "acme/search" || all[2].Name != "acme-too" || len(all[1].Agents) != 1 {
+		t.Errorf("a group is not followed by its own: %+v, %v", all, err)
+	}
+	around, err := h.GroupsAround(t.Context(), "acme/search")
+	if err != nil || len(around) != 2 || around[0].Name != "acme/search" || around[1].Name != "acme" || len(around[0].Windows) != 2 || around[0].Agents != nil {
+		t.Errorf("around: %+v, %v", around, err)
+	}
+	if _, err := h.GroupsAround(t.Context(), "nobody"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("around nobody: %v", err)
+	}
+	run, err := h.Run(t.Context(), string(h.run("x", "r")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := h.RunPath(t.Context(), run)
+	if err != nil || len(path) != 6 || path[0].Kind != ledger.RunAccount || path[3].Window != ledger.Daily || path[5].Name != "acme" {
+		t.Errorf("path of a run: %+v, %v", path, err)
+	}
+	if no := h.spendUSD(token, 1000); no != nil {
+		t.Fatal(no)
+	}
+	to := "acme-too"
+	if _, err := h.SetAgent(t.Context(), "x", ledger.AgentChange{Group: &to}); err != nil {
+		t.Fatal(err)
+	}
+	if no := h.spendUSD(token, 70); no != nil {
+		t.Fatal(no)
+	}
+	burn, err := h.Burn(t.Context(), ledger.BurnWindow)
+	for i, want := range []ledger.Micros{1000, 1000, 70} {
+		if got := burn.ByAccount[all[i].Account.ID]; err != nil || got != want {
+			t.Errorf("%s burns %d, not %d, %v", all[i].Name, got, want, err)
+		}
+	}
+}
+
+// Who is paused is told: the agent itself, or the lowest group that is.
+func TestPausedAtAGroup(t *testing.T) {
+	h, token := grouped(t)
+	paused, is := true, func(want string) {
+		t.Helper()
+		by, paused, err := h.PausedAt(t.Context(), "x")
+		if err != nil || paused != (want != "") || paused && by.Whose() != want {
+			t.Errorf("paused at %q, %t, %v; want %q", by.Whose(), paused, err, want)
+		}
+	}
+	is("")
+	if _, err := h.SetGroup(t.Context(), "acme", ledger.GroupChange{Paused: &paused}); err != nil {
+		t.Fatal(err)
+	}
+	is("group acme")
+	if no := h.spendUSD(token, 1); no == nil || no.Cause != ledger.CausePaused {
+		t.Fatalf("%+v", no)
+	}
+	if _, err := h.SetAgent(t.Context(), "x", ledger.AgentChange{Paused: &paused}); err != nil {
+		t.Fatal(err)
+	}
+	is("agent x")
+}
+
+// The trail tells of a refusal what the caller was told, and is searched by
+// the group that it was for.
+func TestRefusalInTheTrail(t *testing.T) {
+	h, token := grouped(t)
+	no := h.spendUSD(token, 300_001)
+	if no == nil {
+		t.Fatal("let through")
+	}
+	h.now = h.now.Add(time.Minute)
+	if no := h.spendUSD(token, 1000); no != nil {
+		t.Fatal(no)
+	}
+	page, err := h.Events(t.Context(), ledger.EventFilter{Group: "acme/search"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actions []string
+	for _, e := range page.Events {
+		actions = append(actions, e.Action)
+		if told, ok := e.Refusal(); ok != (e.Action == "budget.deny") || ok && (told.Of().Whose() != "group acme/search's daily window" || told.Budget != no.Budget || told.Needed != 300_001) {
+			t.Errorf("%s tells of %+v, the caller was told %+v", e.Action, told, no)
+		}
+	}
+	if got := strings.Join(actions, " "); got != "group.create agent.create window.open window.open budget.deny" {
+		t.Errorf("of the group: %s", got)
 	}
 }

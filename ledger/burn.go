@@ -15,6 +15,8 @@ type Burn struct {
 	Cost    Micros
 	ByAgent map[string]Micros // by Agent.ID
 	ByRun   map[RunID]Micros
+
+	ByAccount map[int64]Micros // by Account.ID: of groups what was spent in them, wherever their agents are by now
 }
 
 // BurnWindow is how far back every view of the pace of spending looks.
@@ -27,7 +29,7 @@ const burnEvents = 4096
 // Burn sums what was booked in the window before now.
 func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 	now := l.now().UTC()
-	b := Burn{Since: now.Add(-window), Until: now, ByAgent: make(map[string]Micros), ByRun: make(map[RunID]Micros)}
+	b := Burn{Since: now.Add(-window), Until: now, ByAgent: make(map[string]Micros), ByRun: make(map[RunID]Micros), ByAccount: make(map[int64]Micros)}
 	rs, err := l.read.QueryContext(ctx, `SELECT body FROM event_log ORDER BY seq DESC LIMIT ?`, burnEvents)
 	if err != nil {
 		return b, fmt.Errorf("reading what was spent lately: %w", l.explain(err))
@@ -39,6 +41,8 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 		Run     RunID     `json:"run"`
 		Cost    Micros    `json:"cost_micro"`
 		Within  HoldID    `json:"within"`
+
+		Accounts []int64 `json:"accounts"`
 	}
 	n := 0
 	var body []byte
@@ -46,7 +50,7 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 		if err := rs.Scan(&body); err != nil {
 			return b, fmt.Errorf("reading what was spent lately: %w", l.explain(err))
 		}
-		e.AgentID, e.Run, e.Cost, e.Within = "", "", 0, ""
+		e.AgentID, e.Run, e.Cost, e.Within, e.Accounts = "", "", 0, "", e.Accounts[:0]
 		if err := json.Unmarshal(body, &e); err != nil {
 			return b, fmt.Errorf("%w: an event cannot be read: %w", ErrCorrupt, err)
 		}
@@ -58,6 +62,11 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 			b.Cost += e.Cost
 		}
 		b.ByAgent[e.AgentID] += e.Cost
+		if e.Cost != 0 {
+			for _, id := range e.Accounts {
+				b.ByAccount[id] += e.Cost
+			}
+		}
 		if e.Run != "" {
 			b.ByRun[e.Run] += e.Cost
 		}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -172,6 +173,32 @@ func (w *writer) settleDenials(g *group) {
 	for _, key := range g.quiet {
 		delete(w.denied, key)
 	}
+}
+
+// Refusal is what an event tells of a refusal for money or because of a pause;
+// ok is false for every other event.
+func (e Event) Refusal() (no Refusal, ok bool) {
+	if e.Action != "budget.deny" && e.Action != "access.deny" {
+		return no, false
+	}
+	var told struct {
+		Cause    Cause       `json:"cause"`
+		Account  AccountKind `json:"account"`
+		Name     string      `json:"name"`
+		Window   Window      `json:"window"`
+		Budget   Micros      `json:"budget_micro"`
+		Spent    Micros      `json:"spent_micro"`
+		Reserved Micros      `json:"reserved_micro"`
+		Overrun  Micros      `json:"overrun_micro"`
+		Needed   Micros      `json:"needed_micro"`
+	}
+	if json.Unmarshal(e.Body, &told) != nil || told.Account == "" || told.Name == "" || e.Action == "access.deny" && told.Cause != CausePaused {
+		return no, false
+	}
+	return Refusal{
+		Cause: told.Cause, Account: told.Account, Name: told.Name, Window: told.Window,
+		Budget: told.Budget, Spent: told.Spent, Reserved: told.Reserved, Overrun: told.Overrun, Needed: told.Needed,
+	}, true
 }
 
 // RefusedCall is a refusal outside the ledger, for the trail.

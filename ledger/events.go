@@ -15,6 +15,7 @@ type Event struct {
 	Time   time.Time
 	Action string // "usage.commit", "usage.overrun", "usage.late", "budget.deny", "run.open", "agent.create", ...
 	Agent  string
+	Group  string // that it is of, or that an agent was made in or moved to
 	Run    RunID
 	Cost   Micros
 	Body   json.RawMessage
@@ -25,6 +26,7 @@ type EventFilter struct {
 	After  int64 // Seq greater than this
 	Before int64 // Seq less than this; 0: no bound
 	Agent  string
+	Group  string // its own events, agents that came into it, and refusals for want of its money or a pause of it
 	Run    RunID
 	Action string // or the beginning of one, up to its dot: "usage.", or the end, from its dot: ".deny"
 	Since  time.Time
@@ -141,6 +143,9 @@ func (f EventFilter) texts() (all []string) {
 			all = append(all, `"`+member+`":`+quoted[:len(quoted)-1])
 		}
 	}
+	if f.Group != "" {
+		all = append(all, `:`+string(appendQuoted(nil, f.Group)))
+	}
 	return all
 }
 
@@ -157,19 +162,24 @@ func (f EventFilter) match(texts []string, seq int64, body []byte) (Event, bool,
 		Time   time.Time `json:"time"`
 		Action string    `json:"action"`
 		Agent  string    `json:"agent"`
+		Group  string    `json:"group"`
 		Run    RunID     `json:"run"`
 		Cost   Micros    `json:"cost_micro"`
+
+		Account AccountKind `json:"account"`
+		Name    string      `json:"name"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
 		return Event{}, false, fmt.Errorf("%w: event %d cannot be read: %w", ErrCorrupt, seq, err)
 	}
 	action := f.Action == "" || e.Action == f.Action || strings.HasSuffix(f.Action, ".") && strings.HasPrefix(e.Action, f.Action) ||
 		strings.HasPrefix(f.Action, ".") && strings.HasSuffix(e.Action, f.Action)
-	if !action || f.Agent != "" && e.Agent != f.Agent || f.Run != "" && e.Run != f.Run ||
+	ofGroup := f.Group == "" || e.Group == f.Group || e.Account == GroupAccount && e.Name == f.Group
+	if !action || !ofGroup || f.Agent != "" && e.Agent != f.Agent || f.Run != "" && e.Run != f.Run ||
 		e.Time.Before(f.Since) || !f.Until.IsZero() && !e.Time.Before(f.Until) {
 		return Event{}, false, nil
 	}
-	return Event{Seq: seq, Time: e.Time, Action: e.Action, Agent: e.Agent, Run: e.Run, Cost: e.Cost, Body: json.RawMessage(text)}, true, nil
+	return Event{Seq: seq, Time: e.Time, Action: e.Action, Agent: e.Agent, Group: e.Group, Run: e.Run, Cost: e.Cost, Body: json.RawMessage(text)}, true, nil
 }
 
 // End is the number of the newest event, 0 where there is none: it changes

@@ -64,6 +64,7 @@ var (
 	ErrClosed      = errors.New("the ledger is closed")
 	ErrInvalid     = errors.New("invalid")
 	ErrNotEmpty    = errors.New("not empty")
+	ErrNoBudget    = errors.New("there is no such budget")
 )
 
 // Options says where a ledger lives and what it draws on.

@@ -162,7 +162,7 @@ func TestEndedRunIsTheOneInTheLedger(t *testing.T) {
 			}
 			for _, state := range []ledger.RunState{was, ledger.RunEnded} {
 				end, err := l.EndRun(ctx, run.ID, ledger.RunEnd{Outcome: "exited", ExitCode: 3})
-				if err != nil || end.Was != state || end.Refused != 3 || !reflect.DeepEqual(end.Has, a.Account) {
+				if err != nil || end.Was != state || end.Refused != 3 || !reflect.DeepEqual(end.Has, []ledger.Account{a.Account}) {
 					t.Errorf("deleted %t: ended %+v, %v; the agent had %+v", deleted, end, err, a.Account)
 				}
 				r, err := l.Run(ctx, string(run.ID))
@@ -191,16 +191,16 @@ func TestOpenedRunIsTheOneInTheLedger(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var had ledger.Account
+				var had []ledger.Account
 				token := ledger.HashToken(string(rune('a' + i)))
 				run, err := l.OpenRun(ctx, ledger.NewRun{
 					Agent: "atlas", Budget: asked, Program: "bot.py", Token: token, Expires: time.Now().Add(time.Hour), Metered: i == 0,
-					May: func(a ledger.Account) error { had = a; return nil },
+					May: func(path []ledger.Account) error { had = path; return nil },
 				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !reflect.DeepEqual(had, before.Account) {
+				if !reflect.DeepEqual(had, []ledger.Account{before.Account}) {
 					t.Errorf("%s: May was asked with %+v, the agent has %+v", window, had, before.Account)
 				}
 				there, err := l.Run(ctx, string(run.ID))
@@ -216,7 +216,7 @@ func TestOpenedRunIsTheOneInTheLedger(t *testing.T) {
 				}
 			}
 			want := errors.New("no")
-			if _, err := l.OpenRun(ctx, ledger.NewRun{Agent: "atlas", Token: ledger.HashToken("x"), Expires: time.Now().Add(time.Hour), May: func(ledger.Account) error { return want }}); err != want {
+			if _, err := l.OpenRun(ctx, ledger.NewRun{Agent: "atlas", Token: ledger.HashToken("x"), Expires: time.Now().Add(time.Hour), May: func([]ledger.Account) error { return want }}); err != want {
 				t.Errorf("refused with %v", err)
 			}
 			if runs, err := l.Runs(ctx, ledger.RunFilter{}); err != nil || len(runs) != 2 {

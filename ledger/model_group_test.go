@@ -187,7 +187,7 @@ func (m *model) topUpGroup() {
 	w, by := pick(m, groupWindows), micros(1+m.r.Int64N(4000))
 	_, err := m.l.TopUpGroup(m.t.Context(), g.name, w, by)
 	if _, has := g.budgets[w]; !has {
-		if !errors.Is(err, ledger.ErrInvalid) {
+		if !errors.Is(err, ledger.ErrNoBudget) {
 			m.t.Fatalf("topped up a budget that %s does not have: %v", g.name, err)
 		}
 		return

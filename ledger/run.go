@@ -36,9 +36,10 @@ type NewRun struct {
 	Policy   json.RawMessage // what the run adds to the agent's capabilities; opaque here
 	Metered  bool            // false: a real key was passed through
 	Remote   bool            // it is attended over the network, and outlives this process (AttachRun); so do those inside one
-	// May, if set, decides by what the agent has whether there is to be a run;
-	// its error is OpenRun's. It may be asked again, and must not use the ledger.
-	May func(agent Account) error
+	// May, if set, decides by what the agent and its groups have whether there is
+	// to be a run; its error is OpenRun's. The agent's account is the first. It may
+	// be asked again, and must not use the ledger.
+	May func(path []Account) error
 }
 
 // Run is one aex run, open or over.
@@ -71,8 +72,8 @@ type RunEnd struct {
 // EndedRun is a run with what its end found.
 type EndedRun struct {
 	Run
-	Was RunState // RunEnded: it was over already
-	Has Account  // the agent's: of its window that now lies in, or its total one
+	Was RunState  // RunEnded: it was over already
+	Has []Account // the agent's, of its window that now lies in or its total one, and those of its groups
 }
 
 // OpenRun makes a run with its account and its token, owned by this process.
@@ -108,7 +109,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 		return none, err
 	}
 	if n.May != nil {
-		has := g.accountOf(ag)
+		has := g.accountsOf(ag)
 		if g.err != nil {
 			return none, g.err
 		}
@@ -171,20 +172,6 @@ func (g *group) parentOf(n NewRun, ag *agent) (*account, *run, error) {
 		return nil, nil, fmt.Errorf("%w: run %s is another agent's or process's", ErrInvalid, p.id)
 	}
 	return g.account(p.account), p, g.err
-}
-
-// accountOf is the account of the agent's window that now lies in, or its total one.
-func (g *group) accountOf(ag *agent) Account {
-	if ag.window == Total {
-		total := g.total(ag.id).public(ag.name)
-		total.Window = Total
-		return total
-	}
-	if w := g.windowAccount(ag); w != nil {
-		return w.public(ag.name)
-	}
-	// Not used yet in this window.
-	return Account{Kind: WindowAccount, Window: ag.window, Start: g.start(ag.window), Name: ag.name, Budget: ag.budget}
 }
 
 // newRunID picks an id whose first four characters no other run has, as long
@@ -264,7 +251,7 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 		if end.Own && r.state != RunEnded && r.owner != g.w.l.owner.id {
 			return ErrElsewhere
 		}
-		ended.Was, ended.Has = r.state, g.accountOf(g.agentByID(r.agent))
+		ended.Was, ended.Has = r.state, g.accountsOf(g.agentByID(r.agent))
 		if r.state != RunEnded {
 			if open := g.openHoldsOf(r); g.err == nil && open > 0 {
 				return fmt.Errorf("%w: %d calls of run %s are not settled", ErrInvalid, open, r.id)

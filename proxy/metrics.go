@@ -60,6 +60,7 @@ var (
 	descGroupBudget   = describe("aex_group_budget_usd", "A budget of a group, in US dollars, by the window that it is for.", "group", "window")
 	descGroupSpent    = describe("aex_group_spent_usd", "What is spent of that budget.", "group", "window")
 	descGroupReserved = describe("aex_group_reserved_usd", "What calls on their way hold of that budget.", "group", "window")
+	descGroupOverrun  = describe("aex_group_overrun_usd", "What calls did cost beyond that budget.", "group", "window")
 	descGroupPaused   = describe("aex_group_paused", "1 where the group is paused.", "group")
 
 	descRefusals  = describe("aex_refusals_total", "Calls that were refused, by cause.", "cause")
@@ -246,11 +247,12 @@ func (m *ledgerMetrics) groups(ctx context.Context, ch chan<- prometheus.Metric)
 			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, append([]string{name}, labels...)...)
 		}
 		ch <- prometheus.MustNewConstMetric(descGroupCost, prometheus.CounterValue, dollars(g.Account.Charged()), name)
-		for _, acc := range append([]ledger.Account{g.Account}, g.Windows...) {
+		for _, acc := range g.Accounts() {
 			if acc.Budget != nil {
 				gauge(descGroupBudget, dollars(*acc.Budget), string(acc.Window))
 				gauge(descGroupSpent, dollars(acc.Spent), string(acc.Window))
 				gauge(descGroupReserved, dollars(acc.Reserved), string(acc.Window))
+				gauge(descGroupOverrun, dollars(acc.Overrun), string(acc.Window))
 			}
 		}
 		paused := 0.0

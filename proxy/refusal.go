@@ -132,24 +132,14 @@ func asRefusal(err error) *refusal {
 	return refusef("invalid_request", "%v", err)
 }
 
-// resumes is the command that lets go on what is paused.
-func resumes(k ledger.AccountKind) string {
-	if k == ledger.GroupAccount {
-		return "group"
-	}
-	return "agent"
-}
+// Reason is what a call was told that the ledger refused for money or because of
+// a pause: whose limit it is, and its figures.
+func Reason(r *ledger.Refusal) string { return strings.TrimPrefix(ledgerRefusal(r).Message, "aex: ") }
 
 // ledgerRefusal words the ledger's refusal: which limit, its size, what is spent
 // and reserved, and what set it.
 func ledgerRefusal(r *ledger.Refusal) *refusal {
-	who := string(r.Account) + " " + r.Name
-	if r.Account == ledger.WindowAccount {
-		who = "agent " + r.Name + "'s " + string(r.Window) + " window"
-	}
-	if r.Account == ledger.GroupAccount && r.Window != "" {
-		who += "'s " + string(r.Window) + " window"
-	}
+	who := r.Of().Whose()
 	have := fmt.Sprintf("budget %s of %s: %s spent, %s reserved", r.Budget, who, r.Spent, r.Reserved)
 	if r.Overrun > 0 {
 		have += fmt.Sprintf(", %s overrun", r.Overrun)
@@ -161,7 +151,7 @@ func ledgerRefusal(r *ledger.Refusal) *refusal {
 	case ledger.CauseReadOnly:
 		code, message = "read_only_token", "this token may read, not call models"
 	case ledger.CausePaused:
-		code, message = "agent_paused", fmt.Sprintf("%s is paused; resume it with: aex %s resume %s", who, resumes(r.Account), r.Name)
+		code, message = "agent_paused", fmt.Sprintf("%s is paused; resume it with: %s", who, Resume(r.Of()))
 	case ledger.CauseRunEnded:
 		code, message = "budget_exceeded", fmt.Sprintf("run %s is over; no further call is made", r.Name)
 	case ledger.CauseRequests:

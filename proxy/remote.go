@@ -112,7 +112,7 @@ func (c *call) openRemote(ctx context.Context, ask InnerRun) error {
 		return refusef("no_budget", "agent %s has no budget, and none was given for the run; give --budget 0.50, or --budget none", c.id.Agent)
 	case out.Budget != nil && *out.Budget <= 0:
 		short := Shortest(path)
-		return refusef("budget_exceeded", "%s %s has used %s of %s", short.Kind, short.Name, short.Charged(), *short.Budget)
+		return refusef("budget_exceeded", "%s has used %s of %s", short.Whose(), short.Charged(), *short.Budget)
 	}
 	in := &innerRun{remote: true, over: make(chan struct{}), asks: ask.asks(), extended: time.Now()}
 	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{

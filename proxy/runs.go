@@ -223,10 +223,14 @@ func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, 
 		case errors.Is(err, ledger.ErrNotFound): // nothing is known against it
 		case err != nil:
 			return nil, refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
-		case named.Paused:
-			return nil, refusef("agent_paused", "agent %s is paused; resume it with: aex agent resume %s", named.Name, named.Name)
 		case len(named.Capabilities) > 0:
 			list = append(list, named.Capabilities)
+		}
+		switch by, paused, err := c.g.ledger.PausedAt(ctx, ask.Agent); {
+		case err != nil && !errors.Is(err, ledger.ErrNotFound):
+			return nil, refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		case paused:
+			return nil, refusef("agent_paused", "%s is paused; resume it with: %s", by.Whose(), Resume(by))
 		}
 	}
 	if len(list) == 0 {

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -64,15 +63,15 @@ func (r *session) ask(ctx context.Context, q proxy.Question) proxy.Answer {
 func (r *session) helped(ctx context.Context, q proxy.Question) bool {
 	switch q.Refusal.Cause {
 	case ledger.CausePaused:
-		ag, err := r.ledger.Agent(ctx, q.Agent)
-		return err == nil && !ag.Paused && r.free(ctx, q.Run, ledger.RunPaused)
+		_, paused, err := r.ledger.PausedAt(ctx, q.Agent)
+		return err == nil && !paused && r.free(ctx, q.Run, ledger.RunPaused)
 	case ledger.CauseTooLarge:
 		path, err := r.ledger.Path(ctx, q.Token)
 		if err != nil {
 			return false
 		}
 		for _, a := range path {
-			if a.Kind == q.Refusal.Account && a.Name == q.Refusal.Name && a.Window == q.Refusal.Window {
+			if a.Whose() == q.Refusal.Of().Whose() {
 				return a.Budget == nil || *a.Budget > q.Refusal.Budget
 			}
 		}
@@ -125,23 +124,30 @@ func (r *session) release() {
 // askLine says what a call waits for, and the command that lets it go on.
 func (r *session) askLine(ctx context.Context, q proxy.Question) string {
 	no := q.Refusal
+	account := no.Of()
 	if no.Cause == ledger.CausePaused {
-		return fmt.Sprintf("%s is paused; aex agent resume %s", q.Agent, q.Agent)
+		if by, paused, err := r.ledger.PausedAt(ctx, q.Agent); err == nil && paused {
+			account = by
+		}
+		if account.Kind == ledger.GroupAccount {
+			return fmt.Sprintf("%s waits: group %s is paused; %s", q.Agent, account.Name, proxy.Resume(account))
+		}
+		account.Name = q.Agent
+		return fmt.Sprintf("%s is paused; %s", q.Agent, proxy.Resume(account))
 	}
-	account := ledger.Account{Kind: no.Account, Name: no.Name, Budget: &no.Budget, Spent: no.Spent, Overrun: no.Overrun}
 	if path, err := r.ledger.Path(ctx, q.Token); err == nil && no.Cause == ledger.CauseExhausted {
 		if least := proxy.Shortest(path); least != nil {
 			account = *least
 		}
 	}
-	who := account.Name
-	if account.Kind == ledger.RunAccount {
-		who = short(ledger.RunID(who))
-	}
 	left := *account.Budget - account.Spent - account.Overrun
-	topup := fmt.Sprintf("aex topup %s %s", who, strings.TrimPrefix(max(*account.Budget/2, no.Needed-left, 1).String(), "$"))
-	if no.Cause == ledger.CauseTooLarge {
-		return fmt.Sprintf("%s: the next call can cost %s, and %s of %s is left; %s", q.Agent, no.Needed, left, *account.Budget, topup)
+	topup := proxy.TopUp(account, max(*account.Budget/2, no.Needed-left, 1))
+	who := q.Agent
+	if account.Kind == ledger.GroupAccount {
+		who = account.Whose()
 	}
-	return fmt.Sprintf("%s used its %s; %s", q.Agent, *account.Budget, topup)
+	if no.Cause == ledger.CauseTooLarge {
+		return fmt.Sprintf("%s: the next call can cost %s, and %s of %s is left; %s", who, no.Needed, left, *account.Budget, topup)
+	}
+	return fmt.Sprintf("%s used its %s; %s", who, *account.Budget, topup)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
@@ -35,29 +36,50 @@ func (r *session) open(ctx context.Context) (err error) {
 		}
 		r.row, err = r.ledger.OpenRun(ctx, run)
 	}
-	switch left, limited := r.had.Left(); {
+	least := proxy.Shortest(r.had)
+	switch {
 	case errors.Is(err, ErrNoMoney):
 		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget
-	case err == nil && limited && r.Budget != nil && left < *r.Budget:
-		r.say("agent %s has %s left, less than the %s asked for: that is the limit", r.Agent, left, *r.Budget)
+	case err == nil && least != nil && r.Budget != nil:
+		if left, _ := least.Left(); left < *r.Budget {
+			r.say("%s has %s left, less than the %s asked for: that is the limit", least.Whose(), left, *r.Budget)
+		}
 	}
 	r.progress.is(string(r.row.ID))
 	r.report.RunID, r.report.Started = string(r.row.ID), r.row.Started
 	return err
 }
 
-// may refuses a run whose agent has nothing left, or that would have no limit
-// although nobody asked for that.
-func (r *session) may(agent ledger.Account) error {
-	r.had = agent
-	switch left, limited := agent.Left(); {
-	case limited && (left <= 0 || agent.Overrun > 0):
-		return fmt.Errorf("%w: agent %s has used %s of %s", ErrNoMoney, agent.Name, agent.Spent, *agent.Budget)
-	case !limited && r.Budget == nil && !r.NoBudget:
-		return fmt.Errorf("%w for agent %s", ErrNoBudget, agent.Name)
+// may refuses a run whose agent, or a group of it, has nothing left, or that
+// would have no limit although nobody asked for that.
+func (r *session) may(path []ledger.Account) error {
+	r.had = path
+	bounded := r.Budget != nil || r.NoBudget
+	for _, a := range path {
+		left, limited := a.Left()
+		if a.Kind == ledger.GroupAccount {
+			left += a.Reserved // calls of others hold it, and may leave some
+		}
+		if limited && (left <= 0 || a.Overrun > 0) {
+			return &NoMoneyError{a}
+		}
+		bounded = bounded || limited
+	}
+	if !bounded {
+		return fmt.Errorf("%w for agent %s", ErrNoBudget, r.Agent)
 	}
 	return nil
 }
+
+// NoMoneyError says whose budget is used up, so that no run was opened. It is
+// ErrNoMoney.
+type NoMoneyError struct{ Account ledger.Account }
+
+func (e *NoMoneyError) Error() string {
+	return fmt.Sprintf("%v: %s has used %s of %s", ErrNoMoney, e.Account.Whose(), e.Account.Charged(), *e.Account.Budget)
+}
+
+func (e *NoMoneyError) Unwrap() error { return ErrNoMoney }
 
 // sweep ends what is left of runs whose aex and monitor were both killed. The
 // ledger knows which are over: a run's cgroup has the run's id.

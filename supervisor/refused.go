@@ -49,8 +49,17 @@ func (p *Report) refusedForMoney() bool {
 	defer p.mu.Unlock()
 	if p.short != nil {
 		p.Needed, p.Left = p.short.Needed, max(0, p.short.Budget-p.short.Spent-p.short.Overrun)
+		p.Whose = p.short.Of().Whose()
 	}
 	return p.short != nil
+}
+
+// gone says whose budget is gone, where that is a group's.
+func (p *Report) gone() string {
+	if p.short != nil && p.short.Account == ledger.GroupAccount {
+		return "budget of " + p.short.Of().Whose() + " exhausted"
+	}
+	return "budget exhausted"
 }
 
 // nextCall says what stood in the way of the last call.
@@ -78,10 +87,8 @@ func (p *Report) firstCall() string {
 	if p.Calls > 0 || p.Needed == 0 || p.short == nil {
 		return ""
 	}
-	who := p.short.Name // of an agent, a group, or a run around this one
-	if p.short.Account == ledger.RunAccount && who == p.RunID {
+	if p.short.Account == ledger.RunAccount && p.short.Name == p.RunID {
 		return fmt.Sprintf("aex: hint: the first call needs %s at least: --budget %s", p.Needed, strings.TrimPrefix(p.Needed.String(), "$"))
 	}
-	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: aex topup %s %s", p.Needed, p.Left, who,
-		strings.TrimPrefix((p.Needed-p.Left).String(), "$"))
+	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: %s", p.Needed, p.Left, proxy.TopUp(p.short.Of(), p.Needed-p.Left))
 }

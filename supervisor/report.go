@@ -60,6 +60,7 @@ type Report struct {
 	// left then; 0: the last call was not.
 	Needed  ledger.Micros `json:"needed_micro,omitempty"`
 	Left    ledger.Micros `json:"left_micro,omitempty"`
+	Whose   string        `json:"whose,omitempty"`   // the budget that had too little: "group acme's daily window"
 	Changed []string      `json:"changed,omitempty"` // in requests, to bound what they could cost
 
 	short *ledger.Refusal // of the last call, where money refused it
@@ -196,28 +197,40 @@ func (p *Report) detail() any {
 // how it ended.
 func (p *Report) Like() process.Status { return p.signal }
 
-// fill completes the report from the run and its agent's account as the ledger
-// has them. What the run cost beyond either of their budgets is its overrun: an
-// agent that had one before could not have started it.
-func (p *Report) fill(r *session, row ledger.Run, agent ledger.Account) {
+// fill completes the report from the run, and the accounts of its agent and its
+// groups, as the ledger has them. What the run cost beyond its own or its agent's
+// budget is its overrun: an agent that had one before could not have started it.
+// A group's may be another's.
+func (p *Report) fill(r *session, row ledger.Run, has []ledger.Account) {
 	cost := row.Account.Spent + row.Account.Overrun
-	p.Overrun = min(cost, max(row.Account.Overrun, agent.Overrun))
+	p.Overrun = min(cost, max(row.Account.Overrun, has[0].Overrun))
 	p.Spent = cost - p.Overrun
 	p.Calls, p.Refused = row.Calls, row.Refused
 	p.meter()
 	p.Duration = row.Ended.Sub(row.Started).Seconds()
 	p.Budget = row.Account.Budget
-	if left, limited := r.had.Left(); limited {
-		if left += r.topped(agent); p.Budget == nil || left < *p.Budget {
+	for _, had := range r.had {
+		left, limited := had.Left()
+		raised, still := topped(had, has)
+		if !limited || !still && had.Kind == ledger.GroupAccount { // the agent was moved out of it
+			continue
+		}
+		if left += raised; p.Budget == nil || left < *p.Budget {
 			p.Budget = &left
 		}
 	}
 }
 
-// topped is by how much the agent's budget was raised while the run went on.
-func (r *session) topped(now ledger.Account) ledger.Micros {
-	if now.ID != r.had.ID || now.Budget == nil {
-		return 0
+// topped is by how much an account's budget was raised while the run went on;
+// still is false where it is no longer one of the agent's or its groups'.
+func topped(had ledger.Account, has []ledger.Account) (by ledger.Micros, still bool) {
+	for _, now := range has {
+		if now.Kind == had.Kind && now.Name == had.Name && now.Window == had.Window && now.Start.Equal(had.Start) {
+			if now.Budget == nil || had.Budget == nil {
+				return 0, now.Budget != nil
+			}
+			return max(0, *now.Budget-*had.Budget), true
+		}
 	}
-	return max(0, *now.Budget-*r.had.Budget)
+	return 0, false
 }

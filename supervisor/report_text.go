@@ -25,7 +25,7 @@ func (p *Report) Lines() []string {
 	}
 	sums := fmt.Sprintf("%s%s%s, %s%s, %s", p.Spent+p.Overrun, of, p.doubtText(), plural(p.Calls, "call"), p.refusals(), duration(p.Duration))
 	why := map[string]string{
-		"budget": cmp.Or(p.Reason, "budget exhausted") + ": ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": p.Reason + ": ",
+		"budget": cmp.Or(p.Reason, p.gone()) + ": ", "guard": p.Reason + ": ", "timeout": p.Reason + ": ", "stopped": p.Reason + ": ",
 		"lost": p.Reason + ": ", "unbooked": p.Reason + ": ",
 	}[p.Outcome]
 	run := "run " + id
@@ -35,7 +35,7 @@ func (p *Report) Lines() []string {
 	}
 	hint := why != ""
 	if !hint && p.Exhausted {
-		why, hint = "budget exhausted: ", true
+		why, hint = p.gone()+": ", true
 	}
 	lines := []string{fmt.Sprintf("aex: %s: %s%s%s (%s)", p.Agent, why, sums, ended, run)}
 	if p.Overrun > 0 {

@@ -30,7 +30,7 @@ var (
 	ErrStopped   = errors.New("stopped by the operator")
 	ErrSignal    = errors.New("interrupted")
 	ErrUnbooked  = errors.New("a call could not be booked")
-	ErrNoMoney   = errors.New("the agent has nothing left")
+	ErrNoMoney   = errors.New("nothing is left to spend")
 	ErrNoBudget  = errors.New("no budget")
 	ErrNoAgent   = errors.New("no such agent")
 	errChildOver = errors.New("the program ended")
@@ -44,7 +44,7 @@ type session struct {
 	Spec
 	ledger  *ledger.Ledger
 	row     ledger.Run
-	had     ledger.Account // the agent's, before
+	had     []ledger.Account // the agent's and its groups', before
 	token   string
 	gateway *proxy.Gateway
 	around  around // where the run is booked, when not here

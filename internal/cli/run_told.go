@@ -10,6 +10,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/supervisor"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
@@ -71,6 +72,7 @@ func (a *app) keyHint(p policy.Provider) string {
 
 // runHint adds the next step to what ended a run before it began.
 func (a *app) runHint(err error, program, agent string) error {
+	var poor *supervisor.NoMoneyError
 	switch {
 	case err == nil:
 		return nil
@@ -85,6 +87,8 @@ func (a *app) runHint(err error, program, agent string) error {
 		return hinted(err, "give a --budget and it is made, or make it with: aex agent create %s 5.00 none", quoteShell(agent))
 	case errors.Is(err, adapter.ErrNoKey):
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
+	case errors.As(err, &poor):
+		return hinted(err, "give it more: %s", proxy.TopUp(poor.Account, 500_000))
 	case errors.Is(err, supervisor.ErrNoMoney):
 		return hinted(err, "give it more: aex topup %s 0.50", quoteShell(printable(orText(agent, "AGENT"))))
 	case errors.Is(err, process.ErrNoInterpreter):
