@@ -30,6 +30,7 @@ type createFlags struct {
 	limitFlags
 	ttl         ttlFlag
 	scope       scopeFlag
+	group       string
 	ifNotExists bool
 }
 
@@ -43,6 +44,7 @@ files unless --allow-vision is given. Its token is shown once: aex keeps only a
 hash of it.`,
 		Example: `  aex agent create atlas 10.00 30
   aex agent create nightly 5.00/day none
+  aex agent create crawler none none --group acme/search
   aex agent create atlas 10.00 30 --allowed-models "gpt-4o*" --no-streaming --ttl 24`,
 		Args: exactly("NAME", "BUDGET", "RPM"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.createAgent(cmd, f, args) },
@@ -52,8 +54,9 @@ hash of it.`,
 	f.limitFlags.register(fl)
 	fl.Var(&f.ttl, "ttl", "how long the token lives: hours (24, 0.5), 90m, 7d, none")
 	fl.Var(&f.scope, "scope", "what the token may do: execution, read-only")
+	fl.StringVar(&f.group, "group", "", "the group that it is in")
 	fl.BoolVar(&f.ifNotExists, "if-not-exists", false, "leave an agent that exists as it is")
-	a.takes(cmd, map[string]kind{"ttl": takesLife, "scope": takesScope, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels, "hosted-tools": oneOfKind("auto", "refuse", "allow")})
+	a.takes(cmd, map[string]kind{"ttl": takesLife, "group": takesGroup, "scope": takesScope, "window": takesWindow, "allowed-models": takesModels, "denied-models": takesModels, "hosted-tools": oneOfKind("auto", "refuse", "allow")})
 	return a.arguments(cmd, false, takesText, takesBudget, kind{name: "RPM", complete: words("30", "60", "none")})
 }
 
@@ -77,6 +80,9 @@ func (a *app) createAgent(cmd *cobra.Command, f *createFlags, args []string) (er
 	if errors.Is(err, ledger.ErrExists) && f.ifNotExists {
 		return a.existsAlready(ctx, l, n.Name)
 	}
+	if errors.Is(err, ledger.ErrNotFound) {
+		return a.groupError(ctx, l, n.Group, err)
+	}
 	if err != nil {
 		return a.agentError(ctx, l, n.Name, err)
 	}
@@ -93,6 +99,9 @@ func (a *app) createAgent(cmd *cobra.Command, f *createFlags, args []string) (er
 	a.printf("Agent '%s' created.", ag.Name)
 	a.printf("Token: %s", token)
 	a.printf("Budget: %s", budgetText(ag.Budget, ag.Window))
+	if ag.Group != "" {
+		a.printf("Group: %s", printable(ag.Group))
+	}
 	a.printf("Capabilities: %s", capabilityText(caps))
 	if !expires.IsZero() {
 		a.printf("Token expires: %s", expires.Local().Format(time.RFC3339))
@@ -119,6 +128,9 @@ func (f *createFlags) newAgent(cmd *cobra.Command, args []string) (n ledger.NewA
 	}
 	n.Limits.TokensPerMinute, n.Limits.Concurrency = f.tpm.n, f.concurrency.n
 	n.Window = cmp.Or(period, ledger.Total)
+	if f.group != "none" {
+		n.Group = f.group
+	}
 	caps = v12Capabilities()
 	if err := f.apply(cmd.Flags(), &caps); err != nil {
 		return n, caps, err

@@ -212,7 +212,11 @@ func (a *app) topup(ctx context.Context, name, amount string) (err error) {
 	r, err := l.Run(ctx, name)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return hinted(fmt.Errorf("there is no agent and no run %q", name), "list them with: aex agent list, aex runs")
+		hint := "list them with: aex agent list, aex runs"
+		if _, err := l.Group(ctx, name); err == nil {
+			hint = fmt.Sprintf("there is a group of that name: aex group topup %s %s", quoteShell(printable(name)), amount)
+		}
+		return hinted(fmt.Errorf("there is no agent and no run %q", name), "%s", hint)
 	case err != nil:
 		return runError(name, err)
 	case r.State == ledger.RunEnded:

@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +21,7 @@ type agentView struct {
 	Window       ledger.Window   `json:"window"`
 	WindowStart  *time.Time      `json:"window_start,omitempty"` // of the one that is now
 	Group        string          `json:"group"`
+	Groups       []standingView  `json:"groups,omitempty"` // that one and those around it, where they are asked for
 	Spent        ledger.Micros   `json:"spent_micro"`
 	Reserved     ledger.Micros   `json:"reserved_micro"`
 	Overrun      ledger.Micros   `json:"overrun_micro"`
@@ -81,162 +79,6 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func (a *app) agentListCommand() *cobra.Command {
-	verbose, sort := false, "name"
-	cmd := a.jsonFlag(&cobra.Command{
-		Use: "list [PATTERN...]", Short: "list the agents",
-		Long:    "list tells of all agents, or of those whose names match a PATTERN: * is anything, ? one letter.",
-		Example: "  aex agent list\n  aex agent list 'ci-*' --sort left",
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.listAgents(cmd.Context(), args, sort, verbose) },
-	})
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "with micro-dollars and what is reserved")
-	cmd.Flags().StringVar(&sort, "sort", sort, "order: by name, least left first, or most spent first")
-	a.takes(cmd, map[string]kind{"sort": oneOfKind("name", "left", "spent")})
-	return a.arguments(cmd, true, takesAgent)
-}
-
-// sortAgents puts them in order; names decide between equals.
-func sortAgents(agents []ledger.Agent, by string) {
-	slices.SortStableFunc(agents, func(x, y ledger.Agent) int {
-		switch by {
-		case "spent":
-			return cmp.Or(cmp.Compare(y.Account.Charged(), x.Account.Charged()), cmp.Compare(x.Name, y.Name))
-		case "left":
-			l, limited := x.Account.Left()
-			m, alsoLimited := y.Account.Left()
-			if limited != alsoLimited { // who has no limit stands behind
-				return map[bool]int{true: -1, false: 1}[limited]
-			}
-			return cmp.Or(cmp.Compare(l, m), cmp.Compare(x.Name, y.Name))
-		}
-		return cmp.Compare(x.Name, y.Name)
-	})
-}
-
-func (a *app) listAgents(ctx context.Context, patterns []string, sort string, verbose bool) error {
-	if sort == "cost" {
-		sort = "spent"
-	}
-	if _, err := oneOf("--sort", sort, "name", "left", "spent"); err != nil {
-		return err
-	}
-	l, err := a.openToShow(ctx)
-	if err != nil {
-		return err
-	}
-	defer l.Close() // reads; the ledger has nothing to lose
-	agents, err := l.Agents(ctx)
-	if err != nil {
-		return fmt.Errorf("listing agents: %w", err)
-	}
-	all := len(agents)
-	agents = slices.DeleteFunc(agents, func(ag ledger.Agent) bool { return !policy.Matches(patterns, ag.Name) })
-	sortAgents(agents, sort)
-	if len(agents) == 0 && all > 0 {
-		return hinted(fmt.Errorf("no agent of %d matches %s", all, strings.Join(patterns, " ")), "* is anything, ? one letter: aex agent list 'ci-*'")
-	}
-	views := []agentView{}
-	var rows [][]string
-	for _, ag := range agents {
-		tokens, err := l.Tokens(ctx, ag.Name)
-		if err != nil {
-			return err
-		}
-		views = append(views, viewAgent(ag, tokens))
-		rows = append(rows, a.agentRow(ag, tokens, verbose))
-	}
-	if a.json {
-		return a.printJSON(views)
-	}
-	if len(rows) == 0 {
-		a.printf("no agents yet; make one with: aex agent create NAME BUDGET RPM")
-		return nil
-	}
-	unit := "($)"
-	if verbose {
-		unit = "(µ)"
-	}
-	columns := []column{left("name"), right("budget " + unit), right("spent " + unit), right("remaining " + unit)}
-	if verbose {
-		columns = append(columns, right("reserved "+unit), right("overrun "+unit))
-	}
-	a.printTable(append(columns, right("rpm"), left("scope"), left("caps"), left("last activity")), rows)
-	return nil
-}
-
-func (a *app) agentRow(ag ledger.Agent, tokens []ledger.Token, verbose bool) []string {
-	money := func(m ledger.Micros) string {
-		if verbose {
-			return strconv.FormatInt(int64(m), 10)
-		}
-		return strings.TrimPrefix(m.String(), "$")
-	}
-	budget, remaining := "none", "-"
-	if ag.Budget != nil {
-		budget = money(*ag.Budget)
-	}
-	if left, limited := ag.Account.Left(); limited {
-		remaining = money(left)
-	}
-	if ag.Window != ledger.Total {
-		budget += "/" + map[ledger.Window]string{ledger.Daily: "day", ledger.Weekly: "week", ledger.Monthly: "month"}[ag.Window]
-	}
-	row := []string{ag.Name, budget, money(ag.Account.Spent), remaining}
-	if verbose {
-		row = append(row, money(ag.Account.Reserved), money(ag.Account.Overrun))
-	}
-	return append(row, orNone(ag.Limits.RequestsPerMinute), scopes(tokens), shortCapabilities(ag), a.ago(ag.LastActivity))
-}
-
-func orNone(n int64) string {
-	if n == 0 {
-		return "none"
-	}
-	return strconv.FormatInt(n, 10)
-}
-
-// scopes of an agent's tokens, short: exec, RO, both, or that there is none.
-func scopes(tokens []ledger.Token) string {
-	var exec, readOnly bool
-	for _, t := range tokens {
-		exec = exec || t.Scope == ledger.Execution
-		readOnly = readOnly || t.Scope == ledger.ReadOnly
-	}
-	switch {
-	case exec && readOnly:
-		return "exec, RO"
-	case exec:
-		return "exec"
-	case readOnly:
-		return "RO"
-	}
-	return "—"
-}
-
-// shortCapabilities are the marks that v1.2 listed, and paused.
-func shortCapabilities(ag ledger.Agent) string {
-	c, err := policy.ParseCapabilities(ag.Capabilities)
-	if err != nil {
-		return "unreadable"
-	}
-	var marks []string
-	for _, m := range []struct {
-		on   bool
-		mark string
-	}{
-		{ag.Paused, "PAUSED"}, {!c.Streaming, "!stream"}, {!c.Tools, "!tools"}, {!c.FunctionCalling, "!functions"},
-		{c.Vision, "vision"}, {c.Strict, "STRICT"}, {c.Passthrough, "PT"},
-	} {
-		if m.on {
-			marks = append(marks, m.mark)
-		}
-	}
-	if len(marks) == 0 {
-		return "—"
-	}
-	return strings.Join(marks, " ")
-}
-
 func (a *app) agentInspectCommand() *cobra.Command {
 	return a.arguments(a.jsonFlag(&cobra.Command{
 		Use: "inspect NAME", Short: "tell all of an agent but its tokens", Args: exactly("NAME"),
@@ -255,8 +97,16 @@ func (a *app) inspectAgent(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	groups, err := l.GroupsAround(ctx, ag.Group)
+	if err != nil {
+		return err
+	}
 	if a.json {
-		return a.printJSON(viewAgent(ag, tokens))
+		v := viewAgent(ag, tokens)
+		for _, g := range groups {
+			v.Groups = append(v.Groups, viewStanding(g))
+		}
+		return a.printJSON(v)
 	}
 	zone, _, err := l.Zone(ctx)
 	if err != nil {
@@ -266,7 +116,7 @@ func (a *app) inspectAgent(ctx context.Context, name string) error {
 	if err != nil {
 		return hinted(fmt.Errorf("agent %s: %w; every call of it is refused", name, err), "set them anew with: aex agent set %s ...", name)
 	}
-	a.printMoney(ag, zone)
+	a.printMoney(ag, groups, zone)
 	a.printCapabilities(caps, ag.Limits)
 	a.printf("Auth")
 	if len(tokens) == 0 {
@@ -285,7 +135,7 @@ func (a *app) inspectAgent(ctx context.Context, name string) error {
 	return nil
 }
 
-func (a *app) printMoney(ag ledger.Agent, zone ledger.Zone) {
+func (a *app) printMoney(ag ledger.Agent, groups []ledger.Group, zone ledger.Zone) {
 	both := func(m ledger.Micros) string { return fmt.Sprintf("%s (%d µ)", m, m) }
 	a.printf("Agent %s", printable(ag.Name))
 	budget, remaining := "none", "no limit"
@@ -305,11 +155,16 @@ func (a *app) printMoney(ag ledger.Agent, zone ledger.Zone) {
 		a.printf("  %-22s %s", "Overrun:", both(ag.Account.Overrun))
 	}
 	a.printf("  %-22s %s", "Remaining:", remaining)
-	if ag.Group != "" {
-		a.printf("  %-22s %s", "Group:", printable(ag.Group))
+	state := map[bool]string{true: "paused", false: "active"}[ag.Paused]
+	for i, g := range groups {
+		label := map[bool]string{true: "Group:", false: "Inside:"}[i == 0]
+		a.printf("  %-22s %s", label, printable(g.Name)+standingText(g))
+		if g.Paused && !ag.Paused {
+			state = "active, and group " + printable(g.Name) + " is paused: its calls are refused"
+		}
 	}
 	a.printf("  %-22s %s", "RPM Limit:", orNone(ag.Limits.RequestsPerMinute))
-	a.printf("  %-22s %s", "State:", map[bool]string{true: "paused", false: "active"}[ag.Paused])
+	a.printf("  %-22s %s", "State:", state)
 	a.printf("  %-22s %s", "Last Activity:", a.ago(ag.LastActivity))
 }
 

@@ -16,10 +16,11 @@ import (
 const followEvery = 200 * time.Millisecond
 
 type eventFlags struct {
-	agent, run, action string
-	since              timeFlag
-	limit              int
-	follow             bool
+	agent, group, run string
+	action            string
+	since             timeFlag
+	limit             int
+	follow            bool
 }
 
 // ledgerAction is an action as the ledger searches for it.
@@ -53,12 +54,13 @@ func (a *app) eventsCommand() *cobra.Command {
 	})
 	fl := cmd.Flags()
 	fl.StringVarP(&f.agent, "agent", "a", "", "only this agent's")
+	fl.StringVar(&f.group, "group", "", "only this group's, agents that came into it and refusals because of it")
 	fl.StringVar(&f.run, "run", "", "only this run's")
 	fl.StringVar(&f.action, "action", "", "only this kind: usage.commit, usage. for all that begin so, deny for every refusal")
 	fl.Var(&f.since, "since", "only later than this: a date, or how long ago (24h, 7d)")
 	fl.IntVarP(&f.limit, "limit", "n", 50, "how many; 0 for all")
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with new events as they come")
-	a.takes(cmd, map[string]kind{"agent": takesAgent, "run": takesRun, "action": takesAction, "since": takesTime})
+	a.takes(cmd, map[string]kind{"agent": takesAgent, "group": takesGroup, "run": takesRun, "action": takesAction, "since": takesTime})
 	return cmd
 }
 
@@ -108,6 +110,11 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 			return a.agentError(ctx, l, f.agent, unknown)
 		}
 	}
+	if err == nil && f.group != "" && filter.After == 0 { // likewise
+		if _, unknown := l.Group(ctx, f.group); unknown != nil {
+			return a.groupError(ctx, l, f.group, unknown)
+		}
+	}
 	if err == nil && filter.After == 0 && !f.follow && !a.json {
 		a.printf("no events like that")
 	}
@@ -119,7 +126,7 @@ func (a *app) events(ctx context.Context, f *eventFlags) error {
 
 // eventFilter turns the flags into what the ledger lists.
 func (a *app) eventFilter(ctx context.Context, l *ledger.Ledger, f *eventFlags) (ledger.EventFilter, error) {
-	filter := ledger.EventFilter{Agent: f.agent, Action: ledgerAction(f.action), Limit: f.limit, Newest: true}
+	filter := ledger.EventFilter{Agent: f.agent, Group: f.group, Action: ledgerAction(f.action), Limit: f.limit, Newest: true}
 	var err error
 	if filter.Since, _, err = a.between(ctx, l, f.since, timeFlag{}); err != nil || f.run == "" {
 		return filter, err
@@ -170,6 +177,9 @@ func (a *app) printEvent(e ledger.Event) error {
 	}
 	if who != "" {
 		parts = append(parts, who)
+	}
+	if e.Group != "" {
+		parts = append(parts, "group "+e.Group)
 	}
 	if c, ok := viewCall(e); ok {
 		switch {

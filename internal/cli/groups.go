@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,10 +29,8 @@ var periods = map[string]ledger.Window{"day": ledger.Daily, "week": ledger.Weekl
 
 // periodOf writes a window: "" for the total.
 func periodOf(w ledger.Window) string {
-	for name, of := range periods {
-		if of == w && w != ledger.Total {
-			return "/" + name
-		}
+	if p := w.Period(); p != "" {
+		return "/" + p
 	}
 	return ""
 }
@@ -86,32 +82,6 @@ func (a *app) groupsIn(ctx context.Context, name string, open opener, do func(l 
 	return nil
 }
 
-// groupError words why a group could not be found or changed.
-func (a *app) groupError(ctx context.Context, l *ledger.Ledger, name string, err error) error {
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		missing := name
-		if parent, _, inside := cutLast(name); inside {
-			if _, none := l.Group(ctx, parent); errors.Is(none, ledger.ErrNotFound) {
-				missing = parent
-			}
-		}
-		return hinted(fmt.Errorf("there is no group %q", missing), "list them with: aex group list; make it with: aex group create %s --budget 100/month", missing)
-	case errors.Is(err, ledger.ErrExists):
-		return hinted(fmt.Errorf("there is a group %q already", name), "change it with: aex group set %s", name)
-	}
-	return err
-}
-
-// cutLast cuts a group's name at its last slash.
-func cutLast(name string) (parent, last string, found bool) {
-	i := strings.LastIndexByte(name, '/')
-	if i < 0 {
-		return "", name, false
-	}
-	return name[:i], name[i+1:], true
-}
-
 func (a *app) groupCreateCommand() *cobra.Command {
 	var texts []string
 	cmd := a.jsonFlag(&cobra.Command{
@@ -127,6 +97,9 @@ can have one of each.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			budgets, err := parseGroupBudgets(texts)
 			if err != nil {
+				return err
+			}
+			if err := checkGroup(args[0]); err != nil {
 				return err
 			}
 			n := ledger.NewGroup{Name: args[0], Budgets: map[ledger.Window]ledger.Micros{}}
@@ -192,10 +165,10 @@ func (a *app) groupPauseCommand(pause bool) *cobra.Command {
 
 func (a *app) groupTopupCommand() *cobra.Command {
 	return a.arguments(a.jsonFlag(&cobra.Command{
-		Use: "topup GROUP DOLLARS[/day|/week|/month]", Short: "give a group more money",
+		Use: "topup GROUP DOLLARS[/day|/week|/month|/total]", Short: "give a group more money",
 		Long: `topup raises a group's budget; what was overrun is paid first. Of a day's, a
 week's or a month's budget the current one gets more, not the later ones. Where
-a group has more than one budget, name which: 50/day.`,
+a group has more than one budget, name which: 50/day, or 500/total.`,
 		Example: "  aex group topup acme 500\n  aex group topup acme/search 20/day",
 		Args:    exactly("GROUP", "DOLLARS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -215,6 +188,9 @@ a group has more than one budget, name which: 50/day.`,
 			}
 			return a.withGroups(cmd.Context(), args[0], func(l *ledger.Ledger) error {
 				g, err := l.TopUpGroup(cmd.Context(), args[0], w, by)
+				if errors.Is(err, ledger.ErrNoBudget) {
+					err = a.topUpError(cmd.Context(), l, args[0], amount)
+				}
 				return a.groupDone(g, "topped up", err)
 			})
 		},
@@ -258,19 +234,25 @@ func (a *app) groupDone(g ledger.Group, done string, err error) error {
 }
 
 // completeGroups are the names of the groups.
-func (a *app) completeGroups(ctx context.Context, _ string) (names []string) {
-	l, err := a.open(ctx)
-	if err != nil {
-		return nil
-	}
-	defer l.Close() // reads; the ledger has nothing to lose
-	groups, err := l.Groups(ctx)
-	if err != nil {
-		return nil
-	}
-	all := map[string]bool{}
-	for _, g := range groups {
-		all[g.Name] = true
-	}
-	return slices.Sorted(maps.Keys(all))
+func (a *app) completeGroups(ctx context.Context, _ string) []string {
+	return a.fromLedger(ctx, func(l *ledger.Ledger) (names []string) {
+		groups, err := l.Groups(ctx)
+		if err != nil {
+			return nil
+		}
+		for _, g := range groups {
+			var lefts []string
+			for _, acc := range groupAccounts(g) {
+				lefts = append(lefts, leftOf(acc)+periodOf(acc.Window))
+			}
+			about := "no limit"
+			if len(lefts) > 0 {
+				about = strings.Join(lefts, ", ") + " left"
+			}
+			if printable(g.Name) == g.Name {
+				names = append(names, g.Name+"\t"+about)
+			}
+		}
+		return names
+	})
 }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,12 +14,18 @@ import (
 
 // groupView is a group as --json prints it.
 type groupView struct {
+	standingView
+	Parent  string        `json:"parent"`
+	Created time.Time     `json:"created"`
+	Spent   ledger.Micros `json:"spent_micro"`
+	Agents  []string      `json:"agents"`
+}
+
+// standingView is what a group is allowed and what is left of it.
+type standingView struct {
 	Name    string            `json:"name"`
-	Parent  string            `json:"parent"`
 	Paused  bool              `json:"paused"`
-	Created time.Time         `json:"created"`
-	Spent   ledger.Micros     `json:"spent_micro"`
-	Agents  []string          `json:"agents"`
+	UsedUp  bool              `json:"used_up"`
 	Budgets []groupBudgetView `json:"budgets"`
 }
 
@@ -32,10 +40,15 @@ type groupBudgetView struct {
 }
 
 func viewGroup(g ledger.Group) groupView {
-	v := groupView{Name: g.Name, Parent: g.Parent, Paused: g.Paused, Created: g.CreatedAt, Spent: g.Account.Charged(), Agents: g.Agents, Budgets: []groupBudgetView{}}
+	v := groupView{standingView: viewStanding(g), Parent: g.Parent, Created: g.CreatedAt, Spent: g.Account.Charged(), Agents: g.Agents}
 	if v.Agents == nil {
 		v.Agents = []string{}
 	}
+	return v
+}
+
+func viewStanding(g ledger.Group) standingView {
+	v := standingView{Name: g.Name, Paused: g.Paused, UsedUp: usedUp(g), Budgets: []groupBudgetView{}}
 	for _, acc := range groupAccounts(g) {
 		b := groupBudgetView{Window: acc.Window, Start: moment(acc.Start), Budget: acc.Budget, Spent: acc.Spent, Reserved: acc.Reserved, Overrun: acc.Overrun}
 		if left, limited := acc.Left(); limited {
@@ -44,6 +57,26 @@ func viewGroup(g ledger.Group) groupView {
 		v.Budgets = append(v.Budgets, b)
 	}
 	return v
+}
+
+// usedUp tells whether nothing is left of one of a group's budgets.
+func usedUp(g ledger.Group) bool {
+	return slices.ContainsFunc(groupAccounts(g), func(acc ledger.Account) bool {
+		left, _ := acc.Left()
+		return left+acc.Reserved <= 0 || acc.Overrun > 0
+	})
+}
+
+// standingText says in a few words what is left of a group's budgets.
+func standingText(g ledger.Group) string {
+	var lefts []string
+	for _, acc := range groupAccounts(g) {
+		lefts = append(lefts, fmt.Sprintf("%s of %s%s left", leftOf(acc), dollars(acc.Budget), periodOf(acc.Window)))
+	}
+	if len(lefts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(lefts, ", ")
 }
 
 // groupAccounts are the accounts of a group that have a budget.
@@ -81,11 +114,10 @@ func (a *app) listGroups(ctx context.Context) error {
 		return err
 	}
 	views := []groupView{}
-	var rows [][]string
 	for _, g := range groups {
 		views = append(views, viewGroup(g))
-		rows = append(rows, groupRow(g))
 	}
+	rows := groupRows(groups)
 	if a.json {
 		return a.printJSON(views)
 	}
@@ -93,8 +125,30 @@ func (a *app) listGroups(ctx context.Context) error {
 		a.printf("no groups yet; make one with: aex group create NAME --budget 100/month")
 		return nil
 	}
-	a.printTable([]column{left("group"), right("budget"), right("left"), right("spent in all"), right("agents"), left("state")}, rows)
+	a.printTable(groupColumns, rows)
 	return nil
+}
+
+var groupColumns = []column{left("group"), right("budget"), right("left"), right("spent in all"), right("agents"), left("state")}
+
+// groupRows are groups as a table lists them, each after the one that it is
+// inside of.
+func groupRows(groups []ledger.Group) (rows [][]string) {
+	paused := map[string]string{} // by group: the one that keeps its calls back
+	for _, g := range groups {
+		if by := paused[g.Parent]; by != "" {
+			paused[g.Name] = by
+		}
+		if g.Paused {
+			paused[g.Name] = g.Name
+		}
+		row := groupRow(g)
+		if by := paused[g.Name]; by != "" && !g.Paused {
+			row[len(row)-1] = "paused by " + by
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func groupRow(g ledger.Group) []string {
@@ -104,8 +158,11 @@ func groupRow(g ledger.Group) []string {
 		lefts = append(lefts, leftOf(acc))
 	}
 	state := "active"
-	if g.Paused {
+	switch {
+	case g.Paused:
 		state = "PAUSED"
+	case usedUp(g):
+		state = "used up"
 	}
 	return []string{g.Name, orText(strings.Join(budgets, ", "), "none"), orText(strings.Join(lefts, ", "), "-"), g.Account.Charged().String(), count(int64(len(g.Agents))), state}
 }
@@ -123,14 +180,18 @@ func (a *app) groupInspectCommand() *cobra.Command {
 				if a.json {
 					return a.printJSON(viewGroup(g))
 				}
-				a.printGroup(g)
+				all, err := l.Groups(cmd.Context())
+				if err != nil {
+					return err
+				}
+				a.printGroup(g, slices.DeleteFunc(all, func(o ledger.Group) bool { return !strings.HasPrefix(o.Name, g.Name+"/") }))
 				return nil
 			})
 		},
 	}), false, takesGroup)
 }
 
-func (a *app) printGroup(g ledger.Group) {
+func (a *app) printGroup(g ledger.Group, inside []ledger.Group) {
 	a.printf("Group:   %s", printable(g.Name))
 	if g.Parent != "" {
 		a.printf("Inside:  %s", printable(g.Parent))
@@ -151,4 +212,8 @@ func (a *app) printGroup(g ledger.Group) {
 		names = append(names, printable(n))
 	}
 	a.printf("Agents:  %s", orText(strings.Join(names, ", "), "none"))
+	if len(inside) > 0 {
+		a.printf("\nInside it:")
+		a.printTable(groupColumns, groupRows(inside))
+	}
 }

@@ -31,6 +31,7 @@ type metricsView struct {
 	TopModels        []modelCount   `json:"top_models"`
 	Histogram        []hourCount    `json:"usage_histogram"`
 	Agents           []agentMetrics `json:"agents"`
+	Groups           []groupMetrics `json:"groups"`
 }
 
 type modelCount struct {
@@ -105,7 +106,7 @@ func readMetrics(ctx context.Context, l *ledger.Ledger, now time.Time) (m metric
 		InDoubt: usd(t.Doubt), InDoubtMicro: t.Doubt, InDoubtCalls: t.Doubtful,
 		ActiveProcesses: t.OpenRuns, TotalRequests: t.Calls, DeniedBudget: sumOf(t.ByCause, moneyCauses),
 		DeniedRate: sumOf(t.ByCause, rateCauses), PolicyViolations: sumOf(t.ByCause, policyCauses),
-		TopModels: []modelCount{}, Agents: []agentMetrics{},
+		TopModels: []modelCount{}, Agents: []agentMetrics{}, Groups: []groupMetrics{},
 	}
 	if m.Histogram, err = lastDay(ctx, l, now); err != nil {
 		return m, err
@@ -129,7 +130,11 @@ func readMetrics(ctx context.Context, l *ledger.Ledger, now time.Time) (m metric
 	for _, ag := range agents {
 		m.Agents = append(m.Agents, measure(ag, burn))
 	}
-	return m, nil
+	groups, err := l.Groups(ctx)
+	for _, g := range groups {
+		m.Groups = append(m.Groups, measureGroup(g, burn))
+	}
+	return m, err
 }
 
 func measure(ag ledger.Agent, burn ledger.Burn) agentMetrics {
@@ -170,7 +175,7 @@ func lastDay(ctx context.Context, l *ledger.Ledger, now time.Time) ([]hourCount,
 
 func (a *app) metricsCommand() *cobra.Command {
 	return a.jsonFlag(&cobra.Command{
-		Use: "metrics", Short: "tell what each agent spends, how fast, and how long that lasts", Args: none,
+		Use: "metrics", Short: "tell what each agent and group spends, how fast, and how long that lasts", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.metrics(cmd.Context()) },
 	})
 }
@@ -203,12 +208,20 @@ func (a *app) metrics(ctx context.Context) error {
 			a.printf("  %s: %d", printable(t.Model), t.Count)
 		}
 	}
-	if len(m.Agents) == 0 {
-		return nil
+	if len(m.Agents) > 0 {
+		a.printf("")
+		a.printAgentMetrics(m.Agents)
 	}
-	a.printf("")
+	if len(m.Groups) > 0 {
+		a.printf("")
+		a.printGroupMetrics(m.Groups)
+	}
+	return nil
+}
+
+func (a *app) printAgentMetrics(agents []agentMetrics) {
 	var rows [][]string
-	for _, ag := range m.Agents {
+	for _, ag := range agents {
 		remaining := "no limit"
 		if ag.Remaining != nil {
 			remaining = ledger.Micros(*ag.Remaining).String()
@@ -225,7 +238,6 @@ func (a *app) metrics(ctx context.Context) error {
 	}
 	a.printTable([]column{left("agent"), right("spent ($)"), right("remaining ($)"), right("burn rate (µ/s)"), right("ttb"),
 		right("rpm"), left("last activity")}, rows)
-	return nil
 }
 
 // lasts prints seconds as v1.2 did: 3h 20m, 5m 2s, ∞.

@@ -47,12 +47,12 @@ type spendView struct {
 func (a *app) reportCommand() *cobra.Command {
 	f := &reportFlags{}
 	cmd := a.jsonFlag(&cobra.Command{
-		Use: "report", Short: "sum up spending by agent, model, provider, program, run and time",
+		Use: "report", Short: "sum up spending by agent, group, model, provider, program, run and time",
 		Long: `report sums up what calls did cost, from sums that are kept by the hour: the hours
 that --since and --until lie in count whole. Of a day, week or month, --since
 takes the beginning and --until the end. Days and months are those of the
 ledger's time zone, as budgets by the day, week and month are: aex ledger timezone.`,
-		Example: "  aex report --by model --since 30d\n  aex report --by agent,model --since month\n  aex report --by run --since last-week --until last-week -n 5\n  aex report --by agent --per month --format csv",
+		Example: "  aex report --by model --since 30d\n  aex report --by agent,model --since month\n  aex report --by group,agent --group acme\n  aex report --by run --since last-week --until last-week -n 5\n  aex report --by agent --per month --format csv",
 		Args:    none,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.report(cmd.Context(), f) },
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // callView is what a run's event tells of one call, or of equal refused ones.
@@ -41,6 +42,12 @@ type callView struct {
 	Cause       string        `json:"cause,omitempty"`
 	Reason      string        `json:"reason,omitempty"`
 	Count       int64         `json:"count,omitempty"`
+
+	// Whose limit a refusal was for, where that was money or a pause.
+	Account ledger.AccountKind `json:"account,omitempty"`
+	Name    string             `json:"name,omitempty"`
+	Window  ledger.Window      `json:"window,omitempty"`
+	Needed  ledger.Micros      `json:"needed_micro,omitempty"`
 }
 
 func (c callView) model() string { return cmp.Or(c.ModelServed, c.ModelSent, c.ModelAsked, "-") }
@@ -61,6 +68,9 @@ func viewCall(e ledger.Event) (c callView, ok bool) {
 		return c, false
 	}
 	c.Seq, c.Time, c.Action, c.Cost = e.Seq, e.Time, e.Action, e.Cost
+	if no, ok := e.Refusal(); ok {
+		c.Reason = proxy.Reason(&no)
+	}
 	return c, true
 }
 
@@ -93,17 +103,25 @@ func (a *app) showRun(ctx context.Context, id string, all bool) error {
 	if err != nil {
 		return err
 	}
+	groups, err := l.Spend(ctx, ledger.SpendFilter{Run: r.ID, By: ledger.ByGroup})
+	if err != nil {
+		return err
+	}
 	if a.json {
 		if calls == nil {
 			calls = []callView{}
 		}
 		return a.printJSON(struct {
 			runView
+			Groups  []runGroup     `json:"groups"`
 			List    []callView     `json:"call_list"`
 			Network []*networkView `json:"network,omitempty"`
-		}{viewRun(r), calls, network.list()})
+		}{viewRun(r), viewRunGroups(groups), calls, network.list()})
 	}
 	a.printRun(r)
+	for _, g := range viewRunGroups(groups) {
+		a.printf("group     %s: %s, %d calls", orText(printable(g.Group), "(none)"), g.Cost, g.Calls)
+	}
 	if err := a.printDoubt(ctx, l, r.ID); err != nil {
 		return err
 	}
@@ -128,6 +146,25 @@ func (a *app) printCallsOf(calls []callView, all bool) {
 		calls = calls[len(calls)-last:]
 	}
 	a.printCalls(calls)
+}
+
+// runGroup is what calls of a run did cost that were let through in a group.
+type runGroup struct {
+	Group string        `json:"group"` // "": in none
+	Calls int64         `json:"calls"`
+	Cost  ledger.Micros `json:"cost_micro"`
+}
+
+// viewRunGroups tells of the groups that a run's calls were made in; of none
+// where there was no group.
+func viewRunGroups(sums []ledger.Spend) []runGroup {
+	groups := []runGroup{}
+	for _, s := range sums {
+		if s.Key != "" || len(sums) > 1 {
+			groups = append(groups, runGroup{s.Key, s.Calls, s.Cost})
+		}
+	}
+	return groups
 }
 
 func (a *app) printRun(r ledger.Run) {

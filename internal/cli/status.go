@@ -27,13 +27,17 @@ type statusView struct {
 	Refused   int64            `json:"refused"`
 	ByCause   map[string]int64 `json:"refused_by_cause"`
 	OpenRuns  int64            `json:"open_runs"`
+	Groups    []groupView      `json:"groups"`
 	Waiting   []waitingRun     `json:"waiting_runs"` // for a top-up, or for their agent to be resumed
 	Daemon    daemonView       `json:"daemon"`
 }
 
+// statusGroups is how many groups status lists.
+const statusGroups = 20
+
 func (a *app) statusCommand() *cobra.Command {
 	return a.jsonFlag(&cobra.Command{
-		Use: "status", Short: "sum up what was spent and refused", Args: none,
+		Use: "status", Short: "sum up what was spent and refused, and what is left of the groups' budgets", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
 	})
 }
@@ -61,6 +65,14 @@ func (a *app) status(ctx context.Context) error {
 		Calls: t.Calls, Refused: t.Refused, ByCause: t.ByCause, OpenRuns: t.OpenRuns, Daemon: a.lookAtDaemon(ctx, s),
 	}
 	v.Budget, v.Remaining, v.Unlimited = limits(agents)
+	groups, err := l.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	v.Groups = []groupView{}
+	for _, g := range groups {
+		v.Groups = append(v.Groups, viewGroup(g))
+	}
 	if v.Waiting, err = waiting(ctx, l, ""); err != nil {
 		return err
 	}
@@ -71,6 +83,14 @@ func (a *app) status(ctx context.Context) error {
 		return a.printJSON(v)
 	}
 	a.printStatus(v)
+	if len(groups) > 0 {
+		a.printf("")
+		a.printTable(groupColumns, groupRows(groups[:min(len(groups), statusGroups)]))
+		if more := len(groups) - statusGroups; more > 0 {
+			a.printf("and %d more: aex group list", more)
+		}
+	}
+	a.hintWaiting(v.Waiting)
 	return nil
 }
 
@@ -97,7 +117,6 @@ func (a *app) printStatus(v statusView) {
 	a.printf("Active Runs:        %d", v.OpenRuns)
 	a.printf("")
 	a.printf("Daemon:             %s", v.Daemon.text())
-	a.hintWaiting(v.Waiting)
 }
 
 // brokeOff says how many calls ended without their usage.

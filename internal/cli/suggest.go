@@ -21,7 +21,7 @@ var synonyms = map[string]string{
 	"start": "daemon start", "server": "serve", "gateway": "serve", "proxy": "serve", "top": "metrics", "stats": "metrics",
 	"ui": "dashboard", "web": "dashboard", "backup": "ledger backup FILE", "prune": "ledger prune --before 180d",
 	"why": "events --action deny", "refused": "events --action deny", "refusals": "events --action deny", "denied": "events --action deny", "denials": "events --action deny",
-	"balance": "agent inspect NAME", "inspect": "agent inspect NAME", "info": "agent inspect NAME", "agents": "agent list",
+	"balance": "agent inspect NAME", "inspect": "agent inspect NAME", "info": "agent inspect NAME", "agents": "agent list", "groups": "group list", "team": "group create NAME", "teams": "group list",
 	"delete": "agent delete NAME", "remove": "agent delete NAME", "rotate": "agent rotate-token NAME", "set": "agent set NAME", "limit": "agent set NAME",
 	"config": "init", "token": "agent token NAME", "top-up": "topup", "budget": "topup",
 }
@@ -30,6 +30,7 @@ var synonyms = map[string]string{
 var synonymsBelow = map[string]map[string]string{
 	"runs":   {"list": "", "ls": "", "kill": "stop RUN", "end": "stop RUN", "inspect": "show RUN", "info": "show RUN", "get": "show RUN"},
 	"agent":  {"show": "inspect NAME", "info": "inspect NAME", "get": "inspect NAME", "new": "create NAME BUDGET RPM", "add": "create NAME BUDGET RPM", "ls": "list", "update": "set NAME", "edit": "set NAME", "limit": "set NAME", "budget": "set NAME --budget 5.00", "rm": "delete NAME", "remove": "delete NAME", "rotate": "rotate-token NAME", "stop": "pause NAME", "unpause": "resume NAME"},
+	"group":  {"show": "inspect GROUP", "info": "inspect GROUP", "get": "inspect GROUP", "new": "create GROUP", "add": "create GROUP", "ls": "list", "update": "set GROUP", "edit": "set GROUP", "limit": "set GROUP", "budget": "set GROUP --budget 100/month", "rm": "delete GROUP", "remove": "delete GROUP", "stop": "pause GROUP", "unpause": "resume GROUP", "top-up": "topup GROUP DOLLARS"},
 	"daemon": {"restart": "stop; aex daemon start", "run": "start", "up": "start", "down": "stop", "kill": "stop", "logs": "status"},
 	"ledger": {"export": "backup FILE", "copy": "backup FILE", "check": "", "verify": ""},
 	"models": {"show": "price MODEL", "get": "price MODEL", "ls": "list", "prices": "list", "refresh": "update", "cost": "price MODEL"},

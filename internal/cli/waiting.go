@@ -8,12 +8,15 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // waitingRun is a run that goes on and can make no call.
 type waitingRun struct {
 	runView
 	Needed ledger.Micros `json:"needed_micro,omitempty"` // what a call could cost that was too dear
+	Whose  string        `json:"whose,omitempty"`        // the group's budget that keeps it waiting
+	group  *ledger.Account
 }
 
 // waiting are the runs that can make no call: for want of money, because the
@@ -40,9 +43,17 @@ func waiting(ctx context.Context, l *ledger.Ledger, agent string) ([]waitingRun,
 				return nil, err
 			}
 		}
-		if waits {
-			found = append(found, w)
+		if !waits {
+			continue
 		}
+		path, err := l.RunPath(ctx, r)
+		if err != nil {
+			return nil, fmt.Errorf("looking at what a run waits for: %w", err)
+		}
+		if short := proxy.Shortest(path); short != nil && short.Kind == ledger.GroupAccount {
+			w.group, w.Whose = short, short.Whose()
+		}
+		found = append(found, w)
 	}
 	return found, nil
 }
@@ -91,11 +102,15 @@ func (a *app) hintWaiting(runs []waitingRun) {
 }
 
 // letsGoOn is the command after which a waiting run goes on: a top-up by half
-// of its budget or what the call needs, of its agent where it has none.
+// of its budget or what the call needs, of its agent where it has none, or of the
+// group that has the least left.
 func (r waitingRun) letsGoOn() string {
 	switch {
 	case r.State == string(ledger.RunPaused):
 		return "aex agent resume " + quoteShell(printable(r.Agent))
+	case r.group != nil:
+		left := *r.group.Budget - r.group.Charged()
+		return proxy.TopUp(*r.group, max(*r.group.Budget/2, r.Needed-left, 1))
 	case r.Budget == nil:
 		return "aex topup " + quoteShell(printable(r.Agent)) + " 0.50"
 	}
