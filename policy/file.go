@@ -21,6 +21,7 @@ type File struct {
 	Path   string
 	Named  bool   // given by --policy, not found
 	Agent  string // "": not said
+	Group  string // that the agent is in, or in one inside it; "": not said
 	Budget *int64 // micro-US-dollars; nil: not said
 	// Capabilities are what the file allows. They hold beside the agent's, each
 	// call must pass both.
@@ -157,6 +158,7 @@ func (file *File) fields(f yamlFile) fieldSet {
 	count := func(to *int64) func(*yaml.Node) error { return f.integer(to, 1, maxTokensLimit) }
 	return fieldSet{
 		"agent":  f.text(&file.Agent),
+		"group":  f.text(&file.Group),
 		"budget": f.budget(&file.Budget),
 		"models": lists("models", &caps.AllowedModels, &caps.DeniedModels),
 		"tools":  lists("tools", &caps.AllowedTools, &caps.DeniedTools),

@@ -6,6 +6,7 @@ func FileKeys() []Key {
 	return []Key{
 		{Path: "version", Takes: TakesNumber, Example: "1", Needed: true, Text: "the form of this file, always 1"},
 		{Path: "agent", Takes: TakesText, Example: "atlas", Text: "whose money a run spends; --agent goes before it"},
+		{Path: "group", Takes: TakesText, Example: "acme/search", Text: "the group of agents whose money it is, too: a new agent is made in it, another must be in it or in a group inside it"},
 		{Path: "budget", Takes: TakesUSD, Example: `"0.50"`, Text: "the most that one run may spend; a budget by the day, week or month is the agent's: aex agent set NAME --window daily"},
 		{Path: "models", Takes: TakesKeys, Text: "which models may be called"},
 		{Path: "models.allow", Takes: TakesNames, Example: `["gpt-4o*", claude-haiku-4-5]`, Text: "these, and no others"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -158,15 +159,15 @@ func (a *app) underPolicy(ctx context.Context, spec *supervisor.Spec, file *poli
 	}
 	limits := ledger.Limits{RequestsPerMinute: file.RequestsPerMinute, TokensPerMinute: file.TokensPerMinute, Concurrency: file.Concurrency}
 	if spec.NewAgent != nil {
-		spec.NewAgent.Limits = limits
+		spec.NewAgent.Limits, spec.NewAgent.Group = limits, file.Group
 		if ci && file.CIUnknownAgents != nil && !*file.CIUnknownAgents {
 			spec.NewAgent = nil
 		}
 	}
-	if limits == (ledger.Limits{}) || spec.Outer != nil || spec.Gateway != nil {
-		return nil // the gateway around paces the agent who pays
+	if limits == (ledger.Limits{}) && file.Group == "" || spec.Outer != nil || spec.Gateway != nil {
+		return nil // the gateway around paces the agent who pays, and knows its group
 	}
-	return checkPace(ctx, spec, file, limits)
+	return a.checkAgent(ctx, spec, file, limits)
 }
 
 // addHosted adds --hosted-tools to what the run's policy says. The stricter of
@@ -188,19 +189,34 @@ func addHosted(spec *supervisor.Spec, rule string) error {
 	return err
 }
 
-// checkPace refuses an agent whose own pace is looser than the file's.
-func checkPace(ctx context.Context, spec *supervisor.Spec, file *policy.File, limits ledger.Limits) (err error) {
+// checkAgent refuses an agent whose own pace is looser than the file's, or that
+// is not in the file's group.
+func (a *app) checkAgent(ctx context.Context, spec *supervisor.Spec, file *policy.File, limits ledger.Limits) (err error) {
 	l, err := ledger.Open(ctx, spec.Ledger)
 	if err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	if file.Group != "" {
+		if _, err := l.Group(ctx, file.Group); err != nil {
+			err = a.groupError(ctx, l, file.Group, err)
+			var f *failure
+			if errors.As(err, &f) {
+				return hinted(fmt.Errorf("%s: %w", file.Path, f.err), "%s", f.hint)
+			}
+			return err
+		}
+	}
 	ag, err := l.Agent(ctx, spec.Agent)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if file.Group != "" && ag.Group != file.Group && !strings.HasPrefix(ag.Group, file.Group+"/") {
+		return hinted(fmt.Errorf("%s says group %s, agent %s is in %s", file.Path, file.Group, spec.Agent, orText(ag.Group, "none")),
+			"aex agent set %s --group %s", quoteShell(printable(spec.Agent)), quoteShell(printable(file.Group)))
 	}
 	for _, c := range []struct {
 		what, flag string
@@ -250,7 +266,7 @@ func (a *app) checkPolicy(named string) error {
 	}
 	if a.json {
 		return a.printJSON(map[string]any{
-			"file": file.Path, "agent": file.Agent, "budget_micro": file.Budget, "capabilities": file.Capabilities,
+			"file": file.Path, "agent": file.Agent, "group": file.Group, "budget_micro": file.Budget, "capabilities": file.Capabilities,
 			"requests_per_minute": file.RequestsPerMinute, "tokens_per_minute": file.TokensPerMinute, "concurrency": file.Concurrency,
 			"max_calls": file.MaxCalls, "timeout_s": int64(file.Timeout.Seconds()), "idle_timeout_s": int64(file.IdleTimeout.Seconds()),
 			"locked": file.Locked, "on_exhausted": file.OnExhausted, "timezone": file.Timezone, "sandbox": file.Sandbox,
@@ -260,6 +276,9 @@ func (a *app) checkPolicy(named string) error {
 	say := func(name, value string) { a.printf("  %-22s %s", name+":", printable(value)) }
 	if file.Agent != "" {
 		say("Agent", file.Agent)
+	}
+	if file.Group != "" {
+		say("Group", file.Group)
 	}
 	if file.Budget != nil {
 		say("Budget", ledger.Micros(*file.Budget).String())
