@@ -71,6 +71,7 @@ func TestWhatIsClear(t *testing.T) {
 	}{
 		{"all of it", Usage{Input: 10, Output: 10}, 30},
 		{"negative input", Usage{Input: -1_000, Output: 10}, 20},
+		{"negative input chooses no band", Usage{Input: -1_000, CacheRead: 150}, 750},
 		{"negative output", Usage{Input: 10, Output: -5}, 10},
 		{"an absurd input chooses no band", Usage{Input: 1<<40 + 1, CacheRead: 50}, 50},
 		{"an absurd output", Usage{Input: 10, Output: 1<<40 + 1}, 10},
@@ -215,7 +216,7 @@ func TestWhichCapsMayBeLowered(t *testing.T) {
 // unasked, audio answers where they are asked for, and a local call may run in
 // the background.
 func TestDearestOfWhatCanCome(t *testing.T) {
-	p := Price{Rates: Rates{Input: usd(t, "1"), Output: usd(t, "0"), CacheWrite5m: usd(t, "3"), AudioIn: usd(t, "9"), AudioOut: usd(t, "8")}}
+	p := Price{Rates: Rates{Input: usd(t, "1"), Output: usd(t, "0"), CacheWrite5m: usd(t, "3"), CacheWrite1h: usd(t, "2"), AudioIn: usd(t, "9"), AudioOut: usd(t, "8")}}
 	zero := number(0)
 	for _, c := range []struct {
 		name string

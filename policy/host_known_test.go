@@ -37,6 +37,11 @@ func TestHostsByTheirURL(t *testing.T) {
 			t.Errorf("%s: %+v", name, h)
 		}
 	}
+	for _, kind := range []string{TypeOpenAI, TypeAnthropic, TypeGemini} {
+		if h := (Provider{Type: kind, BaseURL: "https://llm.corp.example"}).Host(); h.Type != kind || h.Name != "" {
+			t.Errorf("a host of type %s that nobody knows: %+v", kind, h)
+		}
+	}
 	if p := (Provider{Type: TypeOpenAI, BaseURL: "https://corp.openai.azure.com/openai/v1"}); !p.IsAzure() {
 		t.Error("Azure is not known")
 	}

@@ -122,7 +122,7 @@ func TestReadFile(t *testing.T) {
 
 // TestAllProvidersAreListed: by name, the built-in ones and those of the file.
 func TestAllProvidersAreListed(t *testing.T) {
-	r := registry(t, Sources{ModelsFile: given(t, "models.yaml", "version: 1\nproviders: {corp: {base_url: https://llm.corp.example}}\n"), Prices: []string{"mine=1/2"}})
+	r := registry(t, Sources{ModelsFile: given(t, "models.yaml", "version: 1\nproviders: {corp: {base_url: https://llm.corp.example}}\n"), Prices: []string{"mine=1/2"}, BaseURLs: map[string]string{"nobody": "https://nobody.example"}})
 	var names []string
 	for _, p := range r.Providers() {
 		names = append(names, p.Name)

@@ -84,6 +84,10 @@ func TestWhereACallGoes(t *testing.T) {
 			t.Errorf("%s: it is of type %s", c.name, m.Provider.Type)
 		}
 	}
+	corp := registry(t, Sources{BaseURLs: map[string]string{"google": "https://llm.corp.example"}})
+	if p, err := corp.ProviderAt(dialect(Chat), "google"); err != nil || p.Host().Type != TypeOpenAI {
+		t.Errorf("OpenAI's dialect at a host that nobody knows: %+v, %v", p.Host(), err)
+	}
 	for at, want := range map[string]string{"nowhere": `there is no provider "nowhere"`, "anthropic": "does not speak chat"} {
 		if _, err := registry(t, Sources{}).ResolveAt(dialect(Chat), "m", at); !errors.Is(err, ErrUnknownModel) || !strings.Contains(err.Error(), want) {
 			t.Errorf("at %s: %v", at, err)
@@ -107,6 +111,13 @@ func TestAzure(t *testing.T) {
 	moved := registry(t, Sources{BaseURLs: map[string]string{"openai": base}})
 	if m, err := moved.Resolve(dialect(Chat), rows[at].ID, false); err != nil || !m.Price.Assumed || *m.Price.Input != *rows[at].price.Input {
 		t.Errorf("%s at Azure: %s, %v", rows[at].ID, m.Price, err)
+	}
+	sold := slices.IndexFunc(rows, func(r *row) bool { return c.find(azure, r.ID) != nil })
+	if m, err := moved.Resolve(dialect(Chat), rows[sold].ID, false); err != nil || m.Price.Assumed {
+		t.Errorf("%s, which Azure's own list has: assumed %v, %v", rows[sold].ID, m.Price.Assumed, err)
+	}
+	if _, err := registry(t, Sources{}).ResolveAt(dialect(Chat), "gpt-5-pro", "mistral"); !errors.Is(err, ErrUnpriced) {
+		t.Errorf("another host sells OpenAI's models at its prices: %v", err)
 	}
 	declared := Sources{ModelsFile: models(t, "providers: {corp: {base_url: '"+base+"'}}\n")}
 	keyed := declared
@@ -141,6 +152,7 @@ func TestServedElsewhere(t *testing.T) {
 	}
 	router := map[string]string{"openai": "http://localhost:4000"}
 	alias := Sources{ModelsFile: models(t, "models: {gpt-5: {provider: openai, provider_model: gpt-5-mini}}\n")}
+	both := Sources{ModelsFile: models(t, "models: {house: {provider: openai, provider_model: gpt-5}}\n"), Prices: []string{"house=1/2", "gpt-5=3/4"}}
 	for _, c := range []struct {
 		name  string
 		s     Sources
@@ -150,12 +162,14 @@ func TestServedElsewhere(t *testing.T) {
 		want  string
 	}{
 		{"a router on this machine", Sources{BaseURLs: router}, Chat, "llama3", "openai/gpt-5", "$1.25/$10"},
+		{"under a cloud's name", Sources{BaseURLs: router}, Chat, "llama3", "bedrock/us.anthropic.claude-opus-4-5-v1:0", "$5/$25"},
 		{"in capitals", Sources{BaseURLs: router}, Chat, "llama3", "GPT-5", "$1.25/$10"},
 		{"that has no vendors behind it", Sources{BaseURLs: router, LocalPrices: LocalOff}, Chat, "llama3", "gpt-5", "$0/$0"},
 		{"a model of this machine", Sources{BaseURLs: router}, Chat, "llama3", "llama-3.1-8b-instant", "$0/$0"},
 		{"a price of one's own that is dearer", Sources{Prices: []string{"gpt-5=2/20"}}, Chat, "gpt-5-mini", "gpt-5", "$2/$20"},
 		{"and one that is cheaper", Sources{Prices: []string{"gpt-5-nano=0.01/0.02"}}, Chat, "gpt-5-mini", "gpt-5-nano", "$0.25/$2"},
 		{"with Google's prefix", Sources{Prices: []string{"gemini-2.5-pro=3/30"}}, Gemini, "gemini-2.5-flash", "models/gemini-2.5-pro", "$3/$30"},
+		{"its own name, of another price", both, Chat, "house", "gpt-5", "$1/$2"},
 		{"the alias", alias, Chat, "gpt-5", "gpt-5", "$0.25/$2"},
 	} {
 		if got := served(c.s, dialect(c.wire), c.model, c.by); got.inOut() != c.want {
@@ -172,7 +186,8 @@ func TestServedElsewhere(t *testing.T) {
 // have the limits of the same model elsewhere.
 func TestModelsOfThisMachine(t *testing.T) {
 	local := "providers: {here: {base_url: 'http://localhost:11434', key_env: HERE_KEY%s}}\nmodels: {free: {provider: here, provider_model: llama-3.1-8b-instant}, " +
-		"paid: {provider: here, provider_model: gpt-5, pricing: {input_usd_per_mtok: 90, output_usd_per_mtok: 90}}}\n"
+		"paid: {provider: here, provider_model: my-own, pricing: {input_usd_per_mtok: 90, output_usd_per_mtok: 90}}, " +
+		"dear: {provider: here, provider_model: gpt-5, pricing: {input_usd_per_mtok: 90, output_usd_per_mtok: 90}}}\n"
 	keyless, keyed := models(t, strings.Replace(local, "%s", ", keyless: true", 1)), models(t, strings.Replace(local, "%s", "", 1))
 	r := registry(t, Sources{ModelsFile: keyless, HasKey: map[string]bool{"HERE_KEY": true}})
 	free, err := r.Resolve(dialect(Chat), "free", false)
@@ -268,7 +283,7 @@ func TestAnswersAreKept(t *testing.T) {
 	if _, err := r.Resolve(dialect(Chat), "nobody-knows", false); err == nil {
 		t.Fatal("a model without a price")
 	}
-	if len(r.resolved.models) != 1 {
+	if _, found := r.resolved.find(asked{Chat, "gpt-5", ""}); !found || len(r.resolved.models) != 1 {
 		t.Errorf("%d answers of two are kept, of which one is an error", len(r.resolved.models))
 	}
 }

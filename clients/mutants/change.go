@@ -108,7 +108,7 @@ func (c *changer) text(n ast.Node) string {
 
 // add notes a change, and returns its number.
 func (c *changer) add(n ast.Node, change string) int {
-	m := &mutant{id: len(c.p.mutants) + 1, file: c.name, function: c.function, line: c.p.fset.Position(n.Pos()).Line, text: short(c.text(n)), change: change}
+	m := &mutant{id: len(c.p.mutants) + 1, pkg: c.p.name, file: c.name, function: c.function, line: c.p.fset.Position(n.Pos()).Line, text: short(c.text(n)), change: change}
 	for n, key := 2, m.key(); slices.ContainsFunc(c.p.mutants, func(o *mutant) bool { return o.key() == m.key() }); n++ {
 		m.change = fmt.Sprintf("%s (%d)", change, n)
 		_ = key

@@ -32,6 +32,7 @@ type loaded struct {
 // mutant is one change.
 type mutant struct {
 	id       int
+	pkg      string
 	file     string
 	function string
 	line     int
@@ -45,7 +46,7 @@ type mutant struct {
 
 // key names a change for equivalent.txt, whatever line it is on.
 func (m *mutant) key() string {
-	return fmt.Sprintf("%s %s: %s -> %s", m.file, m.function, m.text, m.change)
+	return fmt.Sprintf("%s/%s %s: %s -> %s", m.pkg, m.file, m.function, m.text, m.change)
 }
 
 // load parses and type-checks a package, and makes the changes of its files:

@@ -74,8 +74,11 @@ func run(pkg string, files []string, o options) error {
 		return err
 	}
 	t.talks = o.talks
-	chosen := choose(p.mutants, same, o)
-	fmt.Printf("%s: %d changes, %d are chosen (seed %d)\n", pkg, len(p.mutants), len(chosen), o.seed)
+	chosen, err := choose(p, same, o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d changes, %d are tried (seed %d)\n", pkg, len(p.mutants), len(chosen), o.seed)
 	if err := t.cover(); err != nil {
 		return err
 	}
@@ -84,22 +87,28 @@ func run(pkg string, files []string, o options) error {
 }
 
 // choose leaves out what is listed as equivalent, and takes a sample. They come
-// in no order, so that a run that ends early has tried a sample, too.
-func choose(all []*mutant, same map[string]bool, o options) []*mutant {
-	var chosen []*mutant
-	for _, m := range all {
+// in no order, so that a run that ends early has tried a sample, too. A line of
+// the list that fits no change any more is an error.
+func choose(p *loaded, same map[string]bool, o options) (chosen []*mutant, err error) {
+	for _, m := range p.mutants {
 		if same[m.key()] {
-			fmt.Println("equivalent:", m.key())
+			delete(same, m.key())
 			continue
 		}
 		chosen = append(chosen, m)
+	}
+	for key := range same {
+		file, _, _ := strings.Cut(key, " ")
+		if pkg, name, _ := strings.Cut(file, "/"); pkg == p.name && p.files[name] != nil {
+			return nil, fmt.Errorf("%s lists a change that is not made: %s", o.equivalent, key)
+		}
 	}
 	r := rand.New(rand.NewPCG(o.seed, 0))
 	r.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
 	if o.sample > 0 {
 		chosen = chosen[:min(o.sample, len(chosen))]
 	}
-	return chosen
+	return chosen, nil
 }
 
 // memory is a directory whose files are in memory, where the system has one:
