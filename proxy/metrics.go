@@ -1,13 +1,15 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -33,69 +35,80 @@ type ledgerMetrics struct {
 
 type shapeKey struct{ model, provider, wire string }
 
-func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, labels, nil)
-}
-
 var (
 	genAI = []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_response_model"}
 
-	descTokens     = describe("gen_ai_client_token_usage", "Tokens of calls, by type; cached tokens are part of the input.", append(genAI, "gen_ai_token_type")...)
-	descDuration   = describe("gen_ai_client_operation_duration_seconds", "How long calls took, from the request to the last byte.", genAI...)
-	descFirstToken = describe("gen_ai_server_time_to_first_token_seconds", "How long calls took until the first byte of output.", genAI...)
-	descCalls      = describe("aex_calls_total", "Calls that were booked.", genAI...)
-	descCost       = describe("aex_cost_usd_total", "What calls did cost, in US dollars; the sixth decimal is the last.", genAI...)
+	metricTokens     = newHistogram("gen_ai_client_token_usage", "Tokens of calls, by type; cached tokens are part of the input.", append(slices.Clip(genAI), "gen_ai_token_type")...)
+	metricDuration   = newHistogram("gen_ai_client_operation_duration_seconds", "How long calls took, from the request to the last byte.", genAI...)
+	metricFirstToken = newHistogram("gen_ai_server_time_to_first_token_seconds", "How long calls took until the first byte of output.", genAI...)
+	metricCalls      = newCounter("aex_calls_total", "Calls that were booked.", genAI...)
+	metricCost       = newCounter("aex_cost_usd_total", "What calls did cost, in US dollars; the sixth decimal is the last.", genAI...)
 
-	descDoubt         = describe("aex_in_doubt_usd", "What of the cost of calls is an estimate, because they ended without their usage, in US dollars.", genAI...)
-	descDoubtful      = describe("aex_in_doubt_calls", "How many calls that is.", genAI...)
-	descAgentDoubt    = describe("aex_agent_in_doubt_usd", "What of the cost of an agent's calls is an estimate, in US dollars.", "agent")
-	descAgentCost     = describe("aex_agent_cost_usd_total", "What an agent's calls did cost in all, in US dollars.", "agent")
-	descAgentBudget   = describe("aex_agent_budget_usd", "The budget that rules the agent now, in US dollars; absent without one.", "agent", "window")
-	descAgentSpent    = describe("aex_agent_spent_usd", "What is spent of that budget.", "agent", "window")
-	descAgentReserved = describe("aex_agent_reserved_usd", "What calls on their way hold of that budget.", "agent", "window")
-	descAgentOverrun  = describe("aex_agent_overrun_usd", "What was spent beyond that budget.", "agent", "window")
-	descAgentPaused   = describe("aex_agent_paused", "1 where the agent is paused.", "agent")
+	metricDoubt         = newGauge("aex_in_doubt_usd", "What of the cost of calls is an estimate, because they ended without their usage, in US dollars.", genAI...)
+	metricDoubtful      = newGauge("aex_in_doubt_calls", "How many calls that is.", genAI...)
+	metricAgentDoubt    = newGauge("aex_agent_in_doubt_usd", "What of the cost of an agent's calls is an estimate, in US dollars.", "agent")
+	metricAgentCost     = newCounter("aex_agent_cost_usd_total", "What an agent's calls did cost in all, in US dollars.", "agent")
+	metricAgentBudget   = newGauge("aex_agent_budget_usd", "The budget that rules the agent now, in US dollars; absent without one.", "agent", "window")
+	metricAgentSpent    = newGauge("aex_agent_spent_usd", "What is spent of that budget.", "agent", "window")
+	metricAgentReserved = newGauge("aex_agent_reserved_usd", "What calls on their way hold of that budget.", "agent", "window")
+	metricAgentOverrun  = newGauge("aex_agent_overrun_usd", "What was spent beyond that budget.", "agent", "window")
+	metricAgentPaused   = newGauge("aex_agent_paused", "1 where the agent is paused.", "agent")
 
-	descGroupCost     = describe("aex_group_cost_usd_total", "What calls did cost in a group, in US dollars, groups inside it included.", "group")
-	descGroupBudget   = describe("aex_group_budget_usd", "A budget of a group, in US dollars, by the window that it is for.", "group", "window")
-	descGroupSpent    = describe("aex_group_spent_usd", "What is spent of that budget.", "group", "window")
-	descGroupReserved = describe("aex_group_reserved_usd", "What calls on their way hold of that budget.", "group", "window")
-	descGroupOverrun  = describe("aex_group_overrun_usd", "What calls did cost beyond that budget.", "group", "window")
-	descGroupPaused   = describe("aex_group_paused", "1 where the group is paused.", "group")
+	metricGroupCost     = newCounter("aex_group_cost_usd_total", "What calls did cost in a group, in US dollars, groups inside it included.", "group")
+	metricGroupBudget   = newGauge("aex_group_budget_usd", "A budget of a group, in US dollars, by the window that it is for.", "group", "window")
+	metricGroupSpent    = newGauge("aex_group_spent_usd", "What is spent of that budget.", "group", "window")
+	metricGroupReserved = newGauge("aex_group_reserved_usd", "What calls on their way hold of that budget.", "group", "window")
+	metricGroupOverrun  = newGauge("aex_group_overrun_usd", "What calls did cost beyond that budget.", "group", "window")
+	metricGroupPaused   = newGauge("aex_group_paused", "1 where the group is paused.", "group")
 
-	descRefusals  = describe("aex_refusals_total", "Calls that were refused, by cause.", "cause")
-	descHolds     = describe("aex_holds", "Calls that hold money now.")
-	descReserved  = describe("aex_holds_usd", "What they hold, in US dollars.")
-	descLive      = describe("aex_live_calls", "Calls on their way through this process.")
-	descRuns      = describe("aex_runs", "Runs that have not ended.")
-	descAgents    = describe("aex_agents", "Agents.")
-	descEvents    = describe("aex_events_total", "Events in the audit trail.")
-	descCommit    = describe("aex_ledger_commit_duration_seconds", "How long this process's commits of the ledger took.")
-	descRecovered = describe("aex_recovered_holds_total", "Holds of dead processes that this one booked in full.")
+	metricRefusals  = newCounter("aex_refusals_total", "Calls that were refused, by cause.", "cause")
+	metricHolds     = newGauge("aex_holds", "Calls that hold money now.")
+	metricReserved  = newGauge("aex_holds_usd", "What they hold, in US dollars.")
+	metricLive      = newGauge("aex_live_calls", "Calls on their way through this process.")
+	metricRuns      = newGauge("aex_runs", "Runs that have not ended.")
+	metricAgents    = newGauge("aex_agents", "Agents.")
+	metricEvents    = newCounter("aex_events_total", "Events in the audit trail.")
+	metricCommit    = newHistogram("aex_ledger_commit_duration_seconds", "How long this process's commits of the ledger took.")
+	metricRecovered = newCounter("aex_recovered_holds_total", "Holds of dead processes that this one booked in full.")
 )
+
+// scrapes is how many are answered at once.
+const scrapes = 4
 
 // Prometheus makes a handler that tells the ledger's sums to Prometheus. It
 // lets everybody in: put it behind something that does not. live may be nil.
 func Prometheus(l *ledger.Ledger, live func() []LiveCall) http.Handler {
-	r := prometheus.NewRegistry()
-	r.MustRegister(&ledgerMetrics{ledger: l, live: live, settled: map[shapeKey]ledger.Spend{}})
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, MaxRequestsInFlight: 4})
-}
-
-// Describe sends nothing: which agents and models there are is known only when
-// it is asked.
-func (m *ledgerMetrics) Describe(chan<- *prometheus.Desc) {}
-
-// Collect asks the ledger.
-func (m *ledgerMetrics) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	for _, part := range []func(context.Context, chan<- prometheus.Metric) error{m.calls, m.agents, m.groups, m.whole} {
-		if err := part(ctx, ch); err != nil {
-			ch <- prometheus.NewInvalidMetric(descCalls, err)
+	m := &ledgerMetrics{ledger: l, live: live, settled: map[shapeKey]ledger.Spend{}}
+	room := make(chan struct{}, scrapes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case room <- struct{}{}:
+			defer func() { <-room }()
+		default:
+			http.Error(w, fmt.Sprintf("%d scrapes are under way; try again", scrapes), http.StatusServiceUnavailable)
 			return
 		}
+		text, err := m.text(r.Context())
+		if err != nil {
+			http.Error(w, fmt.Sprintf("the ledger cannot be read: %v", err), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", exposed)
+		_, _ = io.WriteString(w, text) // who does not listen any more asks again
+	})
+}
+
+// text asks the ledger.
+func (m *ledgerMetrics) text(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var x exposition
+	for _, part := range []func(context.Context, *exposition) error{m.calls, m.agents, m.groups, m.whole} {
+		if err := part(ctx, &x); err != nil {
+			return "", err
+		}
 	}
+	return x.String(), nil
 }
 
 // dollars is an amount as Prometheus counts. A float64 keeps micro-dollars
@@ -156,42 +169,33 @@ func labelText(s string) string {
 	return plain.Name(s)
 }
 
-func (m *ledgerMetrics) calls(ctx context.Context, ch chan<- prometheus.Metric) error {
+func (m *ledgerMetrics) calls(ctx context.Context, x *exposition) error {
 	sums, err := m.sums(ctx)
 	if err != nil {
 		return err
 	}
-	for k, s := range sums {
+	byName := func(a, b shapeKey) int {
+		return cmp.Or(cmp.Compare(a.wire, b.wire), cmp.Compare(a.provider, b.provider), cmp.Compare(a.model, b.model))
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(sums), byName) {
+		s := sums[k]
 		labels := []string{k.wire, k.provider, k.model}
-		ch <- prometheus.MustNewConstMetric(descCalls, prometheus.CounterValue, float64(s.Calls), labels...)
-		ch <- prometheus.MustNewConstMetric(descCost, prometheus.CounterValue, dollars(s.Cost), labels...)
+		x.add(metricCalls, float64(s.Calls), labels...)
+		x.add(metricCost, dollars(s.Cost), labels...)
 		if s.Doubtful != 0 || s.Doubt != 0 {
-			ch <- prometheus.MustNewConstMetric(descDoubt, prometheus.GaugeValue, dollars(s.Doubt), labels...)
-			ch <- prometheus.MustNewConstMetric(descDoubtful, prometheus.GaugeValue, float64(s.Doubtful), labels...)
+			x.add(metricDoubt, dollars(s.Doubt), labels...)
+			x.add(metricDoubtful, float64(s.Doubtful), labels...)
 		}
 		// The ledger keeps no histogram of tokens: these have a sum and a count.
-		ch <- prometheus.MustNewConstHistogram(descTokens, uint64(max(0, s.Calls)), float64(s.Input+s.Cached), nil, append(labels, "input")...)
-		ch <- prometheus.MustNewConstHistogram(descTokens, uint64(max(0, s.Calls)), float64(s.Output), nil, append(labels, "output")...)
-		ch <- histogram(descDuration, ledger.LatencyBounds[:], s.Latencies[:], s.Latency.Seconds(), 1000, labels...)
-		ch <- histogram(descFirstToken, ledger.FirstTokenBounds[:], s.FirstTokens[:], s.FirstToken.Seconds(), 1000, labels...)
+		x.addHistogram(metricTokens, nil, []int64{s.Calls}, float64(s.Input+s.Cached), 1, append(labels, "input")...)
+		x.addHistogram(metricTokens, nil, []int64{s.Calls}, float64(s.Output), 1, append(labels, "output")...)
+		x.addHistogram(metricDuration, ledger.LatencyBounds[:], s.Latencies[:], s.Latency.Seconds(), 1000, labels...)
+		x.addHistogram(metricFirstToken, ledger.FirstTokenBounds[:], s.FirstTokens[:], s.FirstToken.Seconds(), 1000, labels...)
 	}
 	return nil
 }
 
-// histogram makes Prometheus' cumulative buckets; a second has unit of bounds.
-func histogram(desc *prometheus.Desc, bounds, counts []int64, sum float64, unit int64, labels ...string) prometheus.Metric {
-	buckets := make(map[float64]uint64, len(bounds))
-	var n uint64
-	for i, c := range counts {
-		n += uint64(max(0, c))
-		if i < len(bounds) {
-			buckets[float64(bounds[i])/float64(unit)] = n
-		}
-	}
-	return prometheus.MustNewConstHistogram(desc, n, sum, buckets, labels...)
-}
-
-func (m *ledgerMetrics) agents(ctx context.Context, ch chan<- prometheus.Metric) error {
+func (m *ledgerMetrics) agents(ctx context.Context, x *exposition) error {
 	spends, err := m.ledger.Spend(ctx, ledger.SpendFilter{By: ledger.ByAgent})
 	if err != nil {
 		return err
@@ -201,9 +205,9 @@ func (m *ledgerMetrics) agents(ctx context.Context, ch chan<- prometheus.Metric)
 		costs[labelText(s.Key)] += s.Cost
 		doubts[labelText(s.Key)] += s.Doubt
 	}
-	for name, cost := range costs {
-		ch <- prometheus.MustNewConstMetric(descAgentCost, prometheus.CounterValue, dollars(cost), name)
-		ch <- prometheus.MustNewConstMetric(descAgentDoubt, prometheus.GaugeValue, dollars(doubts[name]), name)
+	for _, name := range slices.Sorted(maps.Keys(costs)) {
+		x.add(metricAgentCost, dollars(costs[name]), name)
+		x.add(metricAgentDoubt, dollars(doubts[name]), name)
 	}
 	agents, err := m.ledger.Agents(ctx)
 	if err != nil {
@@ -217,21 +221,21 @@ func (m *ledgerMetrics) agents(ctx context.Context, ch chan<- prometheus.Metric)
 		}
 		seen[name] = true
 		if a.Account.Budget != nil {
-			ch <- prometheus.MustNewConstMetric(descAgentBudget, prometheus.GaugeValue, dollars(*a.Account.Budget), name, window)
+			x.add(metricAgentBudget, dollars(*a.Account.Budget), name, window)
 		}
-		ch <- prometheus.MustNewConstMetric(descAgentSpent, prometheus.GaugeValue, dollars(a.Account.Spent), name, window)
-		ch <- prometheus.MustNewConstMetric(descAgentReserved, prometheus.GaugeValue, dollars(a.Account.Reserved), name, window)
-		ch <- prometheus.MustNewConstMetric(descAgentOverrun, prometheus.GaugeValue, dollars(a.Account.Overrun), name, window)
+		x.add(metricAgentSpent, dollars(a.Account.Spent), name, window)
+		x.add(metricAgentReserved, dollars(a.Account.Reserved), name, window)
+		x.add(metricAgentOverrun, dollars(a.Account.Overrun), name, window)
 		paused := 0.0
 		if a.Paused {
 			paused = 1
 		}
-		ch <- prometheus.MustNewConstMetric(descAgentPaused, prometheus.GaugeValue, paused, name)
+		x.add(metricAgentPaused, paused, name)
 	}
 	return nil
 }
 
-func (m *ledgerMetrics) groups(ctx context.Context, ch chan<- prometheus.Metric) error {
+func (m *ledgerMetrics) groups(ctx context.Context, x *exposition) error {
 	groups, err := m.ledger.Groups(ctx)
 	if err != nil {
 		return err
@@ -243,34 +247,34 @@ func (m *ledgerMetrics) groups(ctx context.Context, ch chan<- prometheus.Metric)
 			continue // names that look alike are one label
 		}
 		seen[name] = true
-		gauge := func(desc *prometheus.Desc, v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, append([]string{name}, labels...)...)
+		gauge := func(of *metric, v float64, labels ...string) {
+			x.add(of, v, append([]string{name}, labels...)...)
 		}
-		ch <- prometheus.MustNewConstMetric(descGroupCost, prometheus.CounterValue, dollars(g.Account.Charged()), name)
+		x.add(metricGroupCost, dollars(g.Account.Charged()), name)
 		for _, acc := range g.Accounts() {
 			if acc.Budget != nil {
-				gauge(descGroupBudget, dollars(*acc.Budget), string(acc.Window))
-				gauge(descGroupSpent, dollars(acc.Spent), string(acc.Window))
-				gauge(descGroupReserved, dollars(acc.Reserved), string(acc.Window))
-				gauge(descGroupOverrun, dollars(acc.Overrun), string(acc.Window))
+				gauge(metricGroupBudget, dollars(*acc.Budget), string(acc.Window))
+				gauge(metricGroupSpent, dollars(acc.Spent), string(acc.Window))
+				gauge(metricGroupReserved, dollars(acc.Reserved), string(acc.Window))
+				gauge(metricGroupOverrun, dollars(acc.Overrun), string(acc.Window))
 			}
 		}
 		paused := 0.0
 		if g.Paused {
 			paused = 1
 		}
-		gauge(descGroupPaused, paused)
+		gauge(metricGroupPaused, paused)
 	}
 	return nil
 }
 
-func (m *ledgerMetrics) whole(ctx context.Context, ch chan<- prometheus.Metric) error {
+func (m *ledgerMetrics) whole(ctx context.Context, x *exposition) error {
 	t, err := m.ledger.Totals(ctx)
 	if err != nil {
 		return err
 	}
-	for cause, n := range t.ByCause {
-		ch <- prometheus.MustNewConstMetric(descRefusals, prometheus.CounterValue, float64(n), labelText(cause))
+	for _, cause := range slices.Sorted(maps.Keys(t.ByCause)) {
+		x.add(metricRefusals, float64(t.ByCause[cause]), labelText(cause))
 	}
 	holds, held, err := m.ledger.HoldCount(ctx)
 	if err != nil {
@@ -280,19 +284,19 @@ func (m *ledgerMetrics) whole(ctx context.Context, ch chan<- prometheus.Metric) 
 	if err != nil {
 		return err
 	}
-	gauge := func(desc *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v)
+	gauge := func(of *metric, v float64) {
+		x.add(of, v)
 	}
-	gauge(descHolds, float64(holds))
-	gauge(descReserved, dollars(held))
-	gauge(descRuns, float64(t.OpenRuns))
-	gauge(descAgents, float64(t.Agents))
+	gauge(metricHolds, float64(holds))
+	gauge(metricReserved, dollars(held))
+	gauge(metricRuns, float64(t.OpenRuns))
+	gauge(metricAgents, float64(t.Agents))
 	if m.live != nil {
-		gauge(descLive, float64(len(m.live())))
+		gauge(metricLive, float64(len(m.live())))
 	}
-	ch <- prometheus.MustNewConstMetric(descEvents, prometheus.CounterValue, float64(events))
-	ch <- prometheus.MustNewConstMetric(descRecovered, prometheus.CounterValue, float64(len(m.ledger.Recovered())))
+	x.add(metricEvents, float64(events))
+	x.add(metricRecovered, float64(len(m.ledger.Recovered())))
 	c := m.ledger.Commits()
-	ch <- histogram(descCommit, ledger.CommitBounds[:], c.Buckets[:], c.Sum.Seconds(), 1_000_000)
+	x.addHistogram(metricCommit, ledger.CommitBounds[:], c.Buckets[:], c.Sum.Seconds(), 1_000_000)
 	return nil
 }
