@@ -122,7 +122,7 @@ func (g *group) endAdrift() {
 // RemoteRun finds the remote run that a token is for, open or over. It is how
 // an opening that is asked for twice finds its run.
 func (l *Ledger) RemoteRun(ctx context.Context, h TokenHash) (Run, error) {
-	runs, err := l.runs(ctx, `r.remote AND r.no = (SELECT run_no FROM token WHERE hash = ?)`, []any{h[:]}, 1)
+	runs, err := l.runs(ctx, l.read, `r.remote AND r.no = (SELECT run_no FROM token WHERE hash = ?)`, []any{h[:]}, 1)
 	switch {
 	case err != nil:
 		return Run{}, fmt.Errorf("finding the run of a token: %w", err)
@@ -134,7 +134,7 @@ func (l *Ledger) RemoteRun(ctx context.Context, h TokenHash) (Run, error) {
 
 // RunsInside lists the runs directly inside a run that are not over.
 func (l *Ledger) RunsInside(ctx context.Context, id RunID) ([]Run, error) {
-	runs, err := l.runs(ctx, `p.id = ? AND r.state <> 'ended'`, []any{string(id)}, -1)
+	runs, err := l.runs(ctx, l.read, `p.id = ? AND r.state <> 'ended'`, []any{string(id)}, -1)
 	if err != nil {
 		return nil, fmt.Errorf("listing the runs inside a run: %w", err)
 	}

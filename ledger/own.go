@@ -79,31 +79,42 @@ func (o *ownCosts) take(run int64) ownRun {
 	return *r
 }
 
-// CheckRun compares what the file says of a run that has ended with what this
-// process has booked for it: ErrChanged where that differs, or where the file
-// cannot be read any more. It reads anew, because what is in memory is what was
-// written and not what is there.
-func (l *Ledger) CheckRun(ctx context.Context, id RunID) error {
+// EndOwnRun is EndRun for who has opened the run and booked all of its calls: it
+// compares what the file then says of it with that. ErrChanged where it differs,
+// or where the file cannot be read any more. It reads anew, because what is in
+// memory is what was written and not what is there, and by one connection:
+// another would make the shortest run 1.2 ms longer.
+func (l *Ledger) EndOwnRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, error) {
+	ctx = context.WithoutCancel(ctx)
+	ended, err := l.bookEnd(ctx, id, end)
+	if err != nil {
+		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
+	}
 	anew, err := openReaders(l.path)
 	if err != nil {
-		return err
+		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
 	}
 	defer anew.Close() // it has only read
-	var no int64
-	var state RunState
-	var cost Micros
-	var first int64
-	err = anew.QueryRowContext(ctx, `SELECT r.no, r.state, a.spent_micro + a.overrun_micro, (SELECT coalesce(min(seq), 0) FROM event_log)
-		FROM run r JOIN account a ON a.id = r.account_id WHERE r.id = ?`, string(id)).Scan(&no, &state, &cost, &first)
-	if err != nil {
-		return fmt.Errorf("%w: run %.4s cannot be read any more: %w", ErrChanged, id, err)
+	if ended.Run, err = l.runFrom(ctx, anew, string(id)); err == nil {
+		err = l.checkRun(ctx, anew, ended.Run)
+	} else {
+		err = fmt.Errorf("%w: run %.4s cannot be read any more: %w", ErrChanged, id, err)
 	}
-	own := l.own.take(no)
+	return ended, err
+}
+
+func (l *Ledger) checkRun(ctx context.Context, anew *readers, r Run) error {
+	var no, first int64
+	err := anew.QueryRowContext(ctx, `SELECT no, (SELECT coalesce(min(seq), 0) FROM event_log) FROM run WHERE id = ?`, string(r.ID)).Scan(&no, &first)
+	if err != nil {
+		return fmt.Errorf("%w: run %.4s cannot be read any more: %w", ErrChanged, r.ID, err)
+	}
+	own, cost := l.own.take(no), r.Account.Spent+r.Account.Overrun
 	switch {
-	case state != RunEnded:
-		return fmt.Errorf("%w: run %.4s is %s there, and has ended", ErrChanged, id, state)
+	case r.State != RunEnded:
+		return fmt.Errorf("%w: run %.4s is %s there, and has ended", ErrChanged, r.ID, r.State)
 	case cost != own.cost:
-		return fmt.Errorf("%w: run %.4s has spent %s there, its calls cost %s", ErrChanged, id, cost, own.cost)
+		return fmt.Errorf("%w: run %.4s has spent %s there, its calls cost %s", ErrChanged, r.ID, cost, own.cost)
 	}
 	for _, m := range own.marks[max(0, len(own.marks)-ownMarks):] {
 		if m.seq < first {
@@ -112,7 +123,7 @@ func (l *Ledger) CheckRun(ctx context.Context, id RunID) error {
 		var hash []byte
 		err := anew.QueryRowContext(ctx, `SELECT hash FROM event_log WHERE seq = ?`, m.seq).Scan(&hash)
 		if err != nil || !bytes.Equal(hash, m.hash[:]) {
-			return fmt.Errorf("%w: event %d of run %.4s is not the one that was written", ErrChanged, m.seq, id)
+			return fmt.Errorf("%w: event %d of run %.4s is not the one that was written", ErrChanged, m.seq, r.ID)
 		}
 	}
 	return nil

@@ -239,11 +239,22 @@ func (g *group) changed(r *run) {
 
 // EndRun books the end. The run's holds must have been settled before.
 func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, error) {
-	if len(end.Detail) > 0 && !json.Valid(end.Detail) {
-		return EndedRun{}, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)
+	ended, err := l.bookEnd(ctx, id, end)
+	if err == nil {
+		ended.Run, err = l.Run(context.WithoutCancel(ctx), string(id))
 	}
-	var ended EndedRun
-	err := l.do(ctx, &op{patient: true, do: func(g *group) error {
+	if err != nil {
+		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
+	}
+	return ended, nil
+}
+
+// bookEnd is EndRun, which does not read the run again.
+func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended EndedRun, err error) {
+	if len(end.Detail) > 0 && !json.Valid(end.Detail) {
+		return ended, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)
+	}
+	err = l.do(ctx, &op{patient: true, do: func(g *group) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -261,13 +272,7 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 		g.bookDenialsOf(r)
 		return g.err
 	}})
-	if err == nil {
-		ended.Run, err = l.Run(context.WithoutCancel(ctx), string(id))
-	}
-	if err != nil {
-		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
-	}
-	return ended, nil
+	return ended, err
 }
 
 // openHoldsOf counts the calls of a run that are not settled.
@@ -305,7 +310,12 @@ func (l *Ledger) Run(ctx context.Context, id string) (Run, error) {
 	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
 		return Run{}, fmt.Errorf("run %q: %w", id, ErrNotFound)
 	}
-	runs, err := l.runs(ctx, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
+	return l.runFrom(ctx, l.read, id)
+}
+
+// runFrom is Run by a connection of its own.
+func (l *Ledger) runFrom(ctx context.Context, from *readers, id string) (Run, error) {
+	runs, err := l.runs(ctx, from, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
 	switch {
 	case err != nil:
 		return Run{}, fmt.Errorf("run %q: %w", id, err)

@@ -35,15 +35,15 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	if !f.Until.IsZero() {
 		where, args = where+` AND r.started_at < ?`, append(args, f.Until.UnixMilli())
 	}
-	runs, err := l.runs(ctx, where, args, cmp.Or(f.Limit, 50))
+	runs, err := l.runs(ctx, l.read, where, args, cmp.Or(f.Limit, 50))
 	if err != nil {
 		return nil, fmt.Errorf("listing runs: %w", err)
 	}
 	return runs, nil
 }
 
-func (l *Ledger) runs(ctx context.Context, where string, args []any, limit int) ([]Run, error) {
-	rs, err := l.read.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
+func (l *Ledger) runs(ctx context.Context, from *readers, where string, args []any, limit int) ([]Run, error) {
+	rs, err := from.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
 			r.outcome, r.exit_code, c.calls, r.refused, r.metered, r.remote,
 			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
 		FROM run r JOIN agent a ON a.id = r.agent_id JOIN account c ON c.id = r.account_id LEFT JOIN run p ON p.no = r.parent

@@ -95,16 +95,16 @@ func (r *session) close(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	end, err := r.ledger.EndRun(context.WithoutCancel(ctx), r.row.ID, ledger.RunEnd{
+	end, err := r.ledger.EndOwnRun(ctx, r.row.ID, ledger.RunEnd{
 		Outcome: r.report.Outcome, ExitCode: r.report.ExitCode, Detail: detail,
 	})
-	if err != nil {
+	if err != nil && end.ID == "" {
 		r.report.Unknown, r.report.Exhausted = true, r.upstream.Load() || is(r.exhausted)
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
 	r.report.Exhausted = r.report.refusedForMoney() || end.Was == ledger.RunExhausted || r.upstream.Load()
 	r.report.fill(r, end.Run, end.Has)
-	if err := r.ledger.CheckRun(context.WithoutCancel(ctx), r.row.ID); err != nil {
+	if err != nil {
 		r.report.end("unbooked", ExitInternal, err.Error())
 		r.report.Unknown = true
 		return err

@@ -85,6 +85,9 @@ func (e *NoMoneyError) Unwrap() error { return ErrNoMoney }
 // ledger knows which are over: a run's cgroup has the run's id.
 func (r *session) sweep() {
 	process.SweepCgroups(func(id string) bool {
+		if id == string(r.row.ID) { // as a rule there is no other, and nothing to ask
+			return false
+		}
 		row, err := r.ledger.Run(context.WithoutCancel(r.ctx), id)
 		return err == nil && string(row.ID) == id && row.State == ledger.RunEnded
 	})
