@@ -58,16 +58,29 @@ func (r *session) verbosely(format string, args ...any) {
 	}
 }
 
-// unadapt removes what was made for agents.
-func (r *session) unadapt() error {
+// unadapt begins to remove what was made for agents; unadapted waits for that. In
+// between the ledger closes, and both wait for the disk: one after the other they
+// made a run of true take 15 ms more, 55 instead of 40, where others use the disk.
+func (r *session) unadapt() {
 	if r.folder == nil {
+		return
+	}
+	removed := make(chan error, 1)
+	r.removed = removed
+	go func() {
+		err := r.folder.Close()
+		if r.ownHome != "" {
+			err = errors.Join(err, os.RemoveAll(r.ownHome))
+		}
+		removed <- err
+	}()
+}
+
+func (r *session) unadapted() error {
+	if r.removed == nil {
 		return nil
 	}
-	err := r.folder.Close()
-	if r.ownHome != "" {
-		err = errors.Join(err, os.RemoveAll(r.ownHome))
-	}
-	if err != nil {
+	if err := <-r.removed; err != nil {
 		return fmt.Errorf("removing what led the run's agents: %w", err)
 	}
 	return nil

@@ -246,7 +246,7 @@ func (r *session) callsInside() int {
 
 // closeInside ends the run at the gateway around, and completes the report.
 func (r *session) closeInside(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, r.unadapt()) }()
+	defer r.unadapt()
 	if is(r.started) {
 		r.callsInside()
 		r.callCheck()

@@ -52,10 +52,11 @@ type session struct {
 	monitor *process.Launcher // waits for the program
 	proc    *process.Process
 	enclosure
-	guard  *guard
-	bypass *bypass
-	report *Report
-	folder *adapter.Folder // of what leads agents; nil: none
+	guard   *guard
+	bypass  *bypass
+	report  *Report
+	folder  *adapter.Folder // of what leads agents; nil: none
+	removed <-chan error    // how removing it went; nil: that has not begun
 
 	// stop ends the run; its first cause is the reason.
 	ctx  context.Context
@@ -95,6 +96,7 @@ func (r *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer r.monitor.Close()
+	defer func() { err = errors.Join(err, r.unadapted()) }()
 	defer func() {
 		if r.proc != nil { // the monitor goes meanwhile, which takes it 2.5 ms
 			err = errors.Join(err, r.proc.Close())

@@ -11,20 +11,28 @@ import (
 // the nearest program between the two is that names a run; nil when none can be read.
 func Around() (environ []string, below bool) {
 	var table processTable
+	var between []int
 	for pid := os.Getppid(); pid > 1; {
 		p, err := table.lookup(pid)
 		if err != nil {
 			return nil, false
 		}
 		if isMonitor(table, pid) {
-			return environ, true
+			return nearestRun(table, between), true
 		}
-		if environ == nil {
-			environ = runEnviron(table, pid)
-		}
+		between = append(between, pid)
 		pid = p.parent
 	}
 	return nil, false
+}
+
+func nearestRun(table processTable, pids []int) []string {
+	for _, pid := range pids {
+		if environ := runEnviron(table, pid); environ != nil {
+			return environ
+		}
+	}
+	return nil
 }
 
 func isMonitor(table processTable, pid int) bool {
