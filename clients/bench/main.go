@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -44,11 +45,16 @@ func run(ctx context.Context, args []string) error {
 	}
 	rounds := flag.Int("rounds", 7, "rounds of each way")
 	span := flag.Duration("span", 1500*time.Millisecond, "length of a round")
+	var others []string
+	flag.Func("beside", "this program as another commit builds it, whose gateway takes part; may be repeated", func(path string) error {
+		others = append(others, path)
+		return nil
+	})
 	flag.Parse()
 	if err := pin(0); err != nil {
 		return err
 	}
-	return measure(ctx, *rounds, *span)
+	return measure(ctx, *rounds, *span, others)
 }
 
 // pin keeps this process, and what it starts, on one core. Affinity is a
@@ -78,10 +84,11 @@ type way struct {
 	watched bool // the live stream is read meanwhile
 
 	rates  []float64       // requests a second of each round, many connections
+	costs  []float64       // processor time a request, in microseconds, of what stands between
 	medias []time.Duration // median of each round, one connection
 }
 
-func measure(ctx context.Context, rounds int, span time.Duration) error {
+func measure(ctx context.Context, rounds int, span time.Duration, others []string) error {
 	home, err := os.MkdirTemp(".", ".bench-")
 	if err != nil {
 		return err
@@ -89,31 +96,21 @@ func measure(ctx context.Context, rounds int, span time.Duration) error {
 	defer os.RemoveAll(home)
 	procs := &processes{}
 	defer procs.end()
-	provider, _, err := procs.start(0, "provider")
+	ways, err := procs.ways(home, others)
 	if err != nil {
 		return err
 	}
-	direct := &way{name: "direct", url: provider, token: "sk-bench"}
-	proxy := &way{name: "ReverseProxy", token: "sk-bench"}
-	if proxy.url, proxy.pid, err = procs.start(1, "proxy", provider); err != nil {
-		return err
-	}
-	gateway := &way{name: "aex", token: benchToken}
-	if gateway.url, gateway.pid, err = procs.start(1, "gateway", provider, home); err != nil {
-		return err
-	}
+	gateway := ways[2]
 	idle := resident(gateway.pid)
-	// The same gateway, while somebody looks at its dashboard.
-	watched := &way{name: "aex, watched", url: gateway.url, token: gateway.token, pid: gateway.pid, watched: true}
-	ways := []*way{direct, proxy, gateway, watched}
 	for round := range rounds + 1 { // the first warms up
 		for _, w := range ways {
-			many, one, err := w.measure(ctx, span)
+			many, cost, one, err := w.measure(ctx, span)
 			if err != nil {
 				return err
 			}
 			if round > 0 {
 				w.rates = append(w.rates, float64(len(many))/span.Seconds())
+				w.costs = append(w.costs, float64(cost.Microseconds())/float64(len(many)))
 				w.medias = append(w.medias, median(one))
 			}
 		}
@@ -126,26 +123,57 @@ func measure(ctx context.Context, rounds int, span time.Duration) error {
 	return errors.Join(streams(ctx, ways[:3]))
 }
 
+// ways starts the servers: the direct way first, then the bare proxy, the gateway,
+// the same gateway while somebody looks at its dashboard, and those of others.
+func (p *processes) ways(home string, others []string) ([]*way, error) {
+	provider, _, err := p.start(0, "/proc/self/exe", "provider")
+	if err != nil {
+		return nil, err
+	}
+	proxy := &way{name: "ReverseProxy", token: "sk-bench"}
+	if proxy.url, proxy.pid, err = p.start(1, "/proc/self/exe", "proxy", provider); err != nil {
+		return nil, err
+	}
+	ways := []*way{{name: "direct", url: provider, token: "sk-bench"}, proxy}
+	for i, program := range append([]string{"/proc/self/exe"}, others...) {
+		w := &way{name: "aex", token: benchToken}
+		if i > 0 {
+			w.name = filepath.Base(program)
+		}
+		if w.url, w.pid, err = p.start(1, program, "gateway", provider, filepath.Join(home, strconv.Itoa(i))); err != nil {
+			return nil, err
+		}
+		if ways = append(ways, w); i == 0 {
+			watched := *w
+			watched.name, watched.watched = "aex, watched", true
+			ways = append(ways, &watched)
+		}
+	}
+	return ways, nil
+}
+
 // measure loads a way with 32 connections, then with one.
-func (w *way) measure(ctx context.Context, span time.Duration) (many, one []time.Duration, err error) {
+func (w *way) measure(ctx context.Context, span time.Duration) (many []time.Duration, cost time.Duration, one []time.Duration, err error) {
 	if w.watched {
 		watch, stop := context.WithCancel(ctx)
 		seen := make(chan error, 1)
 		go func() { seen <- watchStream(watch, w.url) }()
 		defer func() { stop(); err = errors.Join(err, <-seen) }()
 	}
+	before := processorTime(w.pid)
 	if many, err = load(ctx, w, 32, span); err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
+	cost = processorTime(w.pid) - before
 	one, err = load(ctx, w, 1, span/3)
-	return many, one, err
+	return many, cost, one, err
 }
 
 func print(ways []*way, commit time.Duration, idle, loaded int) {
 	proxy := ways[1]
-	fmt.Printf("%-14s %16s %10s %18s %12s\n", "way", "requests/s (32)", "of proxy", "p50, 1 connection", "above proxy")
+	fmt.Printf("%-14s %16s %10s %12s %18s %12s\n", "way", "requests/s (32)", "of proxy", "CPU a call", "p50, 1 connection", "above proxy")
 	for _, w := range ways {
-		fmt.Printf("%-14s %16.0f %10.2f %18s %12s\n", w.name, median(w.rates), median(ratios(w.rates, proxy.rates)),
+		fmt.Printf("%-14s %16.0f %10.2f %9.1f µs %18s %12s\n", w.name, median(w.rates), median(ratios(w.rates, proxy.rates)), median(w.costs),
 			median(w.medias).Round(time.Microsecond), (median(w.medias) - median(proxy.medias)).Round(time.Microsecond))
 	}
 	fmt.Printf("one commit (one row by SQLite, synchronous=FULL, same disk): %s\n", commit.Round(time.Microsecond))

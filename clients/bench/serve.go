@@ -35,10 +35,10 @@ const benchToken = "benchbenchbenchbenchbenchbenchbenchbenchbenchbenchbenchbench
 // processes are the servers, each in a process of its own.
 type processes struct{ list []*exec.Cmd }
 
-// start runs this program as one of the servers on a core, and returns where
-// it listens.
-func (p *processes) start(cpu int, args ...string) (string, int, error) {
-	cmd := exec.Command("/proc/self/exe", args...)
+// start runs program, which is this one or another commit's, as one of the servers
+// on a core, and returns where it listens.
+func (p *processes) start(cpu int, program string, args ...string) (string, int, error) {
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), "AEX_BENCH_CPU="+strconv.Itoa(cpu))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
