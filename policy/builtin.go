@@ -1,9 +1,27 @@
 package policy
 
-import "slices"
+import (
+	"net/url"
+	"slices"
+	"sync"
+)
 
 // BuiltinProviders are the providers that are known without a models.yaml.
 func BuiltinProviders() []Provider { return slices.Clone(builtins) }
+
+// IsBuiltinHost tells whether a host, with its port if it has one, is that of a
+// provider's base URL.
+func IsBuiltinHost(host string) bool { return builtinHosts()[host] }
+
+var builtinHosts = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	for _, p := range builtins {
+		if u, err := url.Parse(p.BaseURL); err == nil {
+			names[u.Host] = true
+		}
+	}
+	return names
+})
 
 // KeyEnvs are the variables a provider's key may be in, the first one first:
 // its own, and those of the host that its base URL leads to.

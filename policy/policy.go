@@ -117,6 +117,17 @@ func Decide(caps Capabilities, c Call, m Model) (outputCap int64, denied *Denial
 // denied with a date or -latest behind it too, and with a router's words around
 // it: openai/gpt-4o:free is gpt-4o.
 func decideModel(caps Capabilities, c Call, m Model) *Denial {
+	if len(caps.DeniedModels) > 0 && anyGlob(caps.DeniedModels, namesOf(c, m)...) {
+		return &Denial{"model_not_allowed", "denied_models", fmt.Sprintf("model %q is on its list of denied models", m.Name)}
+	}
+	if len(caps.AllowedModels) > 0 && !anyGlob(caps.AllowedModels, m.Name, m.Sent) {
+		return &Denial{"model_not_allowed", "allowed_models", fmt.Sprintf("model %q is not on its list of allowed models", m.Name)}
+	}
+	return nil
+}
+
+// namesOf are the names that a call's model goes by, with the spellings of each.
+func namesOf(c Call, m Model) []string {
 	asked := []string{m.Name, m.Sent}
 	if c.Model != "" {
 		asked = append(asked, trimGemini(c.Model))
@@ -129,13 +140,7 @@ func decideModel(caps Capabilities, c Call, m Model) *Denial {
 	for _, name := range asked {
 		names = append(names, spellings(name)...)
 	}
-	if anyGlob(caps.DeniedModels, names...) {
-		return &Denial{"model_not_allowed", "denied_models", fmt.Sprintf("model %q is on its list of denied models", m.Name)}
-	}
-	if len(caps.AllowedModels) > 0 && !anyGlob(caps.AllowedModels, m.Name, m.Sent) {
-		return &Denial{"model_not_allowed", "allowed_models", fmt.Sprintf("model %q is not on its list of allowed models", m.Name)}
-	}
-	return nil
+	return names
 }
 
 func decideStreaming(caps Capabilities, c Call, _ Model) *Denial {

@@ -66,8 +66,11 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 	if body == nil {
 		body = wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
 	}
+	// Nothing is written before there is a connection, proxy and TLS included.
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	base, path := c.upstreamPath()
-	req, err := c.requestAt(ctx, base, path, body)
+	req, err := c.requestAt(httptrace.WithClientTrace(ctx, trace), base, path, body)
 	if err != nil {
 		return nil, false, err
 	}
@@ -75,11 +78,8 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 	if err != nil {
 		return nil, false, err
 	}
-	// Nothing is written before there is a connection, proxy and TLS included.
-	var connected atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	c.sent = c.g.o.Now()
-	resp, err = roundTrip(transport, req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	resp, err = roundTrip(transport, req)
 	return resp, connected.Load(), err
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
@@ -162,10 +161,7 @@ func (c *call) heedUpstream(resp *http.Response, n *Notice) {
 // builtin tells whether the call's provider is one of those that aex knows.
 func (c *call) builtin() bool {
 	at, err := url.Parse(c.model.Provider.BaseURL)
-	return err != nil || slices.ContainsFunc(policy.BuiltinProviders(), func(p policy.Provider) bool {
-		known, err := url.Parse(p.BaseURL)
-		return err == nil && known.Host == at.Host
-	})
+	return err != nil || policy.IsBuiltinHost(at.Host)
 }
 
 // requestID is the provider's name for the call.
