@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +16,21 @@ type TokenHash [32]byte
 
 // HashToken is the only thing that may be kept of a token.
 func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
+
+// Bytes of randomness in what NewSecret makes.
+const (
+	SecretOfAgent    = 16 // an agent's token, as in v1.2
+	SecretOfRun      = 32 // a run's token, and what joins two holds
+	SecretOfOperator = 32
+)
+
+// NewSecret makes a token, in hex. Randomness does not fail: the runtime ends a
+// process that cannot have it.
+func NewSecret(bytes int) string {
+	secret := make([]byte, bytes)
+	_, _ = rand.Read(secret)
+	return hex.EncodeToString(secret)
+}
 
 // Scope is what a token may do.
 type Scope string

@@ -2,8 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -20,11 +18,7 @@ func (r *session) open(ctx context.Context) (err error) {
 	for _, rec := range r.ledger.Recovered() {
 		r.say("settled %s in full for a call of run %s, whose aex died", rec.Amount, short(rec.Run))
 	}
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return fmt.Errorf("making the run's token: %w", err)
-	}
-	r.token = hex.EncodeToString(secret)
+	r.token = ledger.NewSecret(ledger.SecretOfRun)
 	run := ledger.NewRun{
 		Agent: r.Agent, Budget: r.Budget, Program: r.report.Program, Token: ledger.HashToken(r.token), May: r.may,
 		Expires: time.Now().Add(tokenLife), MaxCalls: r.MaxCalls, Policy: r.Policy, Metered: !environ.PassesKey(r.PassEnv, r.keys()),

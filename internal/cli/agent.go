@@ -3,8 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -194,11 +192,7 @@ func (a *app) existsAlready(ctx context.Context, l *ledger.Ledger, name string) 
 // mint makes a token of 128 bits, as v1.2 did, and stores its hash.
 func (a *app) mint(ctx context.Context, agent string, ttl time.Duration, scope ledger.Scope,
 	store func(context.Context, ledger.NewToken) error) (token string, expires time.Time, err error) {
-	secret := make([]byte, 16)
-	if _, err := rand.Read(secret); err != nil {
-		return "", expires, fmt.Errorf("making a token: %w", err)
-	}
-	token = hex.EncodeToString(secret)
+	token = ledger.NewSecret(ledger.SecretOfAgent)
 	if ttl > 0 {
 		expires = a.now().Add(ttl).UTC()
 	}

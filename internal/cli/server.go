@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -324,12 +322,8 @@ func makeOperatorToken(home string) (string, error) {
 	path := operatorTokenPath(home)
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		secret := make([]byte, 32)
-		if _, err := rand.Read(secret); err != nil {
-			return "", fmt.Errorf("making the operator's token: %w", err)
-		}
 		err = writeWhole(path, 0o600, func(w io.Writer) error {
-			_, err := fmt.Fprintln(w, hex.EncodeToString(secret))
+			_, err := fmt.Fprintln(w, ledger.NewSecret(ledger.SecretOfOperator))
 			return err
 		})
 		if err != nil {

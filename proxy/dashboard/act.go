@@ -2,8 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -202,11 +200,7 @@ func (d *Dashboard) rotate(ctx context.Context, w http.ResponseWriter, s *sessio
 			next.TTL = tokens[0].TTL
 		}
 	}
-	secret := make([]byte, 16)
-	if _, err := rand.Read(secret); err != nil {
-		return err
-	}
-	v.Token = hex.EncodeToString(secret)
+	v.Token = ledger.NewSecret(ledger.SecretOfAgent)
 	next.Hash = ledger.HashToken(v.Token)
 	if err := d.ledger.RotateToken(ctx, next); err != nil {
 		return err
