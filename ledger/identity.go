@@ -15,20 +15,24 @@ import (
 type identityCache struct {
 	mu      sync.Mutex
 	known   map[TokenHash]Identity
-	version int64     // ledger.identity
-	looked  time.Time // at the version, by the process's own clock
-	epoch   int64     // counts forget
+	tokens  map[TokenHash]bool // whether something is a token at all
+	version int64              // ledger.identity
+	looked  time.Time          // at the version, by the process's own clock
+	epoch   int64              // counts forget
 }
 
 const (
 	identityFresh = 5 * time.Millisecond
-	identityMax   = 10_000
+	identityMax   = 40_000
+	tokensMax     = 1000
+	tokensFresh   = time.Second // since Authenticate looked at the version, which it does for every call
 )
 
 func (c *identityCache) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.known)
+	clear(c.tokens)
 	c.epoch++
 }
 
@@ -91,9 +95,39 @@ func (c *identityCache) keep(h TokenHash, id Identity, version, epoch int64, now
 	}
 	if c.known == nil || c.version != version || len(c.known) >= identityMax {
 		c.known = make(map[TokenHash]Identity)
+		clear(c.tokens)
 	}
 	c.version, c.looked = version, now
 	c.known[h] = id
+}
+
+// HasToken tells whether a token is one of this ledger, whoever accepts it. For a
+// call that was just authenticated it reads nothing: what was found before holds
+// until what tokens may do has changed.
+func (l *Ledger) HasToken(ctx context.Context, h TokenHash) (has bool, err error) {
+	c := &l.identities
+	c.mu.Lock()
+	has, known := c.tokens[h]
+	known = known && time.Since(c.looked) < tokensFresh
+	epoch := c.epoch
+	c.mu.Unlock()
+	if known {
+		return has, nil
+	}
+	var version int64
+	err = l.read.QueryRowContext(ctx, `SELECT identity, EXISTS (SELECT 1 FROM token WHERE hash = ? AND revoked_at IS NULL) FROM ledger`, h[:]).Scan(&version, &has)
+	if err != nil {
+		return false, l.explain(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.version == version && c.epoch == epoch {
+		if c.tokens == nil || len(c.tokens) >= tokensMax {
+			c.tokens = make(map[TokenHash]bool)
+		}
+		c.tokens[h] = has
+	}
+	return has, nil
 }
 
 func (l *Ledger) readIdentity(ctx context.Context, h TokenHash) (Identity, error) {

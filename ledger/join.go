@@ -1,21 +1,12 @@
 package ledger
 
-import (
-	"context"
-	"slices"
-)
+import "slices"
 
 // Join names the hold of another aex on this ledger, by way of which a call
 // comes, with the secret that it was given for that.
 type Join struct {
 	Hold   HoldID
 	Secret TokenHash
-}
-
-// HasToken tells whether a token is one of this ledger, whoever accepts it.
-func (l *Ledger) HasToken(ctx context.Context, h TokenHash) (has bool, err error) {
-	err = l.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM token WHERE hash = ? AND revoked_at IS NULL)`, h[:]).Scan(&has)
-	return has, l.explain(err)
 }
 
 // join takes from the path of c what the hold that it joins charges already.

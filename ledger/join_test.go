@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -84,5 +85,45 @@ func TestHoldsOfOneCall(t *testing.T) {
 	h.spent(map[string]ledger.Micros{"b": 300 + 1000, "c": 1000})
 	if total, err = h.Totals(t.Context()); err != nil || total.Calls != 1+5+1+1 || total.Charged() != 300+40+7+10+1000 || total.Doubt != 1000 {
 		t.Errorf("in all %+v, %v", total, err)
+	}
+}
+
+// Whether a key is a token of the ledger is read once, and again when another
+// process has changed what tokens there are.
+func TestHasTokenIsReadOnce(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	l, other := open(t, dir), open(t, dir)
+	if _, err := l.CreateAgent(ctx, ledger.NewAgent{Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	mint := func(l *ledger.Ledger, token string) {
+		t.Helper()
+		if err := l.AddToken(ctx, ledger.NewToken{Hash: ledger.HashToken(token), Agent: "x", Scope: ledger.Execution}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mint(l, "caller's")
+	over, cancel := context.WithCancel(ctx)
+	cancel() // nothing can be read with it
+	look := func(ctx context.Context, want bool) {
+		t.Helper()
+		if _, err := l.Authenticate(t.Context(), ledger.HashToken("caller's")); err != nil {
+			t.Fatal(err)
+		}
+		if has, err := l.HasToken(ctx, ledger.HashToken("key")); err != nil || has != want {
+			t.Errorf("%v %v, want %v", has, err, want)
+		}
+	}
+	look(ctx, false)
+	look(over, false)
+	mint(other, "key")
+	time.Sleep(10 * time.Millisecond) // Authenticate looks whether somebody else wrote
+	look(ctx, true)
+	look(ctx, true)
+	look(over, true)
+	mint(l, "another")
+	if _, err := l.HasToken(over, ledger.HashToken("key")); err == nil {
+		t.Error("what was found before this process minted a token still holds")
 	}
 }
