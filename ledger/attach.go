@@ -113,8 +113,12 @@ func (g *group) endAdrift() {
 			return err
 		})
 	for _, no := range lost {
-		if g.err == nil {
-			g.endRun(g.run(no), RunEnd{Outcome: "lost"})
+		if g.err != nil {
+			return
+		}
+		// A call that the gateway before has under way is settled first.
+		if r := g.run(no); g.openHoldsOf(r) == 0 && g.err == nil {
+			g.endRun(r, RunEnd{Outcome: "lost"})
 		}
 	}
 }
@@ -130,6 +134,15 @@ func (l *Ledger) RemoteRun(ctx context.Context, h TokenHash) (Run, error) {
 		return Run{}, fmt.Errorf("the run of a token: %w", ErrNotFound)
 	}
 	return runs[0], nil
+}
+
+// HasRun tells whether a run is this process's, and its state.
+func (l *Ledger) HasRun(ctx context.Context, id RunID) (s RunState, has bool, err error) {
+	err = l.read.QueryRowContext(ctx, `SELECT state, owner = ? FROM run WHERE id = ?`, int64(l.owner.id), string(id)).Scan(&s, &has)
+	if err != nil {
+		return "", false, fmt.Errorf("looking whose a run is: %w", l.explain(err))
+	}
+	return s, has, nil
 }
 
 // RunsInside lists the runs directly inside a run that are not over.

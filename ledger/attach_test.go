@@ -121,3 +121,48 @@ func TestTokensThatOpenRuns(t *testing.T) {
 		t.Errorf("%+v %v", id, err)
 	}
 }
+
+// A run does not end over a call that the gateway before has under way, and one
+// that nobody took waits for it, too.
+func TestCallsElsewhereKeepARunFromItsEnd(t *testing.T) {
+	ctx := t.Context()
+	dir, c := t.TempDir(), newClock()
+	first, second := openAt(t, dir, c), openAt(t, dir, c)
+	if _, err := first.CreateAgent(ctx, ledger.NewAgent{Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	remote := openRemote(t, first, "remote", "")
+	hold, no, err := first.Admit(ctx, ledger.Admission{Token: ledger.HashToken("remote"), Most: 5, Least: 5})
+	if err != nil || no != nil {
+		t.Fatal(no, err)
+	}
+	if _, err := second.AttachRun(ctx, "x", remote.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.EndRun(ctx, remote.ID, ledger.RunEnd{Outcome: "lost", Own: true}); !errors.Is(err, ledger.ErrUnsettled) {
+		t.Errorf("ended over a call: %v", err)
+	}
+	for _, tt := range []struct {
+		l   *ledger.Ledger
+		has bool
+	}{{first, false}, {second, true}} {
+		if state, has, err := tt.l.HasRun(ctx, remote.ID); state != ledger.RunOpen || has != tt.has || err != nil {
+			t.Errorf("%s %v %v, want %v", state, has, err, tt.has)
+		}
+	}
+	if err := second.ReleaseRun(ctx, remote.ID); err != nil {
+		t.Fatal(err)
+	}
+	c.step(ledger.AttachWithin + time.Second)
+	third := openAt(t, dir, c)
+	if r, err := third.Run(ctx, string(remote.ID)); err != nil || r.State != ledger.RunOpen {
+		t.Errorf("%+v %v", r, err)
+	}
+	if _, err := first.Settle(ctx, hold.ID, ledger.Settlement{How: ledger.Settled, Cost: 3}); err != nil {
+		t.Fatal(err)
+	}
+	openAt(t, dir, c)
+	if r, err := third.Run(ctx, string(remote.ID)); err != nil || r.State != ledger.RunEnded || r.Account.Spent != 3 {
+		t.Errorf("%+v %v", r, err)
+	}
+}

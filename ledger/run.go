@@ -237,7 +237,12 @@ func (g *group) changed(r *run) {
 	g.runChanges = append(g.runChanges, runChange{r.id, r.state})
 }
 
-// EndRun books the end. The run's holds must have been settled before.
+// ErrUnsettled keeps a run from its end: calls of it are under way. Those of a
+// remote run may be at a gateway that had it before, which settles them.
+var ErrUnsettled = errors.New("calls are not settled")
+
+// EndRun books the end. The run's holds must have been settled before, else it
+// is ErrUnsettled.
 func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, error) {
 	ended, err := l.bookEnd(ctx, id, end)
 	if err == nil {
@@ -264,8 +269,8 @@ func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended Ended
 		}
 		ended.Was, ended.Has = r.state, g.accountsOf(g.agentByID(r.agent))
 		if r.state != RunEnded {
-			if open := g.openHoldsOf(r); g.err == nil && open > 0 {
-				return fmt.Errorf("%w: %d calls of run %s are not settled", ErrInvalid, open, r.id)
+			if open := g.unsettled(r); open > 0 {
+				return fmt.Errorf("%w: %d of run %s", ErrUnsettled, open, r.id)
 			}
 			g.endRun(r, end)
 		}
@@ -273,6 +278,16 @@ func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended Ended
 		return g.err
 	}})
 	return ended, err
+}
+
+// unsettled counts the calls of a run that are not settled, once those of
+// processes that died are.
+func (g *group) unsettled(r *run) int64 {
+	open := g.openHoldsOf(r)
+	if open > 0 && r.remote && g.err == nil && g.recoverDead() {
+		open = g.openHoldsOf(r)
+	}
+	return open
 }
 
 // openHoldsOf counts the calls of a run that are not settled.

@@ -75,14 +75,12 @@ func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identit
 		}
 	}
 	switch {
-	case errors.Is(err, ledger.ErrHeld):
-		return id, hash, heldRefusal()
 	case errors.Is(err, ledger.ErrNotFound):
 		return id, hash, refusef("invalid_token", "the token is not one of this gateway's; is a key of the provider set instead of the run's token?")
 	case errors.Is(err, ledger.ErrExpired):
 		return id, hash, refusef("invalid_token", "the token has expired; mint another with: aex agent token %s", id.Agent)
 	case err != nil:
-		return id, hash, refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		return id, hash, unreadable(err)
 	}
 	return id, hash, nil
 }

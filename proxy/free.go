@@ -56,7 +56,7 @@ func (c *call) serveBudget(ctx context.Context) error {
 	}
 	accounts, err := c.g.ledger.Path(ctx, c.hash)
 	if err != nil {
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		return unreadable(err)
 	}
 	list := []account{}
 	for _, a := range accounts {

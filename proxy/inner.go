@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -14,6 +13,8 @@ import (
 type innerRuns struct {
 	mu   sync.Mutex
 	runs map[ledger.RunID]*innerRun
+
+	moving sync.RWMutex // held by who lets a run go that left; shared by those who take one over
 }
 
 // innerRun is one of them. Its calls run below ctx.
@@ -26,10 +27,11 @@ type innerRun struct {
 	over       chan struct{} // closed when a limit of its own, or around it, ended it
 
 	mu       sync.Mutex
-	limit    string // why over is closed: Exhausted, Limited
-	closing  bool
+	limit    string         // why over is closed: Exhausted, Limited
+	ends     *ledger.RunEnd // how it is to end; it takes no call any more. Nil: it is open
+	ending   int            // who is about to
 	open     int64
-	calls    sync.WaitGroup // Add only under mu while not closing
+	calls    sync.WaitGroup // Add only under mu while ends is nil
 	attended int            // GETs under way
 	missed   int            // looks at it since somebody attended
 	extended time.Time      // when its token last was
@@ -68,11 +70,13 @@ func (s *innerRuns) add(ctx context.Context, in *innerRun) {
 	s.runs[in.id] = in
 }
 
-// forget is the end of a run here.
+// forget is the end of a run here, unless it was taken over anew meanwhile.
 func (s *innerRuns) forget(in *innerRun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.runs, in.id)
+	if s.runs[in.id] == in {
+		delete(s.runs, in.id)
+	}
 }
 
 // count is how many there are.
@@ -159,7 +163,7 @@ func (in *innerRun) noticed(n Notice, limit string) {
 func (in *innerRun) enter() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.closing {
+	if in.ends != nil {
 		return false
 	}
 	in.open++
@@ -222,95 +226,77 @@ func (in *innerRun) status(row ledger.Run) RunStatus {
 	return s
 }
 
-// end ends a run and those inside it: no more calls, those under way are cut
-// and booked, then the end is. What began is not cancelled.
-func (g *Gateway) end(in *innerRun, how ledger.RunEnd) (RunStatus, error) {
-	ctx := context.WithoutCancel(g.ctx)
+func (in *innerRun) idle() bool {
 	in.mu.Lock()
-	in.closing = true
+	defer in.mu.Unlock()
+	return in.open == 0
+}
+
+// isOver tells whether the run takes no call any more.
+func (in *innerRun) isOver() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.ends != nil
+}
+
+// shut lets no more calls in, cuts those under way and waits until they are
+// booked. How the run ends is what was said first.
+func (in *innerRun) shut(how ledger.RunEnd) ledger.RunEnd {
+	in.mu.Lock()
+	if in.ends == nil {
+		in.ends = &how
+	}
+	how = *in.ends
 	in.mu.Unlock()
 	in.stop()
 	in.calls.Wait()
+	return how
+}
+
+func (in *innerRun) isEnding(by int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ending += by
+}
+
+// errAnew reports that a run was taken over anew while it was about to be ended.
+var errAnew = errors.New("the run was taken over meanwhile")
+
+// end ends a run and those inside it: no more calls, those under way are cut
+// and booked, then the end is. What began is not cancelled. While a gateway that
+// had the run before has calls of it under way, it is ledger.ErrUnsettled: that
+// gateway is told by the run's state, and attend tries again here.
+func (g *Gateway) end(in *innerRun, how ledger.RunEnd) (RunStatus, error) {
+	ctx := context.WithoutCancel(g.ctx)
+	in.isEnding(1)
+	defer in.isEnding(-1)
+	how = in.shut(how)
 	var errs error
 	for _, deeper := range g.inner.inside(in.id) {
 		_, err := g.end(deeper, ledger.RunEnd{Outcome: "lost"})
-		errs = errors.Join(errs, err)
+		if !errors.Is(err, ledger.ErrElsewhere) { // then this one is, too
+			errs = errors.Join(errs, err)
+		}
+	}
+	if errs != nil {
+		return RunStatus{}, errs
+	}
+	if g.inner.find(in.id) != in {
+		return RunStatus{}, errAnew
 	}
 	how.Own = in.remote
 	end, err := g.ledger.EndRun(ctx, in.id, how)
-	if errors.Is(err, ledger.ErrElsewhere) { // another gateway has it: its end is there
+	switch {
+	case errors.Is(err, ledger.ErrUnsettled) && in.remote:
+		return RunStatus{}, errors.Join(err, g.ledger.SetRunState(ctx, in.id, ledger.RunEnding))
+	case errors.Is(err, ledger.ErrElsewhere): // its end is there
 		g.inner.forget(in)
-		return RunStatus{}, errs
-	}
-	if errs = errors.Join(errs, err); errs != nil {
-		return RunStatus{}, errs
+		return RunStatus{}, err
+	case err != nil:
+		return RunStatus{}, err
 	}
 	g.inner.forget(in)
 	s := in.status(end.Run)
 	s.Exhausted = end.Was == ledger.RunExhausted
 	return s, nil
-}
-
-// endInnerRuns ends what is left when the gateway closes: the aex of each is
-// gone with the tree of the run around it. Remote runs go on elsewhere.
-func (g *Gateway) endInnerRuns() (errs error) {
-	for _, in := range g.inner.inside("") {
-		switch outer := g.inner.find(in.parent); {
-		case in.remote && outer == nil:
-			errs = errors.Join(errs, g.ledger.ReleaseRun(context.Background(), in.id))
-		case outer == nil:
-			_, err := g.end(in, ledger.RunEnd{Outcome: "lost"})
-			errs = errors.Join(errs, err)
-		}
-	}
-	return errs
-}
-
-// attendLooks is how often within its patience the gateway looks whether a run
-// is attended. Looks are counted, not time: a gateway that was itself stopped
-// must not take that for the others' silence.
-const attendLooks = 12
-
-// attend extends the tokens of runs whose aex is there, and ends those whose
-// aex is not.
-func (g *Gateway) attend() {
-	tick := time.NewTicker(cmp.Or(g.o.Patience/attendLooks, time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-g.ctx.Done():
-			return
-		case now := <-tick.C:
-			for _, in := range g.inner.inside("") {
-				g.checkAttended(in, now)
-			}
-		}
-	}
-}
-
-// checkAttended extends the token of a run whose aex is there, and ends one whose
-// aex has been away too often.
-func (g *Gateway) checkAttended(in *innerRun, now time.Time) {
-	in.mu.Lock()
-	there := in.attended > 0
-	if !there {
-		in.missed++
-	}
-	lost := in.missed >= attendLooks && !in.closing
-	due := there && now.Sub(in.extended) > innerTokenLife/3
-	if due {
-		in.extended = now
-	}
-	in.mu.Unlock()
-	var err error
-	switch {
-	case lost:
-		g.o.Logf("run %.4s: its aex is gone", in.id)
-		_, err = g.end(in, ledger.RunEnd{Outcome: "lost"})
-	case due:
-		err = g.ledger.ExtendRun(context.WithoutCancel(g.ctx), in.id, now.Add(innerTokenLife))
-	}
-	if err != nil && !errors.Is(err, ledger.ErrHeld) {
-		g.fail(err)
-	}
 }

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -29,9 +27,7 @@ func (c *call) meetAex(ctx context.Context) {
 	if is, err := c.g.ledger.HasToken(ctx, ledger.HashToken(c.key)); err != nil || !is {
 		return
 	}
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails
-	c.secret = hex.EncodeToString(b)
+	c.secret = ledger.NewSecret(ledger.SecretOfRun)
 }
 
 // joint is what the hold is joined by.

@@ -82,6 +82,16 @@ func heldRefusal() *refusal {
 	return f
 }
 
+// ledgerFault is the answer to what the ledger did not do.
+func ledgerFault(err error, format string, args ...any) *refusal {
+	if errors.Is(err, ledger.ErrHeld) {
+		return heldRefusal()
+	}
+	return refusef("ledger_unavailable", "%s: %v", fmt.Sprintf(format, args...), err)
+}
+
+func unreadable(err error) *refusal { return ledgerFault(err, "the ledger cannot be read") }
+
 // heldRetry is when a client may try again: its next call waits by itself.
 const heldRetry = time.Second
 

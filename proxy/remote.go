@@ -60,7 +60,7 @@ func (c *call) serveRemote(ctx context.Context) error {
 	switch {
 	case c.r.Method != http.MethodPost || id == "" && attach || id != "" && !attach:
 		return refusef("invalid_request", "an agent's token opens runs, by POST; what becomes of a run, the run's own token asks")
-	case !c.g.openings.add(c.hash, c.g.o.Now()):
+	case !attach && !c.g.openings.add(c.hash, c.g.o.Now()):
 		f := refusef("rate_limited", "this token has opened %d runs in this minute; that is the most", maxOpenings)
 		f.retryAfter = time.Minute
 		return f
@@ -83,24 +83,15 @@ func (c *call) openRemote(ctx context.Context, ask InnerRun) error {
 		return refusef("invalid_request", "a run of another machine brings its token, 64 hex digits")
 	}
 	hash := ledger.HashToken(ask.Token)
-	switch before, err := c.g.ledger.RemoteRun(ctx, hash); {
-	case err == nil && before.AgentID == c.id.AgentID:
-		return c.openedBefore(ctx, before, ask)
-	case err == nil:
-		return refusef("invalid_request", "the token is another run's")
-	case !errors.Is(err, ledger.ErrNotFound):
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+	if found, err := c.openedBefore(ctx, hash, ask); found || err != nil {
+		return err
 	}
 	if c.g.inner.count() >= maxRemoteRuns {
 		return refusef("rate_limited", "there are %d runs at this gateway already", maxRemoteRuns)
 	}
-	rules, err := c.innerPolicy(ctx, ask)
+	n, path, err := c.newRun(ctx, ask)
 	if err != nil {
 		return err
-	}
-	path, err := c.g.ledger.Path(ctx, c.hash)
-	if err != nil {
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
 	}
 	most := ask.Budget
 	if c.id.MaxRun != nil && (most == nil || *c.id.MaxRun < *most) {
@@ -110,33 +101,43 @@ func (c *call) openRemote(ctx context.Context, ask InnerRun) error {
 	switch {
 	case out.Budget == nil && !ask.NoBudget:
 		return refusef("no_budget", "agent %s has no budget, and none was given for the run; give --budget 0.50, or --budget none", c.id.Agent)
-	case out.Budget != nil && *out.Budget <= 0:
+	case out.Budget != nil && *out.Budget <= 0: // by an account: what was asked for is more
 		short := Shortest(path)
 		return refusef("budget_exceeded", "%s has used %s of %s", short.Whose(), short.Charged(), *short.Budget)
 	}
-	in := &innerRun{remote: true, over: make(chan struct{}), asks: ask.asks(), extended: time.Now()}
-	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: c.id.Agent, Budget: most, Program: plain.Stored(ask.Program), Token: hash, Expires: in.extended.Add(innerTokenLife),
-		MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses, Remote: true,
-	})
-	if err != nil {
-		return refusef("invalid_request", "a run of %s cannot be opened: %v", c.id.Agent, err)
+	n.Budget, n.Token, n.Remote = most, hash, true
+	out.RunID, err = c.openRow(ctx, n, &innerRun{remote: true, asks: ask.asks()})
+	switch {
+	case errors.Is(err, ledger.ErrExists): // asked twice at a time
+		if found, err := c.openedBefore(ctx, hash, ask); found || err != nil {
+			return err
+		}
+		return refusef("invalid_request", "the token is in use")
+	case err != nil:
+		return err
 	}
-	in.id, out.RunID = row.ID, row.ID
-	c.g.inner.add(c.g.ctx, in)
 	return c.answer(out)
 }
 
-// openedBefore answers for a run that was opened already.
-func (c *call) openedBefore(ctx context.Context, row ledger.Run, ask InnerRun) error {
+// openedBefore answers for the run that a token is for, if it was opened already.
+func (c *call) openedBefore(ctx context.Context, token ledger.TokenHash, ask InnerRun) (found bool, err error) {
+	row, err := c.g.ledger.RemoteRun(ctx, token)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, unreadable(err)
+	case row.AgentID != c.id.AgentID:
+		return true, refusef("invalid_request", "the token is another run's")
+	}
 	if err := c.g.takeOver(ctx, c.id.Agent, row.ID, ask); err != nil {
-		return err
+		return true, err
 	}
 	budget := row.Account.Budget
 	if path, err := c.g.ledger.Path(ctx, c.hash); err == nil {
 		budget = leftOf(path, budget)
 	}
-	return c.answer(Opened{RunID: row.ID, Agent: row.Agent, Token: ask.Token, Budget: budget})
+	return true, c.answer(Opened{RunID: row.ID, Agent: row.Agent, Token: ask.Token, Budget: budget})
 }
 
 // attachRemote takes a run over from a gateway that its runner lost.
@@ -147,13 +148,13 @@ func (c *call) attachRemote(ctx context.Context, id ledger.RunID, ask InnerRun) 
 	if in := c.g.inner.find(id); in != nil {
 		s, err := c.g.status(ctx, in)
 		if err != nil {
-			return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+			return unreadable(err)
 		}
 		return c.answer(s)
 	}
 	row, err := c.g.ledger.Run(ctx, string(id))
 	if err != nil {
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		return unreadable(err)
 	}
 	return c.answer(over(row))
 }
@@ -166,27 +167,29 @@ func over(row ledger.Run) RunStatus {
 // takeOver makes this gateway the one that a run of the agent, and those inside
 // it, hang at. A run that is over stays so.
 func (g *Gateway) takeOver(ctx context.Context, agent string, id ledger.RunID, ask InnerRun) error {
+	g.inner.moving.RLock()
+	defer g.inner.moving.RUnlock()
 	row, err := g.ledger.AttachRun(context.WithoutCancel(ctx), agent, id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return refusef("run_not_found", "there is no run %q of this agent to take over", plain.Clip(string(id), 40))
 	case err != nil:
-		return refusef("ledger_unavailable", "run %.4s cannot be taken over: %v", id, err)
+		return ledgerFault(err, "run %.4s cannot be taken over", id)
 	case row.State == ledger.RunEnded:
 		return nil
 	}
 	if err := g.adopt(ctx, row, ask.asks()); err != nil {
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		return unreadable(err)
 	}
 	if err := g.ledger.ExtendRun(context.WithoutCancel(ctx), id, time.Now().Add(innerTokenLife)); err != nil {
-		return refusef("ledger_unavailable", "run %.4s cannot be taken over: %v", id, err)
+		return ledgerFault(err, "run %.4s cannot be taken over", id)
 	}
 	return nil
 }
 
 // adopt knows a run that was opened elsewhere, and those inside it.
 func (g *Gateway) adopt(ctx context.Context, row ledger.Run, asks time.Duration) error {
-	if g.inner.find(row.ID) == nil {
+	if in := g.inner.find(row.ID); in == nil || in.isOver() {
 		in := &innerRun{id: row.ID, parent: row.Parent, remote: true, over: make(chan struct{}), asks: asks, extended: time.Now()}
 		if row.State == ledger.RunExhausted {
 			in.limit = Exhausted
@@ -208,7 +211,7 @@ func (g *Gateway) adopt(ctx context.Context, row ledger.Run, asks time.Duration)
 func (c *call) tellOver(ctx context.Context) error {
 	row, err := c.g.ledger.Run(ctx, string(c.id.Run))
 	if err != nil {
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		return unreadable(err)
 	}
 	return c.answer(over(row))
 }

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -134,7 +132,7 @@ func (c *call) serveRuns(ctx context.Context) error {
 	case in == nil || in.parent != c.id.Run && (in.id != c.id.Run || !in.remote):
 		return refusef("run_not_found", "there is no run %q inside this one", plain.Clip(id, 40))
 	case end && post:
-		return c.endInner(in)
+		return c.endInner(ctx, in)
 	case !end && c.r.Method == http.MethodGet:
 		return c.answerInner(ctx, in)
 	}
@@ -171,39 +169,55 @@ func (c *call) openInner(ctx context.Context) error {
 	if c.g.inner.below(c.id.Run) >= maxInnerRuns {
 		return refusef("rate_limited", "there are %d runs inside this one already", maxInnerRuns)
 	}
-	rules, err := c.innerPolicy(ctx, ask)
+	n, path, err := c.newRun(ctx, ask)
 	if err != nil {
 		return err
-	}
-	path, err := c.g.ledger.Path(ctx, c.hash)
-	if err != nil {
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
 	}
 	if left := leftOf(path, nil); left != nil && *left <= 0 {
 		return refusef("budget_exceeded", "run %.4s has nothing left for a run inside it", c.id.Run)
 	}
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
+	out := Opened{Token: ledger.NewSecret(ledger.SecretOfRun), Parent: c.id.Run, Agent: c.id.Agent, Budget: leftOf(path, ask.Budget)}
+	n.Parent, n.Budget, n.Token = c.id.Run, ask.Budget, ledger.HashToken(out.Token)
+	in := &innerRun{parent: c.id.Run, asks: ask.asks(), remote: c.inner != nil && c.inner.remote}
+	if out.RunID, err = c.openRow(ctx, n, in); err != nil {
 		return err
 	}
-	out := Opened{Token: hex.EncodeToString(secret), Parent: c.id.Run, Agent: c.id.Agent, Budget: leftOf(path, ask.Budget)}
-	in := &innerRun{
-		parent: c.id.Run, over: make(chan struct{}),
-		asks: ask.asks(), extended: time.Now(), remote: c.inner != nil && c.inner.remote,
-	}
-	row, err := c.g.ledger.OpenRun(ctx, ledger.NewRun{
-		Agent: c.id.Agent, Parent: c.id.Run, Budget: ask.Budget, Program: plain.Stored(ask.Program), Token: ledger.HashToken(out.Token),
-		Expires: in.extended.Add(innerTokenLife), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses,
-	})
-	if errors.Is(err, ledger.ErrHeld) {
-		return heldRefusal()
-	}
-	if err != nil {
-		return refusef("invalid_request", "a run inside %.4s cannot be opened: %v", c.id.Run, err)
-	}
-	in.id, out.RunID = row.ID, row.ID
-	c.g.inner.add(c.g.ctx, in)
 	return c.answer(out)
+}
+
+// newRun is a run that the caller asks for, as far as it goes by what it asks,
+// with the accounts that it would hang under.
+func (c *call) newRun(ctx context.Context, ask InnerRun) (n ledger.NewRun, path []ledger.Account, err error) {
+	if ask.Budget != nil && *ask.Budget <= 0 {
+		return n, nil, refusef("invalid_request", "a budget of %s allows no call; give an amount above $0, or none for no limit", *ask.Budget)
+	}
+	rules, err := c.innerPolicy(ctx, ask)
+	if err != nil {
+		return n, nil, err
+	}
+	path, err = c.g.ledger.Path(ctx, c.hash)
+	if err != nil {
+		return n, nil, unreadable(err)
+	}
+	return ledger.NewRun{Agent: c.id.Agent, Program: plain.Stored(ask.Program), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses}, path, nil
+}
+
+// openRow opens a run in the ledger, and knows it as in from then on.
+func (c *call) openRow(ctx context.Context, n ledger.NewRun, in *innerRun) (ledger.RunID, error) {
+	in.over, in.extended = make(chan struct{}), time.Now()
+	n.Expires = in.extended.Add(innerTokenLife)
+	row, err := c.g.ledger.OpenRun(ctx, n)
+	switch {
+	case errors.Is(err, ledger.ErrExists):
+		return "", err
+	case errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrNotFound):
+		return "", refusef("invalid_request", "a run of %s cannot be opened: %v", c.id.Agent, err)
+	case err != nil:
+		return "", ledgerFault(err, "a run of %s cannot be opened", c.id.Agent)
+	}
+	in.id = row.ID
+	c.g.inner.add(c.g.ctx, in)
+	return row.ID, nil
 }
 
 // innerPolicy is what must allow the calls of a run inside the caller's, beside
@@ -222,7 +236,7 @@ func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, 
 		switch {
 		case errors.Is(err, ledger.ErrNotFound): // nothing is known against it
 		case err != nil:
-			return nil, refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+			return nil, unreadable(err)
 		case len(named.Capabilities) > 0:
 			list = append(list, named.Capabilities)
 		}
@@ -267,7 +281,7 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 	defer done()
 	known, err := c.g.ledger.Run(ctx, string(in.id))
 	if err != nil {
-		return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+		return unreadable(err)
 	}
 	states := c.g.ledger.WatchRun(ctx, in.id, known.State)
 	over := in.over
@@ -285,7 +299,7 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 		case ctx.Err() != nil:
 			return nil // the client left
 		case err != nil:
-			return refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+			return unreadable(err)
 		case s.State != after || c.g.ctx.Err() != nil || !waits:
 			return c.answer(s)
 		}
@@ -308,8 +322,12 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 	}
 }
 
+// endAgainEvery is how often an end is tried that waits for calls at another
+// gateway.
+const endAgainEvery = 200 * time.Millisecond
+
 // endInner ends a run as its aex says it went.
-func (c *call) endInner(in *innerRun) error {
+func (c *call) endInner(ctx context.Context, in *innerRun) error {
 	var how InnerEnd
 	if err := c.readInner(&how); err != nil {
 		return err
@@ -317,9 +335,25 @@ func (c *call) endInner(in *innerRun) error {
 	if !slices.Contains(outcomes, how.Outcome) || how.ExitCode < 0 || how.ExitCode > 255 {
 		return refusef("invalid_request", "a run does not end as %q with %d", plain.Clip(how.Outcome, 40), how.ExitCode)
 	}
-	s, err := c.g.end(in, ledger.RunEnd{Outcome: how.Outcome, ExitCode: how.ExitCode})
-	if err != nil {
-		return refusef("ledger_unavailable", "run %.4s cannot be ended: %v", in.id, err)
+	late := time.NewTimer(RemotePoll)
+	defer late.Stop()
+	for {
+		s, err := c.g.end(in, ledger.RunEnd{Outcome: how.Outcome, ExitCode: how.ExitCode})
+		switch {
+		case err == nil:
+			return c.answer(s)
+		case errors.Is(err, ledger.ErrElsewhere), errors.Is(err, errAnew):
+			return refusef("invalid_token", "run %.4s is at another gateway, or was attached again", in.id)
+		case !errors.Is(err, ledger.ErrUnsettled):
+			return ledgerFault(err, "run %.4s cannot be ended", in.id)
+		}
+		select {
+		case <-time.After(endAgainEvery):
+			continue
+		case <-late.C:
+		case <-c.g.draining:
+		case <-ctx.Done():
+		}
+		return refusef("ledger_busy", "run %.4s is not ended yet: the gateway that had it before has calls under way", in.id)
 	}
-	return c.answer(s)
 }

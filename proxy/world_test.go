@@ -28,6 +28,7 @@ type world struct {
 	token    string
 	run      ledger.RunID
 	agent    string
+	home     string
 	notices  chan Notice
 }
 
@@ -55,9 +56,9 @@ func newWorld(t *testing.T, s setup) *world {
 	s.provider.Key = realKey
 	w.provider = fakeprovider.New(s.provider)
 	upstream := httptest.NewServer(w.provider)
-	home := t.TempDir()
+	w.home = t.TempDir()
 	var err error
-	w.ledger, err = ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home, Now: s.now})
+	w.ledger, err = ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(w.home, "aex.db"), Home: w.home, Now: s.now})
 	must(t, err)
 	w.upstream = upstream.URL
 	if s.prices == nil {

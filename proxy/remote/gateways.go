@@ -7,10 +7,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,12 +71,8 @@ type Gateways struct {
 
 // New checks the list of gateways. Close ends what it starts.
 func New(o Options) (*Gateways, error) {
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return nil, fmt.Errorf("making the run's token: %w", err)
-	}
 	o.Within = cmp.Or(o.Within, ledger.AttachWithin)
-	g := &Gateways{o: o, secret: hex.EncodeToString(secret)}
+	g := &Gateways{o: o, secret: ledger.NewSecret(ledger.SecretOfRun)}
 	for _, u := range o.URLs {
 		if err := checkURL(u); err != nil {
 			return nil, err
@@ -132,7 +126,7 @@ func (g *Gateways) Open(ctx context.Context, ask proxy.InnerRun) (proxy.Opened, 
 	var all error
 	for i, base := range g.o.URLs {
 		var opened proxy.Opened
-		err := g.tell(ctx, base, g.o.Token, http.MethodPost, "/runs", ask, &opened)
+		err := g.open(ctx, base, &opened)
 		var refused *Refused
 		switch {
 		case err == nil:
@@ -150,9 +144,16 @@ func (g *Gateways) Open(ctx context.Context, ask proxy.InnerRun) (proxy.Opened, 
 	return proxy.Opened{}, all
 }
 
+// open opens the run at one gateway, which may take as long as a busy ledger.
+func (g *Gateways) open(ctx context.Context, base string, opened *proxy.Opened) error {
+	ctx, done := context.WithTimeout(ctx, proxy.RemotePoll)
+	defer done()
+	return g.tell(ctx, base, g.o.Token, http.MethodPost, "/runs", g.ask, opened)
+}
+
 // elsewhere tells whether another gateway may answer what one refused so.
 func elsewhere(code string) bool {
-	return code == "shutting_down" || code == "ledger_unavailable" || code == "rate_limited" || code == ""
+	return code == "shutting_down" || code == "ledger_unavailable" || code == "ledger_busy" || code == "rate_limited" || code == ""
 }
 
 // Status waits until the run's state is not after, or some seconds.

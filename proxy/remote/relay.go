@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
 )
 
@@ -22,11 +21,14 @@ type Relay struct {
 	Gateways *Gateways
 	Token    string       // the program's; of use here alone
 	Outside  http.Handler // the way out of a sandbox; nil: there is none
-	open     atomic.Int64
+
+	inner   innerTokens
+	refused atomic.Int64
 }
 
-// Open is the number of calls under way.
-func (r *Relay) Open() int { return int(r.open.Load()) }
+// Refused is how many requests came with no token of this run: the gateway
+// never heard of them.
+func (r *Relay) Refused() int64 { return r.refused.Load() }
 
 // ServeHTTP relays a call. What was not sent waits for a gateway; what was sent
 // is cut when its gateway is lost, and never sent again: it may be billed.
@@ -35,14 +37,17 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.Outside.ServeHTTP(w, req)
 		return
 	}
-	r.open.Add(1)
-	defer r.open.Add(-1)
+	token, known := r.tokenFor(req)
 	switch {
 	case !proxy.NewHosts(nil).Ours(req.Host):
 		proxy.Refuse(w, req, "host_refused", "requests for this host are refused")
 		return
 	case req.Header.Get("Origin") != "" || req.Header.Get("Sec-Fetch-Mode") == "no-cors":
 		proxy.Refuse(w, req, "origin_refused", "requests from web pages are refused")
+		return
+	case !known: // it may be a provider's key
+		r.refused.Add(1)
+		proxy.Refuse(w, req, "invalid_token", "the token is not this run's, so it is not sent on; is a key of the provider set instead of the run's token?")
 		return
 	case r.itself(req.URL.Path):
 		proxy.Refuse(w, req, "run_not_found", "a program does not end its own run")
@@ -57,7 +62,20 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case err != nil:
 		panic(http.ErrAbortHandler) // the program left in the middle
 	}
-	r.relay(w, req, body)
+	r.relay(w, req, body, token)
+}
+
+// tokenFor is what a request is sent on with: the run's token for the program's,
+// that of a run inside this one as it is. A greeting has none.
+func (r *Relay) tokenFor(req *http.Request) (token string, known bool) {
+	given := proxy.Token(req)
+	switch {
+	case given == "":
+		return "", req.Method == http.MethodHead
+	case subtle.ConstantTimeCompare([]byte(given), []byte(r.Token)) == 1:
+		return r.Gateways.secret, true
+	}
+	return given, r.inner.has(given)
 }
 
 // itself tells whether a path is about the run itself: its state and its end
@@ -66,8 +84,7 @@ func (r *Relay) itself(path string) bool {
 	return strings.Contains(path, "/aex/runs/"+string(r.Gateways.id()))
 }
 
-func (r *Relay) relay(w http.ResponseWriter, req *http.Request, body []byte) {
-	own := subtle.ConstantTimeCompare([]byte(proxy.Token(req)), []byte(r.Token)) == 1
+func (r *Relay) relay(w http.ResponseWriter, req *http.Request, body []byte, token string) {
 	for tries := 1; ; tries++ {
 		at, err := r.Gateways.ready(req.Context())
 		if err != nil {
@@ -76,21 +93,25 @@ func (r *Relay) relay(w http.ResponseWriter, req *http.Request, body []byte) {
 			}
 			return
 		}
-		resp, sent, err := r.send(req, at.base, body, own)
+		resp, sent, err := r.send(req, at.base, body, token)
 		switch {
 		case req.Context().Err() != nil:
 			panic(http.ErrAbortHandler)
 		case err != nil && sent:
 			r.Gateways.lose(at)
 			panic(http.ErrAbortHandler)
-		case err != nil || own && tries < maxTries && moved(resp):
+		case err != nil || token != "" && tries < maxTries && moved(resp):
 			if resp != nil {
-				resp.Body.Close()
+				_ = resp.Body.Close() // a refusal
 			}
 			r.Gateways.lose(at)
 			continue
+		case opens(req) && resp.StatusCode == http.StatusOK:
+			err = r.passOpened(w, resp)
+		default:
+			err = pass(w, resp)
 		}
-		if err := pass(w, resp); err != nil {
+		if err != nil {
 			r.Gateways.lose(at)
 			panic(http.ErrAbortHandler)
 		}
@@ -110,7 +131,7 @@ func moved(resp *http.Response) bool {
 }
 
 // send sends the call to a gateway. sent tells whether that may have got it.
-func (r *Relay) send(req *http.Request, base string, body []byte, own bool) (resp *http.Response, sent bool, err error) {
+func (r *Relay) send(req *http.Request, base string, body []byte, token string) (resp *http.Response, sent bool, err error) {
 	to, err := url.Parse(base)
 	if err != nil {
 		return nil, false, err
@@ -126,17 +147,14 @@ func (r *Relay) send(req *http.Request, base string, body []byte, own bool) (res
 	for _, name := range []string{"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Authorization", "Proxy-Connection"} {
 		out.Header.Del(name)
 	}
-	if own {
-		r.authorize(out)
-	}
+	authorize(out, token)
 	resp, err = r.Gateways.client.Do(out)
 	return resp, sent, err
 }
 
-// authorize puts the run's token in place of the program's. Any other token is
-// that of a run inside this one, and passes.
-func (r *Relay) authorize(out *http.Request) {
-	for _, name := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
+// authorize leaves one token in a request, of all places where SDKs put one.
+func authorize(out *http.Request, token string) {
+	for _, name := range []string{"Authorization", "X-Api-Key", "X-Goog-Api-Key", "Api-Key", "Cookie"} {
 		out.Header.Del(name)
 	}
 	query := out.URL.Query()
@@ -144,7 +162,9 @@ func (r *Relay) authorize(out *http.Request) {
 		query.Del("key")
 		out.URL.RawQuery = query.Encode()
 	}
-	out.Header.Set("Authorization", "Bearer "+r.Gateways.secret)
+	if token != "" {
+		out.Header.Set("Authorization", "Bearer "+token)
+	}
 }
 
 // pass gives the answer to the program as it comes. Its error is that the
@@ -182,6 +202,3 @@ func pass(w http.ResponseWriter, resp *http.Response) error {
 		}
 	}
 }
-
-// Run is the run's id.
-func (r *Relay) Run() ledger.RunID { return r.Gateways.id() }

@@ -3,6 +3,7 @@ package remote
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,9 +20,12 @@ import (
 // answers calls of the run that it has by what answer says.
 type gateway struct {
 	*httptest.Server
+	refuses string // every request, with this code
+
 	mu     sync.Mutex
 	has    bool
 	asked  []*http.Request
+	opened []*http.Request // runs
 	answer func(w http.ResponseWriter)
 }
 
@@ -38,9 +42,12 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	reply := func(v any) { _ = json.NewEncoder(w).Encode(v) }
 	switch {
+	case g.refuses != "":
+		proxy.Refuse(w, r, g.refuses, "not now")
 	case r.URL.Path == "/v1/aex/runs":
 		g.has = true
-		reply(proxy.Opened{RunID: "abcd", Agent: "x"})
+		g.opened = append(g.opened, r)
+		reply(proxy.Opened{RunID: "abcd", Agent: "x", Token: "inner" + fmt.Sprint(len(g.opened))})
 	case strings.HasSuffix(r.URL.Path, "/attach"):
 		g.has = true
 		reply(proxy.RunStatus{State: string(ledger.RunOpen)})
@@ -107,10 +114,71 @@ func TestTheRelayHasATokenOfItsOwn(t *testing.T) {
 		t.Error("the run's token comes back")
 	}
 	for _, path := range []string{"/v1/aex/runs/abcd/end", "/v1/aex/runs/abcd"} {
-		resp, err := http.Get(relay.URL + path)
+		resp, err := http.Get(relay.URL + path + "?key=program%27s")
 		if err != nil || resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %v %v", path, resp, err)
 		}
+	}
+}
+
+// What is neither the program's token nor that of a run inside its own is not
+// sent on, wherever it stands: it may be a provider's key.
+func TestOtherTokensAreNotSentOn(t *testing.T) {
+	a := newGateway(t)
+	_, relay := opened(t, time.Minute, a)
+	ask := func(method, path string, header ...string) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, relay.URL+path, strings.NewReader(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	const real = "sk-real-key"
+	for _, header := range [][]string{
+		{}, {"Authorization", "Bearer " + real}, {"X-Api-Key", real}, {"Authorization", "Bearer " + real, "X-Api-Key", "program's"},
+		{"Authorization", "Bearer inner1"}, {"Authorization", "Bearer inner2"}, {"Authorization", "Bearer agent's"},
+	} {
+		if code := ask("POST", "/v1/chat/completions", header...); code != http.StatusUnauthorized {
+			t.Errorf("%v: %d", header, code)
+		}
+	}
+	if code := ask("GET", "/v1beta/models?key="+real); code != http.StatusUnauthorized {
+		t.Errorf("a key in the address: %d", code)
+	}
+	// What opens is asked with the program's token, and its answer makes one more known.
+	if code := ask("POST", "/v1/aex/runs", "Authorization", "Bearer program's"); code != http.StatusOK {
+		t.Fatalf("opening a run inside: %d", code)
+	}
+	if code := ask("POST", "/v1/chat/completions", "X-Api-Key", "inner2", "X-Goog-Api-Key", real, "Cookie", real); code != http.StatusOK {
+		t.Errorf("the token of a run inside: %d", code)
+	}
+	if len(a.asked) != 1 || a.asked[0].Header.Get("Authorization") != "Bearer inner2" {
+		t.Fatalf("sent on: %v", a.asked)
+	}
+	for _, r := range append(a.asked, a.opened...) {
+		if text := fmt.Sprint(r.Header, r.URL); strings.Contains(text, real) || strings.Contains(text, "program's") {
+			t.Errorf("sent on: %s", text)
+		}
+	}
+}
+
+// A gateway whose ledger is busy is no reason to give up: there is another.
+func TestABusyGatewayIsPassedBy(t *testing.T) {
+	busy, b := newGateway(t), newGateway(t)
+	busy.refuses = "ledger_busy"
+	g, _ := opened(t, time.Minute, busy, b)
+	if g.URL() != b.URL {
+		t.Errorf("the run is at %s", g.URL())
 	}
 }
 
