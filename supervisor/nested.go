@@ -100,10 +100,16 @@ func (o *Outer) call(ctx context.Context, method, path string, body, answer any)
 	return remote.Ask(ctx, outerClient, o.url, o.token, method, path, body, answer)
 }
 
-// runInside does a run inside another: the gateway around it opens, meters,
-// books and ends it; the program is supervised here.
-func (r *session) runInside(ctx context.Context) (err error) {
-	if err := r.openInside(ctx); err != nil {
+// runElsewhere does a run that a gateway elsewhere opens, meters, books and
+// ends: that of the run around it, or a shared one on another machine. The
+// program is supervised here.
+func (r *session) runElsewhere(ctx context.Context) (err error) {
+	open, listen := r.openInside, r.listenNowhere
+	if r.Outer == nil {
+		open, listen = r.openRemote, r.relay
+		defer r.Gateway.Close()
+	}
+	if err := open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.closeInside(ctx)) }()
@@ -113,9 +119,11 @@ func (r *session) runInside(ctx context.Context) (err error) {
 	if err := r.enter(); err != nil {
 		return err
 	}
-	if r.inside != nil { // the gateway is the outer's
-		r.inside.Close()
+	end, err := listen()
+	if err != nil {
+		return err
 	}
+	defer end()
 	if err := r.start(); err != nil {
 		return err
 	}
@@ -125,6 +133,14 @@ func (r *session) runInside(ctx context.Context) (err error) {
 	r.wait()
 	r.callsInside()
 	return nil
+}
+
+// listenNowhere is for a run whose gateway is that of the run around it.
+func (r *session) listenNowhere() (end func(), err error) {
+	if r.inside != nil {
+		_ = r.inside.Close() // nobody has connected
+	}
+	return func() {}, nil
 }
 
 // openInside asks the gateway around for a run and its token.
@@ -259,6 +275,9 @@ func (r *session) closeInside(ctx context.Context) (err error) {
 	}
 	p := r.report
 	p.Spent, p.Overrun, p.Calls, p.Refused = s.Spent, s.Overrun, s.Calls, s.Refused
+	if r.relayed != nil {
+		p.Refused += r.relayed.Refused()
+	}
 	p.Clamped, p.LeastCap, p.Local = s.Clamped, s.LeastCap, s.Local
 	p.Exhausted = p.refusedForMoney() || s.Exhausted
 	p.Doubt, p.Doubtful = s.Doubt, s.Doubtful

@@ -2,39 +2,27 @@ package supervisor
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/remote"
 )
 
-// runRemote does a run that is booked at a shared gateway: that one opens,
-// meters, books and ends it. The program is supervised here, and sees a relay on
-// loopback.
-func (r *session) runRemote(ctx context.Context) (err error) {
-	defer r.Gateway.Close()
-	if err := r.openRemote(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.closeInside(ctx)) }()
-	defer r.owners.Wait()
-	defer r.stop(nil)
-
-	if err := r.enter(); err != nil {
-		return err
-	}
+// relay lets the program see a gateway on loopback, which sends its calls to the
+// shared one.
+func (r *session) relay() (end func(), err error) {
 	l, err := r.loopback()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	r.relayed = &remote.Relay{Gateways: r.Gateway, Token: r.token, Outside: r.tunnelTo()}
 	server := &http.Server{
-		Handler:           &remote.Relay{Gateways: r.Gateway, Token: r.token, Outside: r.tunnelTo()},
+		Handler:           r.relayed,
 		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 15 * time.Minute, MaxHeaderBytes: 256 << 10,
 		ErrorLog: proxy.ServerLog(r.verbosely),
 	}
@@ -43,19 +31,12 @@ func (r *session) runRemote(ctx context.Context) (err error) {
 			r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err))
 		}
 	})
-	defer server.Close()
-	if r.tunnel != nil {
-		defer r.endTunnel()
-	}
-	if err := r.start(); err != nil {
-		return err
-	}
-	defer r.endTree()
-
-	r.watchInside()
-	r.wait()
-	r.callsInside()
-	return nil
+	return func() {
+		if r.tunnel != nil {
+			r.endTunnel()
+		}
+		_ = server.Close() // its program is gone
+	}, nil
 }
 
 // openRemote opens the run at the first gateway that answers. The token that
@@ -66,11 +47,7 @@ func (r *session) openRemote(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening a run at a shared gateway: %w", err)
 	}
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return fmt.Errorf("making the program's token: %w", err)
-	}
-	r.token = hex.EncodeToString(secret)
+	r.token = ledger.NewSecret(ledger.SecretOfRun)
 	r.Key = func(policy.Provider) string { return r.token } // the keys are at the gateway
 	r.report.Gateway = r.Gateway.URL()
 	r.verbosely("the run is at the gateway %s", r.Gateway.URL())

@@ -17,6 +17,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/remote"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
@@ -48,6 +49,7 @@ type session struct {
 	token   string
 	gateway *proxy.Gateway
 	around  around // where the run is booked, when not here
+	relayed *remote.Relay
 	url     string
 	monitor *process.Launcher // waits for the program
 	proc    *process.Process
@@ -102,11 +104,8 @@ func (r *session) run(ctx context.Context) (err error) {
 			err = errors.Join(err, r.proc.Close())
 		}
 	}()
-	switch {
-	case r.Outer != nil:
-		return r.runInside(ctx)
-	case r.Gateway != nil:
-		return r.runRemote(ctx)
+	if r.Outer != nil || r.Gateway != nil {
+		return r.runElsewhere(ctx)
 	}
 
 	r.progress.at("opening the ledger")
