@@ -139,7 +139,7 @@ func TestEndedRunIsTheOneInTheLedger(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := l.EndRun(ctx, run.ID, ledger.RunEnd{Outcome: "exited"}); !errors.Is(err, ledger.ErrInvalid) {
+			if _, err := l.EndRun(ctx, run.ID, ledger.RunEnd{Outcome: "exited"}); !errors.Is(err, ledger.ErrUnsettled) {
 				t.Errorf("with a call under way: %v", err)
 			}
 			if _, err := l.Settle(ctx, h.ID, ledger.Settlement{How: ledger.Settled, Cost: 123_456, Status: 200}); err != nil {

@@ -96,7 +96,7 @@ func (m *model) endRun() {
 	busy := slices.ContainsFunc(m.holds, func(h *modelHold) bool { return h.run == r && !h.recovered })
 	_, err := m.l.EndRun(m.t.Context(), r.id, ledger.RunEnd{Outcome: "exited"})
 	if busy {
-		if !errors.Is(err, ledger.ErrInvalid) {
+		if !errors.Is(err, ledger.ErrUnsettled) {
 			m.t.Fatalf("ended a run with calls in flight: %v", err)
 		}
 		return

@@ -179,7 +179,9 @@ func TestARunThatIsAboutToEndIsTakenOverAnew(t *testing.T) {
 func TestOpeningRemoteRuns(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.opener()
-	ask := func(more string) string { return `{"token":"` + ledger.NewSecret(ledger.SecretOfRun) + `"` + more + `}` }
+	ask := func(more string) string {
+		return `{"token":"` + ledger.NewSecret(ledger.SecretOfRun) + `"` + more + `}`
+	}
 	for _, tt := range []struct {
 		name, method, path, body string
 		status                   int
