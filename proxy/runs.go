@@ -242,7 +242,7 @@ func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, 
 		}
 		switch by, paused, err := c.g.ledger.PausedAt(ctx, ask.Agent); {
 		case err != nil && !errors.Is(err, ledger.ErrNotFound):
-			return nil, refusef("ledger_unavailable", "the ledger cannot be read: %v", err)
+			return nil, unreadable(err)
 		case paused:
 			return nil, refusef("agent_paused", "%s is paused; resume it with: %s", by.Whose(), Resume(by))
 		}
