@@ -266,3 +266,57 @@ func TestDeadOwnersSlotsComeFree(t *testing.T) {
 	}
 	verify(t, l)
 }
+
+// TestMinuteThatFillsUp: a call gets what the minute has left, an edge is within,
+// calls of more than a minute ago are gone, also where there were many, and
+// corrections are kept for the ledger that opens next.
+func TestMinuteThatFillsUp(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	l := openAt(t, dir, c)
+	token := agent(t, l, ledger.NewAgent{Name: "x", Limits: ledger.Limits{TokensPerMinute: 1000}})
+	ask := func(l *ledger.Ledger, least, tokens int64, want int64) ledger.HoldID {
+		t.Helper()
+		h, no := admit(t, l, ledger.Admission{Token: token, Tokens: tokens, LeastTokens: least})
+		if (no == nil) != (want > 0) || no == nil && h.Tokens != want {
+			t.Fatalf("%d of %d tokens: %+v, %+v", least, tokens, h, no)
+		}
+		return h.ID
+	}
+	end := func(id ledger.HoldID, s ledger.Settlement) {
+		t.Helper()
+		if _, err := l.Settle(t.Context(), id, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := ask(l, 100, 700, 700)
+	c.step(10 * time.Second)
+	second := ask(l, 100, 700, 300) // what is left
+	ask(l, 1, 700, 0)
+	end(first, ledger.Settlement{How: ledger.Settled, Usage: ledger.Usage{Input: 400, Output: 100}})
+	third := ask(l, 200, 700, 200)                        // just what was given back
+	end(second, ledger.Settlement{How: ledger.Estimated}) // nobody knows: what was reserved stays
+	end(third, ledger.Settlement{How: ledger.Estimated, Usage: ledger.Usage{Output: 150}})
+	other := openAt(t, dir, c)
+	ask(other, 51, 51, 0)
+	fourth := ask(other, 50, 50, 50)
+	if _, err := other.Settle(t.Context(), fourth, ledger.Settlement{How: ledger.Cancelled}); err != nil {
+		t.Fatal(err)
+	}
+	c.step(50*time.Second - time.Millisecond)
+	ask(l, 51, 51, 0) // the first is a minute old in a millisecond
+	c.step(time.Millisecond)
+	ask(l, 551, 551, 0)
+	ask(l, 550, 1000, 550)
+	c.step(time.Minute)
+	for range 100 {
+		end(ask(l, 10, 10, 10), ledger.Settlement{How: ledger.Settled, Usage: ledger.Usage{Output: 10}})
+		c.step(30 * time.Millisecond)
+	}
+	ask(l, 1, 1, 0)
+	c.step(time.Minute - 3*time.Second) // the first of the hundred is a minute old
+	ask(l, 11, 11, 0)
+	ask(l, 10, 10, 10)
+	c.step(time.Minute)
+	ask(l, 1000, 1000, 1000)
+	verify(t, l)
+}

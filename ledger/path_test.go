@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,5 +48,49 @@ func TestPathListsTheRunThenItsAgent(t *testing.T) {
 	}
 	if _, err := l.Path(ctx, ledger.HashToken("other")); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("an unknown token: %v", err)
+	}
+}
+
+// TestPathOfAGroupsAgent goes up to the root, by the account and the window of
+// each group, and an agent that was deleted, or made anew under its name, is not
+// on the path of the runs that it left.
+func TestPathOfAGroupsAgent(t *testing.T) {
+	l := open(t, t.TempDir())
+	for _, g := range []ledger.NewGroup{{Name: "all"}, {Name: "all/team", Budgets: map[ledger.Window]ledger.Micros{ledger.Total: 5000, ledger.Daily: 500}}} {
+		if _, err := l.CreateGroup(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	agent(t, l, ledger.NewAgent{Name: "x", Group: "all/team", Budget: micro(1000)})
+	token := ledger.HashToken("r")
+	run, err := l.OpenRun(t.Context(), ledger.NewRun{Agent: "x", Budget: micro(100), Token: token, Expires: time.Now().Add(time.Hour), Metered: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func() (names []string) {
+		t.Helper()
+		path, err := l.Path(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range path {
+			names = append(names, a.Name)
+		}
+		return names
+	}
+	if got, want := names(), []string{string(run.ID), "x", "all/team", "all/team", "all"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if err := l.DeleteAgent(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(); !slices.Equal(got, []string{string(run.ID)}) {
+		t.Errorf("after the agent was deleted: %v", got)
+	}
+	if _, err := l.CreateAgent(t.Context(), ledger.NewAgent{Name: "x", Budget: micro(7)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(); !slices.Equal(got, []string{string(run.ID)}) {
+		t.Errorf("beside a new agent of its name: %v", got)
 	}
 }
