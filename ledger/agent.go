@@ -23,7 +23,6 @@ type Agent struct {
 	Group        string          // that it is in; "": none
 	Paused       bool
 	CreatedAt    time.Time
-	DeletedAt    time.Time // zero: alive
 	LastActivity time.Time
 	Account      Account // the current window's account, or the total one
 }

@@ -56,7 +56,7 @@ func TestHoldsOfOneCall(t *testing.T) {
 	}
 	h.spent(map[string]ledger.Micros{"a": 300, "b": 300})
 	total, err := h.Totals(t.Context())
-	if err != nil || total.Calls != 1 || total.Charged() != 300 {
+	if err != nil || total.Calls != 1 || total.Spent+total.Overrun != 300 {
 		t.Errorf("in all %+v, %v", total, err)
 	}
 
@@ -83,7 +83,7 @@ func TestHoldsOfOneCall(t *testing.T) {
 		}
 	}
 	h.spent(map[string]ledger.Micros{"b": 300 + 1000, "c": 1000})
-	if total, err = h.Totals(t.Context()); err != nil || total.Calls != 1+5+1+1 || total.Charged() != 300+40+7+10+1000 || total.Doubt != 1000 {
+	if total, err = h.Totals(t.Context()); err != nil || total.Calls != 1+5+1+1 || total.Spent+total.Overrun != 300+40+7+10+1000 || total.Doubt != 1000 {
 		t.Errorf("in all %+v, %v", total, err)
 	}
 }

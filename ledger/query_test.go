@@ -191,7 +191,7 @@ func TestBurnIsOfTheLastMinutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Cost != 150 || b.ByAgent[a.ID] != 150 || b.ByRun[r] != 100 || b.Window() != ledger.BurnWindow {
+	if b.Cost != 150 || b.ByAgent[a.ID] != 150 || b.ByRun[r] != 100 || b.Until.Sub(b.Since) != ledger.BurnWindow {
 		t.Errorf("burn %+v", b)
 	}
 	if rate := b.Rate(b.Cost, a.CreatedAt); rate != 600 { // 150 in a quarter of an hour

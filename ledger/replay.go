@@ -13,7 +13,6 @@ type replayedEvent struct {
 	Action   string      `json:"action"`
 	AgentID  string      `json:"agent_id"`
 	GroupID  int64       `json:"group_id"`
-	Run      RunID       `json:"run"`
 	Cost     Micros      `json:"cost_micro"`
 	Accounts []int64     `json:"accounts"`
 	Hold     HoldID      `json:"hold"`

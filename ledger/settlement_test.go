@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -91,9 +90,9 @@ func TestSettlementsThatMakeNoSense(t *testing.T) {
 // TestARunIsWhatThisProcessBooked: the file is held against it at the run's end.
 func TestARunIsWhatThisProcessBooked(t *testing.T) {
 	for name, change := range map[string]string{
-		"as it was written":  ``,
-		"a cheaper run":      `UPDATE account SET spent_micro = 1 WHERE kind = 'run'`,
-		"a run that goes on": `UPDATE run SET state = 'open'`,
+		"as it was written":        ``,
+		"a cheaper run":            `UPDATE account SET spent_micro = 1000 WHERE kind = 'run'`,
+		"an event that was edited": `UPDATE event_log SET hash = zeroblob(32) WHERE seq = (SELECT seq FROM event_log WHERE json_extract(body, '$.action') = 'usage.commit' LIMIT 1)`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -110,23 +109,16 @@ func TestARunIsWhatThisProcessBooked(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := l.EndRun(t.Context(), run.ID, ledger.RunEnd{Outcome: "exited"}); err != nil {
-				t.Fatal(err)
-			}
 			if change != "" {
-				db, err := sql.Open("sqlite", filepath.Join(dir, "aex.db"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := db.ExecContext(t.Context(), change); err != nil {
-					t.Fatal(err)
-				}
-				if err := db.Close(); err != nil {
-					t.Fatal(err)
-				}
+				raw(t, dir, func(db *sql.DB) {
+					if _, err := db.ExecContext(t.Context(), change); err != nil {
+						t.Fatal(err)
+					}
+				})
 			}
-			if err := l.CheckRun(t.Context(), run.ID); (err == nil) != (change == "") || err != nil && !errors.Is(err, ledger.ErrChanged) {
-				t.Error(err)
+			ended, err := l.EndOwnRun(t.Context(), run.ID, ledger.RunEnd{Outcome: "exited"})
+			if (err == nil) != (change == "") || err != nil && !errors.Is(err, ledger.ErrChanged) || ended.State != ledger.RunEnded {
+				t.Errorf("%+v, %v", ended, err)
 			}
 		})
 	}

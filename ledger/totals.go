@@ -15,9 +15,6 @@ type Totals struct {
 	Doubtful                         int64  // calls that is
 }
 
-// Charged is all that calls did cost.
-func (t Totals) Charged() Micros { return t.Spent + t.Overrun }
-
 // Totals sums up the whole ledger. It does not read the trail.
 func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
 	var twice doubt

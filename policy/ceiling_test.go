@@ -262,15 +262,3 @@ func TestBoundRefuses(t *testing.T) {
 		t.Errorf("no price at all: got %v", err)
 	}
 }
-
-func TestReserve(t *testing.T) {
-	asked := Call{Hosted: []HostedTool{{Type: "web_search"}, {Type: "web_fetch", MaxUses: 2}}}
-	caps := Open()
-	if got := caps.Reserve(asked); got.Hosted[0].MaxUses != 0 {
-		t.Error("an agent that does not reserve has reserved")
-	}
-	caps.ReserveHostedTools = true
-	if got := caps.Reserve(asked); got.Hosted[0].MaxUses != 8 || got.Hosted[1].MaxUses != 2 || asked.Hosted[0].MaxUses != 0 {
-		t.Errorf("got %+v of %+v", got.Hosted, asked.Hosted)
-	}
-}

@@ -10,24 +10,6 @@ import (
 // each that the request does not bound.
 const reservedUses = 8
 
-// Reserve gives each hosted tool that the request leaves unbounded a bound of
-// eight uses, where the agent reserves for hosted tools. What goes beyond is
-// booked as overrun.
-func (caps Capabilities) Reserve(c Call) Call {
-	if !caps.ReserveHostedTools {
-		return c
-	}
-	hosted := make([]HostedTool, len(c.Hosted))
-	for i, t := range c.Hosted {
-		if t.MaxUses <= 0 {
-			t.MaxUses = reservedUses
-		}
-		hosted[i] = t
-	}
-	c.Hosted = hosted
-	return c
-}
-
 // The rules for tools that the provider runs itself.
 const (
 	HostedAuto   = "auto"   // bounded so that they fit, the default

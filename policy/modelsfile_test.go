@@ -164,8 +164,8 @@ func TestDocumentedFile(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	if len(r.Routes()) != 2 || len(r.Warnings) != 0 {
-		t.Errorf("routes %v, warnings %q", r.Routes(), r.Warnings)
+	if len(r.routes) != 2 || len(r.Warnings) != 0 {
+		t.Errorf("routes %v, warnings %q", r.routes, r.Warnings)
 	}
 }
 

@@ -72,6 +72,3 @@ func (r *Registry) Route(method, path string) (Route, bool) {
 	}
 	return Route{}, false
 }
-
-// Routes lists the routes that models.yaml opens, in its order.
-func (r *Registry) Routes() []Route { return append([]Route(nil), r.routes...) }

@@ -172,7 +172,7 @@ func killByAex(b *testing.B, script, id string) time.Duration {
 		b.Fatal(err)
 	}
 	defer read.Close()
-	p, err := Start(Command{Argv: []string{"bash", "-c", script}, Env: os.Environ(), TTY: TTYNever, Stdout: write, RunID: id})
+	p, err := Prepare(Command{Argv: []string{"bash", "-c", script}, Env: os.Environ(), TTY: TTYNever, Stdout: write, RunID: id}).Launch()
 	write.Close()
 	if err != nil {
 		b.Fatal(err)

@@ -54,7 +54,7 @@ func supervised(t *testing.T, tty TTY) {
 	}
 	defer null.Close()
 	const script = "head -c 20000 /dev/zero | tr '\\0' x; (sleep 1000 &) ; exit 6"
-	p, err := Start(Command{Argv: []string{"sh", "-c", script}, Env: os.Environ(), TTY: tty, Stdin: null, Stdout: write, Stderr: write})
+	p, err := Prepare(Command{Argv: []string{"sh", "-c", script}, Env: os.Environ(), TTY: tty, Stdin: null, Stdout: write, Stderr: write}).Launch()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,9 +98,9 @@ func smallAex(args []string) int {
 		return 125
 	}
 	var err error
-	s.p, err = Start(Command{
+	s.p, err = Prepare(Command{
 		Argv: s.argv, Env: os.Environ(), Sandbox: sandbox.Mode(os.Getenv("AEX_TEST_SANDBOX")), TTY: TTY(s.tty), RunID: s.id, DieWithParent: s.parent, Title: s.title != "", Sensitive: true,
-	})
+	}).Launch()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "aex:", err)
 		switch {

@@ -71,9 +71,6 @@ func (e *childEnd) wholeTree() bool {
 // Done is closed when the child itself has ended, or the monitor was lost. Its descendants may still run.
 func (p *Process) Done() <-chan struct{} { return p.end.done }
 
-// PID is the child's process id.
-func (p *Process) PID() int { return p.child }
-
 // Status tells how the child ended. It is meaningful once Done is closed.
 func (p *Process) Status() Status {
 	p.end.mu.Lock()

@@ -19,13 +19,6 @@ import (
 // startLimit bounds what lies between aex and a running child: a fork, an exec, and a few messages.
 const startLimit = 30 * time.Second
 
-// Start starts a program below a monitor. Its error wraps ErrNotFound or ErrNotExecutable when the program is the
-// reason; then, as after any error, nothing is left running and the terminal is as it was. The caller must Close the
-// Process. There is one Process at a time in a program; it owns the program's signals.
-func Start(c Command) (*Process, error) {
-	return Prepare(c).Launch()
-}
-
 // startedBy is the parent of this process, asked before that could die unseen.
 var startedBy = os.Getppid()
 
@@ -107,7 +100,9 @@ func (l *Launcher) Close() {
 	}
 }
 
-// Launch starts the program, as Start says.
+// Launch starts the program below its monitor. Its error wraps ErrNotFound or ErrNotExecutable when the program is the
+// reason; then, as after any error, nothing is left running and the terminal is as it was. The caller must Close the
+// Process. There is one Process at a time in a program; it owns the program's signals.
 func (l *Launcher) Launch() (*Process, error) {
 	switch {
 	case l.err != nil:
