@@ -58,9 +58,9 @@ func hostedName(name string) string {
 	return name
 }
 
-// OpenAIModel reports whether a model, as it is named upstream, is one of
+// openAIModel reports whether a model, as it is named upstream, is one of
 // OpenAI's own.
-func OpenAIModel(name string) bool { return openAIOwn.MatchString(hostedName(name)) }
+func openAIModel(name string) bool { return openAIOwn.MatchString(hostedName(name)) }
 
 var openAIOwn = regexp.MustCompile(`^((chat)?gpt-|o[134](-|$)|codex-|davinci)`)
 

@@ -30,6 +30,7 @@ type Model struct {
 	MaxOutput int64 // the most it can put out in one answer, tokens
 	Context   int64 // its context window, tokens
 	Cap       int64 // limits.max_tokens of models.yaml, which the provider is told; 0: not said
+	OpenAI    bool  // Sent is one of OpenAI's own
 	Aliased   bool  // Name != Sent by models.yaml: the answer's model is put back to Name
 
 	// Thinks says when it makes output that its answer does not show.

@@ -27,6 +27,7 @@ func (r *Registry) ResolveAt(d Dialect, name, at string) (Model, error) {
 	}
 	m, err := r.resolve(d, name, at)
 	if err == nil {
+		m.OpenAI = openAIModel(m.Sent)
 		r.resolved.keep(q, m)
 	}
 	return m, err

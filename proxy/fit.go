@@ -199,7 +199,7 @@ func (c *call) standardTier(asked policy.Call) policy.Call {
 // plan settles what is changed in the request, now that the hold says how much
 // output it pays for.
 func (c *call) plan() {
-	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: policy.OpenAIModel(c.model.Sent)}
+	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: c.model.OpenAI}
 	if c.model.Sent != c.asked.Model || c.route.deployment != "" && !c.model.Provider.IsAzure() {
 		e.Model = c.model.Sent
 	}

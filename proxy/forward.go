@@ -100,20 +100,22 @@ func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*
 		return nil, refusef("invalid_request", "the path is not well escaped: %v", err)
 	}
 	u.Path, u.RawPath = u.Path+plain, u.EscapedPath()+path
-	q := u.Query()
-	for name, values := range c.r.URL.Query() {
-		if slices.Contains(query, name) || (c.opened != nil || c.route.free == wire.Relayed) && name != "key" {
-			q[name] = values
+	if c.r.URL.RawQuery != "" {
+		q := u.Query()
+		for name, values := range c.r.URL.Query() {
+			if slices.Contains(query, name) || (c.opened != nil || c.route.free == wire.Relayed) && name != "key" {
+				q[name] = values
+			}
 		}
+		u.RawQuery = q.Encode()
 	}
-	u.RawQuery = q.Encode()
 	// The body has no GetBody, by which Go's transport would silently repeat a
 	// POST that carries an Idempotency-Key: each request has its own hold.
-	req, err := http.NewRequestWithContext(ctx, c.r.Method, u.String(), io.NopCloser(bytes.NewReader(body)))
+	req, err := http.NewRequestWithContext(ctx, c.r.Method, "", io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
 		return nil, err
 	}
-	req.ContentLength = int64(len(body))
+	req.URL, req.ContentLength = u, int64(len(body))
 	for name, values := range c.r.Header {
 		if forwards(name) {
 			req.Header[name] = values

@@ -7,6 +7,7 @@ package plain
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // NameMax is how much of a name is shown, and StoredMax how much of a foreign
@@ -39,7 +40,12 @@ func Line(s string) string {
 }
 
 // Printable tells whether a rune shows as itself and changes nothing beside it.
-func Printable(r rune) bool { return unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) }
+func Printable(r rune) bool {
+	if r < utf8.RuneSelf { // as a rule it is, and tables need not be searched
+		return r >= ' ' && r != 0x7f
+	}
+	return unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r)
+}
 
 // Clip is s in at most n bytes of valid UTF-8; an ellipsis stands for the rest.
 func Clip(s string, n int) string {
