@@ -6,17 +6,21 @@ import (
 	"time"
 )
 
-// watchEvery is how often the state of a watched run is looked up, for changes
-// that other processes make.
+// watchEvery is how often it is looked whether another process has changed the
+// state of a run that is watched. All are looked for at once, and a look that
+// takes long is followed by a pause ten times as long.
 const watchEvery = 100 * time.Millisecond
 
-// watchers are woken by this process's own changes.
+// watchers are woken by this process's own changes, and by looks.
 type watchers struct {
-	mu    sync.Mutex
-	byRun map[RunID]map[chan struct{}]bool
+	mu      sync.Mutex
+	looking bool // there is a goroutine that looks
+	byRun   map[RunID]map[chan struct{}]bool
+	seen    map[RunID]RunState // at the last look
 }
 
-func (w *watchers) add(id RunID) (wake chan struct{}) {
+// add makes a watcher. first: nobody looks yet.
+func (w *watchers) add(id RunID) (wake chan struct{}, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.byRun == nil {
@@ -27,7 +31,8 @@ func (w *watchers) add(id RunID) (wake chan struct{}) {
 	}
 	wake = make(chan struct{}, 1)
 	w.byRun[id][wake] = true
-	return wake
+	first, w.looking = !w.looking, true
+	return wake, first
 }
 
 func (w *watchers) remove(id RunID, wake chan struct{}) {
@@ -39,9 +44,24 @@ func (w *watchers) remove(id RunID, wake chan struct{}) {
 	}
 }
 
+// wanted tells whether anybody watches; if not, the looks are over.
+func (w *watchers) wanted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looking = len(w.byRun) > 0
+	if !w.looking {
+		w.seen = nil
+	}
+	return w.looking
+}
+
 func (w *watchers) wake(id RunID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.wakeLocked(id)
+}
+
+func (w *watchers) wakeLocked(id RunID) {
 	for wake := range w.byRun[id] {
 		select {
 		case wake <- struct{}{}:
@@ -50,28 +70,98 @@ func (w *watchers) wake(id RunID) {
 	}
 }
 
+// saw wakes the watchers of the runs whose state is another than at the look
+// before. A run that is not there is over.
+func (w *watchers) saw(states map[RunID]RunState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := make(map[RunID]RunState, len(w.byRun))
+	for id := range w.byRun {
+		seen[id] = states[id]
+		if before, known := w.seen[id]; !known || before != seen[id] {
+			w.wakeLocked(id)
+		}
+	}
+	w.seen = seen
+}
+
+// lookForChanges looks for what other processes do to the runs that are
+// watched, for as long as any is.
+func (l *Ledger) lookForChanges() {
+	ctx, version := context.Background(), int64(-1)
+	tick := time.NewTimer(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.done:
+			return
+		case <-tick.C:
+		}
+		if !l.watchers.wanted() {
+			return
+		}
+		began := time.Now()
+		var now int64
+		err := l.read.QueryRowContext(ctx, `SELECT identity FROM ledger`).Scan(&now)
+		if err == nil && now != version {
+			var states map[RunID]RunState
+			if states, err = l.liveRuns(ctx); err == nil {
+				l.watchers.saw(states)
+				version = now
+			}
+		}
+		tick.Reset(max(watchEvery, 10*time.Since(began))) // what cannot be read is tried again
+	}
+}
+
+// liveRuns are the states of all runs that are not over.
+func (l *Ledger) liveRuns(ctx context.Context) (map[RunID]RunState, error) {
+	rows, err := l.read.QueryContext(ctx, `SELECT id, state FROM run WHERE state <> 'ended'`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	states := make(map[RunID]RunState)
+	for rows.Next() {
+		var id RunID
+		var s RunState
+		if err := rows.Scan(&id, &s); err != nil {
+			return nil, err
+		}
+		states[id] = s
+	}
+	return states, rows.Err()
+}
+
 // WatchRun tells of every change of the run's state from the one that the
 // caller knows, by whichever process, until ctx ends or the ledger is closed:
 // how a run learns that it was stopped or topped up elsewhere. A reader that is
 // slow gets the newest state. The channel is then closed.
 func (l *Ledger) WatchRun(ctx context.Context, id RunID, known RunState) <-chan RunState {
 	out := make(chan RunState)
-	wake := l.watchers.add(id)
+	wake, first := l.watchers.add(id)
+	if first {
+		l.running.Go(l.lookForChanges)
+	}
+	l.watchers.wake(id) // something may have changed since the caller looked
 	l.running.Go(func() {
 		defer close(out)
 		defer l.watchers.remove(id, wake)
-		tick := time.NewTicker(watchEvery)
-		defer tick.Stop()
-		for {
+		for again := (<-chan time.Time)(nil); ; {
 			select {
+			case <-again:
 			case <-ctx.Done():
 				return
 			case <-l.done:
 				return
 			case <-wake:
-			case <-tick.C:
 			}
-			if state := l.runState(ctx, id); state != known && state != "" {
+			again = nil
+			state := l.runState(ctx, id)
+			if state == "" {
+				again = time.After(watchEvery)
+			}
+			if state != known && state != "" {
 				select {
 				case out <- state:
 					known = state

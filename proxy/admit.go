@@ -33,6 +33,8 @@ func (c *call) admit(ctx context.Context) (err error) {
 		hold, refused, err = c.fit(ctx)
 	}
 	switch {
+	case c.moved:
+		return refusef("shutting_down", "the gateway is closing; the call, which waits for a top-up, may be made at another one")
 	case refused != nil:
 		c.stands(ctx, refused)
 		f := ledgerRefusal(refused)

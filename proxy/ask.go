@@ -26,6 +26,7 @@ const (
 	Unasked Answer = iota // the refusal stands as if there were nobody to ask
 	Again                 // something has changed: the call is admitted again
 	Late                  // nobody helped in time: the refusal stands, and ends the run where it was for its last money
+	Moved                 // the gateway closes: the call may be made at another one
 	Left                  // the client left or the run ended meanwhile: the refusal ends nothing
 )
 
@@ -39,6 +40,8 @@ func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	switch c.question(ctx, refused) {
 	case Again:
 		return true
+	case Moved:
+		c.moved, refused.RunEnds = true, false
 	case Late:
 		refused.RunEnds = exhausted || refused.Cause == ledger.CauseTooLarge // who asked once does not ask again
 	case Left:
@@ -52,7 +55,7 @@ func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 
 // mayAsk tells whether calls of the caller may be held.
 func (c *call) mayAsk() bool {
-	if c.g.o.Ask == nil || c.id.Run == "" {
+	if !c.canAsk() {
 		return false
 	}
 	for in := c.inner; in != nil; in = c.g.inner.find(in.parent) {
@@ -73,14 +76,22 @@ func (c *call) stands(ctx context.Context, refused *ledger.Refusal) {
 	}
 }
 
+// canAsk tells whether there is anybody who could be asked for the caller.
+func (c *call) canAsk() bool {
+	return c.id.Run != "" && (c.g.o.Ask != nil || c.inner != nil && c.inner.remote)
+}
+
 func (c *call) question(ctx context.Context, refused *ledger.Refusal) Answer {
-	if c.g.o.Ask == nil || c.id.Run == "" {
+	if !c.canAsk() {
 		return Unasked
 	}
 	q := Question{Agent: c.id.Agent, Run: c.id.Run, Owner: c.owner(ctx, refused), Token: c.hash, Refusal: *refused}
 	if in := c.g.inner.find(q.Owner); in != nil {
 		if q.Wait = in.asks; q.Wait == 0 {
 			return Unasked
+		}
+		if in.remote {
+			return c.g.holdRemote(ctx, in, q)
 		}
 	}
 	return c.g.o.Ask(ctx, q)

@@ -35,6 +35,7 @@ type call struct {
 	ceiling policy.Ceiling
 	outCap  int64 // the cap that the agent's policy imposes; 0: none
 	hold    ledger.Hold
+	moved   bool // it was held for a top-up when the gateway closed
 	edit    wire.Edit
 	clamped int64
 	loose   *offer       // by the request's bytes

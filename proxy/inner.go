@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"sync"
 	"time"
 
@@ -42,6 +44,10 @@ type innerRun struct {
 	doubtful int64
 	short    *ledger.Refusal // of the last call, where money refused it
 	last     time.Time       // when it came in
+
+	held int    // calls that wait for a top-up
+	line string // what for
+	news chan struct{}
 }
 
 // find is a run inside this gateway's; nil: it is none, or has ended.
@@ -220,6 +226,8 @@ func (in *innerRun) status(row ledger.Run) RunStatus {
 	case row.State == ledger.RunEnding:
 	case in.limit != "":
 		s.State = in.limit
+	case in.line != "":
+		s.State, s.Asks = fmt.Sprintf("%s %08x", Asking, crc32.ChecksumIEEE([]byte(in.line))), in.line
 	default:
 		s.State = string(ledger.RunOpen) // a call may be held for a top-up
 	}

@@ -191,7 +191,7 @@ func (g *Gateway) takeOver(ctx context.Context, agent string, id ledger.RunID, a
 func (g *Gateway) adopt(ctx context.Context, row ledger.Run, asks time.Duration) error {
 	if in := g.inner.find(row.ID); in == nil || in.isOver() {
 		in := &innerRun{id: row.ID, parent: row.Parent, remote: true, over: make(chan struct{}), asks: asks, extended: time.Now()}
-		if row.State == ledger.RunExhausted {
+		if row.State == ledger.RunExhausted && asks == 0 { // else the next call asks
 			in.limit = Exhausted
 			close(in.over)
 		}

@@ -234,6 +234,7 @@ func (r *session) aroundName() string {
 
 // changed acts on a state of the run that is new.
 func (r *session) changed(s proxy.RunStatus) {
+	r.asks(s.Asks)
 	switch s.State {
 	case proxy.Limited:
 		r.stop(errCallLimit)
