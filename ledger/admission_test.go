@@ -114,18 +114,35 @@ func TestNothingLeft(t *testing.T) {
 	}
 }
 
-// TestWhoseMoneyItIs: a refusal names the run whose budget it is.
+// TestWhoseMoneyItIs: a refusal names the run whose budget it is, also where the
+// agent has as little; a run that its agent's overrun has ended is told of that.
 func TestWhoseMoneyItIs(t *testing.T) {
 	l := open(t, t.TempDir())
-	agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(1000)})
-	token := ledger.HashToken("r")
-	run, err := l.OpenRun(t.Context(), ledger.NewRun{Agent: "x", Budget: micro(100), Token: token, Expires: time.Now().Add(time.Hour), Metered: true})
-	if err != nil {
-		t.Fatal(err)
+	agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(500)})
+	opened := func(name string, budget int64) (ledger.TokenHash, string) {
+		token := ledger.HashToken(name)
+		run, err := l.OpenRun(t.Context(), ledger.NewRun{Agent: "x", Budget: micro(budget), Token: token, Expires: time.Now().Add(time.Hour), Metered: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token, string(run.ID)
 	}
-	if _, no := admit(t, l, ledger.Admission{Token: token, Most: 500}); no == nil || no.Cause != ledger.CauseTooLarge || no.Account != ledger.RunAccount || no.Name != string(run.ID) {
-		t.Errorf("%+v, want that of run %s", no, run.ID)
+	refused := func(token ledger.TokenHash, cause ledger.Cause, kind ledger.AccountKind, name string) {
+		t.Helper()
+		if _, no := admit(t, l, ledger.Admission{Token: token, Most: 600}); no == nil || no.Cause != cause || no.Account != kind || no.Name != name {
+			t.Errorf("%+v, want %s of %s %s", no, cause, kind, name)
+		}
 	}
+	small, id := opened("small", 100)
+	refused(small, ledger.CauseTooLarge, ledger.RunAccount, id)
+	same, id := opened("same", 500)
+	refused(same, ledger.CauseTooLarge, ledger.RunAccount, id)
+	wide, _ := opened("wide", 1000)
+	h, _ := admit(t, l, ledger.Admission{Token: wide, Most: 500})
+	if out, err := l.Settle(t.Context(), h.ID, ledger.Settlement{How: ledger.Settled, Cost: 800}); err != nil || out.Overrun != 300 || !out.RunEnds {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	refused(wide, ledger.CauseExhausted, ledger.AgentAccount, "x")
 }
 
 // TestSlotsOfOneProcess: calls at the same time are counted as they begin and as
