@@ -8,7 +8,8 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// admit takes the hold. When it returns nil the hold is on disk.
+// admit is the fourth step: it takes the hold. When it returns nil the hold is
+// on disk.
 func (c *call) admit(ctx context.Context) (err error) {
 	if c.g.failed.Load() {
 		return refusef("ledger_unavailable", "an earlier call could not be booked; no further call is made")

@@ -10,27 +10,6 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// Token finds the caller's token where any SDK puts its key.
-func Token(r *http.Request) string {
-	if t := headerToken(r); t != "" {
-		return t
-	}
-	return r.URL.Query().Get("key")
-}
-
-// headerToken is the token in a header.
-func headerToken(r *http.Request) string {
-	if kind, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "bearer") {
-		return strings.TrimSpace(value)
-	}
-	for _, name := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
-		if v := r.Header.Get(name); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 // authenticate is the first step: the request is one that this gateway serves,
 // and its token lets the caller ask for it.
 func (c *call) authenticate(ctx context.Context) (err error) {
@@ -55,6 +34,27 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
 	}
 	return nil
+}
+
+// Token finds the caller's token where any SDK puts its key.
+func Token(r *http.Request) string {
+	if t := headerToken(r); t != "" {
+		return t
+	}
+	return r.URL.Query().Get("key")
+}
+
+// headerToken is the token in a header.
+func headerToken(r *http.Request) string {
+	if kind, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "bearer") {
+		return strings.TrimSpace(value)
+	}
+	for _, name := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
+		if v := r.Header.Get(name); v != "" {
+			return v
+		}
+	}
+	return ""
 }
 
 // identify finds who is calling. The ledger compares hashes and checks

@@ -10,7 +10,8 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// decide finds the model and asks the policies. It has no effects.
+// decide is the third step: it finds the model and asks the policies. It has
+// no effects.
 func (c *call) decide() error {
 	caps, err := capabilities(c.id)
 	if err != nil {

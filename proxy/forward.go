@@ -17,7 +17,8 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// forward makes the call, and leaves in c.ended how that went.
+// forward is the fifth step: it makes the call, and leaves in c.ended how that
+// went.
 func (c *call) forward() {
 	c.progress.call = c
 	c.g.live.add(&c.progress)

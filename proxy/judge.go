@@ -62,7 +62,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		rl.w.WriteHeader(resp.StatusCode)
 		rl.write(answer)
 	}
-	return rl.ended(resp, err)
+	return rl.nameEnding(resp, err)
 }
 
 // keep adds to what is kept of an answer, beside what the call has asked for

@@ -20,6 +20,45 @@ const MaxBody = 64 << 20
 // being told to use more.
 const maxWindow = 8 << 20
 
+// read is the second step: it reads what the request asks for.
+func (c *call) read(ctx context.Context) error {
+	body, err := c.readBody(ctx)
+	if err != nil {
+		return err
+	}
+	said := body
+	if c.route.wire.Form && strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/") {
+		if said, err = wire.FormDoc(c.r.Header.Get("Content-Type"), body); err != nil {
+			return err
+		}
+		c.form = body
+	}
+	doc, err := wire.Parse(said)
+	if err != nil {
+		return err
+	}
+	var first error
+	c.body = doc.Object(&first)
+	if c.body.Kind() != '{' {
+		return errors.New("the body is not a JSON object")
+	}
+	err = c.readAsked()
+	c.asked.BodyBytes = int64(len(body))
+	if c.form != nil && len(c.asked.Audio) == 0 { // files of another kind are bounded apart
+		c.asked.BodyBytes = int64(len(said))
+	}
+	return err
+}
+
+// readAsked reads what the body asks for. An Azure path names the model.
+func (c *call) readAsked() (err error) {
+	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
+	if c.route.deployment != "" {
+		c.asked.Model = c.route.deployment
+	}
+	return err
+}
+
 // readBody reads a whole body, decoded. It never reads more than the bound
 // and never takes a part for the whole.
 func (c *call) readBody(ctx context.Context) ([]byte, error) {
@@ -116,43 +155,4 @@ func (c closeAtEnd) Read(p []byte) (int, error) {
 		c.Close()
 	}
 	return n, err
-}
-
-// read is the second step: what the request asks for.
-func (c *call) read(ctx context.Context) error {
-	body, err := c.readBody(ctx)
-	if err != nil {
-		return err
-	}
-	said := body
-	if c.route.wire.Form && strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/") {
-		if said, err = wire.FormDoc(c.r.Header.Get("Content-Type"), body); err != nil {
-			return err
-		}
-		c.form = body
-	}
-	doc, err := wire.Parse(said)
-	if err != nil {
-		return err
-	}
-	var first error
-	c.body = doc.Object(&first)
-	if c.body.Kind() != '{' {
-		return errors.New("the body is not a JSON object")
-	}
-	err = c.readAsked()
-	c.asked.BodyBytes = int64(len(body))
-	if c.form != nil && len(c.asked.Audio) == 0 { // files of another kind are bounded apart
-		c.asked.BodyBytes = int64(len(said))
-	}
-	return err
-}
-
-// readAsked reads what the body asks for. An Azure path names the model.
-func (c *call) readAsked() (err error) {
-	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
-	if c.route.deployment != "" {
-		c.asked.Model = c.route.deployment
-	}
-	return err
 }

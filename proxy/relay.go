@@ -178,7 +178,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	if rl.held {
 		rl.write(rl.out.Bytes())
 	}
-	return rl.ended(resp, err)
+	return rl.nameEnding(resp, err)
 }
 
 // event meters one event, and keeps in out what of it the client gets.
@@ -254,8 +254,8 @@ func (rl *relay) sawBytes() {
 	}
 }
 
-// ended names how an answer that had begun went.
-func (rl *relay) ended(resp *http.Response, err error) ending {
+// nameEnding tells how an answer that had begun went.
+func (rl *relay) nameEnding(resp *http.Response, err error) ending {
 	e := ending{resp: resp, err: err}
 	switch {
 	case err != nil && rl.gone.Load():

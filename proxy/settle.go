@@ -25,7 +25,7 @@ type ending struct {
 	abort  bool // the client's connection is aborted, so that half an answer is not taken for a whole one
 }
 
-// settle books the call. It is deferred before the call is made, so that what
+// settle is the last step: it books the call. It is deferred before the call is made, so that what
 // is held is booked also when forward panics. The booking is in order before the
 // connection takes another request, but does not hold it up: the hold covers the
 // call until its settlement is on disk, and the gateway closes only after that.

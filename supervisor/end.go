@@ -99,7 +99,7 @@ func (r *session) close(ctx context.Context) (err error) {
 		Outcome: r.report.Outcome, ExitCode: r.report.ExitCode, Detail: detail,
 	})
 	if err != nil && end.ID == "" {
-		r.report.Unknown, r.report.Exhausted = true, r.upstream.Load() || is(r.exhausted)
+		r.report.Unknown, r.report.Exhausted = true, r.upstream.Load() || closed(r.exhausted)
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}
 	r.report.Exhausted = r.report.refusedForMoney() || end.Was == ledger.RunExhausted || r.upstream.Load()

@@ -13,7 +13,7 @@ func (r *session) say(format string, args ...any) {
 	line := "aex: " + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
 	switch {
 	case r.Quiet:
-	case is(r.started):
+	case closed(r.started):
 		r.proc.Notice(line)
 	default:
 		fmt.Fprintln(r.Stderr, plain.Line(line))
@@ -26,8 +26,8 @@ func (r *session) heldUp(h *ledger.Holder) {
 	r.say("%v; what is to be booked waits for it: %s", h, h.Hint())
 }
 
-// is tells whether what a channel stands for has come about.
-func is(c <-chan struct{}) bool {
+// closed tells whether what a channel stands for has come about.
+func closed(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true
