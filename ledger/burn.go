@@ -77,6 +77,9 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 	return b, l.explain(rs.Err())
 }
 
+// Window is how long it looks back. The dashboard's pages ask for it.
+func (b Burn) Window() time.Duration { return b.Until.Sub(b.Since) }
+
 // Rate is how fast cost is spent, an hour, by something that began at start.
 func (b Burn) Rate(cost Micros, start time.Time) Micros {
 	return Micros(scale(uint64(max(0, cost)), uint64(time.Hour), uint64(b.span(start))))
