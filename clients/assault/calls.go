@@ -109,11 +109,11 @@ func (a *attacker) hostileCalls(r *row) error {
 }
 
 // lyingProviders are booked whole: the budget takes what it can, and the rest
-// is overrun, which ends the agent's calls. Every other agent has little.
+// is overrun, which ends the agent's calls. One agent in four has little.
 func (a *attacker) lyingProviders(r *row) error {
 	return a.apart(r, a.sizes.lies, perPlace{500, 2}, drawing(lies), func(b *batch) error {
 		budget, micros := richly, allOfIt
-		if b.first/500%2 == 1 {
+		if b.first/500%4 == 3 {
 			budget, micros = "100.00", 100_000_000
 		}
 		if err := b.manyCalls(budget, true); err != nil {

@@ -137,7 +137,9 @@ func (a *attacker) trees(r *row) error {
 			}
 			b.survivors(time.Second)
 		}
-		b.books("x", 1<<60)
+		if !a.over() { // else there may be no such agent yet
+			b.books("x", 1<<60)
+		}
 		return nil
 	})
 }
