@@ -54,9 +54,67 @@ func grip(p part) error {
 		}})
 		<-inside
 	}
+	if at, known := lockBytes[p.Grip]; known {
+		f, err := os.OpenFile(path+at.suffix, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		uses := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: 128, Len: 1} // as who has the -shm file open
+		lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: at.start, Len: at.size}
+		if err := errors.Join(unix.FcntlFlock(f.Fd(), unix.F_SETLK, &uses), unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lock)); err != nil {
+			return err
+		}
+	}
 	fmt.Println("gripped")
 	_, err := io.ReadAll(os.Stdin)
 	return err
+}
+
+// lockBytes are locks of SQLite's that keep readers out: of the last to close
+// the file, of the first to open it, and of who recovers its log.
+var lockBytes = map[string]struct {
+	suffix      string
+	start, size int64
+}{"closing": {"", 0x40000002, 510}, "opening": {"-shm", 128, 1}, "recovering": {"-shm", 120, 8}}
+
+// TestWhoIsStoppedWithTheFile: who is stopped as it opens or closes the file, or
+// recovers its log, keeps nobody from reading it.
+func TestWhoIsStoppedWithTheFile(t *testing.T) {
+	for how := range lockBytes {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			l := open(t, dir)
+			agent(t, l, ledger.NewAgent{Name: "atlas", Budget: usd(t, "1")})
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			p := startProcess(t, "grip", part{Dir: dir, Grip: how}, nil)
+			p.line(t)
+			if err := p.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			shown, err := ledger.OpenToShow(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer shown.Close()
+			if a, err := shown.Agent(t.Context(), "atlas"); err != nil || *a.Budget != *usd(t, "1") {
+				t.Errorf("%+v, %v", a, err)
+			}
+			verify(t, shown)
+			if took := time.Since(began); took > 4*time.Second {
+				t.Errorf("to read took %s", took)
+			}
+			_, err = ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+			var holder *ledger.Holder
+			if !errors.As(err, &holder) || holder.PID != p.Process.Pid || !holder.Stopped {
+				t.Errorf("to write: %v, not held by %d", err, p.Process.Pid)
+			}
+		})
+	}
 }
 
 // TestStoppedHolder: whoever holds the ledger and does not come out of it keeps

@@ -94,7 +94,10 @@ const walWriteLock = 120
 func (l *Ledger) holderOf(sqlite bool) *Holder {
 	h := &Holder{Path: l.path}
 	if sqlite {
-		h.PID = lockedBy(l.path+"-shm", "POSIX", walWriteLock)
+		for _, at := range []uint64{walWriteLock, walRecover, walBegin} {
+			h.PID = cmp.Or(h.PID, lockedBy(l.path+"-shm", "POSIX", at))
+		}
+		h.PID = cmp.Or(h.PID, lockedBy(l.path, "POSIX", sharedLock)) // it closes the file
 	} else {
 		h.PID = lockedBy(l.path+".lock", "FLOCK", 0)
 		h.readNote()

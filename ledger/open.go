@@ -156,7 +156,7 @@ func (l *Ledger) explain(err error) error {
 			return say("the file or its directory cannot be written; make %s yours, or name another with AEX_HOME", dir)
 		case sqlite3.SQLITE_CANTOPEN:
 			return say("it cannot be opened; is %s there, and yours to write?", dir)
-		case sqlite3.SQLITE_BUSY:
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL: // who holds it may be stopped where SQLite does not expect it
 			return l.holderOf(true)
 		}
 	}

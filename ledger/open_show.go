@@ -30,7 +30,7 @@ func OpenToShow(ctx context.Context, o Options) (*Ledger, error) {
 	if err := (&headFile{l: l, path: headPath(l.home)}).check(ctx, l.read); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	if !l.hasDead(ctx) {
+	if l.read.still() != nil || !l.hasDead(ctx) {
 		return l, nil
 	}
 	settled := newLedger(o)

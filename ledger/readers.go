@@ -13,9 +13,12 @@ import (
 // it.
 type readers struct {
 	*sql.DB
+	path string
 
-	mu    sync.Mutex
-	stmts map[string]*sql.Stmt
+	mu      sync.Mutex
+	stmts   map[string]*sql.Stmt
+	picture *picture   // that was taken last
+	old     []*picture // before it
 }
 
 // stmtsMax bounds how many statements are kept. The texts are the package's
@@ -23,6 +26,14 @@ type readers struct {
 const stmtsMax = 128
 
 func openReaders(path string, more ...string) (*readers, error) {
+	db, err := openPool(path, more...)
+	if err != nil {
+		return nil, err
+	}
+	return &readers{DB: db, path: path, stmts: make(map[string]*sql.Stmt)}, nil
+}
+
+func openPool(path string, more ...string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", dsn(path, "ro", "busy_timeout(10000)", "query_only(1)")+strings.Join(more, ""))
 	if err != nil {
 		return nil, err
@@ -30,7 +41,7 @@ func openReaders(path string, more ...string) (*readers, error) {
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
 	db.SetConnMaxIdleTime(time.Minute)
-	return &readers{DB: db, stmts: make(map[string]*sql.Stmt)}, nil
+	return db, nil
 }
 
 // prepared is the query's statement, or nil: then it is to be run as text,
@@ -58,6 +69,9 @@ func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 
 // QueryContext is that of sql.DB.
 func (r *readers) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if db := r.still(); db != nil {
+		return db.QueryContext(ctx, query, args...)
+	}
 	if s := r.prepared(ctx, query); s != nil {
 		return s.QueryContext(ctx, args...)
 	}
@@ -66,6 +80,9 @@ func (r *readers) QueryContext(ctx context.Context, query string, args ...any) (
 
 // QueryRowContext is that of sql.DB.
 func (r *readers) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if db := r.still(); db != nil {
+		return db.QueryRowContext(ctx, query, args...)
+	}
 	if s := r.prepared(ctx, query); s != nil {
 		return s.QueryRowContext(ctx, args...)
 	}

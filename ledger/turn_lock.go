@@ -73,7 +73,7 @@ func (t *turnLock) release() error {
 
 func isBusy(err error) bool {
 	var se *driver.Error
-	return errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_BUSY
+	return errors.As(err, &se) && (se.Code()&0xff == sqlite3.SQLITE_BUSY || se.Code()&0xff == sqlite3.SQLITE_PROTOCOL)
 }
 
 // enter takes the turn if it is free: the lock file, and a transaction that may
