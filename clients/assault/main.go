@@ -22,8 +22,8 @@ type sizes struct {
 }
 
 var (
-	short = sizes{calls: 1500, lies: 200, raw: 24, kills: 12, callers: 80, trees: 6, policies: 40, stops: 2, disks: 3, clocks: 200}
-	long  = sizes{calls: 1_000_000, lies: 20_000, raw: 2000, kills: 1000, callers: 500, trees: 200, policies: 40, stops: 50, disks: 100, clocks: 10_000}
+	short = sizes{calls: 1500, lies: 200, raw: 24, kills: 12, callers: 80, trees: 6, policies: 40, stops: 20, disks: 4, clocks: 200}
+	long  = sizes{calls: 1_000_000, lies: 20_000, raw: 2000, kills: 1000, callers: 500, trees: 200, policies: 40, stops: 300, disks: 100, clocks: 10_000}
 )
 
 func main() {

@@ -7,58 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 
-	fake "github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
-
-// stopped stops a busy aex with SIGSTOP at random instants: others either have
-// the ledger or are told within ten seconds, and all goes on with it.
-func (a *attacker) stopped(r *row) error {
-	p, err := a.place(r, fake.Options{Behaviour: fake.Behaviour{OutputTokens: 10}})
-	if err != nil {
-		return err
-	}
-	defer p.leave()
-	if out, code := p.do("agent", "create", "x", "100000.00", "none"); code != 0 {
-		return errors.New(out)
-	}
-	busy := p.aex(append(withPrices("run", "--agent", "x", "--budget", "none", "--grace", "100ms", "--"), bot("loop", "8")...)...)
-	if err := busy.Start(); err != nil {
-		return err
-	}
-	random := a.random(-4)
-	for range a.sizes.stops {
-		if a.over() {
-			break
-		}
-		r.add(&r.tried, 1)
-		time.Sleep(time.Duration(200+random.IntN(200)) * time.Millisecond)
-		_ = busy.Process.Signal(syscall.SIGSTOP) // it may have ended, which the end tells
-		var others sync.WaitGroup
-		for range 3 {
-			others.Go(func() {
-				if out, code := p.finish(p.aex("topup", "x", "0.01"), 20*time.Second); code != 0 && (code != 125 || !strings.Contains(out, "has held it")) {
-					r.fault("topup: exit %d: %.200s", code, out)
-				}
-				if out, code := p.finish(p.aex("status"), 20*time.Second); code != 0 {
-					r.fault("status: exit %d: %.200s", code, out)
-				}
-			})
-		}
-		others.Wait()
-		_ = busy.Process.Signal(syscall.SIGCONT)
-	}
-	_ = busy.Process.Signal(syscall.SIGTERM)
-	p.ends(busy)
-	p.survivors(20 * time.Second)
-	p.books("x", 1<<60)
-	return nil
-}
 
 // ends waits for a command, which has to end.
 func (p *place) ends(cmd *exec.Cmd) {
@@ -73,28 +25,19 @@ func (p *place) ends(cmd *exec.Cmd) {
 // disks fill up, by a limit on the size of files, and homes vanish: a run says
 // so and ends, and what is on the disk is right.
 func (a *attacker) disks(r *row) error {
-	random := a.random(-5)
-	for i := range a.sizes.disks {
-		if a.over() {
-			break
-		}
-		p, err := a.place(r, fake.Options{Behaviour: fake.Behaviour{OutputTokens: 10}})
-		if err != nil {
-			return err
-		}
+	return a.apart(r, a.sizes.disks, perPlace{1, 3}, plainly(10), func(b *batch) error {
 		r.add(&r.tried, 1)
-		if out, code := p.do("agent", "create", "x", "1000.00", "none"); code != 0 {
+		if out, code := b.do("agent", "create", "x", "1000.00", "none"); code != 0 {
 			return errors.New(out)
 		}
-		if i%2 == 0 {
-			p.full(200 + 100*random.IntN(8))
+		if b.first%2 == 0 {
+			b.full(200 + 100*b.random.IntN(8))
 		} else {
-			p.vanishing(time.Duration(random.IntN(600)) * time.Millisecond)
+			b.vanishing(time.Duration(b.random.IntN(600)) * time.Millisecond)
 		}
-		p.survivors(20 * time.Second)
-		p.leave()
-	}
-	return nil
+		b.survivors(20 * time.Second)
+		return nil
+	})
 }
 
 // full runs with so many KiB for a file.
