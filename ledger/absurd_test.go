@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -22,8 +23,13 @@ func TestAbsurdUsageStopsNoLedger(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, e := range events(t, l, ledger.EventFilter{Action: "usage.commit"}) {
+		if strings.Contains(string(e.Body), "searches") {
+			t.Errorf("searches below 0 are kept: %s", e.Body)
+		}
+	}
 	spent, err := l.Spend(t.Context(), ledger.SpendFilter{By: ledger.ByAgent})
-	if err != nil || len(spent) != 1 || spent[0].Calls != 4 || spent[0].Cost != 20 || spent[0].Input <= 0 {
+	if err != nil || len(spent) != 1 || spent[0].Calls != 4 || spent[0].Cost != 20 || spent[0].Input != 4<<40 || spent[0].Cached != 4<<40 || spent[0].Output != 4<<40 {
 		t.Errorf("%+v %v", spent, err)
 	}
 }

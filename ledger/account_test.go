@@ -84,6 +84,23 @@ func TestTopUps(t *testing.T) {
 	if got := (Account{Spent: 10, Overrun: 4}).Charged(); got != 14 {
 		t.Errorf("charged %d", got)
 	}
+	budget := Micros(100)
+	if left, ok := (Account{Budget: &budget, Spent: 10, Reserved: 4}).Left(); left != 86 || !ok {
+		t.Errorf("left %d, %v", left, ok)
+	}
+	if left, ok := (Account{Spent: 10, Reserved: 4}).Left(); left != 0 || ok {
+		t.Errorf("left of no budget %d, %v", left, ok)
+	}
+	for want, a := range map[string]Account{"agent x": {Kind: AgentAccount, Window: Total, Name: "x"}, "run x": {Kind: RunAccount, Name: "x"}, "agent x's daily window": {Kind: WindowAccount, Window: Daily, Name: "x"}} {
+		if got := a.Whose(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for b, ok := range map[Micros]bool{0: true, maxAmount: true, maxAmount + 1: false, -1: false} {
+		if err := validBudget(&b); (err == nil) != ok || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("a budget of %d: %v", b, err)
+		}
+	}
 }
 
 // TestLastUse of an account is the latest, whatever a clock does.

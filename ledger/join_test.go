@@ -55,6 +55,13 @@ func TestHoldsOfOneCall(t *testing.T) {
 		settle(id, ledger.Settlement{How: ledger.Settled, Cost: 300})
 	}
 	h.spent(map[string]ledger.Micros{"a": 300, "b": 300})
+	var costs ledger.Micros
+	for _, e := range events(t, h.Ledger, ledger.EventFilter{Action: "usage.commit"}) {
+		costs += e.Cost
+	}
+	if costs != 300+300 { // one for the agent, and one for the other's; the third charges nobody
+		t.Errorf("the events cost %d", costs)
+	}
 	total, err := h.Totals(t.Context())
 	if err != nil || total.Calls != 1 || total.Spent+total.Overrun != 300 {
 		t.Errorf("in all %+v, %v", total, err)

@@ -13,7 +13,12 @@ import (
 // TestAnEventTellsAllOfACall: what a settlement knows stands in its event.
 func TestAnEventTellsAllOfACall(t *testing.T) {
 	l := open(t, t.TempDir())
-	h, _ := admit(t, l, ledger.Admission{Token: agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(1000)}), Most: 700, Call: ledger.CallInfo{
+	agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(1000)})
+	token := ledger.HashToken("r")
+	if _, err := l.OpenRun(t.Context(), ledger.NewRun{Agent: "x", Budget: micro(5000), Token: token, Expires: time.Now().Add(time.Hour), Metered: true}); err != nil {
+		t.Fatal(err)
+	}
+	h, _ := admit(t, l, ledger.Admission{Token: token, Most: 700, Call: ledger.CallInfo{
 		Wire: "chat", ModelAsked: "asked", ModelSent: "sent", Provider: "openai", Stream: true, Price: "held"}})
 	s := ledger.Settlement{
 		How: ledger.Estimated, Cost: 1200, ModelServed: "served", Tier: "flex", Price: "billed", Status: 200, Ending: "cut", RequestID: "req_1", Clamped: 77, Changed: "less output",
@@ -47,7 +52,7 @@ func TestAnEventTellsAllOfACall(t *testing.T) {
 		t.Errorf("usage: %v", commit["usage"])
 	}
 	over := body("usage.overrun")
-	accounts, _ := over["overrun_accounts"].([]any)
+	accounts, _ := over["overrun_accounts"].([]any) // the agent's, and not that of its run, whose budget took all
 	amounts, _ := over["overrun_micro"].([]any)
 	if over["hold"] != string(h.ID) || len(accounts) != 1 || len(amounts) != 1 || amounts[0] != 200.0 {
 		t.Errorf("overrun: %v", over)
@@ -85,6 +90,15 @@ func TestSettlementsThatMakeNoSense(t *testing.T) {
 	if _, err := l.SettleLater(t.Context(), h.ID, ledger.Settlement{How: ledger.Settled, Cost: 1})(); !errors.Is(err, ledger.ErrHoldEnded) {
 		t.Errorf("once more: %v", err)
 	}
+	if _, err := l.Settle(t.Context(), h.ID+"0", ledger.Settlement{How: ledger.Settled, Cost: 1}); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("a hold that this process has not made: %v", err)
+	}
+	known, _ := admit(t, l, ledger.Admission{Token: ledger.HashToken("token of x"), Most: 700})
+	for _, want := range []error{nil, ledger.ErrHoldEnded} { // a cost that is known is asked for by nobody
+		if _, err := l.Settle(t.Context(), known.ID, ledger.Settlement{How: ledger.Settled, Cost: 5, Asks: true}); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
 }
 
 // TestARunIsWhatThisProcessBooked: the file is held against it at the run's end.
@@ -121,5 +135,20 @@ func TestARunIsWhatThisProcessBooked(t *testing.T) {
 				t.Errorf("%+v, %v", ended, err)
 			}
 		})
+	}
+}
+
+// TestAReservationThatIsGone: a hold of which its account knows nothing is not
+// booked, because then no sum of this file is to be believed.
+func TestAReservationThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	h, _ := admit(t, l, ledger.Admission{Token: agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(1000)}), Most: 700})
+	raw(t, dir, func(db *sql.DB) { must(t, db, `UPDATE account SET reserved_micro = 0`) })
+	if _, err := l.Settle(t.Context(), h.ID, ledger.Settlement{How: ledger.Settled, Cost: 5}); !errors.Is(err, ledger.ErrCorrupt) {
+		t.Errorf("%v", err)
+	}
+	if got, err := l.Agent(t.Context(), "x"); err != nil || got.Account.Spent != 0 {
+		t.Errorf("%+v, %v", got.Account, err)
 	}
 }
