@@ -9,8 +9,8 @@ import (
 
 // AttachWithin is how long a remote run lives on after its gateway died or let
 // it go. Whoever recovers what the dead left ends it then. It counts from when
-// that was first seen, so that a machine which was down for an hour buries
-// nothing at its start.
+// that was first seen, so that a machine which was down for an hour does
+// not end those runs as it starts.
 const AttachWithin = time.Minute
 
 // AttachRun makes this process the owner of an agent's remote run and of the

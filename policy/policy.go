@@ -84,7 +84,7 @@ func (caps Capabilities) Check() error {
 	return nil
 }
 
-// Denial is a policy's no. Code is the x-aex-code.
+// Denial is a policy's refusal. Code is the x-aex-code.
 type Denial struct {
 	Code   string // "policy_denied", "model_not_allowed"
 	Rule   string // the rule that said so: "allowed_models"

@@ -107,7 +107,7 @@ func (a *admin) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// operator lets nobody by who has not the operator's token.
+// operator refuses whoever does not have the operator's token.
 func (a *admin) operator(w http.ResponseWriter, r *http.Request) bool {
 	given := sha256.Sum256([]byte(headerToken(r))) // an address ends up in logs and histories
 	if a.Token != "" && subtle.ConstantTimeCompare(given[:], a.hash[:]) == 1 {
@@ -169,7 +169,7 @@ func (a *admin) reload(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, map[string]string{"status": "ok", "message": "Configuration reloaded"})
 }
 
-// only lets one method by.
+// only refuses every method but one.
 func only(w http.ResponseWriter, r *http.Request, method string) bool {
 	if r.Method == method {
 		return true

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Who holds some of the memory that calls share has to come on. What each call
-// has for itself is not counted, so that small calls may be as slow as they like.
+// A client whose call holds some of the memory that calls share has to go on
+// sending, and reading. What each call has for itself is not counted, so that small
+// calls may be as slow as they like.
 const (
 	uploadGrace = 30 * time.Second // for a body to come, however small
 	uploadRate  = 32 << 10         // and a second more for each so many bytes of it

@@ -133,7 +133,7 @@ func isCodex(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Originator"), "codex_") || strings.HasPrefix(r.UserAgent(), "codex_")
 }
 
-// asRefusal turns any error of a call into the fault it is answered with.
+// asRefusal turns any error of a call into the refusal it is answered with.
 func asRefusal(err error) *refusal {
 	var f *refusal
 	if errors.As(err, &f) {

@@ -209,7 +209,7 @@ func (rl *relay) overCap() bool {
 	return rl.reading.Deltas > limit+limit/4+64 || rl.reading.Outputs > limit+64
 }
 
-// read calls f with what comes until the end, an error, or f's no.
+// read calls f with what comes until it ends, or fails, or f returns false.
 func read(body io.Reader, f func([]byte) bool) error {
 	buf := make([]byte, 2<<10) // enough for a stream's chunks, of which many may be open
 	for {

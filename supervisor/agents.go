@@ -155,9 +155,9 @@ func (p *Report) Unmetered() string {
 	return strings.Join(names, ", ")
 }
 
-// meter decides whether what the run did was metered: by the calls that it
-// made. A key that was passed on, a connection to a provider past aex, or no
-// call but local ones, and it was not.
+// meter decides whether what the run did was metered. It was not where a key was
+// passed on, where a process was connected to a provider past aex, or where no call
+// but those of local models was made.
 func (p *Report) meter() {
 	p.Metered = p.Metered && p.Bypassed == "" && p.Calls > p.Local
 }

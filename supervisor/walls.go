@@ -46,7 +46,7 @@ type enclosure struct {
 	ownHome string // for the folder of agents where aex's home is not seen
 }
 
-// enter waits for the walls and says which there are.
+// enter waits for the sandbox, and says which level of it the machine gave.
 func (r *session) enter() (err error) {
 	if r.Sandbox.Mode == "" || r.Sandbox.Mode == sandbox.Off {
 		return nil
@@ -137,7 +137,7 @@ func (r *session) tunnelTo() http.Handler {
 var proxied = []string{"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"}
 
 // confine completes what the program is launched with: the way out in its
-// environment, and the walls.
+// environment, and what the sandbox lets it reach.
 func (r *session) confine(env []string) ([]string, error) {
 	if r.have.Level == sandbox.None {
 		return env, nil

@@ -5,10 +5,10 @@
 // process table that has gone. It knows nothing of money: when to end a tree is
 // its caller's to decide.
 //
-// Start leads to the monitor (spawn.go, monitor.go), the loop that follows
-// signals and reports (loop.go, jobs.go), and the terminals (terminals.go,
-// relay.go). End leads through tree.go to kill.go, which reads and signals the
-// process table (tree_linux.go, tree_darwin.go).
+// Prepare and Launch (start.go) lead to the monitor (spawn.go, monitor.go), the
+// loop that follows signals and reports (loop.go, jobs.go), and the terminals
+// (terminals.go, relay.go). End leads through tree.go to kill.go, which reads and
+// signals the process table (tree_linux.go, tree_darwin.go).
 package process
 
 import (

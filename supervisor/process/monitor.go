@@ -36,7 +36,7 @@ type monitor struct {
 }
 
 // MonitorMain runs the monitor when this process was re-executed as one, and returns its exit code and true. Every
-// program that calls [Start] must call it first thing in main:
+// program that calls [Prepare] must call it first thing in main:
 //
 //	if code, ok := process.MonitorMain(os.Args); ok {
 //		os.Exit(code)

@@ -139,7 +139,7 @@ func openPty() (master, slave *os.File, err error) {
 	return os.NewFile(uintptr(fd), "ptmx"), slave, nil
 }
 
-// plan is what Start makes of the descriptors and --tty.
+// plan is what Prepare makes of the descriptors and --tty.
 type plan struct {
 	user       *terminal // nil: there is nobody's terminal to relay
 	pty        bool      // the child gets a terminal of its own
