@@ -87,7 +87,7 @@ assault: build ## attack aex in ten ways, and count: two minutes, or LONG=1 (cli
 
 FUZZTIME ?= 20s
 fuzz: ## each fuzz target for FUZZTIME
-	@for pkg in ledger policy proxy proxy/tunnel proxy/wire; do \
+	@for pkg in ledger policy proxy proxy/oidc proxy/tunnel proxy/wire; do \
 	  for f in $$($(GO) test -list '^Fuzz' ./$$pkg | grep '^Fuzz'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x ./$$pkg || exit 1; done; done
 

@@ -53,6 +53,7 @@ type NewToken struct {
 	Scope   Scope
 	Expires time.Time     // zero: never
 	TTL     time.Duration // the policy that rotation keeps; 0: never expires
+	For     string        // of scope Runs: whom it was minted for, as the trail tells it
 	MaxRun  *Micros       // of scope Runs: the most that a run which it opens may have; nil: no such limit
 }
 
@@ -70,6 +71,9 @@ type Identity struct {
 	RunPolicy    json.RawMessage // of the run, see NewRun.Policy
 }
 
+// expiredKept is how long a job's token is still known to have expired.
+const expiredKept = 24 * time.Hour
+
 // AddToken stores one more token of an agent. ErrExists when it is known.
 func (l *Ledger) AddToken(ctx context.Context, t NewToken) error {
 	err := l.commitOne(ctx, func(g *group) error {
@@ -79,6 +83,10 @@ func (l *Ledger) AddToken(ctx context.Context, t NewToken) error {
 		}
 		g.event("token.add", ag, r.name(), t.describe)
 		g.insertToken(t, ag.id, r.number())
+		if t.For != "" { // thousands a day may be minted for jobs that are over
+			g.exec(`DELETE FROM token WHERE agent_id = ? AND run_no IS NULL AND scope = ? AND expires_at < ?`, ag.id, string(Runs), g.at-expiredKept.Milliseconds())
+			clear(g.rows.tokens)
+		}
 		return g.err
 	})
 	if err != nil {
@@ -123,6 +131,7 @@ func (t NewToken) describe(e *line) {
 	if t.MaxRun != nil {
 		e.number("max_run_micro", int64(*t.MaxRun))
 	}
+	e.text("for", t.For)
 	if !t.Expires.IsZero() {
 		e.text("expires", t.Expires.UTC().Format(timeFormat))
 	}

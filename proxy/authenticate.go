@@ -20,7 +20,7 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 		c.id, c.hash, _ = c.g.identify(ctx, c.r) // whose refusal it is; a stranger's is nobody's
 		return err
 	}
-	if c.route.free == freeHello {
+	if c.route.free == freeHello || c.route.free == freeToken {
 		return nil
 	}
 	if c.id, c.hash, err = c.g.identify(ctx, c.r); err != nil {

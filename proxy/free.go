@@ -23,6 +23,8 @@ func (c *call) serveFree(ctx context.Context) error {
 		return c.serveBudget(ctx)
 	case "runs":
 		return c.serveRuns(ctx)
+	case freeToken:
+		return c.serveToken(ctx)
 	case "websocket":
 		return refusef("websocket_refused", "responses are served over HTTP here, not over a WebSocket: POST /v1/responses")
 	case wire.CountTokens:

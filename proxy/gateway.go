@@ -15,6 +15,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/oidc"
 	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -62,6 +63,9 @@ type Options struct {
 	Ask func(context.Context, Question) Answer
 	// Asks: also those of the outermost run, not only of runs inside that ask.
 	Asks bool
+	// Exchange tells which agent a CI's token is for, and whose it is. Nil: no such
+	// token is taken.
+	Exchange func(ctx context.Context, token string) (oidc.Rule, string, error)
 	// Patience is how long a run inside this one may go unattended before it
 	// is ended; 0: a minute.
 	Patience time.Duration

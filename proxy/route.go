@@ -24,10 +24,14 @@ type route struct {
 // Alone of all it needs no token.
 const freeHello = "hello"
 
+// freeToken is the route by which a CI's token becomes one of an agent. It needs
+// no token of this gateway.
+const freeToken = "token"
+
 // reads tells whether a token that may only read may ask for this. A count
 // costs nothing, but it calls a model.
 func (rt route) reads() bool {
-	return rt.free != "" && rt.free != wire.CountTokens && rt.free != wire.Relayed && rt.free != "runs"
+	return rt.free != "" && rt.free != wire.CountTokens && rt.free != wire.Relayed && rt.free != "runs" && rt.free != freeToken
 }
 
 // find looks a request up in the allow-list: what is not in it is refused,
@@ -55,6 +59,8 @@ func (g *Gateway) find(method, path string) (route, bool) {
 		rt.free, rt.rest = "model", strings.TrimPrefix(path, "/models/")
 	case method == "GET" && path == "/aex/budget":
 		rt.free = "budget"
+	case method == "POST" && path == "/aex/token":
+		rt.free = freeToken
 	case path == "/aex/runs" || strings.HasPrefix(path, "/aex/runs/"):
 		rt.free, rt.rest = "runs", strings.TrimPrefix(strings.TrimPrefix(path, "/aex/runs"), "/")
 	default:

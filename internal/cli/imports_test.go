@@ -11,7 +11,7 @@ import (
 // line to the two that import nothing of aex's: ledger and policy, neither of which knows the other.
 var mayImport = map[string]string{
 	"main":                "internal/cli supervisor/adapter supervisor/process",
-	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/remote proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
+	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/oidc proxy/remote proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor":          "internal/plain ledger policy proxy proxy/remote proxy/tunnel supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor/process":  "internal/plain supervisor/sandbox",
 	"supervisor/sandbox":  "internal/plain",
@@ -20,7 +20,8 @@ var mayImport = map[string]string{
 	"proxy/tunnel":        "",
 	"proxy/remote":        "ledger proxy",
 	"proxy/dashboard":     "internal/plain ledger policy proxy",
-	"proxy":               "internal/plain internal/vocabulary ledger policy proxy/tunnel proxy/wire",
+	"proxy":               "internal/plain internal/vocabulary ledger policy proxy/oidc proxy/tunnel proxy/wire",
+	"proxy/oidc":          "ledger",
 	"proxy/wire":          "internal/plain policy",
 	"ledger":              "internal/owned internal/plain",
 	"policy":              "internal/plain",
@@ -74,5 +75,5 @@ func TestImportsPointOneWay(t *testing.T) {
 // outsideShape tells of packages that the binary does not hold: tools of the repository, and what tests need. The fake
 // provider is one of those that it does hold, for aex demo, and stands alone.
 func outsideShape(pkg string) bool {
-	return strings.HasPrefix(pkg, "clients/") || slices.Contains([]string{"internal/e2e", "internal/need", "internal/longhistory", "internal/fakeprovider", "internal/decoy"}, pkg)
+	return strings.HasPrefix(pkg, "clients/") || slices.Contains([]string{"internal/e2e", "internal/need", "internal/longhistory", "internal/fakeprovider", "internal/fakeissuer", "internal/decoy"}, pkg)
 }

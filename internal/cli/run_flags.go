@@ -96,7 +96,7 @@ func (f *runFlags) check() error {
 		if name == "" || strings.ContainsAny(name, "= ") {
 			return usageError("--pass-env is the name of a variable, without its value, not %q", name)
 		}
-		if name == "AEX_TOKEN" || name == "AEX_GATEWAY" {
+		if name == "AEX_TOKEN" || name == "AEX_GATEWAY" || name == "AEX_OIDC_TOKEN" {
 			return usageError("--pass-env %s: what opens runs at the shared gateway is not for a program", name)
 		}
 	}

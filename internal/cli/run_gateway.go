@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,7 +37,8 @@ func (a *app) addGateways(cmd *cobra.Command, f *runFlags, s *settings, file *po
 		return err
 	}
 	token, _, _ := s.lookup("AEX_TOKEN")
-	if token == "" {
+	proof := a.proof(urls[0], f, spec)
+	if token == "" && proof == nil {
 		return hinted(fmt.Errorf("there is no token for the gateway %s", urls[0]),
 			"set AEX_TOKEN, in the environment or in .env in aex's home; at the gateway it is minted with: aex agent token NAME --scope runs")
 	}
@@ -41,7 +46,7 @@ func (a *app) addGateways(cmd *cobra.Command, f *runFlags, s *settings, file *po
 	if err != nil {
 		return err
 	}
-	if spec.Gateway, err = remote.New(remote.Options{URLs: urls, Token: token, RootCA: roots}); err != nil {
+	if spec.Gateway, err = remote.New(remote.Options{URLs: urls, Token: token, Proof: proof, RootCA: roots}); err != nil {
 		return hinted(err, "give it as: --gateway https://gate.example.com")
 	}
 	spec.NewAgent = nil
@@ -49,6 +54,25 @@ func (a *app) addGateways(cmd *cobra.Command, f *runFlags, s *settings, file *po
 		spec.Agent = "" // the token's
 	}
 	return nil
+}
+
+// proof is how a CI vouches for this job: by a token in AEX_OIDC_TOKEN, or one
+// that GitHub Actions is asked for. What it is asked with does not reach the
+// program, which could vouch for itself by it.
+func (a *app) proof(gateway string, f *runFlags, spec *supervisor.Spec) func(context.Context, *http.Client) (string, error) {
+	env := environment(a.environ)
+	if token := env["AEX_OIDC_TOKEN"]; token != "" {
+		return func(context.Context, *http.Client) (string, error) { return token, nil }
+	}
+	address, bearer := env["ACTIONS_ID_TOKEN_REQUEST_URL"], env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+	if address == "" || bearer == "" || env["AEX_TOKEN"] != "" {
+		return nil
+	}
+	spec.Environ = slices.DeleteFunc(slices.Clone(spec.Environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return strings.HasPrefix(name, "ACTIONS_ID_TOKEN_REQUEST_") && !slices.Contains(f.pass, name)
+	})
+	return remote.GitHubProof(address, bearer, cmp.Or(env["AEX_OIDC_AUDIENCE"], strings.TrimSuffix(gateway, "/")))
 }
 
 // splitList reads lists that are separated by commas, too.

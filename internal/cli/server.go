@@ -21,6 +21,7 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/dashboard"
+	"github.com/Auro-rium/aex/v3/proxy/oidc"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -37,6 +38,7 @@ type server struct {
 	gateway  *proxy.Gateway
 	pages    *dashboard.Dashboard
 	settings atomic.Pointer[settings] // keys are looked up here, on every call
+	issuers  atomic.Pointer[oidc.Issuers]
 
 	reloading sync.Mutex
 	stop      context.CancelCauseFunc
@@ -116,6 +118,11 @@ func (s *server) load(ctx context.Context) (*policy.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	issuers, err := set.issuers(s.flags.caFile, s.app.now)
+	if err != nil {
+		return nil, err
+	}
+	s.issuers.Store(issuers)
 	s.settings.Store(set)
 	return registry, nil
 }
@@ -141,7 +148,7 @@ func (s *server) start(token string, registry *policy.Registry) (err error) {
 		Memory: s.flags.memory << 20,
 		Key:    func(p policy.Provider) string { return s.settings.Load().key(p) },
 		Broken: func(err error) { s.stop(fmt.Errorf("a call could not be booked: %w", err)) },
-		Logf:   s.log.printf,
+		Logf:   s.log.printf, Exchange: s.exchange,
 	})
 	s.pages, err = dashboard.New(dashboard.Options{
 		Ledger: s.ledger, Token: token, Live: s.gateway.Live, Hosts: s.flags.lowerHosts(), Version: Version, Logf: s.log.printf, Now: s.app.now,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -87,7 +86,7 @@ func (g *Gateways) findAnother() {
 func (g *Gateways) attach(ctx context.Context, base string, run ledger.RunID) (s proxy.RunStatus, err error) {
 	ctx, done := context.WithTimeout(ctx, patience)
 	defer done()
-	return s, g.tell(ctx, base, g.o.Token, http.MethodPost, "/runs/"+url.PathEscape(string(run))+"/attach", g.ask, &s)
+	return s, g.asAgent(ctx, base, "/runs/"+url.PathEscape(string(run))+"/attach", &s)
 }
 
 // attached keeps what an attempt came to, and tells whether the search is over.

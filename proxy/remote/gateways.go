@@ -43,8 +43,9 @@ const (
 
 // Options are how a run finds its gateway.
 type Options struct {
-	URLs   []string // in the order in which they are tried
-	Token  string   // of an agent
+	URLs   []string                                            // in the order in which they are tried
+	Token  string                                              // of an agent; "": Proof is exchanged for one
+	Proof  func(context.Context, *http.Client) (string, error) // the token by which a CI vouches for its job
 	RootCA *x509.CertPool
 	Within time.Duration // how long a gateway is looked for; 0: ledger.AttachWithin
 }
@@ -66,6 +67,7 @@ type Gateways struct {
 	lost   time.Time     // when the gateway was; zero: it is there
 	search chan struct{} // closed when the search for another is over; nil: there is none
 	gone   error         // the run is over, or no gateway was found
+	minted string        // what Proof was exchanged for
 	final  *proxy.RunStatus
 }
 
@@ -148,7 +150,7 @@ func (g *Gateways) Open(ctx context.Context, ask proxy.InnerRun) (proxy.Opened, 
 func (g *Gateways) open(ctx context.Context, base string, opened *proxy.Opened) error {
 	ctx, done := context.WithTimeout(ctx, proxy.RemotePoll)
 	defer done()
-	return g.tell(ctx, base, g.o.Token, http.MethodPost, "/runs", g.ask, opened)
+	return g.asAgent(ctx, base, "/runs", opened)
 }
 
 // elsewhere tells whether another gateway may answer what one refused so.

@@ -1,0 +1,41 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What cannot be meant in serve.yaml is told before anything is served.
+func TestServeFile(t *testing.T) {
+	entry := func(rest string) string {
+		return "oidc:\n  - issuer: https://ci.example.com\n    audience: https://gate.example.com\n    agents: [" + rest + "]\n"
+	}
+	for _, tt := range []struct{ name, text, says string }{
+		{"none", "", ""},
+		{"whole", entry(`{agent: x, claims: {repository: [a/b, c/d], protected: true}, max_run: "2.00", ttl: 90m}`), ""},
+		{"an unknown key", "oidcs: []", "oidcs"},
+		{"no YAML", "oidc: [", "serve.yaml"},
+		{"plain text", strings.Replace(entry(`{agent: x, claims: {a: b}}`), "https://ci", "http://ci", 1), "begins with https://"},
+		{"no audience", strings.Replace(entry(`{agent: x, claims: {a: b}}`), "    audience: https://gate.example.com\n", "", 1), "needs an audience"},
+		{"no rules", entry(""), "agents"},
+		{"no claims", entry(`{agent: x}`), "whoever has a job at that issuer"},
+		{"no agent", entry(`{claims: {a: b}}`), "needs an agent"},
+		{"no money", entry(`{agent: x, claims: {a: b}, max_run: "0"}`), "max_run"},
+		{"a long life", entry(`{agent: x, claims: {a: b}, ttl: 2d}`), "ttl"},
+		{"no end", entry(`{agent: x, claims: {a: b}, ttl: none}`), "ttl"},
+		{"large", strings.Repeat("#", maxServeFile+1), "larger than"},
+	} {
+		dir := t.TempDir()
+		noError(t, os.WriteFile(filepath.Join(dir, "serve.yaml"), []byte(tt.text), 0o600))
+		all, err := (&settings{modelsFile: filepath.Join(dir, "models.yaml")}).issuers("", time.Now)
+		switch {
+		case tt.says == "" && (err != nil || (all != nil) != (tt.text != "")):
+			t.Errorf("%s: %v %v", tt.name, all, err)
+		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
