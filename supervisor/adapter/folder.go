@@ -23,13 +23,14 @@ import (
 type Folder struct {
 	path string
 	lock *os.File
+	plan launch
 }
 
 const (
 	folders   = "launch"      // below home
 	launchers = "bin"         // below a folder
-	launched  = "ran"         // likewise: a file for each agent that a launcher started
-	plan      = "launch.json" // likewise
+	launched  = "ran"         // likewise: a file for each agent that a launcher started; launchers make it
+	plan      = "launch.json" // likewise, for launchers
 )
 
 // Open makes the folder of a run, and sweeps those that nobody owns any more.
@@ -45,10 +46,8 @@ func Open(home, run string) (*Folder, error) {
 		return nil, fmt.Errorf("taking the folder of the run's agents: %w", err)
 	}
 	f := &Folder{path: path, lock: lock}
-	for _, dir := range []string{path, filepath.Join(path, launched)} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return nil, errors.Join(fmt.Errorf("making the folder of the run's agents: %w", err), f.Close())
-		}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return nil, errors.Join(fmt.Errorf("making the folder of the run's agents: %w", err), f.Close())
 	}
 	return f, nil
 }
@@ -138,42 +137,46 @@ func (f *Folder) Lead(child environ.Child, to environ.Gateway, tell func(string,
 			l.Set = append(l.Set, [2]string{name, value})
 		}
 	}
-	b, err := json.Marshal(l)
-	if err != nil {
-		return nil, err
-	}
-	if err := owned.Write(filepath.Join(f.path, plan), b, 0o600); err != nil {
-		return nil, fmt.Errorf("writing what leads the agents: %w", err)
-	}
-	return p.env, f.link(p)
+	f.plan = l
+	err := f.link(p)
+	return p.env, err
 }
 
-// link makes a launcher for each agent that is installed, and puts them before
-// all else in PATH.
+// link makes a launcher for each agent that is installed, with what launchers
+// need to know, and puts them before all else in PATH.
 func (f *Folder) link(p *Place) error {
+	var installed []string
+	for _, a := range adapters {
+		if p.program(a.Name) != "" {
+			installed = append(installed, a.Name)
+		}
+	}
+	if len(installed) == 0 {
+		return nil
+	}
+	b, err := json.Marshal(f.plan)
+	if err != nil {
+		return err
+	}
+	if err := owned.Write(filepath.Join(f.path, plan), b, 0o600); err != nil {
+		return fmt.Errorf("writing what leads the agents: %w", err)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding aex itself: %w", err)
 	}
-	dir, any := filepath.Join(f.path, launchers), false
-	for _, a := range adapters {
-		if p.program(a.Name) == "" {
-			continue
-		}
-		if !any {
-			if err := os.Mkdir(dir, 0o700); err != nil {
-				return fmt.Errorf("making the folder of launchers: %w", err)
-			}
-		}
-		if err := os.Symlink(self, filepath.Join(dir, a.Name)); err != nil {
+	dir := filepath.Join(f.path, launchers)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder of launchers: %w", err)
+	}
+	for _, name := range installed {
+		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("making a launcher: %w", err)
 		}
-		any = true
 	}
-	if path, ok := p.get("PATH"); any && ok {
-		p.unset("PATH")
-		p.env = append(p.env, "PATH="+dir+string(filepath.ListSeparator)+path)
-	}
+	path, _ := p.get("PATH") // there is one: the agents were found in it
+	p.unset("PATH")
+	p.env = append(p.env, "PATH="+dir+string(filepath.ListSeparator)+path)
 	return nil
 }
 
@@ -192,12 +195,8 @@ func (f *Folder) Ran() (names []string) {
 // Start adapts a program that is no launcher's: one that is called by its path,
 // or fetched. told is what was done.
 func (f *Folder) Start(a *Adapter, argv []string, at int, env []string, to environ.Gateway) (newArgv, newEnv, told []string, err error) {
-	l, err := readPlan(f.path)
-	if err != nil {
-		return nil, nil, nil, err
-	}
 	argv, at = apart(argv, at)
-	s := l.start(f.path, a, argv, at, env)
+	s := f.plan.start(f.path, a, argv, at, env)
 	if a.start != nil {
 		if err := a.start(s); err != nil {
 			return nil, nil, nil, fmt.Errorf("adapting %s: %w", a.Name, err)

@@ -63,6 +63,7 @@ func (a *Adapter) launch(folder string, argv []string) (newArgv, env []string, e
 			return argv, nil, err
 		}
 	}
+	_ = owned.MkdirAll(filepath.Join(folder, launched), 0o700)
 	_ = owned.Write(filepath.Join(folder, launched, a.Name), nil, 0o600) // a line at the run's end is all that depends on it
 	return s.argv, s.env, nil
 }
