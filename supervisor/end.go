@@ -85,7 +85,7 @@ func (r *session) shutdown() error {
 // booked by now: one that overran, or could not be booked, decides how the run
 // ended, also when the program was quicker.
 func (r *session) close(ctx context.Context) (err error) {
-	defer r.unadapt()
+	r.unadapt()
 	if r.proc != nil {
 		r.callCheck()
 		r.decide()

@@ -263,7 +263,7 @@ func (r *session) callsInside() int {
 
 // closeInside ends the run at the gateway around, and completes the report.
 func (r *session) closeInside(ctx context.Context) (err error) {
-	defer r.unadapt()
+	r.unadapt()
 	if closed(r.started) {
 		r.callsInside()
 		r.callCheck()
