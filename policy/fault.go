@@ -100,7 +100,7 @@ func (f yamlFile) unknownKey(key, what string, known []string) string {
 	}
 	least, meant := 3, ""
 	for _, k := range known {
-		if d := distance(key, k, least); d < least && d < len(key) {
+		if d := Distance(key, k, least); d < least && d < len(key) {
 			least, meant = d, k
 		}
 	}

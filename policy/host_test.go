@@ -189,7 +189,7 @@ func TestNearest(t *testing.T) {
 		a, b string
 		want int
 	}{{"", "", 0}, {"a", "", 1}, {"kitten", "sitting", 3}, {"gpt-5", "gpt-5", 0}, {"abc", "xyz", 3}} {
-		if got := distance(c.a, c.b, 9); got != c.want {
+		if got := Distance(c.a, c.b, 9); got != c.want {
 			t.Errorf("%s to %s: %d", c.a, c.b, got)
 		}
 	}

@@ -156,7 +156,7 @@ func TestHints(t *testing.T) {
 		a, b       string
 		most, want int
 	}{{"kitten", "sitting", 9, 3}, {"a", "abcdef", 3, 3}, {"abcdef", "a", 3, 3}, {"ab", "", 5, 2}, {"", "ab", 5, 2}, {"same", "same", 2, 0}, {"abcd", "wxyz", 2, 2}, {"flaw", "lawn", 9, 2}, {"abc", "abcde", 2, 2}} {
-		if got := distance(c.a, c.b, c.most); got != c.want {
+		if got := Distance(c.a, c.b, c.most); got != c.want {
 			t.Errorf("from %q to %q: %d, want %d", c.a, c.b, got, c.want)
 		}
 	}

@@ -29,16 +29,16 @@ func (c *catalogue) nearest(provider, model string) string {
 	rows, _ := c.of(provider)
 	best, least := "", len(name)/2+1
 	for _, row := range rows {
-		if d := distance(name, strings.ToLower(row.ID), least); d < least {
+		if d := Distance(name, strings.ToLower(row.ID), least); d < least {
 			best, least = row.ID, d
 		}
 	}
 	return best
 }
 
-// distance is how many letters have to be changed, added or taken away to make
+// Distance is how many letters have to be changed, added or taken away to make
 // one word the other; most where it is that or more.
-func distance(a, b string, most int) int {
+func Distance(a, b string, most int) int {
 	if len(a)-len(b) >= most || len(b)-len(a) >= most {
 		return most
 	}

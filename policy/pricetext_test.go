@@ -160,7 +160,7 @@ func TestNearestName(t *testing.T) {
 		{"kitten", "sitting", 9, 3}, {"flaw", "lawn", 9, 2}, {"ab", "ba", 9, 2}, {"abc", "abc", 5, 0}, {"", "abc", 9, 3}, {"abc", "", 9, 3},
 		{"abc", "xyz", 2, 2}, {"a", "abc", 2, 2}, {"abc", "a", 2, 2}, {"a", "abc", 3, 2}, {"abc", "a", 3, 2}, {"xabc", "abc", 4, 1}, {"abc", "abd", 1, 1},
 	} {
-		if got := distance(c.a, c.b, c.most); got != c.want {
+		if got := Distance(c.a, c.b, c.most); got != c.want {
 			t.Errorf("%q and %q, at most %d: %d, want %d", c.a, c.b, c.most, got, c.want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -121,32 +122,11 @@ func duration(seconds float64) string {
 // similar names the agents that a new name may be a slip for.
 func similar(name string, all []ledger.Agent) string {
 	for _, a := range all {
-		if a.Name != name && distance(a.Name, name) <= 2 && len(name) > 3 {
+		if a.Name != name && policy.Distance(a.Name, name, 3) < 3 && len(name) > 3 {
 			return fmt.Sprintf(" (there is also %s)", a.Name)
 		}
 	}
 	return ""
-}
-
-// distance is the number of single-letter edits between two names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // Markdown is the report as a table for a job's summary page.

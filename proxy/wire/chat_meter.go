@@ -30,22 +30,14 @@ type chatMeter struct {
 }
 
 func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
-	doc, err := Parse(body)
-	if err != nil {
+	o, ok := answered(status, body, r, m.own)
+	if !ok {
 		return nil
-	}
-	o := doc.Object(new(error))
-	usage := o.Get("usage")
-	if status >= 400 {
-		if usage.isNull() {
-			r.Refused = ownError(o, m.Provider.Host())
-			return nil
-		}
 	}
 	m.common(o, r)
 	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = chatUsage.Read(usage, m.Edit, r)
+	r.Known = chatUsage.Read(o.Get("usage"), m.Edit, r)
 	o.each("choices", func(c Object) { m.output(c, r) })
 	return mask(o, "model", m.Masked)
 }
@@ -99,7 +91,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 // failed notes an error in the place of an answer, or of a chunk.
 func (m *chatMeter) failed(o Object, name string, r *Reading) {
 	if fails(o, name) {
-		r.Failed, r.Own = true, r.Own || ownError(o, m.Provider.Host())
+		r.Failed, r.Own = true, r.Own || m.own(o)
 	}
 }
 

@@ -52,24 +52,16 @@ func meterEmbeddings(e Edit) Meter { return &embeddingsMeter{e} }
 type embeddingsMeter struct{ Edit }
 
 func (m *embeddingsMeter) Whole(status int, body []byte, r *Reading) []Splice {
-	doc, err := Parse(body)
-	if err != nil {
+	o, ok := answered(status, body, r, m.own)
+	if !ok {
 		return nil
-	}
-	o := doc.Object(new(error))
-	usage := o.Get("usage")
-	if status >= 400 {
-		if usage.isNull() {
-			r.Refused = ownError(o, m.Provider.Host())
-			return nil
-		}
 	}
 	r.Model = o.Get("model").Text()
 	r.Finished = true
 	if fails(o, "") {
-		r.Failed, r.Own = true, ownError(o, m.Provider.Host())
+		r.Failed, r.Own = true, m.own(o)
 	}
-	chatUsage.Read(usage, m.Edit, r)
+	chatUsage.Read(o.Get("usage"), m.Edit, r)
 	r.Known = r.Input != nil
 	return mask(o, "model", m.Masked)
 }

@@ -33,3 +33,21 @@ func fails(o Object, name string) bool {
 	kind := o.Get("object").Text()
 	return name == "error" || o.Get("type").Text() == "error" || !empty(o.Get("error")) || kind == "error" || kind == "Error"
 }
+
+// own tells whether an object is an error of the call's provider itself.
+func (e Edit) own(o Object) bool { return ownError(o, e.Provider.Host()) }
+
+// answered reads a whole answer. It is not ok where that is no JSON, or a refusal
+// of the provider's own, of which then nothing else is to be read.
+func answered(status int, body []byte, r *Reading, own func(Object) bool) (o Object, ok bool) {
+	doc, err := Parse(body)
+	if err != nil {
+		return Object{}, false
+	}
+	o = doc.Object(new(error))
+	if status >= 400 && o.Get("usage").isNull() {
+		r.Refused = own(o)
+		return o, false
+	}
+	return o, true
+}

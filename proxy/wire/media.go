@@ -185,12 +185,12 @@ func (m *mediaMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	}
 	o := doc.Object(new(error))
 	if status >= 400 && o.Get("usage").isNull() {
-		r.Refused = ownError(o, m.Provider.Host())
+		r.Refused = m.own(o)
 		return nil
 	}
 	r.Finished = true
 	if fails(o, "") {
-		r.Failed, r.Own = true, ownError(o, m.Provider.Host())
+		r.Failed, r.Own = true, m.own(o)
 	}
 	m.usage(o, r)
 	return nil

@@ -19,16 +19,9 @@ type messagesMeter struct {
 }
 
 func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
-	doc, err := Parse(body)
-	if err != nil {
+	o, ok := answered(status, body, r, m.own)
+	if !ok {
 		return nil
-	}
-	o := doc.Object(new(error))
-	if status >= 400 {
-		if o.Get("usage").isNull() {
-			r.Refused = m.own(o)
-			return nil
-		}
 	}
 	m.failed(o, "", r)
 	m.named(o, r)

@@ -23,21 +23,14 @@ type responsesMeter struct {
 }
 
 func (m *responsesMeter) Whole(status int, body []byte, r *Reading) []Splice {
-	doc, err := Parse(body)
-	if err != nil {
+	o, ok := answered(status, body, r, m.own)
+	if !ok {
 		return nil
-	}
-	o := doc.Object(new(error))
-	if status >= 400 {
-		if o.Get("usage").isNull() {
-			r.Refused = ownError(o, m.Provider.Host())
-			return nil
-		}
 	}
 	m.response(o, r)
 	state := o.Get("status").Text()
 	if state == "failed" || state == "" && fails(o, "") {
-		r.Failed, r.Own = true, ownError(o, m.Provider.Host())
+		r.Failed, r.Own = true, m.own(o)
 	}
 	r.Finished = state != "queued" && state != "in_progress"
 	o.each("output", func(item Object) {
@@ -63,7 +56,7 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	kind := firstOf(o.Get("type").Text(), e.Name)
 	switch {
 	case fails(o, kind):
-		r.Failed, r.Own = true, r.Own || ownError(o, m.Provider.Host())
+		r.Failed, r.Own = true, r.Own || m.own(o)
 	case kind == "response.output_item.added":
 		m.added(o.child("item"), r)
 	case kind == "response.output_item.done":
@@ -86,7 +79,7 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		r.Finished = true
 		if kind == "response.failed" && !r.Known {
-			r.Failed, r.Own = true, r.Own || ownError(response, m.Provider.Host())
+			r.Failed, r.Own = true, r.Own || m.own(response)
 		}
 	}
 	return false, mask(response, "model", m.Masked)
