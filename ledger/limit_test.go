@@ -307,16 +307,42 @@ func TestMinuteThatFillsUp(t *testing.T) {
 	c.step(time.Millisecond)
 	ask(l, 551, 551, 0)
 	ask(l, 550, 1000, 550)
-	c.step(time.Minute)
+	verify(t, l)
+}
+
+// TestMinuteOfManyCalls: those that are a minute old leave the file together, and
+// the others stay, for every ledger that reads it.
+func TestMinuteOfManyCalls(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	l := openAt(t, dir, c)
+	token := agent(t, l, ledger.NewAgent{Name: "x", Limits: ledger.Limits{TokensPerMinute: 1000}})
+	ask := func(l *ledger.Ledger, tokens int64, fits bool) {
+		t.Helper()
+		h, no := admit(t, l, ledger.Admission{Token: token, Tokens: tokens})
+		if (no == nil) != fits || no == nil && h.Tokens != tokens || no != nil && (no.Cause != ledger.CauseTokens || no.RetryAfter <= 0) {
+			t.Fatalf("%d tokens: %+v, %+v", tokens, h, no)
+		}
+		if fits {
+			if _, err := l.Settle(t.Context(), h.ID, ledger.Settlement{How: ledger.Settled, Usage: ledger.Usage{Output: tokens}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for range 100 {
-		end(ask(l, 10, 10, 10), ledger.Settlement{How: ledger.Settled, Usage: ledger.Usage{Output: 10}})
+		ask(l, 10, true)
 		c.step(30 * time.Millisecond)
 	}
-	ask(l, 1, 1, 0)
+	ask(l, 1, false)
 	c.step(time.Minute - 3*time.Second) // the first of the hundred is a minute old
-	ask(l, 11, 11, 0)
-	ask(l, 10, 10, 10)
+	ask(l, 11, false)
+	ask(l, 10, true)
+	c.step(2100 * time.Millisecond) // 71 of the hundred are
+	ask(l, 701, false)
+	third := openAt(t, dir, c)
+	ask(third, 701, false)
+	ask(third, 700, true)
 	c.step(time.Minute)
-	ask(l, 1000, 1000, 1000)
+	ask(l, 1000, true)
+	ask(l, 1000, false)
 	verify(t, l)
 }

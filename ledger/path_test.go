@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -94,3 +95,41 @@ func TestPathOfAGroupsAgent(t *testing.T) {
 		t.Errorf("beside a new agent of its name: %v", got)
 	}
 }
+
+// TestWhoMayOpenARun decides by the agent's account and those of its groups, the
+// lowest first; a window that was not used yet has all of its budget.
+func TestWhoMayOpenARun(t *testing.T) {
+	l := open(t, t.TempDir())
+	for _, g := range []ledger.NewGroup{
+		{Name: "all", Budgets: map[ledger.Window]ledger.Micros{ledger.Total: 9000}},
+		{Name: "all/team", Budgets: map[ledger.Window]ledger.Micros{ledger.Daily: 500, ledger.Monthly: 700}},
+	} {
+		if _, err := l.CreateGroup(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	token := agent(t, l, ledger.NewAgent{Name: "x", Group: "all/team", Budget: micro(1000), Window: ledger.Weekly})
+	told := func(want ...string) {
+		t.Helper()
+		var got []string
+		_, err := l.OpenRun(t.Context(), ledger.NewRun{Agent: "x", Token: ledger.HashToken("r"), Expires: time.Now().Add(time.Hour), May: func(path []ledger.Account) error {
+			got = nil // it may be asked again
+			for _, a := range path {
+				left, limited := a.Left()
+				got = append(got, fmt.Sprintf("%s: %d %v", a.Whose(), left, limited))
+			}
+			return errNotNow
+		}})
+		if !errors.Is(err, errNotNow) || !slices.Equal(got, want) {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+	}
+	told("agent x's weekly window: 1000 true", "group all/team: 0 false", "group all/team's daily window: 500 true", "group all/team's monthly window: 700 true", "group all: 9000 true")
+	h, _ := admit(t, l, ledger.Admission{Token: token, Most: 100})
+	if _, err := l.Settle(t.Context(), h.ID, ledger.Settlement{How: ledger.Settled, Cost: 100}); err != nil {
+		t.Fatal(err)
+	}
+	told("agent x's weekly window: 900 true", "group all/team: 0 false", "group all/team's daily window: 400 true", "group all/team's monthly window: 600 true", "group all: 8900 true")
+}
+
+var errNotNow = errors.New("not now")
