@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"database/sql"
 	"errors"
 	"strings"
 	"testing"
@@ -260,5 +261,60 @@ func TestRefusalInTheTrail(t *testing.T) {
 	}
 	if got := strings.Join(actions, " "); got != "group.create agent.create window.open window.open budget.deny" {
 		t.Errorf("of the group: %s", got)
+	}
+}
+
+// The audit finds what was changed of groups behind the ledger's back, also
+// where the events that tell of it were folded.
+func TestAuditOfGroups(t *testing.T) {
+	for _, prune := range []bool{false, true} {
+		dir := t.TempDir()
+		l := open(t, dir)
+		for _, n := range []ledger.NewGroup{
+			{Name: "acme", Budgets: map[ledger.Window]ledger.Micros{ledger.Total: 9000, ledger.Daily: 0}}, {Name: "acme/a"}, {Name: "acme/b"}, {Name: "gone"},
+		} {
+			if _, err := l.CreateGroup(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		agent(t, l, ledger.NewAgent{Name: "x", Group: "acme/a"})
+		agent(t, l, ledger.NewAgent{Name: "free"})
+		to := "acme/b"
+		if _, err := l.SetAgent(t.Context(), "x", ledger.AgentChange{Group: &to}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.DeleteGroup(t.Context(), "gone"); err != nil {
+			t.Fatal(err)
+		}
+		if prune {
+			if p, err := l.Prune(t.Context(), time.Now().Add(time.Hour)); err != nil || p.Events == 0 {
+				t.Fatalf("%+v, %v", p, err)
+			}
+		}
+		verify(t, l)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, edit := range []struct{ do, undo string }{
+			{`UPDATE agent SET group_id = 2 WHERE name = 'x'`, `UPDATE agent SET group_id = 3 WHERE name = 'x'`},
+			{`UPDATE agent SET group_id = NULL WHERE name = 'x'`, `UPDATE agent SET group_id = 3 WHERE name = 'x'`},
+			{`UPDATE agent SET group_id = 1 WHERE name = 'free'`, `UPDATE agent SET group_id = NULL WHERE name = 'free'`},
+			{`UPDATE agent_group SET parent = NULL WHERE id = 3`, `UPDATE agent_group SET parent = 1 WHERE id = 3`},
+			{`UPDATE agent_group SET paused = 1 WHERE id = 2`, `UPDATE agent_group SET paused = 0 WHERE id = 2`},
+			{`UPDATE agent_group SET deleted_at = NULL WHERE id = 4`, `UPDATE agent_group SET deleted_at = 1 WHERE id = 4`},
+			{`UPDATE agent_group SET name = 'acme/c' WHERE id = 2`, `UPDATE agent_group SET name = 'acme/a' WHERE id = 2`},
+			{`UPDATE group_budget SET budget_micro = 1 WHERE "window" = 'daily'`, `UPDATE group_budget SET budget_micro = 0 WHERE "window" = 'daily'`},
+			{`UPDATE group_budget SET budget_micro = 1 WHERE "window" = 'total'`, `UPDATE group_budget SET budget_micro = 9000 WHERE "window" = 'total'`},
+			{`INSERT INTO group_budget VALUES (2, 'weekly', 5)`, `DELETE FROM group_budget WHERE group_id = 2`},
+		} {
+			raw(t, dir, func(db *sql.DB) { must(t, db, edit.do) })
+			if failed, what := auditFails(t, dir); !failed || !strings.HasPrefix(what, "groups: ") {
+				t.Errorf("folded %t: after %s the audit says %q", prune, edit.do, what)
+			}
+			raw(t, dir, func(db *sql.DB) { must(t, db, edit.undo) })
+		}
+		if failed, what := auditFails(t, dir); failed {
+			t.Errorf("in the end %s", what)
+		}
 	}
 }

@@ -68,6 +68,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 		{"reserved", a.reserved},
 		{"runs", a.runs},
 		{"tally", a.tally},
+		{"groups", a.groups},
 	} {
 		bad, err := c.check(ctx)
 		if ctx.Err() != nil {

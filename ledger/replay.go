@@ -23,6 +23,12 @@ type replayedEvent struct {
 	Count    int64       `json:"count"`
 	Budgets  []budgetWas `json:"budgets"`
 	Folded   *folded     `json:"folded"`
+
+	Group   *string `json:"group"` // of a group's event: its name; of an agent's: where it is now, "" for in none
+	Paused  bool    `json:"paused"`
+	Daily   *Micros `json:"daily_budget_micro"`
+	Weekly  *Micros `json:"weekly_budget_micro"`
+	Monthly *Micros `json:"monthly_budget_micro"`
 }
 
 // budgetWas is what an event says of an account: whose it is, for what time,
@@ -46,13 +52,15 @@ type replay struct {
 	billed  Micros // sum of all costs, of calls
 	doubt   Micros // of that, what is estimated
 	denied  int64
+	tree    tree
 }
 
 func newReplay() replay {
-	return replay{costs: make(map[int64]Micros), calls: make(map[int64]int64), budgets: make(map[int64]budgetWas)}
+	return replay{tree: newTree(), costs: make(map[int64]Micros), calls: make(map[int64]int64), budgets: make(map[int64]budgetWas)}
 }
 
 func (s *replay) add(e replayedEvent) {
+	s.tree.add(e)
 	for _, b := range e.Budgets {
 		b.Agent, b.Group = e.AgentID, e.GroupID
 		s.budgets[b.Account] = b
@@ -93,6 +101,7 @@ type folded struct {
 	Billed  Micros       `json:"billed_micro"`
 	Doubt   Micros       `json:"in_doubt_micro,omitempty"` // of that
 	Denied  int64        `json:"denied"`
+	Tree    *foldedTree  `json:"tree,omitempty"` // nil: of an aex that did not tell
 }
 
 type folderCost struct {
@@ -109,11 +118,12 @@ func (s *replay) startFrom(f *folded) {
 		s.budgets[b.Account] = b
 	}
 	s.billed, s.doubt, s.denied = f.Billed, f.Doubt, f.Denied
+	s.tree.startFrom(f.Tree)
 }
 
 // fold is the reverse of startFrom.
 func (s *replay) fold(through mark) folded {
-	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Doubt: s.doubt, Denied: s.denied}
+	f := folded{Through: through.seq, Hash: hex.EncodeToString(through.hash[:]), Billed: s.billed, Doubt: s.doubt, Denied: s.denied, Tree: s.tree.fold()}
 	for id, c := range s.costs {
 		f.Costs = append(f.Costs, folderCost{id, c, s.calls[id]})
 	}

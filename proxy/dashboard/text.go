@@ -93,7 +93,7 @@ var checkNames = map[string]string{
 	"file": "The file is whole", "chain": "No event is missing or changed", "head": "The trail was not cut short",
 	"sums": "Every account is the sum of its events", "budgets": "No account is over its budget",
 	"reserved": "Every reservation has its call", "runs": "Ended runs hold nothing",
-	"tally": "Hourly sums agree with the events",
+	"tally": "Hourly sums agree with the events", "groups": "Groups and their agents are what the events say",
 }
 
 // dict makes the argument of a template that needs more than one.
