@@ -57,29 +57,23 @@ func (z Zone) Midnight(y int, m time.Month, d int) time.Time {
 }
 
 // Start is the beginning of the hour, day or month that t lies in.
-func (z Zone) Start(per Grouping, t time.Time) time.Time {
-	t = t.UTC().Truncate(time.Hour)
-	y, m, d := t.In(z.Location()).Date()
-	switch per {
-	case ByMonth:
-		return z.Midnight(y, m, 1)
-	case ByDay:
-		return z.Midnight(y, m, d)
-	}
-	return t
-}
+func (z Zone) Start(per Grouping, t time.Time) time.Time { return z.start(per, t, 0) }
 
 // Next is the beginning of the hour, day or month after that which t lies in.
-func (z Zone) Next(per Grouping, t time.Time) time.Time {
+func (z Zone) Next(per Grouping, t time.Time) time.Time { return z.start(per, t, 1) }
+
+// start is the beginning of the hour, day or month that comes so many after that
+// which t lies in.
+func (z Zone) start(per Grouping, t time.Time, after int) time.Time {
 	t = t.UTC().Truncate(time.Hour)
 	y, m, d := t.In(z.Location()).Date()
 	switch per {
 	case ByMonth:
-		return z.Midnight(y, m+1, 1)
+		return z.Midnight(y, m+time.Month(after), 1)
 	case ByDay:
-		return z.Midnight(y, m, d+1)
+		return z.Midnight(y, m, d+after)
 	}
-	return t.Add(time.Hour)
+	return t.Add(time.Duration(after) * time.Hour)
 }
 
 // Week is the Monday of the week that t lies in, as in ISO 8601.
