@@ -74,7 +74,7 @@ func TestTwice(t *testing.T) {
 	built, err := output("git", "-C", repository, "status", "--porcelain", "--untracked-files=no")
 	must(t, err)
 	if len(built) > 0 {
-		t.Skipf("NOT TESTED: the work tree has changes, which a clone would not have:\n%s", built)
+		missing(t, "the work tree has changes, which a clone would not have:\n%s", built)
 	}
 	var targets []string
 	for _, t := range []target{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}} {
