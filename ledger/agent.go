@@ -196,6 +196,16 @@ func (l *Ledger) Agents(ctx context.Context) ([]Agent, error) {
 	return agents, nil
 }
 
+// AgentsIn lists the living agents that are in a group, not those of groups
+// inside it.
+func (l *Ledger) AgentsIn(ctx context.Context, group string) ([]Agent, error) {
+	agents, err := l.agents(ctx, `AND g.name = ? AND g.deleted_at IS NULL`, group)
+	if err != nil {
+		return nil, fmt.Errorf("listing the agents of group %q: %w", group, err)
+	}
+	return agents, nil
+}
+
 func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent, error) {
 	days, err := l.calendar(ctx)
 	if err != nil {

@@ -1,10 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -71,8 +73,7 @@ func (l *Ledger) GroupsAround(ctx context.Context, name string) ([]Group, error)
 // groups reads the living groups that where picks, with their windows and, if
 // asked for, their agents.
 func (l *Ledger) groups(ctx context.Context, agents bool, where string, args ...any) ([]Group, error) {
-	// A / comes before all else, so that a group is followed by its own.
-	from := groupQuery{` WHERE g.deleted_at IS NULL` + where + ` ORDER BY replace(g.name, '/', char(1))`, args, map[int64]*Group{}}
+	from := groupQuery{` WHERE g.deleted_at IS NULL` + where, args, map[int64]*Group{}}
 	var groups []*Group
 	err := l.eachRow(ctx, `SELECT g.id, g.name, coalesce(p.name, ''), g.paused, g.created_at,
 			c.id, c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
@@ -92,6 +93,10 @@ func (l *Ledger) groups(ctx context.Context, agents bool, where string, args ...
 	if err == nil && agents {
 		err = l.groupAgents(ctx, from)
 	}
+	// A / comes before all else, so that a group is followed by its own.
+	slices.SortFunc(groups, func(a, b *Group) int {
+		return cmp.Compare(strings.ReplaceAll(a.Name, "/", "\x00"), strings.ReplaceAll(b.Name, "/", "\x00"))
+	})
 	all := make([]Group, 0, len(groups))
 	for _, g := range groups {
 		all = append(all, *g)
@@ -117,7 +122,7 @@ func (l *Ledger) groupWindows(ctx context.Context, q groupQuery) error {
 		FROM agent_group g JOIN group_budget b ON b.group_id = g.id AND b."window" <> 'total'
 		LEFT JOIN account c ON c.group_id = g.id AND c.kind = 'group' AND c."window" = b."window"
 			AND c.start_at = CASE b."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END`+q.rest+
-		`, CASE b."window" WHEN 'daily' THEN 1 WHEN 'weekly' THEN 2 ELSE 3 END`, append(days.starts(now), q.args...), func(rs *sql.Rows) error {
+		` ORDER BY CASE b."window" WHEN 'daily' THEN 1 WHEN 'weekly' THEN 2 ELSE 3 END`, append(days.starts(now), q.args...), func(rs *sql.Rows) error {
 		a := Account{Kind: GroupAccount}
 		var of int64
 		var budget Micros
@@ -136,7 +141,7 @@ func (l *Ledger) groupWindows(ctx context.Context, q groupQuery) error {
 }
 
 func (l *Ledger) groupAgents(ctx context.Context, q groupQuery) error {
-	return l.eachRow(ctx, `SELECT g.id, a.name FROM agent_group g JOIN agent a ON a.group_id = g.id AND a.deleted_at IS NULL`+q.rest+`, a.name`, q.args, func(rs *sql.Rows) error {
+	return l.eachRow(ctx, `SELECT g.id, a.name FROM agent_group g JOIN agent a ON a.group_id = g.id AND a.deleted_at IS NULL`+q.rest+` ORDER BY a.name`, q.args, func(rs *sql.Rows) error {
 		var of int64
 		var name string
 		err := rs.Scan(&of, &name)

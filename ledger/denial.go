@@ -175,14 +175,15 @@ func (w *writer) settleDenials(g *group) {
 	}
 }
 
-// Refusal is what an event tells of a refusal for money or because of a pause;
-// ok is false for every other event.
+// Refusal is what an event tells of a refusal, or of a call that is held, for
+// money or because of a pause; ok is false for every other event.
 func (e Event) Refusal() (no Refusal, ok bool) {
-	if e.Action != "budget.deny" && e.Action != "access.deny" {
+	if e.Action != "budget.deny" && e.Action != "access.deny" && e.Action != "call.held" {
 		return no, false
 	}
 	var told struct {
 		Cause    Cause       `json:"cause"`
+		HeldFor  Cause       `json:"held_for"`
 		Account  AccountKind `json:"account"`
 		Name     string      `json:"name"`
 		Window   Window      `json:"window"`
@@ -196,7 +197,7 @@ func (e Event) Refusal() (no Refusal, ok bool) {
 		return no, false
 	}
 	return Refusal{
-		Cause: told.Cause, Account: told.Account, Name: told.Name, Window: told.Window,
+		Cause: told.Cause + told.HeldFor, Account: told.Account, Name: told.Name, Window: told.Window,
 		Budget: told.Budget, Spent: told.Spent, Reserved: told.Reserved, Overrun: told.Overrun, Needed: told.Needed,
 	}, true
 }

@@ -98,7 +98,7 @@ func (a *audit) groups(ctx context.Context) (string, error) {
 	}
 	told := maps.Clone(t.groups)
 	bad, err := a.eachRow(ctx, `SELECT g.id, g.name, coalesce(p.name, ''), g.paused, g.deleted_at IS NOT NULL,
-			(SELECT budget_micro FROM group_budget b WHERE b.group_id = g.id AND b."window" = 'total') IS c.target_micro
+			(SELECT budget_micro FROM group_budget b WHERE b.group_id = g.id AND b."window" = 'total') IS NOT DISTINCT FROM c.target_micro
 		FROM agent_group g LEFT JOIN agent_group p ON p.id = g.parent
 		JOIN account c ON c.group_id = g.id AND c.kind = 'group' AND c."window" = '' ORDER BY g.id`, func(rs *sql.Rows) (string, error) {
 		var is groupWas

@@ -24,7 +24,9 @@ type visit struct{ name, path string }
 func (w *world) visits(t *testing.T) []visit {
 	return []visit{
 		{"overview", "/dashboard"}, {"month", "/dashboard?range=30d&by=model"}, {"runs-chart", "/dashboard?range=7d&by=run"},
-		{"agents", "/dashboard/agents"}, {"agents-left", "/dashboard/agents?sort=left&q=a"}, {"agent", "/dashboard/agent?agent=atlas"},
+		{"agents", "/dashboard/agents"}, {"groups", "/dashboard/groups"}, {"groups-used", "/dashboard/groups?sort=used&q=a"}, {"group", "/dashboard/group?group=acme/search"},
+		{"group-root", "/dashboard/group?group=acme&range=30d&by=group"}, {"group-agents", "/dashboard/agents?group=acme"}, {"topup-group", "/dashboard/act?do=topup-group&group=acme/search"},
+		{"agents-left", "/dashboard/agents?sort=left&q=a"}, {"agent", "/dashboard/agent?agent=atlas"},
 		{"run", "/dashboard/run?run=" + firstRun(t, w)}, {"runs", "/dashboard/runs"}, {"events", "/dashboard/events"},
 		{"denials", "/dashboard/events?action=policy.deny"}, {"audit", "/dashboard/audit"}, {"topup", "/dashboard/act?do=topup-agent&agent=atlas"},
 	}
@@ -44,7 +46,7 @@ func TestLooks(t *testing.T) {
 			b.signIn(w, s.name)
 			pages := w.visits(t)
 			if s.scene.agents == len(agents) {
-				pages = append(pages, visit{"hostile", "/dashboard/agent?agent=" + url.QueryEscape(hostile)}, visit{"pause-hostile", "/dashboard/act?do=pause-agent&agent=" + url.QueryEscape(hostile)})
+				pages = append(pages, visit{"hostile", "/dashboard/agent?agent=" + url.QueryEscape(hostile)}, visit{"hostile-group", "/dashboard/group?group=" + url.QueryEscape(hostileGroup)}, visit{"pause-hostile", "/dashboard/act?do=pause-agent&agent=" + url.QueryEscape(hostile)})
 			}
 			for _, size := range []int64{390, 768, 1440} {
 				for _, dark := range []bool{false, true} {
@@ -138,18 +140,8 @@ func TestTables(t *testing.T) {
 	b.do(chromedp.Evaluate(`document.querySelector(".legend details").open = true; 0`, nil))
 	b.until("their list", `document.querySelectorAll(".others li").length > 50`)
 
-	// all agents, by what is left, and found by name
-	b.open(w, "/dashboard/agents")
-	b.until("fifty of ten thousand", `document.querySelectorAll(".agents tbody tr").length === 50 && document.querySelector("#agents .note").textContent.startsWith("10,000 agents, 1 to 50")`)
-	b.click(".agents thead a", "Left")
-	b.until("the least left first", `location.search.includes("sort=left") && document.querySelector("[aria-sort=ascending]").textContent.includes("Left")`)
-	b.click(".pages a", "Next")
-	b.until("the next page", `location.search.includes("page=2") && document.querySelector("#agents .note").textContent.includes("51 to 100")`)
-	b.enter("input[name=q]", "worker-0123")
-	b.click("form.filter button", "")
-	b.until("ten agents", `document.querySelectorAll(".agents tbody tr").length === 10`)
-	b.do(chromedp.Evaluate(`fetch("/dashboard/agents?format=csv").then(r => r.text()).then(t => window.lines = t.trim().split("\n")); 0`, nil))
-	b.until("all of them as CSV", `window.lines && window.lines.length === 10001 && window.lines[0].startsWith("agent,window,budget_usd,spent_usd")`)
+	b.everyAgent(w)
+	b.tree(w)
 
 	// a table sorts, either way, and is saved
 	b.open(w, "/dashboard?range=30d&by=model")
@@ -181,6 +173,55 @@ func TestTables(t *testing.T) {
 	b.open(w, "/dashboard/run?run="+firstRun(t, w))
 	b.until("a time line", `document.querySelectorAll(".calls svg.span .part").length > 0 && document.querySelectorAll(".calls .tag").length > 0`)
 	b.expect("tables")
+}
+
+// lefts is what the agents' table says is left, and rising whether it rises from
+// an amount on; who has no limit is not among them.
+const (
+	lefts  = `[...document.querySelectorAll(".agents tbody td[data-label=left]")].map(td => Number(td.textContent.replace(/[$,]/g, ""))).filter(n => !Number.isNaN(n))`
+	rising = `((from) => { const all = ` + lefts + `; return all.length === 50 && all[0] >= from && all.every((n, i) => i === 0 || all[i - 1] <= n); })`
+)
+
+// everyAgent looks at all agents, by what is left and by name, a page at a time,
+// found by name, and as CSV.
+func (b *tab) everyAgent(w *world) {
+	b.Helper()
+	var last float64
+	b.open(w, "/dashboard/agents")
+	b.until("fifty of ten thousand", `document.querySelectorAll(".agents tbody tr").length === 50 && document.querySelector("#agents .note").textContent.startsWith("10,000 agents, 1 to 50")`)
+	b.click(".agents thead a", "Left")
+	b.until("the order by what is left", `location.search.includes("sort=left") && document.querySelector("[aria-sort=ascending]").textContent.includes("Left")`)
+	b.until("the least left first", rising+`(0)`)
+	b.do(chromedp.Evaluate(lefts+`.at(-1)`, &last))
+	b.click(".pages a", "Next")
+	b.until("the next page", `location.search.includes("page=2") && document.querySelector("#agents .note").textContent.includes("51 to 100")`)
+	b.until("what is left goes on from the page before", rising+fmt.Sprintf(`(%v)`, last))
+	b.click(".agents thead a", "Agent")
+	b.until("names in order", `location.search.includes("sort=name") && [...document.querySelectorAll(".agents tbody th > a.name")].every((a, i, all) => i === 0 || all[i - 1].textContent < a.textContent)`)
+	b.enter("input[name=q]", "worker-0123")
+	b.click("form.filter button", "")
+	b.until("ten agents", `document.querySelectorAll(".agents tbody tr").length === 10`)
+	b.do(chromedp.Evaluate(`fetch("/dashboard/agents?format=csv").then(r => r.text()).then(t => window.lines = t.trim().split("\n")); 0`, nil))
+	b.until("all of them as CSV", `window.lines && window.lines.length === 10001 && window.lines[0].startsWith("agent,window,budget_usd,spent_usd")`)
+}
+
+// tree looks at a tree of hundreds of groups, its agents, and groups in another
+// order.
+func (b *tab) tree(w *world) {
+	b.Helper()
+	b.open(w, "/dashboard/groups?q=team-07")
+	b.until("one team of many groups", `document.querySelector("#groups .note").textContent.startsWith("6 of 246 groups") && document.querySelectorAll(".groups tbody tr").length === 6`)
+	b.open(w, "/dashboard/groups")
+	b.until("fifty of a tree", `document.querySelectorAll(".groups tbody tr").length === 50 && document.querySelector(".groups th.in1 a").textContent === "search"`)
+	b.click(".pages a", "Next")
+	b.until("the next page of groups", `document.querySelector("#groups .note").textContent.includes("51 to 100")`)
+	b.open(w, "/dashboard/groups?sort=spent")
+	b.until("who spent most first", `[...document.querySelectorAll(".groups td[data-label=spent]")].map(td => Number(td.textContent.replace(/[$,]/g, ""))).every((n, i, all) => i === 0 || all[i - 1] >= n)`)
+	b.open(w, "/dashboard/group?group=team-07")
+	b.click("#inside a.name", "unit-3")
+	b.until("a unit of fifty agents", `document.querySelector("h1 bdi").textContent === "team-07/unit-3" && document.querySelectorAll("#agents li").length === 20`)
+	b.click("#agents > .row a", "All, with those of groups inside")
+	b.until("all fifty", `document.querySelectorAll(".agents tbody tr").length === 50 && document.querySelector("#agents .note").textContent.startsWith("50 of 10,000")`)
 }
 
 // TestEnemiesAreText sees an agent of a hostile name on its page.

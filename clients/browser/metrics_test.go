@@ -47,6 +47,7 @@ func TestPromtool(t *testing.T) {
 		"gen_ai_client_operation_duration_seconds_bucket{", "gen_ai_server_time_to_first_token_seconds_bucket{", "aex_cost_usd_total{",
 		`aex_refusals_total{cause="model_not_allowed"}`, "aex_holds 4", "aex_live_calls 4", "aex_ledger_commit_duration_seconds_count",
 		`aex_agent_budget_usd{agent="atlas",window="total"} 25`,
+		`aex_group_budget_usd{group="acme",window="monthly"} 5000`, `aex_group_paused{group="trial"} 1`, `aex_group_cost_usd_total{group="acme/search"} `,
 	} {
 		if !strings.Contains(text, name) {
 			t.Errorf("no %s", name)

@@ -21,15 +21,66 @@ const hostile = `<script>alert(1)</script>"'=1+1&lt;`
 // hostileModel is a model's name of the same kind.
 var hostileModel = `<img src=x onerror=alert(2)>`
 
-// agents are those of the seed: name, budget in dollars, weight of its calls.
+// hostileGroup is a group's name of that kind.
+const hostileGroup = `<b>"'=1+1&lt;`
+
+// agents are those of the seed: name, budget in dollars, weight of its calls,
+// group.
 var agents = []struct {
 	name   string
 	budget string
 	weight int
+	group  string
 }{
-	{"atlas", "25.00", 10}, {"researcher", "40.00", 8}, {"nightly-review", "6.00", 5}, {"support-bot", "15.00", 4},
-	{hostile, "2.00", 1}, {"unlimited", "", 1},
+	{"atlas", "25.00", 10, "acme/search"}, {"researcher", "40.00", 8, "acme/search/crawl"}, {"nightly-review", "6.00", 5, "acme/support"},
+	{"support-bot", "15.00", 4, "acme/support"}, {hostile, "2.00", 1, hostileGroup}, {"unlimited", "", 1, ""},
 }
+
+// groups are those of the seed, with their budgets in dollars.
+var groups = []struct {
+	name    string
+	budgets map[ledger.Window]string
+	paused  bool
+}{
+	{"acme", map[ledger.Window]string{ledger.Monthly: "5000", ledger.Total: "20000"}, false},
+	{"acme/search", map[ledger.Window]string{ledger.Daily: "50", ledger.Weekly: "200", ledger.Monthly: "800"}, false},
+	{"acme/search/crawl", map[ledger.Window]string{ledger.Monthly: "25"}, false},
+	{"acme/support", nil, false},
+	{hostileGroup, map[ledger.Window]string{ledger.Total: "3"}, false},
+	{"trial", map[ledger.Window]string{ledger.Total: "0"}, true},
+}
+
+// seedGroups makes the groups, and where there are many agents forty teams of
+// five units for them.
+func (s scene) seedGroups(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
+	for _, g := range groups {
+		budgets := map[ledger.Window]ledger.Micros{}
+		for w, b := range g.budgets {
+			m, err := ledger.ParseUSD(b)
+			must(t, err)
+			budgets[w] = m
+		}
+		_, err := l.CreateGroup(t.Context(), ledger.NewGroup{Name: g.name, Budgets: budgets})
+		must(t, err)
+		if g.paused {
+			_, err := l.SetGroup(t.Context(), g.name, ledger.GroupChange{Paused: &g.paused})
+			must(t, err)
+		}
+	}
+	for n := 0; n < s.more; n += 50 {
+		team := unitOf(n)[:len("team-00")]
+		if n%250 == 0 {
+			_, err := l.CreateGroup(t.Context(), ledger.NewGroup{Name: team, Budgets: map[ledger.Window]ledger.Micros{ledger.Monthly: 500_000_000, ledger.Daily: 40_000_000}})
+			must(t, err)
+		}
+		_, err := l.CreateGroup(t.Context(), ledger.NewGroup{Name: unitOf(n), Budgets: map[ledger.Window]ledger.Micros{ledger.Weekly: 90_000_000}})
+		must(t, err)
+	}
+}
+
+// unitOf is the group of an agent whose name is a number.
+func unitOf(n int) string { return fmt.Sprintf("team-%02d/unit-%d", n/250, n/50%5) }
 
 var models = []struct {
 	name, provider, wire string
@@ -62,7 +113,7 @@ func (s scene) fill(t *testing.T, l *ledger.Ledger) {
 		all.Go(func() error {
 			name := fmt.Sprintf("worker-%05d", n)
 			budget := ledger.Micros(1_000_000 + int64(n)*7919%20_000_000)
-			agent := ledger.NewAgent{Name: name, Budget: &budget}
+			agent := ledger.NewAgent{Name: name, Budget: &budget, Group: unitOf(n)}
 			if n%50 == 7 {
 				agent.Budget = nil
 			}
@@ -104,8 +155,9 @@ func seed(t *testing.T, home string, s scene) {
 	defer func() { must(t, l.Close()) }()
 	random := rand.New(rand.NewPCG(7, 11)) //nolint:gosec // the same figures every time
 	n := 0
+	s.seedGroups(t, l)
 	for _, a := range agents {
-		agent := ledger.NewAgent{Name: a.name}
+		agent := ledger.NewAgent{Name: a.name, Group: a.group}
 		if a.budget != "" {
 			m, err := ledger.ParseUSD(a.budget)
 			must(t, err)

@@ -2,9 +2,7 @@ package dashboard
 
 import (
 	"cmp"
-	"html/template"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,70 +14,33 @@ import (
 const agentsMax = 50
 
 // agentSorts are the orders of the list of agents; the first is the default.
-var agentSorts = []struct{ Key, Text string }{
-	{"burn", "burn"}, {"left", "least left"}, {"used", "share used"}, {"spent", "spent"}, {"lasts", "lasts"}, {"activity", "last call"}, {"name", "name"},
+var agentSorts = []choice{
+	{"burn", "burn"}, {"left", "least left"}, {"used", "share used"}, {"spent", "spent"}, {"lasts", "lasts"}, {"activity", "last call"}, {"name", "name"}, {"group", "group"},
 }
 
 // agentsView is the page of all agents.
 type agentsView struct {
-	Search, Sort string
-	Sorts        []struct{ Key, Text string }
-	Rows         []budgetRow
-	Found, All   int
-	Page, Pages  int // from 1
-}
-
-// From and To are the places of the rows among those found.
-func (v agentsView) From() int { return (v.Page-1)*agentsMax + 1 }
-func (v agentsView) To() int   { return (v.Page-1)*agentsMax + len(v.Rows) }
-
-// Next and Before are the pages beside this one; 0: there is none.
-func (v agentsView) Next() int {
-	if v.Page < v.Pages {
-		return v.Page + 1
-	}
-	return 0
-}
-func (v agentsView) Before() int { return v.Page - 1 }
-
-// Query is the page's address with some of it changed.
-func (v agentsView) Query(change ...string) template.URL {
-	q := url.Values{"sort": {v.Sort}}
-	if v.Search != "" {
-		q.Set("q", v.Search)
-	}
-	for i := 0; i+1 < len(change); i += 2 {
-		q.Set(change[i], change[i+1])
-	}
-	return template.URL(q.Encode()) //nolint:gosec // encoded
+	paging
+	Rows []budgetRow
 }
 
 func (d *Dashboard) agentsPage(w http.ResponseWriter, r *http.Request, s *session) error {
-	q := r.URL.Query()
-	v := agentsView{Search: strings.TrimSpace(q.Get("q")), Sort: agentSorts[0].Key, Sorts: agentSorts}
-	for _, o := range agentSorts {
-		if o.Key == q.Get("sort") {
-			v.Sort = o.Key
-		}
-	}
 	rows, _, err := d.budgets(r.Context())
 	if err != nil {
 		return err
 	}
-	v.All = len(rows)
-	if v.Search != "" {
-		low := strings.ToLower(v.Search)
-		rows = slices.DeleteFunc(rows, func(b budgetRow) bool { return !strings.Contains(strings.ToLower(b.Agent.Name), low) })
-	}
+	v := agentsView{paging: newPaging(r, agentSorts, len(rows))}
+	low := strings.ToLower(v.Search)
+	rows = slices.DeleteFunc(rows, func(b budgetRow) bool {
+		in := v.In == "" || b.Agent.Group == v.In || strings.HasPrefix(b.Agent.Group, v.In+"/")
+		return !in || !strings.Contains(strings.ToLower(b.Agent.Name), low)
+	})
 	sortBudgets(rows, v.Sort)
 	if asCSV(r) {
 		return sendCSV(w, "agents", agentsHeader, agentsCSV(rows))
 	}
-	v.Found = len(rows)
-	v.Pages = max(1, (v.Found+agentsMax-1)/agentsMax)
-	asked, _ := strconv.Atoi(q.Get("page")) // what is no number is the first
-	v.Page = min(max(1, asked), v.Pages)
-	v.Rows = rows[min(len(rows), (v.Page-1)*agentsMax):min(len(rows), v.Page*agentsMax)]
+	first, last := v.cut(len(rows), agentsMax)
+	v.Rows = rows[first:last]
 	d.render(w, http.StatusOK, "agents.html", &page{Title: "Agents", Session: s, Nav: "agents", Live: true, Data: v})
 	return nil
 }
@@ -105,6 +66,8 @@ func sortBudgets(rows []budgetRow, by string) {
 			}
 		case "activity":
 			order = b.Agent.LastActivity.Compare(a.Agent.LastActivity)
+		case "group":
+			order = cmp.Or(-compareBool(a.Agent.Group != "", b.Agent.Group != ""), cmp.Compare(a.Agent.Group, b.Agent.Group))
 		case "burn":
 			order = cmp.Or(cmp.Compare(b.Rate, a.Rate), cmp.Compare(b.Account.Charged(), a.Account.Charged()))
 		}
@@ -150,7 +113,7 @@ func (b budgetRow) UsedText() string {
 	return percentText(b.Account.Charged(), *b.Account.Budget)
 }
 
-var agentsHeader = []string{"agent", "window", "budget_usd", "spent_usd", "reserved_usd", "overrun_usd", "left_usd", "burn_usd_per_hour", "lasts_seconds", "paused", "last_call_utc"}
+var agentsHeader = []string{"agent", "window", "budget_usd", "spent_usd", "reserved_usd", "overrun_usd", "left_usd", "burn_usd_per_hour", "lasts_seconds", "paused", "last_call_utc", "group"}
 
 func agentsCSV(rows []budgetRow) (table [][]string) {
 	for _, b := range rows {
@@ -162,7 +125,7 @@ func agentsCSV(rows []budgetRow) (table [][]string) {
 			lasts = countCSV(int64(b.Lasts.Seconds()))
 		}
 		table = append(table, []string{b.Agent.Name, string(b.Agent.Window), budgetCSV(b.Account.Budget), usdCSV(b.Account.Spent), usdCSV(b.Account.Reserved),
-			usdCSV(b.Account.Overrun), left, usdCSV(b.Rate), lasts, strconv.FormatBool(b.Agent.Paused), timeCSV(b.Agent.LastActivity)})
+			usdCSV(b.Account.Overrun), left, usdCSV(b.Rate), lasts, strconv.FormatBool(b.Agent.Paused), timeCSV(b.Agent.LastActivity), b.Agent.Group})
 	}
 	return table
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // callRow is one call of a run, or equal refused ones, on the run's time line.
@@ -83,6 +84,9 @@ func newCallRow(e ledger.Event) (c callRow, ok bool) {
 	if b.Usage != nil {
 		c.Known, c.Output = true, b.Usage.Output+b.Usage.AudioOut
 		c.Input = b.Usage.Total() - c.Output
+	}
+	if no, ok := e.Refusal(); ok {
+		b.Reason, b.Needed = proxy.Reason(&no), 0 // the reason has it
 	}
 	c.annotate(e.Action, &b, denied)
 	return c, true

@@ -99,6 +99,8 @@ func (d *Dashboard) route() {
 		"GET /dashboard/{$}":       d.overview,
 		"GET /dashboard/agents":    d.agentsPage,
 		"GET /dashboard/agent":     d.agentPage,
+		"GET /dashboard/groups":    d.groupsPage,
+		"GET /dashboard/group":     d.groupPage,
 		"GET /dashboard/runs":      d.runsPage,
 		"GET /dashboard/run":       d.runPage,
 		"GET /dashboard/events":    d.eventsPage,
@@ -175,7 +177,7 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, s *session, err
 	switch {
 	case errors.As(err, &p):
 	case errors.Is(err, ledger.ErrNotFound):
-		p = &problem{http.StatusNotFound, "There is no such agent or run."}
+		p = &problem{http.StatusNotFound, "There is no such agent, group or run."}
 	case errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrAmbiguous):
 		p = &problem{http.StatusBadRequest, err.Error()}
 	case r.Context().Err() != nil:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 type eventsView struct {
@@ -28,13 +29,14 @@ var trailActions = []string{
 	"usage.", "usage.commit", "usage.cancel", "usage.overrun", "usage.recovered", "usage.late",
 	"budget.deny", "rate.deny", "policy.deny", "access.deny", "call.held",
 	"run.", "run.open", "run.state", "run.topup", "run.end",
-	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete", "token.", "window.open", "adjustment.opening", "ledger.zone", "checkpoint",
+	"agent.", "agent.create", "agent.set", "agent.topup", "agent.delete",
+	"group.", "group.create", "group.set", "group.budget", "group.topup", "group.delete", "token.", "window.open", "adjustment.opening", "ledger.zone", "checkpoint",
 }
 
 func (d *Dashboard) eventsPage(w http.ResponseWriter, r *http.Request, s *session) error {
 	q := r.URL.Query()
 	v := eventsView{Range: q.Get("range"), Ranges: ranges, Actions: trailActions}
-	v.Filter = ledger.EventFilter{Agent: q.Get("agent"), Action: q.Get("action"), Newest: true, Limit: 50, Scan: ledger.PageScan}
+	v.Filter = ledger.EventFilter{Agent: q.Get("agent"), Group: q.Get("group"), Action: q.Get("action"), Newest: true, Limit: 50, Scan: ledger.PageScan}
 	for _, c := range ranges {
 		if c.Key == v.Range && c.back > 0 {
 			v.Filter.Since = d.o.Now().Add(-c.back)
@@ -79,7 +81,7 @@ func eventRows(events []ledger.Event) []eventRow {
 
 func eventKind(action string) string {
 	switch {
-	case strings.HasSuffix(action, ".deny"), action == "usage.overrun", action == "agent.delete":
+	case strings.HasSuffix(action, ".deny"), action == "usage.overrun", action == "agent.delete", action == "group.delete":
 		return "bad"
 	case action == "usage.commit":
 		return "good"
@@ -91,15 +93,8 @@ func eventKind(action string) string {
 
 // eventBody is what eventText reads of an event.
 type eventBody struct {
-	ledger.CallInfo
-	Served   string        `json:"model_served"`
-	How      string        `json:"how"`
-	Ending   string        `json:"ending"`
-	Usage    *ledger.Usage `json:"usage"`
-	Cause    string        `json:"cause"`
+	callEvent
 	HeldFor  string        `json:"held_for"`
-	Reason   string        `json:"reason"`
-	Count    int64         `json:"count"`
 	From     string        `json:"from"`
 	To       string        `json:"to"`
 	Outcome  string        `json:"outcome"`
@@ -108,7 +103,7 @@ type eventBody struct {
 	By       ledger.Micros `json:"by_micro"`
 	Paused   bool          `json:"paused"`
 	Token    string        `json:"token"`
-	Latency  int64         `json:"latency_ms"`
+	Window   string        `json:"window"`
 }
 
 // eventText says in a few words what an event is about.
@@ -144,6 +139,9 @@ func eventText(e ledger.Event) string {
 			add(groupDigits(b.Count) + " times")
 		}
 		add(firstText(b.ModelSent, b.ModelAsked))
+		if no, ok := e.Refusal(); ok {
+			b.Reason = proxy.Reason(&no)
+		}
 		add(b.Reason)
 	case b.By != 0:
 		add("by " + b.By.String())
@@ -155,6 +153,12 @@ func eventText(e ledger.Event) string {
 		add(b.Program)
 		if b.Paused {
 			add("paused")
+		}
+		if e.Agent != "" && e.Group != "" {
+			add("group " + e.Group)
+		}
+		if e.Action == "window.open" {
+			add(b.Window)
 		}
 		if strings.HasPrefix(e.Action, "token.") {
 			add("token " + b.Token + "…")

@@ -9,9 +9,11 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy"
 )
 
-// budgetsMax, runsMax and eventsMax are how many of each the overview shows;
+// groupBudgetsMax, budgetsMax, runsMax and eventsMax are how many of each the overview shows;
 // pages of their own show the rest.
 const (
+	groupBudgetsMax = 8
+
 	budgetsMax = 20
 	runsMax    = 10
 	eventsMax  = 8
@@ -31,6 +33,8 @@ type overview struct {
 	Runs     []ledger.Run
 	Events   []eventRow
 	Audit    auditView
+	Groups   []groupBudget // those of which the largest share is used
+	GroupsOf int           // how many budgets of groups there are
 }
 
 // Refused is how many calls were refused in the time that is shown.
@@ -48,7 +52,7 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session)
 	if o.View, err = d.readView(r); err != nil {
 		return err
 	}
-	o.View.Agent = "" // an agent has a page of its own
+	o.View.Agent, o.View.Group = "", "" // an agent has a page of its own, and a group, too
 	if o.Spending, err = d.spending(ctx, o.View); err != nil {
 		return err
 	}
@@ -65,6 +69,14 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session)
 	o.Rate = o.Burn.Rate(o.Burn.Cost, time.Time{})
 	o.Agents = len(o.Budgets)
 	o.Budgets = o.Budgets[:min(len(o.Budgets), budgetsMax)]
+	groups, err := d.groupRows(ctx, o.Burn)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		o.GroupsOf += len(g.Budgets)
+	}
+	o.Groups, o.Spending.View.Grouped = scarce(groups, groupBudgetsMax), len(groups) > 0
 	if o.Live, err = d.liveCalls(ctx); err != nil {
 		return err
 	}
@@ -94,6 +106,7 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, s *session)
 type agentView struct {
 	View         view
 	Budget       budgetRow
+	Groups       []groupBudget // of its group and those around it
 	Spending     spending
 	Speeds       []speed
 	Causes       []ledger.Spend
@@ -120,7 +133,15 @@ func (d *Dashboard) agentPage(w http.ResponseWriter, r *http.Request, s *session
 	if err != nil {
 		return err
 	}
-	v.Budget = newBudgetRow(a, burn)
+	v.Budget, v.View.Group = newBudgetRow(a, burn), ""
+	around, err := d.ledger.GroupsAround(ctx, a.Group)
+	if err != nil {
+		return err
+	}
+	for _, g := range around {
+		v.Groups = append(v.Groups, newGroupRow(g, burn).Budgets...)
+	}
+	v.View.Grouped = a.Group != ""
 	if v.Spending, err = d.spending(ctx, v.View); err != nil {
 		return err
 	}

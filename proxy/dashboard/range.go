@@ -15,12 +15,15 @@ type view struct {
 	Per   ledger.Grouping
 	By    ledger.Grouping
 	Agent string
+	Group string // with those inside it
 	From  string // of a range of days of its own: the first and the last, "2026-01-31"
 	To    string
 	since time.Time
 	until time.Time // of such a range; zero: now
 	now   time.Time
 	Days  ledger.Zone // whose days they are
+
+	Grouped bool // there are groups
 }
 
 // timeRange is a choice of how far back to look.
@@ -46,7 +49,7 @@ const bucketsMax = 200
 // default.
 func (d *Dashboard) readView(r *http.Request) (view, error) {
 	q := r.URL.Query()
-	v := view{Range: "24h", Per: ledger.ByHour, By: ledger.ByAgent, Agent: q.Get("agent"), now: d.o.Now().UTC()}
+	v := view{Range: "24h", Per: ledger.ByHour, By: ledger.ByAgent, Agent: q.Get("agent"), Group: q.Get("group"), now: d.o.Now().UTC()}
 	var err error
 	if v.Days, _, err = d.ledger.Zone(r.Context()); err != nil {
 		return v, err
@@ -62,7 +65,7 @@ func (d *Dashboard) readView(r *http.Request) (view, error) {
 		v.since = v.now.Add(-chosen.back)
 	}
 	v.readDays(q.Get("from"), q.Get("to"))
-	if by := ledger.Grouping(q.Get("by")); by == ledger.ByAgent || by == ledger.ByModel || by == ledger.ByRun {
+	if by := ledger.Grouping(q.Get("by")); by == ledger.ByAgent || by == ledger.ByModel || by == ledger.ByRun || by == ledger.ByGroup {
 		v.By = by
 	}
 	if per := ledger.Grouping(q.Get("per")); per == ledger.ByHour || per == ledger.ByDay || per == ledger.ByMonth {
@@ -128,6 +131,9 @@ func (v view) Query(change ...string) template.URL {
 	if v.Agent != "" {
 		q.Set("agent", v.Agent)
 	}
+	if v.Group != "" {
+		q.Set("group", v.Group)
+	}
 	for i := 0; i+1 < len(change); i += 2 {
 		if q.Del(change[i]); change[i+1] != "" {
 			q.Set(change[i], change[i+1])
@@ -146,19 +152,23 @@ func (v view) Pers() []ledger.Grouping {
 	return []ledger.Grouping{ledger.ByHour, ledger.ByDay, ledger.ByMonth}
 }
 func (v view) Bys() []ledger.Grouping {
-	return []ledger.Grouping{ledger.ByAgent, ledger.ByModel, ledger.ByRun}
+	all := []ledger.Grouping{ledger.ByAgent, ledger.ByModel, ledger.ByRun}
+	if v.Grouped {
+		all = append(all, ledger.ByGroup)
+	}
+	return all
 }
 
 // Since is the hour from which on the ledger's sums count.
 func (v view) Since() time.Time { return v.since.Truncate(time.Hour) }
 
 func (v view) filter() ledger.SpendFilter {
-	return ledger.SpendFilter{By: v.By, Agent: v.Agent, Since: v.since, Until: v.lastHour()}
+	return ledger.SpendFilter{By: v.By, Agent: v.Agent, Group: v.Group, Since: v.since, Until: v.lastHour()}
 }
 
 // kinds are the sums, of the same calls, of every kind of call.
 func (v view) kinds() ledger.SpendFilter {
-	return ledger.SpendFilter{By: ledger.ByKind, Agent: v.Agent, Since: v.since, Until: v.lastHour()}
+	return ledger.SpendFilter{By: ledger.ByKind, Agent: v.Agent, Group: v.Group, Since: v.since, Until: v.lastHour()}
 }
 
 // lastHour is the last hour that counts; zero: there is no end.

@@ -217,6 +217,11 @@ func (d *Dashboard) budgets(ctx context.Context) ([]budgetRow, ledger.Burn, erro
 	if err != nil {
 		return nil, burn, err
 	}
+	return budgetRows(agents, burn), burn, nil
+}
+
+// budgetRows are agents' budgets, those that spend first.
+func budgetRows(agents []ledger.Agent, burn ledger.Burn) []budgetRow {
 	rows := make([]budgetRow, 0, len(agents))
 	for _, a := range agents {
 		rows = append(rows, newBudgetRow(a, burn))
@@ -224,7 +229,7 @@ func (d *Dashboard) budgets(ctx context.Context) ([]budgetRow, ledger.Burn, erro
 	slices.SortStableFunc(rows, func(a, b budgetRow) int {
 		return cmp.Or(cmp.Compare(b.Rate, a.Rate), cmp.Compare(b.Account.Spent, a.Account.Spent))
 	})
-	return rows, burn, nil
+	return rows
 }
 
 func newBudgetRow(a ledger.Agent, burn ledger.Burn) budgetRow {
