@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/Auro-rium/aex/v3/internal/cli"
+	_ "github.com/Auro-rium/aex/v3/internal/room"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )

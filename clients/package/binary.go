@@ -14,6 +14,10 @@ func (r *release) binaries() error {
 	flags := "-s -w -buildid= -X " + cli + ".Version=" + r.version + " -X " + cli + ".Commit=" + r.commit +
 		" -X " + cli + ".Date=" + r.date.Format(time.RFC3339)
 	for _, t := range r.targets {
+		flags := flags
+		if t.os == "linux" { // internal/room says why
+			flags += " -E github.com/Auro-rium/aex/v3/internal/room.entry"
+		}
 		env := []string{
 			"CGO_ENABLED=0", "GOOS=" + t.os, "GOARCH=" + t.arch, "GOAMD64=v1", "GOARM64=v8.0",
 			"GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOWORK=off", "GOTOOLCHAIN=local",

@@ -10,7 +10,7 @@ import (
 // mayImport is the shape of aex: what each package may import of the others. Everything points one way, from the command
 // line to the two that import nothing of aex's: ledger and policy, neither of which knows the other.
 var mayImport = map[string]string{
-	"main":                "internal/cli supervisor/adapter supervisor/process",
+	"main":                "internal/cli internal/room supervisor/adapter supervisor/process",
 	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/oidc proxy/remote proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor":          "internal/plain ledger policy proxy proxy/remote proxy/tunnel supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor/process":  "internal/plain supervisor/sandbox",
@@ -27,6 +27,7 @@ var mayImport = map[string]string{
 	"policy":              "internal/plain",
 	"internal/plain":      "",
 	"internal/owned":      "",
+	"internal/room":       "",
 	"internal/vocabulary": "",
 }
 
