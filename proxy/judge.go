@@ -107,7 +107,7 @@ func (rl *relay) forbidden() string {
 	for _, name := range rl.reading.Tools[rl.judged:] {
 		for _, cp := range rl.caps {
 			if !policy.AllowsToolCall(cp, name) {
-				return cmp.Or(name, "(unnamed)")
+				return cmp.Or(rl.keyless(name), "(unnamed)")
 			}
 		}
 	}

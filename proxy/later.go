@@ -126,7 +126,7 @@ func (c *call) learn(ctx context.Context, limit time.Duration, at *url.URL, book
 		return true // it has told what aex cannot price: the estimate stands
 	}
 	out, err := c.g.ledger.Settle(context.WithoutCancel(ctx), c.hold.ID, ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.reading.Model), Tier: plain.Text(c.tier(), 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.keyless(c.reading.Model)), Tier: plain.Text(c.keyless(c.tier()), 40),
 		Price: c.model.Price.Version, Ending: "asked",
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,7 +16,8 @@ import (
 const DefaultMemory = 256 << 20
 
 const (
-	unshared  = 64 << 10        // of each call
+	unshared  = 64 << 10        // of each call, for so many at once
+	smallMax  = 512             // calls that have that beside what is shared
 	ratioMax  = 100             // that decompression may make of a byte
 	ratioFree = 1 << 20         // and of the first few
 	bodyCost  = 2               // a body is held beside what is made of it
@@ -38,6 +40,7 @@ type memory struct {
 	wait     time.Duration // the longest; 0: waitMax
 	grace    time.Duration // of an upload; 0: uploadGrace
 	patience time.Duration // with a client that does not read; 0: readWithin
+	small    atomic.Int64  // calls that have a part of their own
 }
 
 type drawing struct {
@@ -45,15 +48,31 @@ type drawing struct {
 	have chan struct{}
 }
 
-// share is what one call has of a memory.
+// share is what one call has of a memory, beside a part of its own that the first
+// calls under way have: who makes very many small calls draws on what is shared.
 type share struct {
-	of  *memory
-	has int64
+	of    *memory
+	has   int64
+	asked bool
+	own   int64
+}
+
+// ownPart takes a part that is not shared, if there is one.
+func (s *share) ownPart() {
+	s.asked = true
+	if s.of.small.Add(1) <= smallMax {
+		s.own = unshared
+	} else {
+		s.of.small.Add(-1)
+	}
 }
 
 // grow makes the share at least to bytes, and waits for others' where it has to.
 func (s *share) grow(ctx context.Context, to int64) error {
-	to -= unshared
+	if !s.asked {
+		s.ownPart()
+	}
+	to -= s.own
 	more := to - s.has
 	if more <= 0 {
 		return nil
@@ -120,6 +139,10 @@ func (m *memory) serve() {
 
 // release gives all of the share back.
 func (s *share) release() {
+	if s.own > 0 {
+		s.of.small.Add(-1)
+		s.own = 0
+	}
 	if s.has == 0 {
 		return
 	}

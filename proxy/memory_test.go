@@ -94,6 +94,27 @@ func TestBodiesWaitForMemory(t *testing.T) {
 	}
 }
 
+// TestManySmallBodiesShare: what each call has beside the memory that is shared,
+// very many do not have.
+func TestManySmallBodiesShare(t *testing.T) {
+	m := &memory{all: 1 << 30, left: 1 << 30}
+	shares := make([]share, 2*smallMax)
+	for i := range shares {
+		shares[i].of = m
+		must(t, shares[i].grow(t.Context(), unshared))
+	}
+	if used := m.all - m.left; used != smallMax*unshared {
+		t.Errorf("%d small bodies use %d", len(shares), used)
+	}
+	for i := range shares {
+		shares[i].release()
+		shares[i].release()
+	}
+	if m.left != m.all || m.small.Load() != 0 {
+		t.Errorf("%d are left of %d, and %d have a part of their own", m.left, m.all, m.small.Load())
+	}
+}
+
 // awaitMemory waits until what is left of the gateway's memory is enough.
 func (w *world) awaitMemory(enough func(left int64) bool) {
 	w.t.Helper()

@@ -58,12 +58,12 @@ func (c *call) book(e ending) (booked func()) {
 		c.g.kept.note(owner(c.id), c.reading.ID, c.model.Provider.Name)
 	}
 	s := ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.reading.Model), Tier: plain.Text(c.tier(), 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.keyless(c.reading.Model)), Tier: plain.Text(c.keyless(c.tier()), 40),
 		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, Changed: plain.Text(strings.Join(c.changed, "; "), 300), FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
 	}
 	if e.resp != nil {
 		s.Status = e.resp.StatusCode
-		s.RequestID = plain.Stored(requestID(e.resp.Header))
+		s.RequestID = plain.Stored(c.keyless(requestID(e.resp.Header)))
 	}
 	if how != ledger.Settled && c.reading.Input == nil {
 		s.Usage = ledger.Usage{}
@@ -162,6 +162,15 @@ func (c *call) heedUpstream(resp *http.Response, n *Notice) {
 func (c *call) builtin() bool {
 	at, err := url.Parse(c.model.Provider.BaseURL)
 	return err != nil || policy.IsBuiltinHost(at.Host)
+}
+
+// keyless is a text of the provider's without the key that it got: what is kept
+// of an answer has none of it.
+func (c *call) keyless(text string) string {
+	if c.key == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, c.key, "***")
 }
 
 // requestID is the provider's name for the call.
