@@ -103,13 +103,13 @@ var geminiWords = map[Kind]string{
 var geminiFields = fieldSet(`cached_content contents generation_config generate_content_request labels model
 	safety_settings service_tier store system_instruction tool_config tools`)
 
-func readGemini(_ *http.Request, body Object, rest string) (policy.Call, error) {
+func readGemini(r *http.Request, body Object, rest string) (policy.Call, error) {
 	model, action := geminiRest(rest)
 	config := body.protoMember("generation_config")
 	c := policy.Call{
 		Wire:      policy.Gemini,
 		Model:     model,
-		Stream:    action == "streamGenerateContent",
+		Stream:    action == "streamGenerateContent" || strings.EqualFold(r.URL.Query().Get("alt"), "sse"),
 		OutputCap: config.protoCount("max_output_tokens", 0),
 		Outputs:   max(1, value(config.protoCount("candidate_count", 0))),
 		Tier:      strings.ToLower(body.asWord(body.proto("service_tier"), "service_tier")),
