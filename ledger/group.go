@@ -34,6 +34,7 @@ type group struct {
 	tooLarge   map[int64]int  // as the writer's, where it changed
 	runChanges []runChange
 	bookings   []booking
+	budgets    []ownBudget // of runs that are opened
 	recovered  []Recovered
 	deadOwners []*os.File       // their files, locked until the commit
 	suspects   map[holdKey]bool // holds that Sweep was told nobody owns

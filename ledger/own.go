@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -20,8 +21,34 @@ type ownCosts struct {
 
 // ownRun is what was booked for a run and for those inside it.
 type ownRun struct {
-	cost  Micros
-	marks []mark // of the newest events
+	cost    Micros
+	marks   []mark // of the newest events
+	budgets []ownBudget
+}
+
+// ownBudget is what an account that the run is charged to was given when the run
+// was opened.
+type ownBudget struct {
+	run, account int64
+	target       *Micros // nil: no limit
+}
+
+// given notes the budgets of a run that this group opens, and of what it hangs
+// under. A run inside another has the accounts of that.
+func (g *group) given(r *run) {
+	if r.parent != 0 {
+		return
+	}
+	for id := r.account; id != 0 && g.err == nil; {
+		a := g.account(id)
+		b := ownBudget{run: r.no, account: id}
+		if a.limited {
+			target := a.target
+			b.target = &target
+		}
+		g.budgets = append(g.budgets, b)
+		id = a.parent
+	}
 }
 
 // ownMarks bounds how many events of a run are looked at again.
@@ -46,7 +73,7 @@ func (g *group) book(r *run, cost Micros) {
 
 // add takes over a group that is on disk.
 func (o *ownCosts) add(g *group) {
-	if len(g.bookings) == 0 {
+	if len(g.bookings)+len(g.budgets) == 0 {
 		return
 	}
 	o.mu.Lock()
@@ -54,17 +81,27 @@ func (o *ownCosts) add(g *group) {
 	if o.runs == nil {
 		o.runs = make(map[int64]*ownRun)
 	}
+	for _, b := range g.budgets {
+		r := o.of(b.run)
+		r.budgets = append(r.budgets, b)
+	}
 	for _, b := range g.bookings {
-		r := o.runs[b.run]
-		if r == nil {
-			r = new(ownRun)
-			o.runs[b.run] = r
-		}
+		r := o.of(b.run)
 		r.cost += b.cost
 		if r.marks = append(r.marks, g.events[b.event].mark); len(r.marks) > 2*ownMarks {
 			r.marks = append([]mark(nil), r.marks[ownMarks:]...)
 		}
 	}
+}
+
+// of is what was booked for a run. The caller holds o.mu.
+func (o *ownCosts) of(run int64) *ownRun {
+	r := o.runs[run]
+	if r == nil {
+		r = new(ownRun)
+		o.runs[run] = r
+	}
+	return r
 }
 
 // take hands over what was booked for a run that is over.
@@ -104,8 +141,8 @@ func (l *Ledger) EndOwnRun(ctx context.Context, id RunID, end RunEnd) (EndedRun,
 }
 
 func (l *Ledger) checkRun(ctx context.Context, anew *readers, r Run) error {
-	var no, first int64
-	err := anew.QueryRowContext(ctx, `SELECT no, (SELECT coalesce(min(seq), 0) FROM event_log) FROM run WHERE id = ?`, string(r.ID)).Scan(&no, &first)
+	var no, opened, first int64
+	err := anew.QueryRowContext(ctx, `SELECT no, first_seq, (SELECT coalesce(min(seq), 0) FROM event_log) FROM run WHERE id = ?`, string(r.ID)).Scan(&no, &opened, &first)
 	if err != nil {
 		return fmt.Errorf("%w: run %.4s cannot be read any more: %w", ErrChanged, r.ID, err)
 	}
@@ -126,5 +163,64 @@ func (l *Ledger) checkRun(ctx context.Context, anew *readers, r Run) error {
 			return fmt.Errorf("%w: event %d of run %.4s is not the one that was written", ErrChanged, m.seq, r.ID)
 		}
 	}
+	for _, b := range own.budgets {
+		if err := checkBudget(ctx, anew, b, opened); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// checkBudget compares an account's budget with what it was given when the run
+// was opened, or has been since by an event.
+func checkBudget(ctx context.Context, anew *readers, b ownBudget, opened int64) error {
+	var target *Micros
+	if err := anew.QueryRowContext(ctx, `SELECT target_micro FROM account WHERE id = ?`, b.account).Scan(&target); err != nil {
+		return fmt.Errorf("%w: account %d cannot be read any more: %w", ErrChanged, b.account, err)
+	}
+	if sameBudget(target, b.target) {
+		return nil
+	}
+	told, err := lastTold(ctx, anew, b.account, opened)
+	if err != nil {
+		return fmt.Errorf("reading what account %d was given: %w", b.account, err)
+	}
+	if told == nil || !sameBudget(target, told.Target) {
+		return fmt.Errorf("%w: account %d has a budget there that nobody gave it", ErrChanged, b.account)
+	}
+	return nil
+}
+
+func sameBudget(a, b *Micros) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// lastTold is what the trail says last of an account's budget, after a place.
+func lastTold(ctx context.Context, anew *readers, account, after int64) (*budgetWas, error) {
+	rs, err := anew.QueryContext(ctx, `SELECT body FROM event_log WHERE seq > ? ORDER BY seq DESC`, after)
+	if err != nil {
+		return nil, err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var body []byte
+		if err := rs.Scan(&body); err != nil {
+			return nil, err
+		}
+		if !bytes.Contains(body, []byte(`"budgets":`)) {
+			continue
+		}
+		var e replayedEvent
+		if err := json.Unmarshal(body, &e); err != nil {
+			return nil, err
+		}
+		told := e.Budgets
+		if e.Folded != nil { // what a checkpoint keeps of the events before it
+			told = append(told, e.Folded.Budgets...)
+		}
+		for _, was := range told {
+			if was.Account == account {
+				return &was, nil
+			}
+		}
+	}
+	return nil, rs.Err()
 }

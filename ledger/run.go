@@ -149,6 +149,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 		return none, g.err
 	}
 	g.rows.keepRun(r)
+	g.given(r)
 	g.insertToken(NewToken{Hash: n.Token, Scope: Execution, Expires: n.Expires}, ag.id, r.no)
 	return Run{
 		ID: id, Agent: ag.name, AgentID: publicID(ag.id), Parent: n.Parent, State: RunOpen, Program: n.Program, Started: fromMillis(g.at),

@@ -24,6 +24,12 @@ func TestLedgerChangedBehindAex(t *testing.T) {
 		"accounts and events alike": func(t *testing.T, home string) {
 			edit(t, home, "UPDATE account SET spent_micro = 0; DROP TRIGGER IF EXISTS event_log_append_only; UPDATE event_log SET body = replace(body, '\"cost_micro\":', '\"cost_micro\":0')")
 		},
+		"the run's budget": func(t *testing.T, home string) {
+			edit(t, home, "UPDATE account SET target_micro = target_micro + 9000000, budget_micro = budget_micro + 9000000 WHERE kind = 'run'")
+		},
+		"the agent's budget": func(t *testing.T, home string) {
+			edit(t, home, "UPDATE account SET target_micro = 90000000, budget_micro = 90000000 WHERE kind = 'agent'")
+		},
 		"the log cut off": func(t *testing.T, home string) {
 			must(t, os.Truncate(filepath.Join(home, "aex.db-wal"), 0))
 		},
