@@ -130,6 +130,13 @@ func dsn(path, mode string, pragmas ...string) string {
 	return u.String()
 }
 
+// noRoomForIndex tells whether a disk is so full that SQLite cannot even make the
+// index of its log.
+func noRoomForIndex(err error) bool {
+	var se *driver.Error
+	return errors.As(err, &se) && se.Code() == sqlite3.SQLITE_IOERR_SHMSIZE
+}
+
 // explain makes one clear line of what went wrong in opening or using the
 // file, with the next step where there is one.
 func (l *Ledger) explain(err error) error {
@@ -145,6 +152,9 @@ func (l *Ledger) explain(err error) error {
 	}
 	var se *driver.Error
 	if errors.As(err, &se) {
+		if noRoomForIndex(err) {
+			return say("the disk is full; free some space in %s", dir)
+		}
 		switch se.Code() & 0xff {
 		case sqlite3.SQLITE_NOTADB:
 			return fmt.Errorf("%s is not an aex ledger (%w); move it away, or name another file with AEX_LEDGER", l.path, err)

@@ -82,7 +82,7 @@ func (l *Ledger) openForReading(ctx context.Context) error {
 		return l.explain(err)
 	}
 	kind, err := kindOf(ctx, l.read)
-	if err != nil && l.nothingInLog() {
+	if err != nil && l.logIsEmpty() && (l.mayNotWrite() || noRoomForIndex(err)) {
 		// SQLite reads a write-ahead log, also an empty one, only where it can make files.
 		still, openErr := openReaders(l.path, "&immutable=1")
 		if openErr == nil {
@@ -106,10 +106,11 @@ func (l *Ledger) openForReading(ctx context.Context) error {
 	return l.explain(l.read.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&l.id, &l.chain))
 }
 
-// nothingInLog tells whether the file alone is the ledger, and nobody can write
-// into its directory: then it can be read as a file that does not change.
-func (l *Ledger) nothingInLog() bool {
+// logIsEmpty tells whether the file alone is the ledger. Where in addition nobody
+// can write, it can be read as a file that does not change.
+func (l *Ledger) logIsEmpty() bool {
 	info, err := os.Stat(l.path + "-wal")
-	empty := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
-	return empty && unix.Access(filepath.Dir(l.path), unix.W_OK) != nil
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
 }
+
+func (l *Ledger) mayNotWrite() bool { return unix.Access(filepath.Dir(l.path), unix.W_OK) != nil }

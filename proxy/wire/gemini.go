@@ -109,7 +109,7 @@ func readGemini(r *http.Request, body Object, rest string) (policy.Call, error) 
 	c := policy.Call{
 		Wire:      policy.Gemini,
 		Model:     model,
-		Stream:    action == "streamGenerateContent" || strings.EqualFold(r.URL.Query().Get("alt"), "sse"),
+		Stream:    action == "streamGenerateContent" || r != nil && strings.EqualFold(r.URL.Query().Get("alt"), "sse"),
 		OutputCap: config.protoCount("max_output_tokens", 0),
 		Outputs:   max(1, value(config.protoCount("candidate_count", 0))),
 		Tier:      strings.ToLower(body.asWord(body.proto("service_tier"), "service_tier")),
