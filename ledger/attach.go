@@ -16,7 +16,7 @@ const AttachWithin = time.Minute
 // AttachRun makes this process the owner of an agent's remote run and of the
 // runs inside it, whoever had them before: only it accepts their tokens from
 // then on. The calls that another gateway has under way are settled by that one.
-// A run that is not remote, or not the agent's, is ErrNotFound; one that is over
+// A run that is not remote, is inside another or not the agent's, is ErrNotFound; one that is over
 // is returned as it is.
 func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, error) {
 	err := l.commitOne(ctx, func(g *group) error {
@@ -29,7 +29,7 @@ func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, er
 		switch {
 		case err != nil:
 			return err
-		case !r.remote || r.agent != ag.id:
+		case !r.remote || r.parent != 0 || r.agent != ag.id:
 			return fmt.Errorf("run %q: %w", id, ErrNotFound)
 		case r.state == RunEnded || r.owner == g.w.l.owner.id:
 			return g.err

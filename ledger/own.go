@@ -66,7 +66,7 @@ func (g *group) book(r *run, cost Micros) {
 	for r != nil && r.parent != 0 && g.err == nil {
 		r = g.run(r.parent)
 	}
-	if r != nil && g.err == nil {
+	if r != nil && !r.remote && g.err == nil { // other gateways book for a remote run, too
 		g.bookings = append(g.bookings, booking{r.no, cost, len(g.events) - 1})
 	}
 }

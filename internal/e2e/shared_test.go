@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,11 +138,24 @@ func TestRunAtASharedGateway(t *testing.T) {
 	}
 }
 
+// rounds is how often something is done: as the environment says, else few
+// times.
+func rounds(t *testing.T, variable string, few int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return few
+	}
+	n, err := strconv.Atoi(text)
+	must(t, err)
+	return n
+}
+
 // Gateways are killed, started again and replaced in the middle of calls: what
 // was under way is cut and booked once, what was not sent waits, and a program
 // that tries again finishes.
 func TestGatewaysAreKilledInMidCall(t *testing.T) {
-	kills := 6
+	kills := rounds(t, "AEX_TEST_KILLS", 6)
 	s := newStage(t, fakeprovider.Options{Lean: true})
 	s.do("agent", "create", "team", "500", "none")
 	a, b := s.gate(), s.gate()
