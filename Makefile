@@ -87,6 +87,12 @@ soak: ## aex serve for SOAK seconds under 200 clients of 20 agents, and all that
 assault: build ## attack aex in ten ways, and count: two minutes, or LONG=1 (clients/assault)
 	$(GO) run ./clients/assault $(if $(LONG),-long,-within 12s) $(ASSAULT) bin/aex
 
+RUNNERS ?= 2000
+KILLS   ?= 50
+.PHONY: shared
+shared: ## a shared gateway under RUNNERS runners in four turns, and gateways killed KILLS times in mid-call
+	AEX_TEST_RUNNERS=$(RUNNERS) AEX_TEST_KILLS=$(KILLS) $(GO) test -count=1 -run 'TestManyRunners|TestGatewaysAreKilled' -timeout 30m -v ./internal/e2e
+
 FUZZTIME ?= 20s
 fuzz: ## each fuzz target for FUZZTIME
 	@for pkg in ledger policy proxy proxy/oidc proxy/tunnel proxy/wire; do \
