@@ -16,7 +16,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants sdk compat tenturns python readme-v12 browser screens prices prices-compare prices-diff prices-rest vocabulary docs dist dist-check dist-short release pictures clean cc tools
+.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants postgres sdk compat tenturns python readme-v12 browser screens prices prices-compare prices-diff prices-rest vocabulary docs dist dist-check dist-short release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -105,6 +105,9 @@ MONEY = account.go admit.go afford.go limit.go money.go path.go settle.go tally.
 mutants: ## change an operator, a condition or a statement at a time: which do no tests notice? (clients/mutants)
 	$(GO) run ./clients/mutants -sample $(MUTANTS) ./policy
 	$(GO) run ./clients/mutants -sample $(MUTANTS) -skip 'Crash|LongHistory|DiskFull|Race|EveryEdit|StoppedHolder|StoppedWriterOfTheHead' ./ledger $(MONEY)
+
+postgres: ## the ledger on a real PostgreSQL (installs Debian's; POSTGRES=--ci for the short form)
+	./clients/postgres/run $(POSTGRES)
 
 guards: tools ## take each guard away and see its test fail (clients/guards)
 	./clients/guards/run

@@ -89,6 +89,7 @@ type account struct {
 	calls          int64
 	last           int64
 	dirty          bool
+	given          bool // another budget, since it was last written
 }
 
 // public is the account as the package's callers see it.
@@ -148,6 +149,7 @@ func (a *account) book(cost Micros) (overrun Micros, err error) {
 
 // retarget asks for another budget; nil is no limit.
 func (a *account) retarget(t *Micros) {
+	a.given = true
 	a.limited = t != nil
 	if !a.limited {
 		a.target, a.budget = 0, 0

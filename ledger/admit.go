@@ -242,7 +242,7 @@ func (g *group) identify(h TokenHash) (*caller, *Refusal) {
 		return nil, nil
 	}
 	switch {
-	case c.run != nil && c.run.owner != g.w.l.owner.id:
+	case c.run != nil && c.run.owner != g.w.l.owner.id():
 		return nil, &Refusal{Cause: CauseToken}
 	case c.run == nil && c.agent.deleted:
 		return nil, &Refusal{Cause: CauseToken}
@@ -310,10 +310,9 @@ func (g *group) pathOf(c *caller) {
 
 // take records the hold.
 func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
-	g.openHolds(c.agent.id)
 	g.w.holds++
 	h := &hold{
-		key: holdKey{g.w.l.owner.id, g.w.holds}, agent: c.agent.id, account: c.leaf, window: c.window,
+		key: holdKey{g.w.l.owner.id(), g.w.holds}, agent: c.agent.id, account: c.leaf, window: c.window,
 		group: c.agent.group, groups: c.groups,
 		amount: amount, tokens: a.tokens, at: g.at, call: a.Call, joint: a.Joint,
 	}
@@ -329,7 +328,9 @@ func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
 	}
 	g.newHolds = append(g.newHolds, h)
 	g.rows.holds[h.key] = h
-	g.rows.open[h.agent]++
+	if g.rows.open != nil {
+		g.rows.open[h.agent]++
+	}
 	g.pace(c.agent, h)
 	if t, _ := tightest(c.path, unreserved); t != nil {
 		out.Limited, out.Budget, out.Spent, out.Reserved = true, t.budget, t.spent, t.reserved

@@ -47,6 +47,9 @@ type NewAgent struct {
 // CreateAgent makes an agent and its account. ErrExists when a living agent
 // has the name.
 func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return Agent{}, err
+	}
 	if n.Window == "" {
 		n.Window = Total
 	}
@@ -219,7 +222,7 @@ func (l *Ledger) agents(ctx context.Context, where string, args ...any) ([]Agent
 		LEFT JOIN agent_group g ON g.id = a.group_id
 		LEFT JOIN account c ON c.id = CASE a."window" WHEN 'total' THEN t.id ELSE (
 			SELECT w.id FROM account w WHERE w.agent_id = a.id AND w.kind = 'window' AND w."window" = a."window"
-				AND w.start_at = CASE a."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END) END
+				AND w.start_at = CASE a."window" WHEN 'daily' THEN CAST(? AS BIGINT) WHEN 'weekly' THEN CAST(? AS BIGINT) ELSE CAST(? AS BIGINT) END) END
 		WHERE a.deleted_at IS NULL `+where+` ORDER BY a.name`, append(days.starts(now), args...)...)
 	if err != nil {
 		return nil, l.explain(err)

@@ -19,6 +19,9 @@ type AgentChange struct {
 
 // SetAgent changes what an agent is allowed.
 func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agent, error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return Agent{}, err
+	}
 	err := c.valid()
 	if err == nil {
 		err = l.commitOne(ctx, func(g *group) error {
@@ -148,6 +151,9 @@ func (g *group) liveRuns(agent int64) []*run {
 // DeleteAgent revokes the agent's tokens and ends its runs; history stays. Runs
 // are moved to ending: the process that owns one ends it.
 func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
+	if err := l.budgetsAllowed(); err != nil {
+		return err
+	}
 	err := l.commitOne(ctx, func(g *group) error {
 		ag, err := g.agentNamed(name)
 		if err != nil {
@@ -172,6 +178,9 @@ func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
 // TopUpAgent raises the agent's budget; what it overran is paid first. Where
 // the budget is a window's, the current window gets more, not the later ones.
 func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent, error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return Agent{}, err
+	}
 	err := l.commitOne(ctx, func(g *group) error {
 		ag, err := g.agentNamed(name)
 		if err != nil {

@@ -28,6 +28,9 @@ type NewGroup struct {
 
 // CreateGroup makes a group. ErrExists when a living group has the name.
 func (l *Ledger) CreateGroup(ctx context.Context, n NewGroup) (Group, error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return Group{}, err
+	}
 	if err := validGroup(n.Name, n.Budgets); err != nil {
 		return Group{}, fmt.Errorf("creating group %q: %w", n.Name, err)
 	}

@@ -16,6 +16,9 @@ type GroupChange struct {
 
 // SetGroup changes what a group is allowed.
 func (l *Ledger) SetGroup(ctx context.Context, name string, c GroupChange) (Group, error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return Group{}, err
+	}
 	for w, b := range c.Budgets {
 		if err := w.check(); err != nil {
 			return Group{}, fmt.Errorf("changing group %q: %w", name, err)
@@ -60,7 +63,7 @@ func (g *group) setGroupBudget(a *agentGroup, w Window, b *Micros) {
 		g.exec(`DELETE FROM group_budget WHERE group_id = ? AND "window" = ?`, a.id, string(w))
 	} else {
 		a.budgets[w] = *b
-		g.exec(`INSERT INTO group_budget (group_id, "window", budget_micro) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET budget_micro = excluded.budget_micro`,
+		g.exec(`INSERT INTO group_budget (group_id, "window", budget_micro) VALUES (?, ?, ?) ON CONFLICT (group_id, "window") DO UPDATE SET budget_micro = excluded.budget_micro`,
 			a.id, string(w), int64(*b))
 	}
 	if g.err != nil {
@@ -89,6 +92,9 @@ func (g *group) currentGroupAccount(a *agentGroup, w Window) *account {
 // kind it is ErrNoBudget. Of day, week and month the
 // current one gets more, not the later ones.
 func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micros) (Group, error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return Group{}, err
+	}
 	err := l.commitOne(ctx, func(g *group) error {
 		a, err := g.groupNamed(name)
 		if err != nil {
@@ -146,6 +152,9 @@ func (g *group) topUpGroup(a *agentGroup, acc *account, w Window, by Micros) err
 // in; else it is ErrNotEmpty. What was spent in it stays in the ledger, and holds that were taken from
 // it settle there.
 func (l *Ledger) DeleteGroup(ctx context.Context, name string) error {
+	if err := l.budgetsAllowed(); err != nil {
+		return err
+	}
 	err := l.commitOne(ctx, func(g *group) error {
 		a, err := g.groupNamed(name)
 		if err != nil {

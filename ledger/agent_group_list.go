@@ -121,7 +121,7 @@ func (l *Ledger) groupWindows(ctx context.Context, q groupQuery) error {
 			coalesce(c.spent_micro, 0), coalesce(c.reserved_micro, 0), coalesce(c.overrun_micro, 0)
 		FROM agent_group g JOIN group_budget b ON b.group_id = g.id AND b."window" <> 'total'
 		LEFT JOIN account c ON c.group_id = g.id AND c.kind = 'group' AND c."window" = b."window"
-			AND c.start_at = CASE b."window" WHEN 'daily' THEN ? WHEN 'weekly' THEN ? ELSE ? END`+q.rest+
+			AND c.start_at = CASE b."window" WHEN 'daily' THEN CAST(? AS BIGINT) WHEN 'weekly' THEN CAST(? AS BIGINT) ELSE CAST(? AS BIGINT) END`+q.rest+
 		` ORDER BY CASE b."window" WHEN 'daily' THEN 1 WHEN 'weekly' THEN 2 ELSE 3 END`, append(days.starts(now), q.args...), func(rs *sql.Rows) error {
 		a := Account{Kind: GroupAccount}
 		var of int64

@@ -89,7 +89,7 @@ func (g *group) groupAccount(key windowKey) *account {
 // agentsInside lists the living agents of a group and of those inside it.
 func (g *group) agentsInside(a *agentGroup) (agents []*agent) {
 	var ids []int64
-	g.each(`WITH RECURSIVE inside (id) AS (SELECT ? UNION SELECT c.id FROM agent_group c JOIN inside i ON c.parent = i.id)
+	g.each(`WITH RECURSIVE inside (id) AS (SELECT CAST(? AS BIGINT) UNION SELECT c.id FROM agent_group c JOIN inside i ON c.parent = i.id)
 		SELECT a.id FROM agent a JOIN inside i ON a.group_id = i.id WHERE a.deleted_at IS NULL`, []any{a.id}, func(scan func(...any) error) error {
 		var id int64
 		err := scan(&id)

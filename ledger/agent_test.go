@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -140,7 +139,7 @@ func TestExhaustionEndsTheRunAndTopUpReopensIt(t *testing.T) {
 // and none is forgotten.
 func TestRefusalsAreCoalesced(t *testing.T) {
 	dir := t.TempDir()
-	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: ledger.Place(dir), Home: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

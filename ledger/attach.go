@@ -31,10 +31,10 @@ func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, er
 			return err
 		case !r.remote || r.parent != 0 || r.agent != ag.id:
 			return fmt.Errorf("run %q: %w", id, ErrNotFound)
-		case r.state == RunEnded || r.owner == g.w.l.owner.id:
+		case r.state == RunEnded || r.owner == g.w.l.owner.id():
 			return g.err
 		}
-		g.handOver(r, g.w.l.owner.id, "run.attach")
+		g.handOver(r, g.w.l.owner.id(), "run.attach")
 		return g.err
 	})
 	if err != nil {
@@ -51,7 +51,7 @@ func (l *Ledger) ReleaseRun(ctx context.Context, id RunID) error {
 		if err != nil {
 			return err
 		}
-		if r.remote && r.state != RunEnded && r.owner == g.w.l.owner.id {
+		if r.remote && r.state != RunEnded && r.owner == g.w.l.owner.id() {
 			g.handOver(r, nobody, "run.adrift")
 		}
 		return g.err
@@ -88,7 +88,7 @@ func (g *group) handOver(r *run, to ownerID, action string) {
 // withInner lists a run and the runs inside it that are not over.
 func (g *group) withInner(r *run) []*run {
 	var nos []int64
-	g.each(`WITH RECURSIVE inside(no) AS (SELECT ? UNION SELECT run.no FROM run JOIN inside ON run.parent = inside.no WHERE run.state <> 'ended')
+	g.each(`WITH RECURSIVE inside(no) AS (SELECT CAST(? AS BIGINT) UNION SELECT run.no FROM run JOIN inside ON run.parent = inside.no WHERE run.state <> 'ended')
 		SELECT no FROM inside`, []any{r.no}, func(scan func(...any) error) error {
 		var no int64
 		err := scan(&no)
@@ -138,7 +138,7 @@ func (l *Ledger) RemoteRun(ctx context.Context, h TokenHash) (Run, error) {
 
 // HasRun tells whether a run is this process's, and its state.
 func (l *Ledger) HasRun(ctx context.Context, id RunID) (s RunState, has bool, err error) {
-	err = l.read.QueryRowContext(ctx, `SELECT state, owner = ? FROM run WHERE id = ?`, int64(l.owner.id), string(id)).Scan(&s, &has)
+	err = l.read.QueryRowContext(ctx, `SELECT state, owner = ? FROM run WHERE id = ?`, int64(l.owner.id()), string(id)).Scan(&s, &has)
 	if err != nil {
 		return "", false, fmt.Errorf("looking whose a run is: %w", l.explain(err))
 	}

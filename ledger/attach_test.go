@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -70,7 +69,7 @@ func TestARemoteRunMovesToAnotherGateway(t *testing.T) {
 func TestARemoteRunThatNobodyTakes(t *testing.T) {
 	ctx := t.Context()
 	dir, c := t.TempDir(), newClock()
-	first, err := ledger.Open(ctx, ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir, Now: c.now})
+	first, err := ledger.Open(ctx, ledger.Options{Path: ledger.Place(dir), Home: dir, Now: c.now})
 	if err != nil {
 		t.Fatal(err)
 	}

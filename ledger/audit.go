@@ -37,7 +37,7 @@ func (a Audit) OK() bool {
 // audit is one Verify under way, in one read transaction.
 type audit struct {
 	l      *Ledger
-	tx     *sql.Tx
+	tx     *snapshot
 	heads  headLines
 	replay replay
 	result Audit
@@ -50,7 +50,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 	if err != nil {
 		return Audit{}, fmt.Errorf("auditing: %w", err)
 	}
-	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := l.read.snapshot(ctx)
 	if err != nil {
 		return Audit{}, fmt.Errorf("auditing: %w", l.explain(err))
 	}
@@ -92,13 +92,14 @@ func (a *audit) first(ctx context.Context, query string, args ...any) (string, e
 	return s.String, err
 }
 
-// file asks SQLite whether its pages, CHECKs and references hold.
+// file asks the database whether its pages, CHECKs and references hold.
 func (a *audit) file(ctx context.Context) (string, error) {
-	found, err := a.first(ctx, `PRAGMA integrity_check(1)`)
-	if err != nil || found != "ok" {
-		return found, err
+	for _, query := range a.l.dialect.soundRows {
+		if found, err := a.first(ctx, query); err != nil || found != "" && found != "ok" {
+			return found, err
+		}
 	}
-	return a.first(ctx, `SELECT 'a row of ' || "table" || ' refers to a missing one of ' || parent FROM pragma_foreign_key_check LIMIT 1`)
+	return "", nil
 }
 
 // chain reads the trail from its beginning and recomputes every hash.
@@ -254,7 +255,8 @@ func (a *audit) eachAccount(ctx context.Context, check func(*account) string, en
 }
 
 // openByAccount are the open holds of every account: how many, and how much.
-const openByAccount = `WITH RECURSIVE charged (account, amount) AS (
+func (d *dialect) openByAccount() string {
+	return `WITH RECURSIVE charged (account, amount) AS (
 			SELECT account_id, amount_micro FROM hold WHERE state = 'open'
 			UNION ALL
 			SELECT a.parent, c.amount FROM charged c JOIN account a ON a.id = c.account WHERE a.parent IS NOT NULL
@@ -263,14 +265,15 @@ const openByAccount = `WITH RECURSIVE charged (account, amount) AS (
 			UNION ALL
 			SELECT window_id, amount_micro FROM hold WHERE state = 'open' AND window_id IS NOT NULL
 			UNION ALL
-			SELECT g.value, amount_micro FROM hold, json_each(hold.group_accounts) g WHERE state = 'open'
+			SELECT g.value, amount_micro FROM hold, ` + d.groupAccounts + ` WHERE state = 'open'
 		), total (account, holds, amount) AS (
 			SELECT account, count(*), sum(amount) FROM held GROUP BY account
 		) `
+}
 
 // reserved compares every account with the open holds that name it.
 func (a *audit) reserved(ctx context.Context) (string, error) {
-	bad, err := a.first(ctx, openByAccount+`SELECT 'account ' || a.id || ' has ' || a.reserved_micro || ' reserved, its open holds are ' || coalesce(t.amount, 0)
+	bad, err := a.first(ctx, a.l.dialect.openByAccount()+`SELECT 'account ' || a.id || ' has ' || a.reserved_micro || ' reserved, its open holds are ' || coalesce(t.amount, 0)
 		FROM account a LEFT JOIN total t ON t.account = a.id
 		WHERE a.reserved_micro <> coalesce(t.amount, 0) ORDER BY a.id LIMIT 1`)
 	if err != nil || bad != "" {
@@ -283,7 +286,7 @@ func (a *audit) reserved(ctx context.Context) (string, error) {
 // event, or is open: a hold that was taken out of its table shows here.
 func (a *audit) calls(ctx context.Context) (string, error) {
 	open := make(map[int64]int64)
-	rs, err := a.tx.QueryContext(ctx, openByAccount+`SELECT account, holds FROM total`)
+	rs, err := a.tx.QueryContext(ctx, a.l.dialect.openByAccount()+`SELECT account, holds FROM total`)
 	if err != nil {
 		return "", err
 	}

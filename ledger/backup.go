@@ -11,6 +11,9 @@ import (
 // Backup writes a consistent copy of the ledger to a new file, while it is in
 // use. It wraps fs.ErrExist when there is a file of that name.
 func (l *Ledger) Backup(ctx context.Context, path string) error {
+	if l.server != nil {
+		return errors.New("a ledger on PostgreSQL is backed up by the server's own means: pg_dump, or a base backup with the write-ahead log (docs/fleet.md)")
+	}
 	conn, err := l.read.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("backing up: %w", l.explain(err))
@@ -42,6 +45,9 @@ type Pruned struct {
 // where the trail does not verify. The file does not get smaller; a backup of
 // it is.
 func (l *Ledger) Prune(ctx context.Context, before time.Time) (Pruned, error) {
+	if l.server != nil && !l.mayPrune {
+		return Pruned{}, fmt.Errorf("%w: on PostgreSQL only the role aex_owner takes events away (docs/fleet.md)", ErrNotAllowed)
+	}
 	p, err := l.prune(ctx, before)
 	if err != nil {
 		return Pruned{}, fmt.Errorf("pruning: %w", err)
@@ -78,7 +84,7 @@ func (l *Ledger) prune(ctx context.Context, before time.Time) (Pruned, error) {
 // returns the place and what the trail says there. It refuses a trail that is damaged.
 func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, replay, error) {
 	none := newReplay()
-	tx, err := l.read.BeginTx(ctx, nil)
+	tx, err := l.read.snapshot(ctx)
 	if err != nil {
 		return mark{}, none, l.explain(err)
 	}

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -40,7 +39,7 @@ func BenchmarkLongHistory(b *testing.B) {
 	ctx := b.Context()
 	for name, ask := range map[string]func() error{
 		"open": func() error {
-			l, err := ledger.Open(ctx, ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+			l, err := ledger.Open(ctx, ledger.Options{Path: ledger.Place(dir), Home: dir})
 			if err != nil {
 				return err
 			}

@@ -95,7 +95,7 @@ const (
 
 func newStatements(b *testing.B, dir string) *statements {
 	b.Helper()
-	l, err := ledger.Open(b.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+	l, err := ledger.Open(b.Context(), ledger.Options{Path: ledger.Place(dir), Home: dir})
 	if err != nil {
 		b.Fatal(err)
 	}

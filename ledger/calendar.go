@@ -102,6 +102,9 @@ var ErrZoneTold = errors.New("the ledger's time zone was chosen before")
 // does so only where nobody has chosen yet: ErrZoneTold otherwise. changed is
 // false where it was this one already.
 func (l *Ledger) SetZone(ctx context.Context, z Zone, first bool) (changed bool, err error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return false, err
+	}
 	err = l.commitOne(ctx, func(g *group) error {
 		g.start(Daily) // reads the zones
 		was := g.rows.zones

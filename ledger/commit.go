@@ -26,7 +26,7 @@ func (w *writer) commitGroup(ops []*op, wait bool, lockErr error) (*group, []*op
 		var there bool
 		g.release()
 		if there, err = w.reopenAndCheck(g); err != nil {
-			return nil, ops, w.breakWith(errors.Join(failed, err))
+			return g, ops, w.giveUp(errors.Join(failed, err), err)
 		}
 		if there {
 			return g, ops, nil
@@ -36,7 +36,15 @@ func (w *writer) commitGroup(ops []*op, wait bool, lockErr error) (*group, []*op
 			err = failed
 		}
 	}
-	return nil, ops, w.breakWith(err)
+	return nil, ops, w.giveUp(err, err)
+}
+
+// giveUp breaks the ledger for all of an error, unless the last of it may pass.
+func (w *writer) giveUp(all, last error) error {
+	if w.passing(last) {
+		return w.l.explain(last)
+	}
+	return w.breakWith(all)
 }
 
 // breakWith gives up for good: a ledger that cannot tell what it has booked
@@ -77,6 +85,9 @@ func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 	}
 	g, err := w.begin()
 	if err != nil {
+		return g, ops, err
+	}
+	if err := w.engine.load(g, ops); err != nil {
 		return g, ops, err
 	}
 	if err := g.decide(ops); err != nil {

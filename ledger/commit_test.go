@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -27,7 +26,7 @@ func failing(l *Ledger, how func(try int, commit func() error) error) {
 func openInside(t *testing.T) (*Ledger, TokenHash) {
 	t.Helper()
 	dir := t.TempDir()
-	l, err := Open(t.Context(), Options{Path: filepath.Join(dir, "aex.db"), Home: dir})
+	l, err := Open(t.Context(), Options{Path: Place(dir), Home: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +104,7 @@ func TestCommitWithUnknownOutcome(t *testing.T) {
 // TestASettlementSharesTheNextHoldsCommit: it is in the transaction when the
 // hold comes, and both are booked once, whatever becomes of the commit.
 func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
+	InFile(t)
 	for _, c := range []struct {
 		name    string
 		commits int
@@ -117,9 +117,7 @@ func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
 			}
 			return commit()
 		}},
-		{"it failed and is there", 1, func(_ int, commit func() error) error {
-			return errors.Join(commit(), errDisk)
-		}},
+		{"it failed and is there", 1, func(_ int, commit func() error) error { return errors.Join(commit(), errDisk) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, token := openInside(t)
@@ -225,6 +223,7 @@ func TestNothingIsKeptOfEndedHolds(t *testing.T) {
 // TestCommitThatNeverWorks breaks the ledger: every later call is refused, and
 // the next process settles what is open.
 func TestCommitThatNeverWorks(t *testing.T) {
+	InFile(t)
 	l, token := openInside(t)
 	h, _, err := l.Admit(t.Context(), Admission{Token: token, Least: 10, Most: 10})
 	if err != nil {

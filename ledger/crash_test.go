@@ -2,14 +2,12 @@ package ledger_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,8 +77,8 @@ type biller struct {
 	charged chan struct{}
 }
 
-func newBiller(t *testing.T, path string, most int64) *biller {
-	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(10000)")
+func newBiller(t *testing.T, dir string, most int64) *biller {
+	db, err := ledger.OpenToLook(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +87,7 @@ func newBiller(t *testing.T, path string, most int64) *biller {
 		owner, n, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "-")
 		number, _ := strconv.ParseInt(owner, 36, 64)
 		var held int
-		if err := db.QueryRow(`SELECT count(*) FROM hold WHERE owner = ? AND n = ?`, number, n).Scan(&held); err != nil || held != 1 {
+		if err := db.QueryRow(ledger.RawText(`SELECT count(*) FROM hold WHERE owner = ? AND n = ?`), number, n).Scan(&held); err != nil || held != 1 {
 			b.unheld.Add(1)
 		}
 		cost := rand.Int64N(b.most + 1)
@@ -122,7 +120,7 @@ func TestCrashAtAnyInstant(t *testing.T) {
 		defer l.Close()
 		agent(t, l, ledger.NewAgent{Name: "shared", Budget: usd(t, "100000")})
 	}()
-	c := &crashes{dir: dir, provider: newBiller(t, filepath.Join(dir, "aex.db"), amount)}
+	c := &crashes{dir: dir, provider: newBiller(t, dir, amount)}
 	p := part{Dir: dir, Callers: callers, Amount: amount, URL: c.provider.URL + "/"}
 	for round := range rounds {
 		running := []*process{startProcess(t, "load", p, nil)}
@@ -173,6 +171,7 @@ func (c *crashes) check(t *testing.T, round int) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	ledger.AwaitRecovery(t, l)
 	bill := ledger.Micros(c.provider.bill.Load())
 	verify(t, l)
 	a, err := l.Agent(t.Context(), "shared")

@@ -72,6 +72,7 @@ func live(t *testing.T) string {
 
 // TestHalvedWAL cuts the write-ahead log short: what is lost is told.
 func TestHalvedWAL(t *testing.T) {
+	ledger.InFile(t)
 	dir := live(t)
 	wal := filepath.Join(dir, "aex.db-wal")
 	st, err := os.Stat(wal)
@@ -106,6 +107,7 @@ func compact(t *testing.T, dir string) {
 // TestCorruptPages overwrites pages in turn: each time opening or the audit
 // must tell, or the page did not matter and everything is right.
 func TestCorruptPages(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	written(t, dir)
 	compact(t, dir) // a page that is free holds nothing that could be missed
@@ -133,6 +135,7 @@ func TestCorruptPages(t *testing.T) {
 
 // TestFilesThatAreNoLedger: each has one clear line and is left alone.
 func TestFilesThatAreNoLedger(t *testing.T) {
+	ledger.InFile(t)
 	for name, c := range map[string]struct {
 		make func(t *testing.T, dir string)
 		says string
@@ -178,6 +181,7 @@ func TestFilesThatAreNoLedger(t *testing.T) {
 
 // TestReadOnlyPlaces opens as a user who may not write the file, or nothing.
 func TestReadOnlyPlaces(t *testing.T) {
+	ledger.InFile(t)
 	for name, dirMode := range map[string]os.FileMode{"file": 0o777, "file and directory": 0o555} {
 		t.Run(name, func(t *testing.T) { readOnlyPlace(t, dirMode) })
 	}
@@ -233,6 +237,7 @@ func readOnlyPlace(t *testing.T, dirMode os.FileMode) {
 // TestFileGoneWhileInUse: a database that was removed or replaced under a
 // running process must stop it, because nobody would ever see what it books.
 func TestFileGoneWhileInUse(t *testing.T) {
+	ledger.InFile(t)
 	for name, do := range map[string]func(dir string) error{
 		"directory": func(dir string) (err error) {
 			for range 3 { // the head may be written meanwhile, once

@@ -55,6 +55,7 @@ func fillDisk(p part) error {
 // TestDiskFull lets the disk fill up under a process: it must stop, and what
 // it had told to be booked must be booked.
 func TestDiskFull(t *testing.T) {
+	ledger.InFile(t)
 	for _, limit := range []uint64{150_000, 400_001, 786_432} {
 		dir := t.TempDir()
 		func() {

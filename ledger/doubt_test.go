@@ -108,6 +108,7 @@ func TestDoubtEndsWithTheRealCost(t *testing.T) {
 // A ledger of the schema before learns what is in doubt from its trail, and is
 // left beside as it was.
 func TestDoubtOfAnOlderLedger(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	l := open(t, dir)
 	for _, name := range []string{"g", "g/inner"} {

@@ -28,6 +28,9 @@ type turns interface {
 	came(err error)
 	// stray is sent to when a turn came that nobody waits for any more.
 	stray() <-chan error
+	// patience is how long is waited for the turn, also with what has happened
+	// already; below 0: for as long as its holder lives.
+	patience(happened bool) time.Duration
 	// refusal says why the turn does not come, to who waits no longer.
 	refusal() error
 	leave() error
@@ -52,6 +55,8 @@ type turns interface {
 
 // rowStore loads and stores rows inside a turn.
 type rowStore interface {
+	// load reads at once what operations are likely to ask for.
+	load(g *group, ops []*op) error
 	// query reads one row; sql.ErrNoRows where there is none.
 	query(query string, args, dest []any) error
 	each(query string, args []any, row func(scan func(...any) error) error) error

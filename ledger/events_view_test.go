@@ -11,6 +11,7 @@ import (
 // The view of v1.2 promises that an agent's events add up to what it has spent:
 // those of a deleted agent are not its successor's.
 func TestEventsOfADeletedAgent(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	l := open(t, dir)
 	for range 2 {

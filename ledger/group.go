@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
-	"os"
+	"io"
 	"strconv"
 	"time"
 )
@@ -36,7 +36,7 @@ type group struct {
 	bookings   []booking
 	budgets    []ownBudget // of runs that are opened
 	recovered  []Recovered
-	deadOwners []*os.File       // their files, locked until the commit
+	deadOwners []io.Closer      // their files, locked until the commit
 	suspects   map[holdKey]bool // holds that Sweep was told nobody owns
 	counted    []*denial        // one for each refusal of this group
 	told       []denialKey      // refusals that this group tells of
@@ -196,7 +196,7 @@ func (g *group) flush() error {
 	g.wrote = !g.empty()
 	g.fail(g.w.engine.flush(g))
 	for _, a := range g.dirty {
-		a.dirty = false
+		a.dirty, a.given = false, false
 	}
 	g.dirty = g.dirty[:0]
 	clear(g.tallies)

@@ -14,6 +14,7 @@ import (
 // inside. That a hold is on disk before Admit returns is seen from outside, in
 // TestHoldIsSyncedBeforeItIsAnswered.
 func TestWriterSyncsEveryCommit(t *testing.T) {
+	InFile(t)
 	l, _ := openInside(t)
 	var sync, keys int
 	var journal string
@@ -34,6 +35,7 @@ func TestWriterSyncsEveryCommit(t *testing.T) {
 // TestEveryRowOfAGroupCounts: a group of which SQLite wrote fewer rows than it
 // was given is not committed.
 func TestEveryRowOfAGroupCounts(t *testing.T) {
+	InFile(t)
 	for name, trigger := range map[string]string{
 		"a hold that does not go":  `CREATE TRIGGER stay BEFORE DELETE ON hold BEGIN SELECT RAISE(IGNORE); END`,
 		"an event that is not put": `CREATE TRIGGER lost BEFORE INSERT ON event_log BEGIN SELECT RAISE(IGNORE); END`,
@@ -129,8 +131,9 @@ func TestHeadNeverGoesBack(t *testing.T) {
 // TestOwnerFileIsMadeAgain by the periodic look, when somebody removed it or
 // its directory, and another process then finds this one alive.
 func TestOwnerFileIsMadeAgain(t *testing.T) {
+	InFile(t)
 	for name, remove := range map[string]func(l *Ledger) error{
-		"the file":      func(l *Ledger) error { return os.Remove(l.owner.path) },
+		"the file":      func(l *Ledger) error { return os.Remove(l.owner.life.(*ownerFile).path) },
 		"the directory": func(l *Ledger) error { return os.RemoveAll(l.ownersPath()) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -207,7 +207,7 @@ func (l *Ledger) place(ctx context.Context, db querier) (headLine, error) {
 
 // moved tells whether a ledger was at a path where nothing is any more.
 func (lines headLines) moved(path, id string) bool {
-	if lines[path].id != id {
+	if lines[path].id != id || OnServer(path) {
 		return false
 	}
 	_, err := os.Stat(path)

@@ -13,6 +13,7 @@ import (
 
 // TestOldCopy puts an older copy back: the head tells.
 func TestOldCopy(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	written(t, dir)
 	path := filepath.Join(dir, "aex.db")
@@ -47,6 +48,7 @@ func TestOldCopy(t *testing.T) {
 
 // TestLostHold: a hold is no event until it ends, and still its loss is told.
 func TestLostHold(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	written(t, dir)
 	path := filepath.Join(dir, "aex.db")
@@ -71,6 +73,7 @@ func TestLostHold(t *testing.T) {
 
 // TestLedgerIsGone: where a ledger was, no new one begins without a word.
 func TestLedgerIsGone(t *testing.T) {
+	ledger.InFile(t)
 	for name, c := range map[string]struct {
 		do   func(t *testing.T, dir, path string) error
 		says string
@@ -123,6 +126,7 @@ func elsewhere(t *testing.T) string {
 
 // TestLedgersOfOneHome: a home may serve several ledgers, and they may move.
 func TestLedgersOfOneHome(t *testing.T) {
+	ledger.InFile(t)
 	home := t.TempDir()
 	use := func(name string) error {
 		l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(home, name), Home: home})
@@ -150,6 +154,7 @@ func TestLedgersOfOneHome(t *testing.T) {
 // TestCopiesAreLedgersOfTheirOwn: a backup may be read and written to while its
 // original is in use, and neither is taken for the other.
 func TestCopiesAreLedgersOfTheirOwn(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	written(t, dir)
 	l := open(t, dir)

@@ -81,6 +81,7 @@ var lockBytes = map[string]struct {
 // TestWhoIsStoppedWithTheFile: who is stopped as it opens or closes the file, or
 // recovers its log, keeps nobody from reading it.
 func TestWhoIsStoppedWithTheFile(t *testing.T) {
+	ledger.InFile(t)
 	for how := range lockBytes {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -121,6 +122,7 @@ func TestWhoIsStoppedWithTheFile(t *testing.T) {
 // nobody waiting who can be refused, and what has happened is booked as soon as
 // the holder is gone.
 func TestStoppedHolder(t *testing.T) {
+	ledger.InFile(t)
 	for _, how := range []string{"lock", "sqlite", "turn"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -242,6 +244,7 @@ func (h *heldLedger) readable(t *testing.T) {
 // TestRestBetweenTurns: who is about to be stopped finishes its turn, and takes
 // no other one while it rests.
 func TestRestBetweenTurns(t *testing.T) {
+	ledger.InFile(t)
 	h := newHeldLedger(t)
 	inside, finish := make(chan struct{}), make(chan struct{})
 	var calls sync.WaitGroup
@@ -282,6 +285,7 @@ func TestRestBetweenTurns(t *testing.T) {
 // TestStoppedWriterOfTheHead: who is stopped while it writes the head keeps no
 // other from ending.
 func TestStoppedWriterOfTheHead(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	l := open(t, dir)
 	agent(t, l, ledger.NewAgent{Name: "atlas", Budget: usd(t, "1")})

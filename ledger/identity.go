@@ -147,7 +147,7 @@ func (l *Ledger) readIdentity(ctx context.Context, h TokenHash) (Identity, error
 		return Identity{}, ErrNotFound
 	case err != nil:
 		return Identity{}, l.explain(err)
-	case owner.Valid && (l.owner == nil || ownerID(owner.Int64) != l.owner.id):
+	case owner.Valid && (l.owner == nil || ownerID(owner.Int64) != l.owner.id()):
 		return Identity{}, ErrNotFound // only the process that opened the run accepts it
 	case !owner.Valid && deleted:
 		return Identity{}, ErrNotFound

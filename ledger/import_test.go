@@ -36,6 +36,7 @@ func pythonLedger(t *testing.T, dir string) {
 }
 
 func TestImportOfPythonLedger(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	pythonLedger(t, dir)
 	l := open(t, dir)

@@ -15,6 +15,7 @@ import (
 // that its owner could not open, whether the ledger is new or older; what that
 // owner has put in the way of a file is not given away.
 func TestRootLeavesTheOwnersFiles(t *testing.T) {
+	ledger.InFile(t)
 	need.Root(t, "a file of another user")
 	const service = 65534
 	precious := filepath.Join(t.TempDir(), "precious")

@@ -39,11 +39,13 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,7 +71,7 @@ var (
 
 // Options says where a ledger lives and what it draws on.
 type Options struct {
-	Path string           // the database file; its directory also holds aex.db.lock and aex.db.owners
+	Path string           // the database file, whose directory also holds aex.db.lock and aex.db.owners; or postgres://...
 	Home string           // holds head; made 0700 when missing
 	Now  func() time.Time // nil: time.Now
 	Rand io.Reader        // nil: crypto/rand
@@ -77,12 +79,20 @@ type Options struct {
 	// Held is told once, when this process has waited for another one's turn
 	// for some seconds, and goes on waiting. It must return soon. May be nil.
 	Held func(*Holder)
+
+	lease time.Duration // that tests shorten; 0: leaseWithin
 }
 
 // Ledger is one process's open ledger. Its methods may be called from any
 // number of goroutines.
 type Ledger struct {
 	path, home string
+	dialect    *dialect
+	lease      time.Duration
+	server     *server      // the ledger is on; nil: it is in a file
+	skew       atomic.Int64 // of its clock, in milliseconds
+	mayBudget  bool         // there
+	mayPrune   bool         // likewise
 	now        func() time.Time
 	rand       io.Reader
 	randMu     sync.Mutex
@@ -122,7 +132,10 @@ const recoverEvery = 5 * time.Second
 // Open opens the ledger, makes it when there is none, migrates an older one,
 // and settles in full the holds of owners that have died (Recovered tells).
 func Open(ctx context.Context, o Options) (*Ledger, error) {
-	l := newLedger(o)
+	l, err := newLedger(o)
+	if err != nil {
+		return nil, err
+	}
 	if err := l.openForWriting(ctx); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
@@ -133,26 +146,42 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 // OpenReadOnly opens an existing ledger for queries only. ErrNotFound when
 // there is none.
 func OpenReadOnly(ctx context.Context, o Options) (*Ledger, error) {
-	l := newLedger(o)
+	l, err := newLedger(o)
+	if err != nil {
+		return nil, err
+	}
 	if err := l.openForReading(ctx); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
 	return l, nil
 }
 
-func newLedger(o Options) *Ledger {
+func newLedger(o Options) (*Ledger, error) {
 	l := &Ledger{
 		patience: patience, path: o.Path, home: o.Home, now: o.Now, rand: o.Rand, held: o.Held,
-		broken: make(chan struct{}), done: make(chan struct{}),
-	}
-	if l.now == nil {
-		l.now = time.Now
+		broken: make(chan struct{}), done: make(chan struct{}), dialect: &sqliteDialect, lease: cmp.Or(o.lease, leaseWithin),
 	}
 	if l.rand == nil {
 		l.rand = rand.Reader
 	}
-	return l
+	if OnServer(o.Path) {
+		var err error
+		if l.server, err = parseServer(o.Path); err != nil {
+			return nil, err
+		}
+		l.path, l.dialect = l.server.place, &postgresDialect
+		if l.now == nil {
+			l.now = func() time.Time { return time.Now().Add(time.Duration(l.skew.Load()) * time.Millisecond) }
+		}
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	return l, nil
 }
+
+// setClock sets this process's time to the server's, which is that of all.
+func (l *Ledger) setClock(millis int64) { l.skew.Store(millis - time.Now().UnixMilli()) }
 
 // Close waits for the writer, gives up ownership and closes the file.
 func (l *Ledger) Close() error {
@@ -185,6 +214,9 @@ func (l *Ledger) release() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Place is where the ledger is: its file, or its server, without a user.
+func (l *Ledger) Place() string { return l.path }
 
 // Broken is closed when the ledger has found that it cannot commit; from then
 // on every Admit and Settle answers ErrBroken. A run must end.

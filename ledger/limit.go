@@ -156,27 +156,23 @@ func (g *group) correctPace(h *hold, s Settlement) {
 // time: from its open holds and from the trail.
 func (g *group) startPacing(agent int64) {
 	since := g.at - paceWindow
-	g.exec(`INSERT OR IGNORE INTO pace (agent_id, owner, n, at, tokens)
-		SELECT agent_id, owner, n, at, tokens FROM hold WHERE agent_id = ? AND at > ?`, agent, since)
+	g.exec(`INSERT INTO pace (agent_id, owner, n, at, tokens)
+		SELECT agent_id, owner, n, at, tokens FROM hold WHERE agent_id = ? AND at > ? ON CONFLICT DO NOTHING`, agent, since)
 	var calls []paced
-	g.each(`SELECT json_extract(body, '$.hold'), json_extract(body, '$.held_at'), (
-			SELECT coalesce(sum(value), 0) FROM json_each(body, '$.usage') WHERE key <> 'searches')
-		FROM trail WHERE seq >= (SELECT min(first_seq) FROM event_hour WHERE hour >= ?)
-			AND agent_id = ? AND action IN ('usage.commit', 'usage.cancel') AND json_extract(body, '$.held_at') > ?`,
-		[]any{since / hourMillis, publicID(agent), since}, func(scan func(...any) error) error {
-			var id HoldID
-			var c paced
-			if err := scan(&id, &c.at, &c.tokens); err != nil {
-				return err
-			}
-			var ok bool
-			if c.key, ok = parseHoldID(id); ok {
-				calls = append(calls, c)
-			}
-			return nil
-		})
+	g.each(g.w.l.dialect.endedCalls, []any{since / hourMillis, publicID(agent), since}, func(scan func(...any) error) error {
+		var id HoldID
+		var c paced
+		if err := scan(&id, &c.at, &c.tokens); err != nil {
+			return err
+		}
+		var ok bool
+		if c.key, ok = parseHoldID(id); ok {
+			calls = append(calls, c)
+		}
+		return nil
+	})
 	for _, c := range calls {
-		g.exec(`INSERT OR IGNORE INTO pace (agent_id, owner, n, at, tokens) VALUES (?, ?, ?, ?, ?)`, agent, int64(c.key.owner), c.key.n, c.at, c.tokens)
+		g.exec(`INSERT INTO pace (agent_id, owner, n, at, tokens) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, agent, int64(c.key.owner), c.key.n, c.at, c.tokens)
 	}
 	delete(g.rows.paces, agent)
 }

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,7 +25,7 @@ func (c *clock) step(d time.Duration) { c.at.Add(d.Milliseconds()) }
 
 func openAt(t *testing.T, dir string, c *clock) *ledger.Ledger {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir, Now: c.now})
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: ledger.Place(dir), Home: dir, Now: c.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +245,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 // TestDeadOwnersSlotsComeFree: what a dead process held is given back before
 // somebody is told to wait for it.
 func TestDeadOwnersSlotsComeFree(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	l := open(t, dir)
 	token := agent(t, l, ledger.NewAgent{Name: "shared", Limits: ledger.Limits{Concurrency: 1}})

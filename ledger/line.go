@@ -57,7 +57,7 @@ func (e *line) raw(name string, v []byte) {
 	var one bytes.Buffer
 	if err := json.Compact(&one, v); err == nil {
 		e.key(name)
-		e.b = append(e.b, PlainJSON(one.Bytes())...)
+		e.b = append(e.b, PlainJSON(bytes.ToValidUTF8(one.Bytes(), []byte("\ufffd")))...)
 	}
 }
 

@@ -67,6 +67,7 @@ func sums(t *testing.T, dir string, queries ...string) (all []string) {
 
 // Homes made by an aex before this one open, keep every sum and go on.
 func TestOlderLedgersOpen(t *testing.T) {
+	ledger.InFile(t)
 	for name, byRun := range map[string]string{
 		"schema1.db.gz": `SELECT r.id, 0, c.spent_micro + c.overrun_micro FROM run r JOIN account c ON c.id = r.account_id WHERE r.no = 2`,
 		"schema2.db.gz": `SELECT r.id, 0, sum(t.cost_micro) FROM call_tally t JOIN run r ON r.no = t.run_no GROUP BY 1 ORDER BY 1`,

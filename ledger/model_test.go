@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -113,7 +112,7 @@ type model struct {
 }
 
 func (m *model) open() {
-	l, err := ledger.Open(m.t.Context(), ledger.Options{Path: filepath.Join(m.dir, "aex.db"), Home: m.dir, Now: func() time.Time { return m.now }})
+	l, err := ledger.Open(m.t.Context(), ledger.Options{Path: ledger.Place(m.dir), Home: m.dir, Now: func() time.Time { return m.now }})
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestNetworkOfARunIsNoCall(t *testing.T) {
 	}
 	audited(t, l)
 	var refused, connected int
-	query := `SELECT count(*) FILTER (WHERE action = 'net.refuse'), count(*) FILTER (WHERE action = 'net.connect') FROM events`
+	query := `SELECT count(*) FILTER (WHERE action = 'net.refuse'), count(*) FILTER (WHERE action = 'net.connect') FROM trail`
 	if err := l.read.QueryRowContext(t.Context(), query).Scan(&refused, &connected); err != nil || refused != 1 || connected != 1 {
 		t.Errorf("%d and %d events, %v", refused, connected, err)
 	}

@@ -18,6 +18,9 @@ import (
 )
 
 func (l *Ledger) openForWriting(ctx context.Context) error {
+	if l.server != nil {
+		return l.openServer(ctx)
+	}
 	if err := l.refusePythonTwo(ctx); err != nil {
 		return err
 	}
@@ -36,7 +39,7 @@ func (l *Ledger) openForWriting(ctx context.Context) error {
 	if l.owner, err = newOwner(l); err != nil {
 		return l.explain(err)
 	}
-	if l.read, err = openReaders(l.path); err != nil {
+	if l.read, err = l.openReaders(); err != nil {
 		return l.explain(err)
 	}
 	l.head = openHead(l)
@@ -140,6 +143,9 @@ func noRoomForIndex(err error) bool {
 // explain makes one clear line of what went wrong in opening or using the
 // file, with the next step where there is one.
 func (l *Ledger) explain(err error) error {
+	if err != nil && l.server != nil {
+		return l.explainServer(err)
+	}
 	if err == nil || errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsound) || errors.Is(err, ErrHeld) {
 		return err
 	}

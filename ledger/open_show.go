@@ -30,10 +30,14 @@ func OpenToShow(ctx context.Context, o Options) (*Ledger, error) {
 	if err := (&headFile{l: l, path: headPath(l.home)}).check(ctx, l.read); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	if l.read.still() != nil || !l.hasDead(ctx) {
+	// On a server others live on, and see to what the dead have left.
+	if l.server != nil || l.read.still() != nil || !l.hasDead(ctx) {
 		return l, nil
 	}
-	settled := newLedger(o)
+	settled, err := newLedger(o)
+	if err != nil {
+		return l, nil
+	}
 	settled.patience = showPatience
 	if err := settled.openForWriting(ctx); err != nil {
 		_ = settled.release() // it is shown as it is
@@ -55,7 +59,7 @@ func (l *Ledger) hasDead(ctx context.Context) bool {
 		if rows.Scan(&id) != nil {
 			return false
 		}
-		file, dead, err := l.dead(id)
+		file, dead, err := l.deadFile(id)
 		if file != nil {
 			_ = file.Close() // nothing was written to it
 		}
@@ -70,6 +74,9 @@ func (l *Ledger) hasDead(ctx context.Context) bool {
 var errOlder = errors.New("an older version")
 
 func (l *Ledger) openForReading(ctx context.Context) error {
+	if l.server != nil {
+		return l.openServerToRead(ctx)
+	}
 	var err error
 	l.path = realPath(l.path)
 	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {

@@ -127,7 +127,7 @@ func (l *Ledger) EndOwnRun(ctx context.Context, id RunID, end RunEnd) (EndedRun,
 	if err != nil {
 		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
 	}
-	anew, err := openReaders(l.path)
+	anew, err := l.openReaders()
 	if err != nil {
 		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
 	}

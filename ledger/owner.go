@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -22,10 +24,39 @@ type ownerID int64
 
 func (id ownerID) String() string { return strconv.FormatInt(int64(id), 36) }
 
-// owner is this process's own lock file: while the process lives its flock is
-// held, and the kernel frees it at the moment of its death, however it dies.
+// owner is this process, as the others see it.
 type owner struct {
-	id   ownerID
+	current atomic.Int64 // ownerID
+	life
+}
+
+func (o *owner) id() ownerID { return ownerID(o.current.Load()) }
+
+// life is how the processes of a ledger tell who of them lives.
+type life interface {
+	// keep goes on living. It is called every recoverEvery.
+	keep() error
+	// dead tells whether another owner is dead; gone is closed when what it left
+	// is recovered, and may be nil.
+	dead(id ownerID) (gone io.Closer, dead bool, err error)
+	// clear forgets the dead whom nothing names any more.
+	clear(named map[ownerID]bool) error
+	close() error
+}
+
+// newOwnerID is random, so that nobody ever was or will be the same.
+func (l *Ledger) newOwnerID() (ownerID, error) {
+	b, err := l.random(8)
+	if err != nil {
+		return 0, err
+	}
+	return ownerID(binary.BigEndian.Uint64(b)>>1 | 1<<40), nil
+}
+
+// ownerFile is this process's own lock file: while the process lives its flock
+// is held, and the kernel frees it at the moment of its death, however it dies.
+type ownerFile struct {
+	l    *Ledger
 	path string
 
 	mu   sync.Mutex
@@ -37,14 +68,17 @@ type owner struct {
 func (l *Ledger) ownersPath() string { return l.path + ".owners" }
 
 func newOwner(l *Ledger) (*owner, error) {
-	b, err := l.random(8)
+	id, err := l.newOwnerID()
 	if err != nil {
 		return nil, err
 	}
-	id := ownerID(binary.BigEndian.Uint64(b)>>1 | 1<<40)
-	o := &owner{id: id, path: filepath.Join(l.ownersPath(), id.String())}
-	o.file, err = makeOwnerFile(o.path)
-	return o, err
+	f := &ownerFile{l: l, path: filepath.Join(l.ownersPath(), id.String())}
+	if f.file, err = makeOwnerFile(f.path); err != nil {
+		return nil, err
+	}
+	o := &owner{life: f}
+	o.current.Store(int64(id))
+	return o, nil
 }
 
 // makeOwnerFile makes the file under another name and locks it before it gets
@@ -90,7 +124,7 @@ func linked(f *os.File) bool {
 
 // keep makes the owner's file again if somebody removed it; without it others
 // would take this process for dead.
-func (o *owner) keep() error {
+func (o *ownerFile) keep() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.file == nil || linked(o.file) {
@@ -110,7 +144,7 @@ func (o *owner) keep() error {
 
 // close leaves the file behind: who clears the directory removes it when no
 // open hold or run names it any more.
-func (o *owner) close() error {
+func (o *ownerFile) close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.file == nil {
@@ -121,10 +155,20 @@ func (o *owner) close() error {
 	return err
 }
 
-// dead tells whether an owner is dead. If so its lock is held by the caller
+func (o *ownerFile) dead(id ownerID) (io.Closer, bool, error) {
+	f, dead, err := o.l.deadFile(id)
+	if f == nil {
+		return nil, dead, err
+	}
+	return f, dead, err
+}
+
+func (o *ownerFile) clear(named map[ownerID]bool) error { return o.l.clearOwners(named) }
+
+// deadFile tells whether an owner is dead. If so its lock is held by the caller
 // until it closes file, so that nobody else recovers the same one meanwhile.
 // A file that is gone is a dead owner's: living ones make theirs again.
-func (l *Ledger) dead(id ownerID) (file *os.File, dead bool, err error) {
+func (l *Ledger) deadFile(id ownerID) (file *os.File, dead bool, err error) {
 	f, err := os.OpenFile(filepath.Join(l.ownersPath(), id.String()), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, true, nil
@@ -150,7 +194,7 @@ func (l *Ledger) clearOwners(named map[ownerID]bool) error {
 	for _, e := range entries {
 		making := strings.HasPrefix(e.Name(), ".new-")
 		id, err := strconv.ParseInt(strings.TrimPrefix(e.Name(), ".new-"), 36, 64)
-		if err != nil || ownerID(id) == l.owner.id || !making && named[ownerID(id)] {
+		if err != nil || ownerID(id) == l.owner.id() || !making && named[ownerID(id)] {
 			continue
 		}
 		errs = append(errs, removeUnlocked(filepath.Join(dir, e.Name())))

@@ -57,6 +57,7 @@ func peek(p part) error {
 // TestLivingOwnersAreNeverRecovered stops an owner, steps the clock a day both
 // ways, and looks from another home.
 func TestLivingOwnersAreNeverRecovered(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	l := open(t, dir)
 	agent(t, l, ledger.NewAgent{Name: "shared", Budget: usd(t, "1")})
@@ -114,6 +115,7 @@ func settleHeld(t *testing.T, p *process) {
 // TestNamespacesOfOneHome: two containers' processes have the same id, and
 // neither can see the other's; yet only the dead one's hold is recovered.
 func TestNamespacesOfOneHome(t *testing.T) {
+	ledger.InFile(t)
 	if pidNamespace() == nil {
 		need.Missing(t, "this system has no pid namespaces")
 	}

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 
 func TestPathListsTheRunThenItsAgent(t *testing.T) {
 	ctx, home := t.Context(), t.TempDir()
-	l, err := ledger.Open(ctx, ledger.Options{Path: filepath.Join(home, "aex.db"), Home: home})
+	l, err := ledger.Open(ctx, ledger.Options{Path: ledger.Place(home), Home: home})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 // TestReadersOfATornLog: who is stopped while it changes the head of SQLite's log
 // keeps nobody from reading, whether the ledger is open or is opened then.
 func TestReadersOfATornLog(t *testing.T) {
+	InFile(t)
 	l, _ := openInside(t)
 	o := Options{Path: l.path, Home: l.home}
 	before, err := OpenReadOnly(t.Context(), o)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,7 +51,7 @@ type part struct {
 }
 
 func (p part) open() (*ledger.Ledger, error) {
-	return ledger.Open(context.Background(), ledger.Options{Path: filepath.Join(p.Dir, "aex.db"), Home: p.Dir})
+	return ledger.Open(context.Background(), ledger.ShortLease(ledger.Options{Path: ledger.Place(p.Dir), Home: p.Dir}))
 }
 
 // process is a child with its lines.

@@ -41,6 +41,7 @@ func pythonTwo(t *testing.T, dir string) {
 // TestLedgerOfPythonTwo: it is refused by name, nothing in it or in its log is
 // changed, and nothing is put beside it.
 func TestLedgerOfPythonTwo(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	pythonTwo(t, dir)
 	read := func() string {
@@ -89,6 +90,7 @@ func TestLedgerOfPythonTwo(t *testing.T) {
 // TestLedgerThatPythonTwoMade: the file that aex 2.0.0 of PyPI leaves after aex
 // agent create is as it was, and alone, whoever tries to open it.
 func TestLedgerThatPythonTwoMade(t *testing.T) {
+	ledger.InFile(t)
 	dir := fixture(t, "python2.db.gz")
 	path := filepath.Join(dir, "aex.db")
 	was, err := os.ReadFile(path) //nolint:gosec // a file of this test
@@ -118,6 +120,7 @@ func TestLedgerThatPythonTwoMade(t *testing.T) {
 // TestOlderSchemaIsBackedUp: what an older aex wrote is copied before it is
 // changed, and the copy is what there was.
 func TestOlderSchemaIsBackedUp(t *testing.T) {
+	ledger.InFile(t)
 	dir := fixture(t, "schema1.db.gz")
 	var was string
 	raw(t, dir, func(db *sql.DB) {

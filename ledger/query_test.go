@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ func newHistory(t *testing.T, start time.Time) *history {
 	t.Helper()
 	h := &history{t: t, now: start}
 	dir := t.TempDir()
-	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "aex.db"), Home: dir, Now: func() time.Time { return h.now }})
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: ledger.Place(dir), Home: dir, Now: func() time.Time { return h.now }})
 	if err != nil {
 		t.Fatal(err)
 	}

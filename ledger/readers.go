@@ -13,7 +13,9 @@ import (
 // it.
 type readers struct {
 	*sql.DB
-	path string
+	path      string // of the file; "": it is none
+	bind      func(query string) string
+	isolation sql.IsolationLevel // of a snapshot
 
 	mu      sync.Mutex
 	stmts   map[string]*sql.Stmt
@@ -30,7 +32,7 @@ func openReaders(path string, more ...string) (*readers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &readers{DB: db, path: path, stmts: make(map[string]*sql.Stmt)}, nil
+	return &readers{DB: db, path: path, bind: sqliteDialect.bind, stmts: make(map[string]*sql.Stmt)}, nil
 }
 
 func openPool(path string, more ...string) (*sql.DB, error) {
@@ -53,7 +55,7 @@ func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 	if s != nil || full {
 		return s
 	}
-	made, err := r.PrepareContext(ctx, query) // may wait for a connection
+	made, err := r.PrepareContext(ctx, r.bind(query)) // may wait for a connection
 	if err != nil {
 		return nil
 	}
@@ -75,7 +77,7 @@ func (r *readers) QueryContext(ctx context.Context, query string, args ...any) (
 	if s := r.prepared(ctx, query); s != nil {
 		return s.QueryContext(ctx, args...)
 	}
-	return r.DB.QueryContext(ctx, query, args...)
+	return r.DB.QueryContext(ctx, r.bind(query), args...)
 }
 
 // QueryRowContext is that of sql.DB.
@@ -86,5 +88,30 @@ func (r *readers) QueryRowContext(ctx context.Context, query string, args ...any
 	if s := r.prepared(ctx, query); s != nil {
 		return s.QueryRowContext(ctx, args...)
 	}
-	return r.DB.QueryRowContext(ctx, query, args...)
+	return r.DB.QueryRowContext(ctx, r.bind(query), args...)
+}
+
+// snapshot is a transaction that reads: all of it sees the ledger as it was at
+// one moment.
+type snapshot struct {
+	*sql.Tx
+	bind func(query string) string
+}
+
+func (r *readers) snapshot(ctx context.Context) (*snapshot, error) {
+	tx, err := r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: r.isolation})
+	if err != nil {
+		return nil, err
+	}
+	return &snapshot{tx, r.bind}, nil
+}
+
+// QueryContext is that of sql.Tx.
+func (s *snapshot) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.Tx.QueryContext(ctx, s.bind(query), args...)
+}
+
+// QueryRowContext is that of sql.Tx.
+func (s *snapshot) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return s.Tx.QueryRowContext(ctx, s.bind(query), args...)
 }

@@ -21,7 +21,7 @@ func (l *Ledger) recoverDead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.clearOwners(named)
+	return l.owner.clear(named)
 }
 
 // others tells whether anybody, dead or alive, has something open in the file,
@@ -35,7 +35,7 @@ func (s *sqlite) others(ctx context.Context) (is bool, err error) {
 // watchOwners checks owners from time to time, so that what a process held when
 // it died does not stay reserved for as long as others live.
 func (l *Ledger) watchOwners() {
-	tick := time.NewTicker(recoverEvery)
+	tick := time.NewTicker(min(recoverEvery, l.lease/4))
 	defer tick.Stop()
 	for {
 		select {
@@ -54,7 +54,7 @@ func (l *Ledger) checkOwners() {
 	_ = l.owner.keep()
 	var others int
 	err := l.read.QueryRowContext(context.Background(), `SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
-		+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id)).Scan(&others)
+		+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id())).Scan(&others)
 	if err == nil && others > 0 {
 		_ = l.recoverDead(context.Background())
 	}
@@ -84,15 +84,17 @@ func (g *group) recoverDead() (found bool) {
 	g.ownersSeen = true
 	g.endAdrift()
 	for id := range g.namedOwners() {
-		if id == g.w.l.owner.id || id == nobody || g.err != nil {
+		if id == g.w.l.owner.id() || id == nobody || g.err != nil {
 			continue
 		}
-		file, dead, err := g.w.l.dead(id)
+		gone, dead, err := g.w.l.owner.dead(id)
 		g.fail(err)
 		if dead {
 			found = true
 			g.endOwner(id)
-			g.deadOwners = append(g.deadOwners, file)
+			if gone != nil {
+				g.deadOwners = append(g.deadOwners, gone)
+			}
 		}
 	}
 	return found
@@ -125,10 +127,29 @@ func (g *group) endOwner(id ownerID) {
 	}
 }
 
+// endElsewhere settles in full what a gateway still holds for a run that it has
+// lost, where it is silent: on a server nobody is known to be dead at once, and
+// the run's end need not wait for that. What it settles then books the difference.
+func (g *group) endElsewhere(r *run) (found bool) {
+	others, ok := g.w.l.owner.life.(*lease)
+	if !ok {
+		return false
+	}
+	for _, h := range g.openHoldsWhere(`run_no = ? AND owner <> ?`, r.no, int64(g.w.l.owner.id())) {
+		if others.silent(h.key.owner) {
+			g.recover(h, "its gateway is silent, and the run is over")
+			found = true
+		}
+	}
+	return found
+}
+
 // holdsOf lists the open holds of an owner that are in the file.
-func (g *group) holdsOf(id ownerID) []*hold {
+func (g *group) holdsOf(id ownerID) []*hold { return g.openHoldsWhere(`owner = ?`, int64(id)) }
+
+func (g *group) openHoldsWhere(where string, args ...any) []*hold {
 	var holds []*hold
-	g.each(`SELECT `+holdColumns+` FROM hold WHERE owner = ? AND state = 'open'`, []any{int64(id)}, func(scan func(...any) error) error {
+	g.each(`SELECT `+holdColumns+` FROM hold WHERE `+where+` AND state = 'open'`, args, func(scan func(...any) error) error {
 		h, err := scanHold(scan)
 		if err != nil {
 			return err
@@ -188,9 +209,7 @@ func (g *group) release() {
 		return
 	}
 	for _, f := range g.deadOwners {
-		if f != nil {
-			_ = f.Close() // nothing was written to it
-		}
+		_ = f.Close() // nothing was written to it
 	}
 	g.deadOwners = nil
 }
@@ -218,7 +237,7 @@ func (l *Ledger) Sweep(ctx context.Context, owned func(HoldID) bool) ([]Recovere
 	err := l.commitOne(ctx, func(g *group) error {
 		before := len(g.recovered)
 		suspects = make(map[holdKey]bool)
-		for _, h := range g.holdsOf(g.w.l.owner.id) {
+		for _, h := range g.holdsOf(g.w.l.owner.id()) {
 			switch {
 			case owned(h.key.id()):
 			case g.w.suspects[h.key]:

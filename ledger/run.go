@@ -132,7 +132,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 	acc := &account{agent: ag.id, parent: parent.id, kind: RunAccount}
 	acc.retarget(n.Budget)
 	g.insertAccount(acc)
-	r := &run{agent: ag.id, parent: outer.number(), account: acc.id, id: id, owner: g.w.l.owner.id, state: RunOpen, maxCalls: n.MaxCalls, remote: remote}
+	r := &run{agent: ag.id, parent: outer.number(), account: acc.id, id: id, owner: g.w.l.owner.id(), state: RunOpen, maxCalls: n.MaxCalls, remote: remote}
 	r.firstSeq = g.event("run.open", ag, id, func(e *line) {
 		e.budget(acc)
 		e.text("parent", string(n.Parent))
@@ -169,7 +169,7 @@ func (g *group) parentOf(n NewRun, ag *agent) (*account, *run, error) {
 		return nil, nil, err
 	case p.state == RunEnding || p.state == RunEnded:
 		return nil, nil, fmt.Errorf("%w: run %s has ended", ErrInvalid, p.id)
-	case p.agent != ag.id || p.owner != g.w.l.owner.id:
+	case p.agent != ag.id || p.owner != g.w.l.owner.id():
 		return nil, nil, fmt.Errorf("%w: run %s is another agent's or process's", ErrInvalid, p.id)
 	}
 	return g.account(p.account), p, g.err
@@ -265,7 +265,7 @@ func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended Ended
 		if err != nil {
 			return err
 		}
-		if end.Own && r.state != RunEnded && r.owner != g.w.l.owner.id {
+		if end.Own && r.state != RunEnded && r.owner != g.w.l.owner.id() {
 			return ErrElsewhere
 		}
 		ended.Was, ended.Has = r.state, g.accountsOf(g.agentByID(r.agent))
@@ -285,7 +285,7 @@ func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended Ended
 // processes that died are.
 func (g *group) unsettled(r *run) int64 {
 	open := g.openHoldsOf(r)
-	if open > 0 && r.remote && g.err == nil && g.recoverDead() {
+	if open > 0 && r.remote && g.err == nil && (g.recoverDead() || g.endElsewhere(r)) {
 		open = g.openHoldsOf(r)
 	}
 	return open

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -43,6 +44,9 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 }
 
 func (l *Ledger) runs(ctx context.Context, from *readers, where string, args []any, limit int) ([]Run, error) {
+	if limit < 0 {
+		limit = math.MaxInt
+	}
 	rs, err := from.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
 			r.outcome, r.exit_code, c.calls, r.refused, r.metered, r.remote,
 			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro

@@ -8,6 +8,9 @@ import (
 // TopUpRun raises a run's budget and reopens it, and the runs inside it, when
 // that left room.
 func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error) {
+	if err := l.budgetsAllowed(); err != nil {
+		return Run{}, err
+	}
 	err := l.commitOne(ctx, func(g *group) error {
 		r, err := g.runNamed(id)
 		if err != nil {

@@ -118,7 +118,7 @@ func settling(id HoldID, s Settlement, out *Outcome) (*op, error) {
 		return nil, fmt.Errorf("%w: hold %s cannot end %q at %d micro-dollars", ErrInvalid, id, s.How, s.Cost)
 	}
 	s.Usage.bound()
-	return &op{patient: true, do: func(g *group) (err error) {
+	return &op{patient: true, hold: key, do: func(g *group) (err error) {
 		*out, err = g.settle(key, s)
 		return err
 	}}, nil
@@ -129,7 +129,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 	switch {
 	case g.err != nil:
 		return Outcome{}, g.err
-	case h == nil && key.owner == g.w.l.owner.id && key.n > g.w.holds:
+	case h == nil && key.owner == g.w.l.owner.id() && key.n > g.w.holds:
 		return Outcome{}, fmt.Errorf("hold %s: %w", key.id(), ErrNotFound)
 	case h == nil || h.ended:
 		return Outcome{}, fmt.Errorf("hold %s: %w", key.id(), ErrHoldEnded)

@@ -125,7 +125,7 @@ func TestARunIsWhatThisProcessBooked(t *testing.T) {
 			}
 			if change != "" {
 				raw(t, dir, func(db *sql.DB) {
-					if _, err := db.ExecContext(t.Context(), change); err != nil {
+					if _, err := db.ExecContext(t.Context(), ledger.RawText(change)); err != nil {
 						t.Fatal(err)
 					}
 				})
@@ -141,6 +141,7 @@ func TestARunIsWhatThisProcessBooked(t *testing.T) {
 // TestAReservationThatIsGone: a hold of which its account knows nothing is not
 // booked, because then no sum of this file is to be believed.
 func TestAReservationThatIsGone(t *testing.T) {
+	ledger.InFile(t)
 	dir := t.TempDir()
 	l := open(t, dir)
 	h, _ := admit(t, l, ledger.Admission{Token: agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(1000)}), Most: 700})

@@ -110,7 +110,7 @@ func (l *Ledger) Spend(ctx context.Context, f SpendFilter) ([]Spend, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, args, err := f.query(zone, l.now())
+	query, args, err := f.query(l.dialect, zone, l.now())
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +124,8 @@ func (l *Ledger) Spend(ctx context.Context, f SpendFilter) ([]Spend, error) {
 // has tells whether one of its keys is g.
 func (f SpendFilter) has(g Grouping) bool { return f.By == g || f.Then == g }
 
-func (f SpendFilter) query(zone Zone, now time.Time) (query string, args []any, err error) {
-	bucket, ok := zone.buckets(now)[f.Per]
+func (f SpendFilter) query(d *dialect, zone Zone, now time.Time) (query string, args []any, err error) {
+	bucket, ok := zone.buckets(d, now)[f.Per]
 	key, known := keys[f.By]
 	then, alsoKnown := keys[f.Then]
 	if !ok || !known || !alsoKnown || f.Then != "" && (f.By == ByKind || f.By == ByCause || f.Then == ByKind || f.Then == ByCause) {

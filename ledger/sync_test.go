@@ -17,6 +17,7 @@ import (
 // TestHoldIsSyncedBeforeItIsAnswered watches a process that takes a hold: what
 // it wrote to the write-ahead log is synced before it says that it has the hold.
 func TestHoldIsSyncedBeforeItIsAnswered(t *testing.T) {
+	ledger.InFile(t)
 	strace := need.Tool(t, "strace")
 	dir := t.TempDir()
 	l, err := part{Dir: dir}.open()

@@ -218,7 +218,7 @@ func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error {
 		}
 		if t.TTL == 0 && t.Expires.IsZero() {
 			var ttl int64
-			g.query(`SELECT ttl_ms FROM token WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1`, []any{ag.id}, &ttl)
+			g.query(`SELECT ttl_ms FROM token WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL ORDER BY created_at DESC, ttl_ms DESC LIMIT 1`, []any{ag.id}, &ttl)
 			t.TTL = time.Duration(ttl) * time.Millisecond
 		}
 		if t.Scope == Runs && t.MaxRun == nil {

@@ -47,10 +47,11 @@ func (w *writer) waitOutside(ops []*op, began time.Time) []*op {
 	}
 	pause = min(pause, told)
 	for _, o := range slices.Concat(ops, w.waiting) {
-		if o.until.IsZero() {
-			o.until = time.Now().Add(w.l.patience)
+		limit := w.engine.patience(o.patient)
+		if o.until.IsZero() && limit >= 0 {
+			o.until = time.Now().Add(limit)
 		}
-		if !o.patient {
+		if limit >= 0 {
 			pause = min(pause, time.Until(o.until))
 		}
 	}
@@ -80,9 +81,9 @@ func (w *writer) stillWait(ops []*op) []*op {
 	var held error
 	for _, o := range ops {
 		switch {
-		case o.patient || o.until.IsZero():
+		case o.until.IsZero():
 			left = append(left, o)
-		case o.ctx.Err() != nil:
+		case o.ctx.Err() != nil && !o.patient:
 			w.answer(o, o.ctx.Err())
 		case time.Until(o.until) > 0:
 			left = append(left, o)

@@ -100,6 +100,13 @@ func (s *sqlite) stray() <-chan error { return s.lock.asked }
 func (s *sqlite) refusal() error      { return s.l.holderOf(s.busy) }
 func (s *sqlite) leave() error        { return s.lock.release() }
 
+func (s *sqlite) patience(happened bool) time.Duration {
+	if happened {
+		return -1
+	}
+	return s.l.patience
+}
+
 // begin waits for SQLite's own lock where enter could not tell that it was not free.
 func (s *sqlite) begin() error {
 	began := time.Now()

@@ -18,6 +18,7 @@ type op struct {
 	done   chan struct{}
 	ctx    context.Context
 	admit  *admitting // an admission, which may wait for money
+	hold   holdKey    // that a settlement ends
 	parked bool       // do left it waiting
 	lazy   bool       // nobody waits for it yet: it may share the next one's commit
 
@@ -38,6 +39,7 @@ type writer struct {
 	l       *Ledger
 	engine  engine
 	told    bool // of the holder that is waited for now
+	owed    *owed
 	closing bool
 
 	queue   chan *op
@@ -177,7 +179,7 @@ func (w *writer) rest() time.Duration {
 	switch {
 	case len(w.waiting) > 0:
 		return pollEvery + rand.N(pollEvery/5) //nolint:gosec // jitter
-	case len(w.denied) > 0:
+	case len(w.denied) > 0, w.owed != nil:
 		return time.Second
 	}
 	return time.Hour
@@ -185,7 +187,7 @@ func (w *writer) rest() time.Duration {
 
 // due tells whether a turn without new operations has anything to do.
 func (w *writer) due() bool {
-	if len(w.denied) > 0 && w.anyDenialDue() {
+	if len(w.denied) > 0 && w.anyDenialDue() || w.owed != nil {
 		return true
 	}
 	now := time.Now()
@@ -235,11 +237,19 @@ func (w *writer) answer(o *op, err error) {
 func (w *writer) turn(ops []*op) {
 	w.l.still.RLock()
 	defer w.l.still.RUnlock()
-	ops, entered, lockErr := w.takeTurn(ops)
+	ops, entered, lockErr := w.takeTurn(w.owedOps(ops))
 	if !entered && lockErr == nil {
+		w.forgetOwedOps()
 		return
 	}
 	w.told = false
+	if w.owed != nil && lockErr == nil && w.broken == nil {
+		var err error
+		if ops, err = w.settleOwed(ops); err != nil {
+			w.setAside(nil, ops, w.giveUp(err, err))
+			return
+		}
+	}
 	ops = w.queued(ops)
 	wait := w.waitsInside(ops)
 	group := inOrder(ops, w.waiting...)
@@ -247,6 +257,10 @@ func (w *writer) turn(ops []*op) {
 	w.waiting = nil
 
 	g, group, err := w.commitGroup(group, wait, lockErr)
+	if w.broken == nil && w.passing(err) {
+		w.setAside(g, group, err)
+		return
+	}
 	if lockErr == nil {
 		lockErr = w.engine.leave()
 	}

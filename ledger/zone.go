@@ -98,13 +98,13 @@ func (z Zone) window(w Window, t time.Time) time.Time {
 
 // buckets are SQL for what a row of the tally is summed up in: its hour since
 // 1970, or the number of its day, or of its month's first, in the zone.
-func (z Zone) buckets(now time.Time) map[Grouping]string {
+func (z Zone) buckets(d *dialect, now time.Time) map[Grouping]string {
 	local := `t.hour * 3600` + z.offset(now)
 	return map[Grouping]string{
 		"":      `0`,
 		ByHour:  `t.hour`,
 		ByDay:   `(` + local + `) / 86400`,
-		ByMonth: `CAST(strftime('%s', ` + local + `, 'unixepoch', 'start of month') AS INTEGER) / 86400`,
+		ByMonth: d.monthOf(local),
 	}
 }
 

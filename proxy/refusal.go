@@ -77,7 +77,7 @@ func refusef(code, format string, args ...any) *refusal {
 // heldRefusal is the answer while another process keeps this one from the
 // ledger, which passes: the run goes on.
 func heldRefusal() *refusal {
-	f := refusef("ledger_busy", "another process holds the ledger: no call can be booked now, so none is made; try again")
+	f := refusef("ledger_busy", "another process holds the ledger, or its server does not answer: no call can be booked now, so none is made; try again")
 	f.retryAfter, f.booked = heldRetry, true
 	return f
 }

@@ -226,6 +226,9 @@ func (r *session) keys() (names []string) {
 	for _, p := range r.Registry.Providers() {
 		names = append(names, p.KeyEnvs()...)
 	}
+	if ledger.OnServer(r.Ledger.Path) { // what opens it to aex is no program's
+		names = append(names, "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY")
+	}
 	return names
 }
 

@@ -142,6 +142,7 @@ func (c *checkup) ledger(ctx context.Context) {
 		return
 	}
 	defer l.Close() // what Open recovered is committed; the rest reads
+	c.database(ctx, l)
 	if n := len(l.Recovered()); n > 0 {
 		c.add("note", "ledger", fmt.Sprintf("%d calls of an aex that died were settled in full", n), "")
 	}
@@ -156,7 +157,7 @@ func (c *checkup) ledger(ctx context.Context) {
 		}
 	}
 	if result.OK() {
-		c.add("ok", "ledger", fmt.Sprintf("%s, %d events, every invariant holds", c.settings.ledgerPath, result.Events), "")
+		c.add("ok", "ledger", fmt.Sprintf("%s, %d events, every invariant holds", l.Place(), result.Events), "")
 	}
 }
 

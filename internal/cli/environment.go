@@ -17,7 +17,7 @@ type variable struct{ name, text string }
 // variables are those beside the ones of flags.
 var variables = []variable{
 	{"AEX_HOME", "where aex keeps its files; ~/.aex without it"},
-	{"AEX_LEDGER", "the ledger's file; aex.db in home without it. AEX_DB_PATH, its name in v1.2, holds too"},
+	{"AEX_LEDGER", "the ledger's file; aex.db in home without it. AEX_DB_PATH, its name in v1.2, holds too. Or a PostgreSQL server: postgres://USER@HOST/DATABASE (docs/fleet.md)"},
 	{"AEX_TOKEN", "an agent's token at the gateway of AEX_GATEWAY, for aex run; it may stand in .env in home"},
 	{"AEX_OIDC_TOKEN", "without AEX_TOKEN: a CI's OIDC token, which the gateway exchanges for an agent's"},
 	{"AEX_OIDC_AUDIENCE", "whom GitHub Actions is asked for such a token for; the gateway's address without it"},

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
-	return group("ledger", "back up and prune the ledger, and choose its time zone", a.ledgerBackupCommand(), a.outsideOnly(a.ledgerPruneCommand()), a.outsideOnly(a.ledgerTimezoneCommand()))
+	return group("ledger", "back up and prune the ledger, choose its time zone, or make one on PostgreSQL", a.ledgerInitPostgresCommand(), a.ledgerBackupCommand(), a.outsideOnly(a.ledgerPruneCommand()), a.outsideOnly(a.ledgerTimezoneCommand()))
 }
 
 func (a *app) ledgerBackupCommand() *cobra.Command {
@@ -35,6 +37,8 @@ func (a *app) backup(ctx context.Context, name string) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	if err := l.Backup(ctx, path); errors.Is(err, fs.ErrExist) {
 		return hinted(fmt.Errorf("there is a file %s already", name), "name one that does not exist")
+	} else if err != nil && ledger.OnServer(l.Place()) {
+		return err
 	} else if err != nil {
 		return hinted(err, "name a file in a directory that exists and is yours")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/supervisor"
@@ -160,6 +161,9 @@ func keyedPolicy(file *policy.File) []sandbox.Cover {
 // lies beside it.
 func (s *settings) covers() []sandbox.Cover {
 	covers := []sandbox.Cover{{Path: s.home}}
+	if ledger.OnServer(s.ledgerPath) {
+		return covers
+	}
 	path, err := filepath.Abs(s.ledgerPath)
 	if err != nil || strings.HasPrefix(path, s.home+"/") {
 		return covers

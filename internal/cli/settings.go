@@ -62,8 +62,8 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 	s := &settings{home: home, ledgerPath: filepath.Join(home, "aex.db"), modelsFile: filepath.Join(home, "config", "models.yaml")}
 	for _, name := range []string{"AEX_DB_PATH", "AEX_LEDGER"} { // the first is v1.2's
 		p := env[name]
-		if scheme, _, is := strings.Cut(p, "://"); is && isScheme(scheme) {
-			return nil, hinted(fmt.Errorf("%s is a %s:// address, and aex keeps its ledger in a file", name, scheme), "name a file on a local disk, or unset %s", name)
+		if scheme, _, is := strings.Cut(p, "://"); is && isScheme(scheme) && (!ledger.OnServer(p) || name != "AEX_LEDGER") {
+			return nil, hinted(fmt.Errorf("%s is a %s:// address, and aex keeps its ledger in a file or, with AEX_LEDGER=postgres://..., on a PostgreSQL server", name, scheme), "name a file on a local disk, or unset %s", name)
 		}
 		if p != "" {
 			s.ledgerPath = p

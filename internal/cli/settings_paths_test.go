@@ -9,7 +9,7 @@ import (
 // may hold a password is not printed.
 func TestPlacesThatAreNone(t *testing.T) {
 	for _, tt := range []struct{ variable, value, want string }{
-		{"AEX_LEDGER", "postgres://u:secret@host/db", "AEX_LEDGER is a postgres:// address"},
+		{"AEX_DB_PATH", "postgres://u:secret@host/db", "AEX_DB_PATH is a postgres:// address"},
 		{"AEX_LEDGER", "MySQL+x://u:secret@host", "AEX_LEDGER is a MySQL+x:// address"},
 		{"AEX_DB_PATH", "file:///secret/aex.db", "AEX_DB_PATH is a file:// address"},
 		{"AEX_HOME", "/tmp/" + strings.Repeat("secret/", 60), "aex's home has a path of"},

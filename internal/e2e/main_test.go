@@ -53,6 +53,7 @@ type stage struct {
 	provider *fakeprovider.Provider
 	url      string
 	env      []string // more of the environment
+	place    string   // of its ledger; "": the file in home
 }
 
 func newStage(t *testing.T, o fakeprovider.Options) *stage {

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 )
@@ -28,6 +30,22 @@ type gate struct {
 	cmd  *exec.Cmd
 }
 
+// onServer has the stage keep its ledger on the PostgreSQL server that make
+// postgres starts, where there is one.
+func (s *stage) onServer() {
+	server := os.Getenv("AEX_TEST_POSTGRES")
+	if server == "" {
+		return
+	}
+	s.place = fmt.Sprintf("%s?search_path=e%d_%d", server, os.Getpid(), time.Now().UnixNano())
+	s.env = append(s.env, "AEX_LEDGER="+s.place)
+	s.do("ledger", "init-postgres")
+}
+
+// ledger is where the stage has its ledger.
+func (s *stage) ledger() string { return cmp.Or(s.place, filepath.Join(s.home, "aex.db")) }
+
+// gate is a gateway of the stage, not yet started.
 func (s *stage) gate() *gate {
 	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -43,7 +61,7 @@ func (g *gate) url() string { return fmt.Sprintf("http://127.0.0.1:%d", g.port) 
 func (g *gate) start() {
 	g.t.Helper()
 	g.cmd = g.s.aex("serve", "--port", fmt.Sprint(g.port), "--price", price)
-	g.cmd.Env = append(g.cmd.Env, "AEX_HOME="+g.home, "AEX_LEDGER="+filepath.Join(g.s.home, "aex.db"))
+	g.cmd.Env = append(g.cmd.Env, "AEX_HOME="+g.home, "AEX_LEDGER="+g.s.ledger())
 	r, err := g.cmd.StderrPipe()
 	must(g.t, err)
 	must(g.t, g.cmd.Start())
@@ -100,6 +118,7 @@ func (s *stage) runner(token string, gates ...*gate) *stage {
 // shared gateway; nothing of the token reaches the program.
 func TestRunAtASharedGateway(t *testing.T) {
 	s := newStage(t, fakeprovider.Options{Lean: true, Behaviour: fakeprovider.Behaviour{OutputTokens: 300}})
+	s.onServer()
 	s.do("group", "create", "acme", "--budget", "0.30")
 	s.do("agent", "create", "team", "5.00", "none")
 	s.do("agent", "set", "team", "--group", "acme")
@@ -157,6 +176,7 @@ func rounds(t *testing.T, variable string, few int) int {
 func TestGatewaysAreKilledInMidCall(t *testing.T) {
 	kills := rounds(t, "AEX_TEST_KILLS", 6)
 	s := newStage(t, fakeprovider.Options{Lean: true})
+	s.onServer()
 	s.do("agent", "create", "team", "500", "none")
 	a, b := s.gate(), s.gate()
 	a.start()

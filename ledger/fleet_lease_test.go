@@ -1,0 +1,180 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+)
+
+func gatewayAt(t *testing.T, dir string, lease time.Duration) *Ledger {
+	t.Helper()
+	l, err := Open(t.Context(), Options{Path: Place(dir), Home: t.TempDir(), lease: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, l) })
+	return l
+}
+
+// TestFleetFencesWhoIsTakenForDead: a gateway that does not beat is taken for
+// dead, and its hold is booked in full, once. When it comes back it is another
+// owner: its settlement of then books the difference, and its run is over.
+func TestFleetFencesWhoIsTakenForDead(t *testing.T) {
+	onServer(t)
+	dir := t.TempDir()
+	stopped, other := gatewayAt(t, dir, time.Hour), gatewayAt(t, dir, time.Second)
+	agentOn(t, stopped, "x")
+	run := HashToken("run")
+	if _, err := stopped.OpenRun(t.Context(), NewRun{Agent: "x", Program: "p", Token: run, Expires: time.Now().Add(time.Hour), Metered: true}); err != nil {
+		t.Fatal(err)
+	}
+	h, no, err := stopped.Admit(t.Context(), Admission{Token: run, Least: 1000, Most: 1000})
+	if err != nil || no != nil {
+		t.Fatal(no, err)
+	}
+	was := stopped.owner.id()
+	wake := stopped.Rest() // as a process does that is stopped
+	for end := time.Now().Add(30 * time.Second); len(other.Recovered()) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody took it for dead")
+		}
+	}
+	wake()
+	if _, no, err := stopped.Admit(t.Context(), Admission{Token: run, Least: 1, Most: 1}); err != nil || no == nil {
+		t.Errorf("a run of the dead was let through: %+v %v", no, err)
+	}
+	if out, err := stopped.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 7}); err != nil || !out.Late || out.Was != 1000 {
+		t.Errorf("%+v %v", out, err)
+	}
+	if h, no, err := stopped.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 10, Most: 10}); err != nil || no != nil {
+		t.Errorf("it does not come back: %+v %v", no, err)
+	} else if key, _ := parseHoldID(h.ID); key.owner == was {
+		t.Error("it writes as the owner that is dead")
+	} else if _, err := stopped.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 10}); err != nil {
+		t.Error(err)
+	}
+	if n := len(other.Recovered()); n != 1 {
+		t.Errorf("booked %d times", n)
+	}
+	if a, err := other.Agent(t.Context(), "x"); err != nil || a.Account.Spent != 17 || a.Account.Reserved != 0 {
+		t.Errorf("%+v %v", a.Account, err)
+	}
+	audited(t, other)
+}
+
+// TestFleetDoesNotWaitForWhoStopsInATurn: the server throws it out.
+func TestFleetDoesNotWaitForWhoStopsInATurn(t *testing.T) {
+	onServer(t)
+	dir := t.TempDir()
+	stopped, other := gatewayAt(t, dir, time.Hour), gatewayAt(t, dir, time.Hour)
+	agentOn(t, other, "x")
+	in, goOn := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		first := true
+		done <- stopped.commitOne(context.Background(), func(g *group) error {
+			if g.last(); first {
+				first = false
+				close(in)
+				<-goOn
+			}
+			g.event("test", nil, "", nil)
+			return g.err
+		})
+	}()
+	<-in
+	began := time.Now()
+	h, no, err := other.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 10, Most: 10})
+	if took := time.Since(began); err != nil || no != nil || took > 2*time.Second {
+		t.Errorf("after %v: %+v %v", took, no, err)
+	} else {
+		t.Logf("the other one waited %v", took)
+	}
+	close(goOn)
+	if err := <-done; err != nil {
+		t.Errorf("what it wanted is not done: %v", err)
+	}
+	if _, err := other.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 10}); err != nil {
+		t.Error(err)
+	}
+	audited(t, other)
+}
+
+// TestFleetTakesAnyText: what a client calls its model does not stop a gateway.
+func TestFleetTakesAnyText(t *testing.T) {
+	onServer(t)
+	l := gatewayAt(t, t.TempDir(), time.Hour)
+	agentOn(t, l, "x")
+	odd := "m\x00\xff\u202e"
+	h, no, err := l.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 10, Most: 10, Call: CallInfo{ModelAsked: odd, Wire: odd}})
+	if err != nil || no != nil {
+		t.Fatal(no, err)
+	}
+	if _, err := l.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 10, ModelServed: odd, RequestID: odd}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.OpenRun(t.Context(), NewRun{Agent: "x", Program: odd, Token: HashToken("r"), Expires: time.Now().Add(time.Hour), Policy: []byte("{\"a\":\"\xff\"}")}); err != nil {
+		t.Error(err)
+	}
+	audited(t, l)
+}
+
+// TestGatewaysRole: it books calls, and neither gives a budget nor touches what
+// has been written down.
+func TestGatewaysRole(t *testing.T) {
+	onServer(t)
+	dir := t.TempDir()
+	operator := gatewayAt(t, dir, time.Hour)
+	agentOn(t, operator, "x")
+	if _, err := operator.CreateAgent(t.Context(), NewAgent{Name: "daily", Window: Daily, Budget: new(Micros(50))}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := parseServer(Place(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := s.readers()
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, q := range []string{`SET default_transaction_read_only = off`, `SET ROLE aex_gateway`} {
+		if _, err := conn.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, q := range []string{
+		`UPDATE account SET target_micro = 5000000000, budget_micro = 5000000000`,
+		`UPDATE account SET budget_micro = budget_micro + 1`,
+		`UPDATE account SET budget_micro = NULL`,
+		`INSERT INTO account (agent_id, kind, "window", start_at, target_micro, budget_micro) VALUES (2, 'window', 'daily', 1, 51, 51)`,
+		`INSERT INTO account (agent_id, kind, target_micro, budget_micro) VALUES (2, 'agent', 51, 51)`,
+		`UPDATE agent SET budget_micro = 51`, `INSERT INTO agent (name, "window", created_at) VALUES ('y', 'total', 0)`,
+		`UPDATE event_log SET body = '{}'`, `DELETE FROM event_log`, `TRUNCATE event_log`, `DELETE FROM account`, `DELETE FROM tally`,
+		`UPDATE group_budget SET budget_micro = 1`, `UPDATE ledger SET id = 'x'`, `DROP TABLE hold`, `UPDATE token SET scope = 'execution'`,
+		`ALTER TABLE account DISABLE ROW LEVEL SECURITY`,
+	} {
+		if err := refusedBy(t.Context(), conn, q); err == "" {
+			t.Errorf("a gateway may %s", q)
+		} else if !strings.Contains(err, "permission denied") && !strings.Contains(err, "must be owner") && !strings.Contains(err, "violates") {
+			t.Errorf("%s: %s", q, err)
+		}
+	}
+}
+
+// refusedBy is what the server says against a statement; "": nothing.
+func refusedBy(ctx context.Context, conn *sql.Conn, q string) string {
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err.Error()
+	}
+	defer tx.Rollback() // nothing is to stay
+	if _, err := tx.ExecContext(ctx, q); err != nil {
+		return err.Error()
+	}
+	return ""
+}
