@@ -213,5 +213,8 @@ func (c *call) tellOver(ctx context.Context) error {
 	if err != nil {
 		return unreadable(err)
 	}
+	if row.State != ledger.RunEnded {
+		return refusef("run_not_found", "there is no run %q inside this one", plain.Clip(string(row.ID), 40))
+	}
 	return c.answer(over(row))
 }

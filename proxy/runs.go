@@ -129,7 +129,7 @@ func (c *call) serveRuns(ctx context.Context) error {
 	}
 	in := c.g.inner.find(ledger.RunID(id))
 	switch {
-	case in == nil && ledger.RunID(id) == c.id.Run && c.id.RunState == ledger.RunEnded:
+	case in == nil && ledger.RunID(id) == c.id.Run: // it may have ended since the token was looked up
 		return c.tellOver(ctx)
 	case in == nil || in.parent != c.id.Run && (in.id != c.id.Run || !in.remote):
 		return refusef("run_not_found", "there is no run %q inside this one", plain.Clip(id, 40))
