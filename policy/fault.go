@@ -22,9 +22,23 @@ func (e *FileError) Error() string {
 func (f yamlFile) at(line, column int, format string, args ...any) error {
 	e := &FileError{File: f.name, Line: line, Column: column, Problem: fmt.Sprintf(format, args...)}
 	if lines := strings.Split(string(f.data), "\n"); line >= 1 && line <= len(lines) && len(lines[line-1]) <= 200 {
-		e.Source = strings.TrimRight(lines[line-1], " \r")
+		e.Source = withoutKey(strings.TrimRight(lines[line-1], " \r"))
 	}
 	return e
+}
+
+// withoutKey is a line to show: who wrote a key or a password into the file does
+// not want it on the terminal as well.
+func withoutKey(line string) string {
+	for _, name := range []string{"key:", `key":`, "key':"} {
+		if at := strings.Index(strings.ToLower(line), name); at >= 0 {
+			return line[:at+len(name)] + " …"
+		}
+	}
+	if from, to := strings.Index(line, "://"), strings.LastIndex(line, "@"); 0 <= from && from < to {
+		return line[:from+len("://")] + "…" + line[to:]
+	}
+	return line
 }
 
 // form is how a mapping is written: with the first keys that an example has.

@@ -83,9 +83,9 @@ func normalBase(name, kind, raw string) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(raw))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%q is not a URL", raw)
+		return "", fmt.Errorf("%q is not a URL", withoutUser(raw))
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return "", fmt.Errorf("%q is not an http or https URL with a host", raw)
+		return "", fmt.Errorf("%q is not an http or https URL with a host", withoutUser(raw))
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", fmt.Errorf("a base URL has no user, query or fragment")
 	}
@@ -116,4 +116,12 @@ func loopback(base string) bool {
 	host := u.Hostname()
 	ip := net.ParseIP(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// withoutUser is an address to show: what stands before an @ may be a password.
+func withoutUser(raw string) string {
+	if at := strings.LastIndex(raw, "@"); at >= 0 {
+		return "…" + raw[at:]
+	}
+	return raw
 }

@@ -159,7 +159,7 @@ func TestErrorsShowTheLine(t *testing.T) {
 		{"models.yaml", "version: 1\nproviders:\n  x: https://x\n", `provider x is text; write x: {base_url:`, "  x: https://x"},
 		{"models.yaml", "version: 1\nmodels:\n  m: openai\n", `model m is text; write m: {provider: openai}`, "  m: openai"},
 		{"models.yaml", "version: 1\nmodels:\n  m: {provider: openai, pricing: 0.15}\n", `pricing of model m is a number; write pricing: {input_usd_per_mtok: "0.15"`, "  m: {provider: openai, pricing: 0.15}"},
-		{"models.yaml", "version: 1\nproviders:\n  x: {api_key: sk-1}\n", `name the variable it is in: key_env`, "  x: {api_key: sk-1}"},
+		{"models.yaml", "version: 1\nproviders:\n  x: {api_key: sk-1}\n", `name the variable it is in: key_env`, "  x: {api_key: …"},
 	} {
 		f := files[slices.IndexFunc(files, func(f written) bool { return f.name == c.file })]
 		err := f.parse([]byte(c.text))

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/joho/godotenv"
-
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
@@ -74,14 +72,14 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 	}
 	s.sources = []source{{"the environment", env}}
 	for _, f := range envFiles {
-		vars, err := godotenv.Read(f)
+		vars, err := readEnvFile(f)
 		if err != nil {
-			return nil, hinted(fmt.Errorf("reading --env-file %s: %w", f, err), "it holds lines like OPENAI_API_KEY=sk-...")
+			return nil, hinted(fmt.Errorf("reading --env-file %w", err), "it holds lines like OPENAI_API_KEY=sk-...")
 		}
 		s.sources = append(s.sources, source{f, vars})
 	}
 	file := filepath.Join(home, ".env")
-	switch vars, err := godotenv.Read(file); {
+	switch vars, err := readEnvFile(file); {
 	case err == nil:
 		s.sources = append(s.sources, source{file, vars})
 	case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR): // that home is a file, the ledger tells
@@ -89,7 +87,7 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 		if errors.Is(err, os.ErrPermission) {
 			hint = "make it readable to you: chown or chmod 600"
 		}
-		return nil, hinted(fmt.Errorf("reading %s: %w", file, err), "%s", hint)
+		return nil, hinted(fmt.Errorf("reading %w", err), "%s", hint)
 	}
 	return s, nil
 }

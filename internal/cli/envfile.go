@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/joho/godotenv"
+)
+
+// errEnvFile is a file of variables that cannot be understood.
+var errEnvFile = errors.New("it is no NAME=value, or a quote in it does not end; it is not shown, because it may hold a key")
+
+// readEnvFile reads a file of variables. What is wrong in it is told by its
+// line alone: what the library says shows the rest of the file, keys and all.
+func readEnvFile(file string) (map[string]string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	vars, err := godotenv.Unmarshal(string(text))
+	if err == nil {
+		return vars, nil
+	}
+	good, lines := 0, strings.SplitAfter(string(text), "\n")
+	for i := range lines {
+		if _, err := godotenv.Unmarshal(strings.Join(lines[:i], "")); err == nil {
+			good = i
+		}
+	}
+	return nil, fmt.Errorf("%s:%d: %w", file, good+1, errEnvFile)
+}
