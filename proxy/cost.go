@@ -23,10 +23,10 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 		return ledger.Cancelled, 0
 	case c.reading.Known:
 		return c.told()
-	case e.row == "refused" && c.freeRefusal(status):
+	case e.row == "refused" && c.freeRefusal(status) && c.reading.Unclear == "":
 		return ledger.Cancelled, 0
 	case e.row == "refused":
-		return ledger.Estimated, c.hold.Amount
+		return ledger.Estimated, c.most()
 	case c.fruitless():
 		if c.reading.Input == nil {
 			return ledger.Cancelled, 0

@@ -123,34 +123,53 @@ const (
 func TestWhatProvidersTell(t *testing.T) {
 	for _, c := range tolds {
 		t.Run(c.name, func(t *testing.T) {
-			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				kind := "application/json"
-				if strings.HasPrefix(c.answer, "data:") || strings.HasPrefix(c.answer, "event:") {
-					kind = "text/event-stream"
-				}
-				w.Header().Set("Content-Type", kind)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(proxy.Close)
-			kind := c.kind
-			if kind == "" {
-				kind = "openai_compatible"
-			}
-			models := fmt.Sprintf("version: 1\nproviders:\n  there: {base_url: %q, type: %s, key_env: OPENAI_API_KEY, proxy: %q}\nmodels:\n  m: {provider: there, provider_model: %q}\n", c.base, kind, proxy.URL, c.model)
-			w := newWorld(t, setup{models: models, prices: []string{}})
-			_, _, _, _ = w.post(c.path, `{"model":"m",`+c.body+`}`, "Anthropic-Version", "2023-06-01")
-			w.booked(1)
-			calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
-			must(t, err)
-			b := calls[0]
-			switch {
-			case b.How != string(c.how):
-				t.Errorf("booked %s %s (%s), want %s", b.How, b.Cost, b.Ending, c.how)
-			case c.how == ledger.Estimated && b.Cost != max(c.want, b.Amount):
-				t.Errorf("estimated %s, held %s, clear %s", b.Cost, b.Amount, c.want)
-			case c.how != ledger.Estimated && b.Cost != c.want:
-				t.Errorf("booked %s, the bill is %s", b.Cost, c.want)
-			}
+			bookTold(t, c, http.StatusOK)
 		})
+	}
+}
+
+// bookTold makes the call, and looks at what is booked for it.
+func bookTold(t *testing.T, c told, status int) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		kind := "application/json"
+		if strings.HasPrefix(c.answer, "data:") || strings.HasPrefix(c.answer, "event:") {
+			kind = "text/event-stream"
+		}
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, c.answer)
+	}))
+	t.Cleanup(proxy.Close)
+	kind := c.kind
+	if kind == "" {
+		kind = "openai_compatible"
+	}
+	models := fmt.Sprintf("version: 1\nproviders:\n  there: {base_url: %q, type: %s, key_env: OPENAI_API_KEY, proxy: %q}\nmodels:\n  m: {provider: there, provider_model: %q}\n", c.base, kind, proxy.URL, c.model)
+	w := newWorld(t, setup{models: models, prices: []string{}})
+	_, _, _, _ = w.post(c.path, `{"model":"m",`+c.body+`}`, "Anthropic-Version", "2023-06-01")
+	w.booked(1)
+	calls, err := bookedCalls(t.Context(), w.ledger, w.run, 1)
+	must(t, err)
+	b := calls[0]
+	switch {
+	case b.How != string(c.how):
+		t.Errorf("booked %s %s (%s), want %s", b.How, b.Cost, b.Ending, c.how)
+	case c.how == ledger.Estimated && b.Cost != max(c.want, b.Amount):
+		t.Errorf("estimated %s, held %s, clear %s", b.Cost, b.Amount, c.want)
+	case c.how != ledger.Estimated && b.Cost != c.want:
+		t.Errorf("booked %s, the bill is %s", b.Cost, c.want)
+	}
+}
+
+// TestARefusalThatTellsItsUsage: what a 400 says to have used is booked, and what of that is unclear at the hold at least.
+func TestARefusalThatTellsItsUsage(t *testing.T) {
+	for _, c := range []told{
+		{"Gemini", "http://generativelanguage.googleapis.com", "gemini", "gemini-2.5-flash", geminiPath, geminiBody,
+			geminiAnswer(`"promptTokenCount":1000,"candidatesTokenCount":150,"totalTokenCount":1150`), ledger.Settled, 300 + 375},
+		{"chat", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, chatAnswer(chatTokens), ledger.Settled, 3_500},
+		{"unclear", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, chatAnswer(`"prompt_tokens":"1000","completion_tokens":100`), ledger.Estimated, 0},
+		{"nothing told", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, `{"error":{"message":"no"}}`, ledger.Cancelled, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) { bookTold(t, c, http.StatusBadRequest) })
 	}
 }

@@ -31,7 +31,7 @@ func (m *geminiMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	} else {
 		edits = m.answer(status, doc.Object(new(error)), r)
 		r.Finished = status < 400
-		r.Known = r.Finished && m.usage.counted(r)
+		r.Known = m.usage.counted(r) // also of a refusal that tells what it did cost
 	}
 	return edits
 }
