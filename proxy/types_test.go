@@ -135,6 +135,7 @@ func TestLooseTypesPassNoPolicy(t *testing.T) {
 		{policy.Capabilities{Streaming: true}, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":{"type":"image_url","image_url":{"url":"https://x/y.png"}}}]}`},
 		{policy.Capabilities{Streaming: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":[{"role":"user","content":[{"type":null,"image_url":"https://x/y.png"}]}]}`},
 		{policy.Capabilities{Tools: true, Vision: true}, "/v1beta/models/gemini-2.5-flash:generateContent?alt=sse", `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`},
+		{policy.Capabilities{Tools: true, Vision: true}, "/v1beta/models/gemini-2.5-flash:generateContent?alt=json&alt=sse", `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`},
 	} {
 		w := newWorld(t, setup{caps: &tt.caps, prices: []string{"gpt-4o-mini=1/1", "gemini-2.5-flash=1/1"}})
 		status, _, answer, err := w.post(tt.path, tt.body)

@@ -3,6 +3,7 @@ package wire
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,16 +104,22 @@ var geminiWords = map[Kind]string{
 var geminiFields = fieldSet(`cached_content contents generation_config generate_content_request labels model
 	safety_settings service_tier store system_instruction tool_config tools`)
 
+// asksEvents tells whether one of the values asks for a stream: which one counts
+// is the server's to say.
+func asksEvents(alt []string) bool {
+	return slices.ContainsFunc(alt, func(v string) bool { return strings.EqualFold(v, "sse") })
+}
+
 func readGemini(r *http.Request, body Object, rest string) (policy.Call, error) {
 	model, action := geminiRest(rest)
 	config := body.protoMember("generation_config")
 	c := policy.Call{
 		Wire:      policy.Gemini,
 		Model:     model,
-		Stream:    action == "streamGenerateContent" || r != nil && strings.EqualFold(r.URL.Query().Get("alt"), "sse"),
+		Stream:    action == "streamGenerateContent" || r != nil && asksEvents(r.URL.Query()["alt"]),
 		OutputCap: config.protoCount("max_output_tokens", 0),
 		Outputs:   max(1, value(config.protoCount("candidate_count", 0))),
-		Tier:      strings.ToLower(body.asWord(body.proto("service_tier"), "service_tier")),
+		Tier:      strings.TrimPrefix(strings.ToLower(body.asWord(body.proto("service_tier"), "service_tier")), "service_tier_"),
 	}
 	if c.Tier == "unspecified" {
 		c.Tier = ""
