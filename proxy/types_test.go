@@ -136,6 +136,10 @@ func TestLooseTypesPassNoPolicy(t *testing.T) {
 		{policy.Capabilities{Streaming: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":[{"role":"user","content":[{"type":null,"image_url":"https://x/y.png"}]}]}`},
 		{policy.Capabilities{Tools: true, Vision: true}, "/v1beta/models/gemini-2.5-flash:generateContent?alt=sse", `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`},
 		{policy.Capabilities{Tools: true, Vision: true}, "/v1beta/models/gemini-2.5-flash:generateContent?alt=json&alt=sse", `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`},
+		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","prompt":{"id":"p","variables":{"pic":{"type":"input_image","image_url":"https://x/y.png"}}}}`},
+		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":[{"type":"input_image","image_url":"https://x/y.png"}]}`},
+		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":"x","instructions":[{"type":"input_image","image_url":"https://x/y.png"}]}`},
+		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":"x","instructions":[{"role":"user","content":[{"type":"input_file","file_data":"eA=="}]}]}`},
 	} {
 		w := newWorld(t, setup{caps: &tt.caps, prices: []string{"gpt-4o-mini=1/1", "gemini-2.5-flash=1/1"}})
 		status, _, answer, err := w.post(tt.path, tt.body)

@@ -67,8 +67,16 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		Unknown:    body.unknown(responsesFields),
 	}
 	openAIReason(body, &c)
-	if n := body.Get("instructions"); !n.isNull() {
+	switch instructions := body.Get("instructions"); {
+	case instructions.Kind() == '"':
 		c.Messages++
+	case !instructions.isNull():
+		body.list("instructions", func(item Object) { responsesItem(item, &c) })
+	}
+	for _, variable := range body.member("prompt").member("variables").members {
+		if variable.value.Kind() == '{' { // a part that the template shows
+			responsesPart(variable.value.Object(body.err), &c)
+		}
 	}
 	switch input := body.Get("input"); input.Kind() {
 	case '[':
@@ -123,6 +131,8 @@ func responsesItem(item Object, c *policy.Call) {
 		item.content("output", func(p Object) { responsesPart(p, c) })
 	case "computer_call_output":
 		responsesPart(item.member("output"), c)
+	case "input_text", "input_image", "input_audio", "input_file", "computer_screenshot": // a part where an item belongs
+		responsesPart(item, c)
 	case "additional_tools", "tool_search_output":
 		responsesTools(item, c)
 	case "reasoning", "compaction":
