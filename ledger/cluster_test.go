@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/Auro-rium/aex/v3/internal/need"
 )
 
 // cluster is a PostgreSQL server of a test's own, which it may kill.
@@ -27,7 +29,7 @@ type cluster struct {
 func onServer(t *testing.T) {
 	t.Helper()
 	if testServer == "" {
-		t.Skip("on a PostgreSQL server: make postgres")
+		t.Skip("NOT TESTED here: make postgres runs it, on a PostgreSQL server")
 	}
 }
 
@@ -35,7 +37,7 @@ func onServer(t *testing.T) {
 func (c *cluster) as(name string, args ...string) *exec.Cmd {
 	bin := os.Getenv("AEX_TEST_POSTGRES_BIN")
 	if bin == "" {
-		c.t.Skip("AEX_TEST_POSTGRES_BIN is not set: make postgres sets it")
+		need.Missing(c.t, "AEX_TEST_POSTGRES_BIN is not set: make postgres sets it")
 	}
 	args = append([]string{filepath.Join(bin, name)}, args...)
 	if os.Getuid() == 0 {
@@ -137,21 +139,13 @@ func (c *cluster) signal(s syscall.Signal) {
 			pids = append(pids, pid)
 		}
 	}
+	wait := watchEnds(pids)
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, s) // it may have gone
 	}
-	for _, pid := range pids {
-		for end := time.Now().Add(10 * time.Second); s == syscall.SIGKILL && !over(pid) && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
+	if s == syscall.SIGKILL {
+		wait()
 	}
-}
-
-// over tells whether a process has ended, also if nobody has asked how.
-func over(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, after, _ := strings.Cut(string(b), ") ")
-	return err != nil || strings.HasPrefix(after, "Z")
 }
 
 // psql runs a statement as the administrator.

@@ -27,7 +27,8 @@ func TestFleetFencesWhoIsTakenForDead(t *testing.T) {
 	stopped, other := gatewayAt(t, dir, time.Hour), gatewayAt(t, dir, time.Second)
 	agentOn(t, stopped, "x")
 	run := HashToken("run")
-	if _, err := stopped.OpenRun(t.Context(), NewRun{Agent: "x", Program: "p", Token: run, Expires: time.Now().Add(time.Hour), Metered: true}); err != nil {
+	opened, err := stopped.OpenRun(t.Context(), NewRun{Agent: "x", Program: "p", Token: run, Expires: time.Now().Add(time.Hour), Metered: true})
+	if err != nil {
 		t.Fatal(err)
 	}
 	h, no, err := stopped.Admit(t.Context(), Admission{Token: run, Least: 1000, Most: 1000})
@@ -36,10 +37,16 @@ func TestFleetFencesWhoIsTakenForDead(t *testing.T) {
 	}
 	was := stopped.owner.id()
 	wake := stopped.Rest() // as a process does that is stopped
-	for end := time.Now().Add(30 * time.Second); len(other.Recovered()) == 0; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("nobody took it for dead")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	over := false
+	for state := range other.WatchRun(ctx, opened.ID, RunOpen) {
+		if over = state == RunEnded; over {
+			break
 		}
+	}
+	if !over {
+		t.Fatal("nobody took it for dead")
 	}
 	wake()
 	if _, no, err := stopped.Admit(t.Context(), Admission{Token: run, Least: 1, Most: 1}); err != nil || no == nil {

@@ -17,6 +17,11 @@ type acknowledged struct {
 	mu      sync.Mutex
 	held    map[HoldID]Micros
 	settled map[HoldID]Micros
+	more    chan struct{} // there is another settlement
+}
+
+func newAcknowledged() *acknowledged {
+	return &acknowledged{held: map[HoldID]Micros{}, settled: map[HoldID]Micros{}, more: make(chan struct{}, 1)}
 }
 
 // load calls on a gateway until it is told to stop.
@@ -24,7 +29,10 @@ func (a *acknowledged) load(ctx context.Context, l *Ledger, token TokenHash) {
 	for ctx.Err() == nil {
 		h, no, err := l.Admit(context.Background(), Admission{Token: token, Least: 1000, Most: 1000})
 		if err != nil || no != nil {
-			time.Sleep(5 * time.Millisecond) // the server is away: a client would try again
+			select { // the server is away: a client tries again in a while
+			case <-ctx.Done():
+			case <-time.After(5 * time.Millisecond):
+			}
 			continue
 		}
 		a.mu.Lock()
@@ -35,6 +43,10 @@ func (a *acknowledged) load(ctx context.Context, l *Ledger, token TokenHash) {
 			a.mu.Lock()
 			a.settled[h.ID] = cost
 			a.mu.Unlock()
+			select {
+			case a.more <- struct{}{}:
+			default:
+			}
 		}
 	}
 }
@@ -87,7 +99,7 @@ func TestServerIsKilled(t *testing.T) {
 	a, b := c.gateway(0), c.gateway(0)
 	agentOn(t, a, "x")
 	token := HashToken("x")
-	ack := &acknowledged{held: map[HoldID]Micros{}, settled: map[HoldID]Micros{}}
+	ack := newAcknowledged()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var wg sync.WaitGroup
@@ -100,10 +112,7 @@ func TestServerIsKilled(t *testing.T) {
 		kills = 4
 	}
 	for range kills {
-		before := ack.count()
-		for ack.count() < before+50+rand.IntN(100) {
-			time.Sleep(time.Millisecond)
-		}
+		ack.reach(t, ack.count()+50+rand.IntN(100))
 		c.signal(syscall.SIGKILL)
 		c.start()
 	}
@@ -112,6 +121,18 @@ func TestServerIsKilled(t *testing.T) {
 	ack.check(t, a)
 	closed(t, b)
 	closed(t, a)
+}
+
+// reach waits for so many settlements.
+func (a *acknowledged) reach(t *testing.T, n int) {
+	t.Helper()
+	for limit := time.After(time.Minute); a.count() < n; {
+		select {
+		case <-a.more:
+		case <-limit:
+			t.Fatalf("only %d calls were settled, not %d", a.count(), n)
+		}
+	}
 }
 
 func (a *acknowledged) count() int {

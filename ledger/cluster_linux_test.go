@@ -1,0 +1,26 @@
+package ledger
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// watchEnds is called before processes are killed; what it returns waits until
+// each of them is over.
+func watchEnds(pids []int) (wait func()) {
+	var ends []unix.PollFd
+	for _, pid := range pids {
+		if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+			ends = append(ends, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		}
+	}
+	return func() {
+		for i := range ends {
+			for err := error(unix.EINTR); errors.Is(err, unix.EINTR); {
+				_, err = unix.Poll(ends[i:i+1], -1)
+			}
+			_ = unix.Close(int(ends[i].Fd))
+		}
+	}
+}
