@@ -51,10 +51,10 @@ func parseServer(address string) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the ledger's address cannot be read; it is like postgres://aex_gateway_1@db.example/aex", ErrInvalid)
 	}
-	if _, has := u.User.Password(); has || u.Query().Has("password") {
-		return nil, fmt.Errorf("%w: the ledger's address has a password in it, which every process list and log would show; put it into ~/.pgpass or PGPASSWORD, and leave it out of %s", ErrInvalid, u.Redacted())
-	}
 	q := u.Query()
+	if _, has := u.User.Password(); has || q.Has("password") || q.Has("sslpassword") {
+		return nil, fmt.Errorf("%w: the ledger's address has a password in it, which every process list and log would show; put it into ~/.pgpass or PGPASSWORD, and leave it out of the address", ErrInvalid)
+	}
 	schema := cmp.Or(q.Get("search_path"), schemaOfLedger)
 	q.Del("search_path")
 	// What is not told is verified, but for a server on this machine.

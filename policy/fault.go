@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -27,13 +28,15 @@ func (f yamlFile) at(line, column int, format string, args ...any) error {
 	return e
 }
 
+// secretName is the name of what is not shown, up to its colon; key_env and
+// max_tokens are none.
+var secretName = regexp.MustCompile(`(?i)(key|authorization|token|secret|password|cookie)["']?\s*:`)
+
 // withoutKey is a line to show: who wrote a key or a password into the file does
 // not want it on the terminal as well.
 func withoutKey(line string) string {
-	for _, name := range []string{"key:", `key":`, "key':"} {
-		if at := strings.Index(strings.ToLower(line), name); at >= 0 {
-			return line[:at+len(name)] + " …"
-		}
+	if at := secretName.FindStringIndex(line); at != nil {
+		return line[:at[1]] + " …"
 	}
 	if from, to := strings.Index(line, "://"), strings.LastIndex(line, "@"); 0 <= from && from < to {
 		return line[:from+len("://")] + "…" + line[to:]

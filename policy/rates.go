@@ -152,7 +152,7 @@ func (f figure) max(g figure) figure {
 }
 
 // likened gives tokens without a price the dearest that is known of their kind:
-// of what is read, or of what is made.
+// of what is read, or of what is made. A cache write's price is for writes alone.
 func (f figures) likened() figures {
 	read := f.input.max(f.cacheRead).max(f.audioIn)
 	made := f.output.max(f.audioOut)

@@ -23,15 +23,15 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 		return ledger.Cancelled, 0
 	case c.reading.Known:
 		return c.told()
-	case e.row == "refused" && c.freeRefusal(status) && c.reading.Unclear == "":
+	case e.row == "refused" && c.freeRefusal(status) && !c.toldSome():
 		return ledger.Cancelled, 0
 	case e.row == "refused":
 		return ledger.Estimated, c.most()
 	case c.fruitless():
-		if c.reading.Input == nil {
+		if c.reading.Input == nil && c.clear() == 0 {
 			return ledger.Cancelled, 0
 		}
-		return ledger.Estimated, min(c.estimate(c.reading.Outputs), c.most())
+		return ledger.Estimated, c.between(c.estimate(c.reading.Outputs))
 	}
 	output := c.broken(e).Output()
 	switch {
@@ -42,7 +42,17 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	case e.row == "over_cap": // what goes beyond the hold is an overrun
 		return ledger.Estimated, max(c.estimate(output), c.most())
 	}
-	return ledger.Estimated, min(c.estimate(output), c.most())
+	return ledger.Estimated, c.between(c.estimate(output))
+}
+
+// between keeps an estimate within what was told and the most that it may be.
+func (c *call) between(estimate ledger.Micros) ledger.Micros {
+	return max(c.clear(), min(estimate, c.most()))
+}
+
+// toldSome tells whether an answer says that something was used, or paid for.
+func (c *call) toldSome() bool {
+	return c.reading.Input != nil || c.reading.Unclear != "" || c.clear() > 0
 }
 
 // most is the most that an estimate may be: the hold, and what was told beyond it.
@@ -202,7 +212,7 @@ func (c *call) estimate(output int64) ledger.Micros {
 		if micros, err := ceiling.Estimate(output, c.asked.Outputs); err == nil {
 			return ledger.Micros(micros)
 		}
-		return c.hold.Amount
+		return c.most()
 	}
 	u := c.reading.Usage
 	u.Output, u.AudioOut = output, 0

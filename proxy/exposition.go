@@ -44,8 +44,9 @@ func (x *exposition) add(m *metric, v float64, values ...string) {
 	x.line(m, "", v, values)
 }
 
-// addHistogram writes a histogram in its cumulative buckets: counts are those of
-// up to each bound, and of all above. A second has unit of bounds.
+// addHistogram writes a histogram in its cumulative buckets: counts are of
+// what lies between each bound and the one before, and of all above the last. A
+// second has unit of bounds.
 func (x *exposition) addHistogram(m *metric, bounds, counts []int64, sum float64, unit int64, values ...string) {
 	n := int64(0)
 	for i, c := range counts {

@@ -61,7 +61,8 @@ type Options struct {
 	// Ask holds a call that money or a pause keeps back, until it may be tried
 	// again. Nil: such calls are refused at once.
 	Ask func(context.Context, Question) Answer
-	// Asks: also those of the outermost run, not only of runs inside that ask.
+	// Asks tells that calls of the outermost run are held, too; runs inside say so
+	// themselves.
 	Asks bool
 	// Exchange tells which agent a CI's token is for, and whose it is. Nil: no such
 	// token is taken.

@@ -289,7 +289,7 @@ func (g *Gateway) end(in *innerRun, how ledger.RunEnd) (RunStatus, error) {
 	if errs != nil {
 		return RunStatus{}, errs
 	}
-	if g.inner.find(in.id) != in {
+	if now := g.inner.find(in.id); now != nil && now != in {
 		return RunStatus{}, errAnew
 	}
 	how.Own = in.remote

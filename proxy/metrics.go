@@ -284,15 +284,12 @@ func (m *ledgerMetrics) whole(ctx context.Context, x *exposition) error {
 	if err != nil {
 		return err
 	}
-	gauge := func(of *metric, v float64) {
-		x.add(of, v)
-	}
-	gauge(metricHolds, float64(holds))
-	gauge(metricReserved, dollars(held))
-	gauge(metricRuns, float64(t.OpenRuns))
-	gauge(metricAgents, float64(t.Agents))
+	x.add(metricHolds, float64(holds))
+	x.add(metricReserved, dollars(held))
+	x.add(metricRuns, float64(t.OpenRuns))
+	x.add(metricAgents, float64(t.Agents))
 	if m.live != nil {
-		gauge(metricLive, float64(len(m.live())))
+		x.add(metricLive, float64(len(m.live())))
 	}
 	x.add(metricEvents, float64(events))
 	x.add(metricRecovered, float64(len(m.ledger.Recovered())))

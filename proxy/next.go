@@ -3,6 +3,7 @@ package proxy
 import (
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
@@ -13,26 +14,18 @@ func TopUp(a ledger.Account, by ledger.Micros) string {
 	case a.Kind == ledger.RunAccount:
 		return "aex topup " + a.Name[:min(4, len(a.Name))] + " " + amount
 	case a.Kind == ledger.GroupAccount && a.Window.Period() != "":
-		return "aex group topup " + word(a.Name) + " " + amount + "/" + a.Window.Period()
+		return "aex group topup " + plain.Word(a.Name) + " " + amount + "/" + a.Window.Period()
 	case a.Kind == ledger.GroupAccount:
-		return "aex group topup " + word(a.Name) + " " + amount + "/total"
+		return "aex group topup " + plain.Word(a.Name) + " " + amount + "/total"
 	}
-	return "aex topup " + word(a.Name) + " " + amount
+	return "aex topup " + plain.Word(a.Name) + " " + amount
 }
 
 // Resume is the command that lets the agent or the group go on that the account
 // is of.
 func Resume(a ledger.Account) string {
 	if a.Kind == ledger.GroupAccount {
-		return "aex group resume " + word(a.Name)
+		return "aex group resume " + plain.Word(a.Name)
 	}
-	return "aex agent resume " + word(a.Name)
-}
-
-// word quotes a name for a shell where that would read more than a word.
-func word(name string) string {
-	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./@:") == "" && name != "" {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+	return "aex agent resume " + plain.Word(a.Name)
 }

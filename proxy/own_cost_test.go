@@ -168,6 +168,8 @@ func TestARefusalThatTellsItsUsage(t *testing.T) {
 			geminiAnswer(`"promptTokenCount":1000,"candidatesTokenCount":150,"totalTokenCount":1150`), ledger.Settled, 300 + 375},
 		{"chat", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, chatAnswer(chatTokens), ledger.Settled, 3_500},
 		{"unclear", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, chatAnswer(`"prompt_tokens":"1000","completion_tokens":100`), ledger.Estimated, 0},
+		{"the prompt alone", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, chatAnswer(`"prompt_tokens":1000`), ledger.Estimated, 2_500},
+		{"the bill alone", atRouter, "", "openai/gpt-4o", chatPath, aChat, chatAnswer(`"cost":0.02,"is_byok":false`), ledger.Estimated, 20_000},
 		{"nothing told", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, `{"error":{"message":"no"}}`, ledger.Cancelled, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) { bookTold(t, c, http.StatusBadRequest) })

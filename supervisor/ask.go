@@ -87,8 +87,11 @@ func (r *session) release() {
 	r.asking.mu.Lock()
 	r.asking.held--
 	last := r.asking.held == 0
-	r.asking.mu.Unlock()
 	if last {
-		r.asks("")
+		r.asking.asked = ""
+	}
+	r.asking.mu.Unlock()
+	if last && !r.Quiet {
+		r.proc.SetTitle(r.report.Program)
 	}
 }

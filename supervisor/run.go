@@ -227,7 +227,7 @@ func (r *session) keys() (names []string) {
 		names = append(names, p.KeyEnvs()...)
 	}
 	if ledger.OnServer(r.Ledger.Path) { // what opens it to aex is no program's
-		names = append(names, "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY")
+		names = append(names, "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY", "PGSSLPASSWORD")
 	}
 	return names
 }

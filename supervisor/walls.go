@@ -194,8 +194,8 @@ func (r *session) confine(env []string) ([]string, error) {
 // that it makes no difference which of the two the program believes.
 func (r *session) withoutKeys(text string, env []string) ([]byte, error) {
 	vars, err := godotenv.Unmarshal(text)
-	if err != nil {
-		return nil, err
+	if err != nil { // which shows the rest of the file
+		return nil, errors.New("it has changed, and holds no lines like NAME=value any more")
 	}
 	now := map[string]string{}
 	for _, entry := range env {

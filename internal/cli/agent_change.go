@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 )
@@ -214,7 +215,7 @@ func (a *app) topup(ctx context.Context, name, amount string) (err error) {
 	case errors.Is(err, ledger.ErrNotFound):
 		hint := "list them with: aex agent list, aex runs"
 		if _, err := l.Group(ctx, name); err == nil {
-			hint = fmt.Sprintf("there is a group of that name: aex group topup %s %s", quoteShell(printable(name)), amount)
+			hint = fmt.Sprintf("there is a group of that name: aex group topup %s %s", plain.Word(printable(name)), amount)
 		}
 		return hinted(fmt.Errorf("there is no agent and no run %q", name), "%s", hint)
 	case err != nil:
@@ -233,7 +234,7 @@ func (a *app) topup(ctx context.Context, name, amount string) (err error) {
 	a.printf("run %.4s has %s of %s spent, and is %s", r.ID, r.Account.Spent, dollars(r.Account.Budget), r.State)
 	if owner, err := l.Agent(ctx, r.Agent); err == nil {
 		if left, limited := owner.Account.Left(); limited && left < by {
-			a.printf("its agent %s has only %s left: aex topup %s %s", printable(r.Agent), left, quoteShell(printable(r.Agent)), amount)
+			a.printf("its agent %s has only %s left: aex topup %s %s", printable(r.Agent), left, plain.Word(printable(r.Agent)), amount)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 )
@@ -117,7 +118,7 @@ func (a *app) listAgents(ctx context.Context, f agentList) error {
 		return a.printJSON(views)
 	}
 	if len(rows) == 0 && all > 0 {
-		a.printf("no agent is in group %s; move one there with: aex agent set NAME --group %s", printable(f.group), printable(f.group))
+		a.printf("no agent is in group %s; move one there with: aex agent set NAME --group %s", printable(f.group), plain.Word(printable(f.group)))
 		return nil
 	}
 	if len(rows) == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
@@ -112,11 +113,11 @@ func (a *app) printSettings(shell string, pairs [][2]string) {
 	for _, p := range pairs {
 		switch shell {
 		case "fish":
-			a.printf("set -gx %s %s", p[0], quoteShell(p[1]))
+			a.printf("set -gx %s %s", p[0], plain.Word(p[1]))
 		case "dotenv":
 			a.printf("%s=%s", p[0], p[1])
 		default:
-			a.printf("export %s=%s", p[0], quoteShell(p[1]))
+			a.printf("export %s=%s", p[0], plain.Word(p[1]))
 		}
 	}
 }
@@ -185,12 +186,4 @@ func (a *app) githubEnv(file, token string, pairs [][2]string) error {
 		}
 	}
 	return f.Close()
-}
-
-// quoteShell keeps what a shell would read into a value from being read.
-func quoteShell(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+,") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

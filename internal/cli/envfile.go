@@ -16,23 +16,30 @@ var errEnvFile = errors.New("it is no NAME=value, or a quote in it does not end;
 // readEnvFile reads a file of variables. What is wrong in it is told by its
 // line alone: what the library says shows the rest of the file, keys and all.
 func readEnvFile(file string) (map[string]string, error) {
-	text, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	var text []byte
+	if err == nil {
+		defer f.Close() // only read
+		text, err = readBounded(f)
+	}
+	if at, is := errors.AsType[*fs.PathError](err); is {
+		err = at.Err
+	}
 	if err != nil {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	vars, err := godotenv.Unmarshal(string(text))
+	vars, err := godotenv.UnmarshalBytes(text)
 	if err == nil {
 		return vars, nil
 	}
 	good, lines := 0, strings.SplitAfter(string(text), "\n")
-	for i := range lines {
-		if _, err := godotenv.Unmarshal(strings.Join(lines[:i], "")); err == nil {
+	for i := 1; i <= len(lines) && i-good < maxEntry; i++ {
+		if _, err := godotenv.Unmarshal(strings.Join(lines[good:i], "")); err == nil {
 			good = i
 		}
 	}
 	return nil, fmt.Errorf("%s:%d: %w", file, good+1, errEnvFile)
 }
+
+// maxEntry bounds the lines that the value of one variable is looked for in.
+const maxEntry = 200

@@ -6,24 +6,25 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
 // groupError words why a group could not be found or changed.
 func (a *app) groupError(ctx context.Context, l *ledger.Ledger, name string, err error) error {
-	word := quoteShell(printable(name))
+	word := plain.Word(printable(name))
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		missing := name
-		if parent, _, inside := cutLast(name); inside {
-			if _, none := l.Group(ctx, parent); errors.Is(none, ledger.ErrNotFound) {
-				missing = parent
+		if i := strings.LastIndexByte(name, '/'); i >= 0 {
+			if _, none := l.Group(ctx, name[:i]); errors.Is(none, ledger.ErrNotFound) {
+				missing = name[:i]
 			}
 		}
 		if meant := a.closestGroup(ctx, l, name); meant != "" {
 			return hinted(fmt.Errorf("there is no group %q", missing), "did you mean: %s", meant)
 		}
-		return hinted(fmt.Errorf("there is no group %q", missing), "list them with: aex group list; make it with: aex group create %s --budget 100/month", quoteShell(printable(missing)))
+		return hinted(fmt.Errorf("there is no group %q", missing), "list them with: aex group list; make it with: aex group create %s --budget 100/month", plain.Word(printable(missing)))
 	case errors.Is(err, ledger.ErrExists):
 		return hinted(fmt.Errorf("there is a group %q already", name), "change it with: aex group set %s", word)
 	case errors.Is(err, ledger.ErrNotEmpty):
@@ -60,19 +61,22 @@ func (a *app) notEmpty(ctx context.Context, l *ledger.Ledger, name string, err e
 			below = g.Name
 		}
 		if g.Name == name && len(g.Agents) > 0 {
-			return hinted(fmt.Errorf("group %s is not empty: %s", name, someOf("agent", g.Agents)), "move each with: aex agent set %s --group none", quoteShell(printable(g.Agents[0])))
+			return hinted(fmt.Errorf("group %s is not empty: %s", name, someOf(g.Agents)), "move each with: aex agent set %s --group none", plain.Word(printable(g.Agents[0])))
 		}
 	}
-	return hinted(fmt.Errorf("group %s is not empty: group %s is in it", name, below), "delete what is in it first: aex group delete %s", quoteShell(printable(below)))
+	if below == "" { // it has gone meanwhile
+		return err
+	}
+	return hinted(fmt.Errorf("group %s is not empty: group %s is in it", name, below), "delete what is in it first: aex group delete %s", plain.Word(printable(below)))
 }
 
-// someOf names a few of many.
-func someOf(noun string, names []string) string {
+// someOf names a few of many agents.
+func someOf(names []string) string {
 	if len(names) == 1 {
-		return noun + " " + printable(names[0]) + " is in it"
+		return "agent " + printable(names[0]) + " is in it"
 	}
 	few := names[:min(3, len(names))]
-	text := fmt.Sprintf("%d %ss are in it: %s", len(names), noun, printable(strings.Join(few, ", ")))
+	text := fmt.Sprintf("%d agents are in it: %s", len(names), printable(strings.Join(few, ", ")))
 	if len(few) < len(names) {
 		text += " ..."
 	}
@@ -87,21 +91,12 @@ func checkGroup(name string) error {
 	return nil
 }
 
-// cutLast cuts a group's name at its last slash.
-func cutLast(name string) (parent, last string, found bool) {
-	i := strings.LastIndexByte(name, '/')
-	if i < 0 {
-		return "", name, false
-	}
-	return name[:i], name[i+1:], true
-}
-
 // topUpError says which budgets a group has, where the one to top up is none of
 // them.
 func (a *app) topUpError(ctx context.Context, l *ledger.Ledger, name, amount string) error {
 	g, missing := l.Group(ctx, name)
 	has := groupAccounts(g)
-	word := quoteShell(printable(name))
+	word := plain.Word(printable(name))
 	switch {
 	case missing != nil:
 		return missing

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
@@ -197,7 +198,7 @@ func (a *app) printGroup(g ledger.Group, inside []ledger.Group) {
 		a.printf("Inside:  %s", printable(g.Parent))
 	}
 	if g.Paused {
-		a.printf("State:   PAUSED; let it go on with: aex group resume %s", quoteShell(printable(g.Name)))
+		a.printf("State:   PAUSED; let it go on with: aex group resume %s", plain.Word(printable(g.Name)))
 	}
 	a.printf("Spent:   %s in all", g.Account.Charged())
 	for _, acc := range groupAccounts(g) {

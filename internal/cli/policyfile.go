@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor"
@@ -216,7 +217,7 @@ func (a *app) checkAgent(ctx context.Context, spec *supervisor.Spec, file *polic
 	}
 	if file.Group != "" && ag.Group != file.Group && !strings.HasPrefix(ag.Group, file.Group+"/") {
 		return hinted(fmt.Errorf("%s says group %s, agent %s is in %s", file.Path, file.Group, spec.Agent, orText(ag.Group, "none")),
-			"aex agent set %s --group %s", quoteShell(printable(spec.Agent)), quoteShell(printable(file.Group)))
+			"aex agent set %s --group %s", plain.Word(printable(spec.Agent)), plain.Word(printable(file.Group)))
 	}
 	for _, c := range []struct {
 		what, flag string

@@ -37,7 +37,7 @@ func (a *app) addGateways(cmd *cobra.Command, f *runFlags, s *settings, file *po
 		return err
 	}
 	token, _, _ := s.lookup("AEX_TOKEN")
-	proof := a.proof(urls[0], f, spec)
+	proof := a.proof(token, urls[0], f, spec)
 	if token == "" && proof == nil {
 		return hinted(fmt.Errorf("there is no token for the gateway %s", urls[0]),
 			"set AEX_TOKEN, in the environment or in .env in aex's home; at the gateway it is minted with: aex agent token NAME --scope runs")
@@ -59,19 +59,19 @@ func (a *app) addGateways(cmd *cobra.Command, f *runFlags, s *settings, file *po
 // proof is how a CI vouches for this job: by a token in AEX_OIDC_TOKEN, or one
 // that GitHub Actions is asked for. What it is asked with does not reach the
 // program, which could vouch for itself by it.
-func (a *app) proof(gateway string, f *runFlags, spec *supervisor.Spec) func(context.Context, *http.Client) (string, error) {
+func (a *app) proof(token, gateway string, f *runFlags, spec *supervisor.Spec) func(context.Context, *http.Client) (string, error) {
 	env := environment(a.environ)
-	if token := env["AEX_OIDC_TOKEN"]; token != "" {
-		return func(context.Context, *http.Client) (string, error) { return token, nil }
-	}
-	address, bearer := env["ACTIONS_ID_TOKEN_REQUEST_URL"], env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
-	if address == "" || bearer == "" || env["AEX_TOKEN"] != "" {
+	told, address, bearer := env["AEX_OIDC_TOKEN"], env["ACTIONS_ID_TOKEN_REQUEST_URL"], env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+	if token != "" || told == "" && (address == "" || bearer == "") {
 		return nil
 	}
 	spec.Environ = slices.DeleteFunc(slices.Clone(spec.Environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return strings.HasPrefix(name, "ACTIONS_ID_TOKEN_REQUEST_") && !slices.Contains(f.pass, name)
 	})
+	if told != "" {
+		return func(context.Context, *http.Client) (string, error) { return told, nil }
+	}
 	return remote.GitHubProof(address, bearer, cmp.Or(env["AEX_OIDC_AUDIENCE"], strings.TrimSuffix(gateway, "/")))
 }
 

@@ -162,7 +162,7 @@ func keyedPolicy(file *policy.File) []sandbox.Cover {
 func (s *settings) covers() []sandbox.Cover {
 	covers := []sandbox.Cover{{Path: s.home}}
 	if ledger.OnServer(s.ledgerPath) {
-		return covers
+		return append(covers, s.serverFiles()...)
 	}
 	path, err := filepath.Abs(s.ledgerPath)
 	if err != nil || strings.HasPrefix(path, s.home+"/") {
@@ -173,6 +173,21 @@ func (s *settings) covers() []sandbox.Cover {
 	}
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal", ".lock", ".owners"} {
 		covers = append(covers, sandbox.Cover{Path: path + suffix})
+	}
+	return covers
+}
+
+// serverFiles are those by which a ledger's server is entered.
+func (s *settings) serverFiles() (covers []sandbox.Cover) {
+	env := s.sources[0].vars
+	files := []string{env["PGPASSFILE"], env["PGSERVICEFILE"], env["PGSSLKEY"]}
+	if home := env["HOME"]; home != "" {
+		files = append(files, filepath.Join(home, ".pgpass"), filepath.Join(home, ".pg_service.conf"), filepath.Join(home, ".postgresql", "postgresql.key"))
+	}
+	for _, file := range files {
+		if path, err := filepath.Abs(file); err == nil && file != "" {
+			covers = append(covers, sandbox.Cover{Path: path})
+		}
 	}
 	return covers
 }

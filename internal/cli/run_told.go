@@ -8,6 +8,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
@@ -84,13 +85,13 @@ func (a *app) runHint(err error, program, agent string) error {
 		if bad := checkName(agent); bad != nil {
 			return bad
 		}
-		return hinted(err, "give a --budget and it is made, or make it with: aex agent create %s 5.00 none", quoteShell(agent))
+		return hinted(err, "give a --budget and it is made, or make it with: aex agent create %s 5.00 none", plain.Word(agent))
 	case errors.Is(err, adapter.ErrNoKey):
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.As(err, &poor):
 		return hinted(err, "give it more: %s", proxy.TopUp(poor.Account, 500_000))
 	case errors.Is(err, supervisor.ErrNoMoney):
-		return hinted(err, "give it more: aex topup %s 0.50", quoteShell(printable(orText(agent, "AGENT"))))
+		return hinted(err, "give it more: aex topup %s 0.50", plain.Word(printable(orText(agent, "AGENT"))))
 	case errors.Is(err, process.ErrNoInterpreter):
 		return hinted(err, "install what is missing, or mend the program")
 	case errors.Is(err, process.ErrNotFound):

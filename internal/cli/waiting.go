@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
 )
@@ -107,12 +108,12 @@ func (a *app) hintWaiting(runs []waitingRun) {
 func (r waitingRun) letsGoOn() string {
 	switch {
 	case r.State == string(ledger.RunPaused):
-		return "aex agent resume " + quoteShell(printable(r.Agent))
+		return "aex agent resume " + plain.Word(printable(r.Agent))
 	case r.group != nil:
 		left := *r.group.Budget - r.group.Charged()
 		return proxy.TopUp(*r.group, max(*r.group.Budget/2, r.Needed-left, 1))
 	case r.Budget == nil:
-		return "aex topup " + quoteShell(printable(r.Agent)) + " 0.50"
+		return "aex topup " + plain.Word(printable(r.Agent)) + " 0.50"
 	}
 	left := *r.Budget - r.Spent - r.Overrun
 	return fmt.Sprintf("aex topup %.4s %s", r.ID, strings.TrimPrefix(max(*r.Budget/2, r.Needed-left, 1).String(), "$"))

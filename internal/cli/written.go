@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
@@ -94,7 +95,7 @@ func (a *app) writeExample(w written, args []string) error {
 	a.printf("made %s", printable(path))
 	next := w.next
 	if strings.Contains(next, "%s") {
-		next = fmt.Sprintf(next, quoteShell(printable(path)))
+		next = fmt.Sprintf(next, plain.Word(printable(path)))
 	}
 	a.printf("Next: take away the # of what you want, then: %s", next)
 	return nil

@@ -26,7 +26,7 @@ type runRow struct {
 // runs are those of the ledger, the newest first.
 func (s *stage) runs() (list []runRow) {
 	s.t.Helper()
-	r := s.do("runs", "--json")
+	r := s.do("runs", "-n", "0", "--json")
 	var raw []struct {
 		runRow
 		ID string `json:"run_id"`

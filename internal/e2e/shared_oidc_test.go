@@ -41,6 +41,7 @@ func TestAJobsTokenOpensRuns(t *testing.T) {
 		says string // on standard error; "": it runs
 	}{
 		{"GitHub", []string{"ACTIONS_ID_TOKEN_REQUEST_URL=" + ci.URL + "/actions?x=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=request"}, ""},
+		{"both", []string{"AEX_OIDC_TOKEN=" + job("acme/find", g.url()), "ACTIONS_ID_TOKEN_REQUEST_URL=" + ci.URL + "/actions?x=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=request"}, ""},
 		{"GitLab", []string{"AEX_OIDC_TOKEN=" + job("acme/find", g.url())}, ""},
 		{"another repository", []string{"AEX_OIDC_TOKEN=" + job("evil/search", g.url())}, "no rule fits the token; it is of"},
 		{"another audience", []string{"AEX_OIDC_TOKEN=" + job("acme/search", "https://cloud.example.com")}, "it is for"},

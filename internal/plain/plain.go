@@ -1,7 +1,7 @@
 // Package plain makes text that somebody else chose harmless to show and to
 // keep: no control characters, nothing that turns the direction of writing, no
 // NUL, no end of line, of bearable length. It knows nothing of HTML or CSV;
-// escaping for those is done where they are written.
+// escaping for those is done where they are written. Word quotes for a shell.
 package plain
 
 import (
@@ -54,4 +54,13 @@ func Clip(s string, n int) string {
 		return strings.ToValidUTF8(s[:max(0, n-len(rest))], "") + rest
 	}
 	return strings.ToValidUTF8(s, "")
+}
+
+// Word is a text as a shell reads it as one word: quoted where it would read
+// more into it. It makes nothing harmless to show.
+func Word(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -70,13 +70,7 @@ func (d *Dashboard) action(r *http.Request) (actionView, error) {
 }
 
 // shellWord quotes a name for a shell, harmless to show.
-func shellWord(s string) string {
-	s = plain.Name(s)
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./@:") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
+func shellWord(s string) string { return plain.Word(plain.Name(s)) }
 
 // confirm shows what an action will do; nothing is done yet.
 func (d *Dashboard) confirm(w http.ResponseWriter, r *http.Request, s *session) error {

@@ -73,7 +73,7 @@ func TestGroupsAreShown(t *testing.T) {
 	k.show("/agents?group=other", "No agent of this group")
 	k.show("/agent?agent=atlas", "Budgets of its groups", "of $2.00 a day", "its calls are charged there")
 	k.show("", "Budgets of groups", "per group")
-	k.show("/events?group=acme/search", "group.create", "window.open")
+	k.show("/events?group=acme/search", `>group.create</span>`, `>window.open</span>`)
 	k.show("/act?do=topup-group&group=acme", "this month", "all time", "aex group topup acme DOLLARS/WINDOW")
 	status, h, csv := k.get("/dashboard/groups?format=csv")
 	if lines := strings.Split(strings.TrimSpace(csv), "\n"); status != 200 || !strings.Contains(h.Get("Content-Disposition"), "aex-groups.csv") || len(lines) != 6 ||

@@ -42,6 +42,7 @@ func (d *Dashboard) render(w http.ResponseWriter, status int, name string, p *pa
 }
 
 var pageFuncs = template.FuncMap{
+	"word":    shellWord,
 	"name":    plain.Name,
 	"typed":   func(s string) string { return plain.Text(s, 1000) }, // in a field, which shows it
 	"short":   shortID,

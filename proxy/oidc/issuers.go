@@ -71,8 +71,11 @@ func (s *Issuers) Check(ctx context.Context, text string) (Rule, string, error) 
 		if one.URL != t.claims.Text("iss") || one.URL == "" {
 			continue
 		}
-		if err = one.check(ctx, t, s.now()); err != nil {
-			continue // the same issuer may stand there with another audience
+		if no := one.check(ctx, t, s.now()); no != nil { // the same issuer may stand there with another audience
+			if errors.Is(err, ErrRefused) {
+				err = no
+			}
+			continue
 		}
 		subject := t.claims.Text("sub")
 		for _, r := range one.Rules {

@@ -41,6 +41,7 @@ type keys struct {
 	byID  map[string]crypto.PublicKey
 	read  time.Time // zero: never
 	asked time.Time
+	fault error // of the last ask; who has the turn reads and writes it
 }
 
 func newKeys(issuer string, roots http.RoundTripper, now func() time.Time) *keys {
@@ -64,16 +65,15 @@ func (k *keys) find(ctx context.Context, id string) (crypto.PublicKey, error) {
 		return nil, ctx.Err()
 	}
 	key, fresh := k.known(id)
-	var err error
 	if !fresh && k.due() {
-		err = k.renew(ctx)
+		k.fault = k.renew(context.WithoutCancel(ctx)) // others wait for it, whether or not this client does
 		key, _ = k.known(id)
 	}
 	switch {
 	case key != nil:
 		return key, nil
-	case err != nil:
-		return nil, fmt.Errorf("asking %s for its keys: %w", k.issuer, err)
+	case k.fault != nil:
+		return nil, fmt.Errorf("asking %s for its keys: %w", k.issuer, k.fault)
 	}
 	return nil, refused("%s has no such key", k.issuer)
 }

@@ -2,7 +2,9 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -33,7 +35,7 @@ func (t *innerTokens) add(token string) {
 	t.known[h] = true
 	if t.order = append(t.order, h); len(t.order) > maxInner {
 		delete(t.known, t.order[0])
-		t.order = append([]ledger.TokenHash(nil), t.order[1:]...)
+		t.order = t.order[1:]
 	}
 }
 
@@ -52,6 +54,9 @@ func opens(req *http.Request) bool {
 func (r *Relay) passOpened(w http.ResponseWriter, resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	_ = resp.Body.Close() // it has been read
+	if errors.Is(err, context.Canceled) {
+		return nil // the program left
+	}
 	if err != nil {
 		return err
 	}

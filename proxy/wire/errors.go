@@ -38,7 +38,7 @@ func fails(o Object, name string) bool {
 func (e Edit) own(o Object) bool { return ownError(o, e.Provider.Host()) }
 
 // answered reads a whole answer. It is not ok where that is no JSON, or a refusal
-// of the provider's own, of which then nothing else is to be read.
+// that tells no usage, of which then nothing else is to be read.
 func answered(status int, body []byte, r *Reading, own func(Object) bool) (o Object, ok bool) {
 	doc, err := Parse(body)
 	if err != nil {
