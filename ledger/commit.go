@@ -51,6 +51,7 @@ func (w *writer) giveUp(all, last error) error {
 // must not be served past.
 func (w *writer) breakWith(err error) error {
 	w.broken = fmt.Errorf("%w: %w", ErrBroken, w.l.explain(err))
+	w.owed = nil // those that wait for a server are answered with the rest
 	w.l.brokenFor.Do(func() { close(w.l.broken) })
 	return w.broken
 }

@@ -247,3 +247,71 @@ func TestServerWithoutItsStandby(t *testing.T) {
 	audited(t, l)
 	closed(t, l)
 }
+
+// TestServerIsStopped: a server that is stopped, or away, keeps nobody from
+// closing, also with refusals that were only counted.
+func TestServerIsStopped(t *testing.T) {
+	for name, halt := range map[string]func(c *cluster){
+		"stopped": func(c *cluster) { c.signal(syscall.SIGSTOP) },
+		"away":    func(c *cluster) { c.signal(syscall.SIGKILL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			l := c.gateway(0)
+			agentOn(t, l, "x")
+			for range 3 {
+				if _, no, err := l.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 2_000_000_000, Most: 2_000_000_000}); err != nil || no == nil {
+					t.Fatal(no, err)
+				}
+			}
+			halt(c)
+			closed := make(chan struct{})
+			go func() {
+				defer close(closed)
+				_ = l.Close() // there is nothing that it could write to
+			}()
+			select {
+			case <-closed:
+			case <-time.After(time.Minute):
+				t.Error("it does not close")
+			}
+		})
+	}
+}
+
+// TestServerComesBackAsAnother: a ledger that breaks while a settlement waits
+// for its server answers it once, and goes on to say that it is broken.
+func TestServerComesBackAsAnother(t *testing.T) {
+	c := newCluster(t)
+	l := c.gateway(0)
+	agentOn(t, l, "x")
+	h, no, err := l.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 1000, Most: 1000})
+	if err != nil || no != nil {
+		t.Fatal(no, err)
+	}
+	var once sync.Once
+	killed := make(chan struct{})
+	l.write.commit = func(commit func() error) error {
+		once.Do(func() {
+			c.psql("UPDATE aex.ledger SET version = 99")
+			c.signal(syscall.SIGKILL)
+			close(killed)
+		})
+		return commit()
+	}
+	settled := l.SettleLater(context.Background(), h.ID, Settlement{How: Settled, Cost: 7})
+	<-killed
+	if _, _, err := l.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 1, Most: 1}); !errors.Is(err, ErrHeld) {
+		t.Errorf("admitted without a server: %v", err)
+	}
+	c.start()
+	if _, err := settled(); !errors.Is(err, ErrBroken) {
+		t.Errorf("settled: %v", err)
+	}
+	for range 3 {
+		if _, _, err := l.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 1, Most: 1}); !errors.Is(err, ErrBroken) {
+			t.Errorf("admitted: %v", err)
+		}
+	}
+	_ = l.Close() // it says again that it is broken
+}

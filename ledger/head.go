@@ -141,7 +141,9 @@ func (h *headFile) readAndWrite(db querier) error {
 	} else if !free {
 		return errHeadHeld
 	}
-	now, err := h.l.place(context.Background(), db)
+	ctx, stop := h.l.lookingOnce()
+	defer stop()
+	now, err := h.l.place(ctx, db)
 	if err != nil {
 		return h.l.explain(err)
 	}

@@ -37,7 +37,7 @@ type sighting struct {
 
 func ownerRow(id ownerID) statement {
 	return statement{query: `INSERT INTO owner (id, beat_at, host, process) VALUES (?, ` + serverMillis + `, ?, ?)`,
-		args: []any{int64(id), hostName(), ownName()}, rows: 1}
+		args: []any{int64(id), hostName(), ownName()}}
 }
 
 // newLease makes this process an owner.
@@ -68,7 +68,9 @@ func (e *lease) look() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	seen, now := make(map[ownerID]sighting), time.Now()
-	rs, err := e.l.read.QueryContext(context.Background(), `SELECT id, beat, gone, CAST(pg_postmaster_start_time() AS text) FROM owner`)
+	ctx, stop := e.l.lookingOnce()
+	defer stop()
+	rs, err := e.l.read.QueryContext(ctx, `SELECT id, beat, gone, CAST(pg_postmaster_start_time() AS text) FROM owner`)
 	if err != nil {
 		clear(e.seen) // the server is away: nobody can beat
 		return err
@@ -129,7 +131,8 @@ func (e *lease) silent(id ownerID) bool {
 	return seen && time.Since(was.since) >= e.within/6
 }
 
-// clear has nothing to do: a row goes with its owner.
+// clear has nothing to do: a row goes with its owner, and that of one that was
+// killed with nothing on its hands is only a row.
 func (e *lease) clear(map[ownerID]bool) error { return nil }
 
 // close has nothing to do: the engine, whose connection is the last one, signs off.

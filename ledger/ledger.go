@@ -1,6 +1,6 @@
 // Package ledger keeps the truth about money: what every agent, window and
-// run may spend, has spent and has reserved, in one SQLite file. It knows
-// nothing of HTTP, models or processes.
+// run may spend, has spent and has reserved, in a SQLite file or on a PostgreSQL
+// server. It knows nothing of HTTP, models or processes.
 //
 // It keeps ten promises, and each has a test that tries to break it.
 //
@@ -20,8 +20,9 @@
 //     reorder or truncate them makes Verify fail and name the place.
 //  6. kill -9 at any instant loses no cost: a hold whose owner is dead is
 //     settled in full, marked recovered, by the next process that looks. Dead
-//     means that the owner's lock on its file is free; no pids, no clocks. A
-//     settlement that comes for a recovered hold books the difference.
+//     means that the owner's lock on its file is free; no pids, no clocks. On
+//     a server: that it did not beat for a minute, by the own clock of who
+//     looks. A settlement that comes for a recovered hold books the difference.
 //  7. A hold never outlives its call inside a living process either: after a
 //     failed commit the writer reopens and looks before it answers, Sweep
 //     settles what no call owns, and what cannot be booked breaks the ledger,

@@ -27,6 +27,8 @@ func (w *writer) setAside(g *group, ops []*op, err error) {
 		before = new(owed)
 		if g != nil && g.committing {
 			before.g = g
+		} else {
+			g.uncount()
 		}
 		w.owed = before
 	}

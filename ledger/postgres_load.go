@@ -37,25 +37,11 @@ func wanted(g *group, ops []*op) (tokens [][]byte, holds []holdKey) {
 	return tokens, holds
 }
 
-// reading is a query of several that are sent together.
-type reading struct {
-	statement
-	row func(scan func(...any) error) error
-}
-
 // readAll sends queries together.
-func (p *postgres) readAll(all ...reading) error {
-	for i, r := range all {
-		last := i == len(all)-1
-		s := r.statement
-		s.row = r.row
-		if !last {
-			p.pending = append(p.pending, s)
-			continue
-		}
-		return p.send(s, func(rows pgx.Rows) error { return eachRow(rows, r.row) })
-	}
-	return nil
+func (p *postgres) readAll(all ...statement) error {
+	last := len(all) - 1
+	p.pending = append(p.pending, all[:last]...)
+	return p.send(all[last], nil)
 }
 
 func eachRow(rows pgx.Rows, row func(scan func(...any) error) error) error {
@@ -74,7 +60,7 @@ func (p *postgres) loadFirst(g *group, tokens [][]byte, holds []holdKey) error {
 		owners[i], numbers[i] = int64(k.owner), k.n
 	}
 	return p.readAll(
-		reading{statement{query: `SELECT hash, agent_id, coalesce(run_no, 0), scope, coalesce(expires_at, 0), revoked_at IS NOT NULL FROM token WHERE hash = ANY(?)`, args: []any{tokens}}, func(scan func(...any) error) error {
+		statement{query: `SELECT hash, agent_id, coalesce(run_no, 0), scope, coalesce(expires_at, 0), revoked_at IS NOT NULL FROM token WHERE hash = ANY(?)`, args: []any{tokens}, row: func(scan func(...any) error) error {
 			t, hash := new(token), []byte(nil)
 			err := scan(&hash, &t.agent, &t.run, &t.scope, &t.expires, &t.revoked)
 			if err == nil {
@@ -82,14 +68,14 @@ func (p *postgres) loadFirst(g *group, tokens [][]byte, holds []holdKey) error {
 			}
 			return err
 		}},
-		reading{statement{query: `SELECT ` + holdColumns + ` FROM hold WHERE (owner, n) IN (SELECT * FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BIGINT[])))`, args: []any{owners, numbers}}, func(scan func(...any) error) error {
+		statement{query: `SELECT ` + holdColumns + ` FROM hold WHERE (owner, n) IN (SELECT * FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BIGINT[])))`, args: []any{owners, numbers}, row: func(scan func(...any) error) error {
 			h, err := scanHold(scan)
 			if err == nil && g.rows.holds[h.key] == nil {
 				g.rows.holds[h.key] = h
 			}
 			return err
 		}},
-		reading{statement{query: `SELECT seq, hash FROM event_log ORDER BY seq DESC LIMIT 1`}, func(scan func(...any) error) error {
+		statement{query: `SELECT seq, hash FROM event_log ORDER BY seq DESC LIMIT 1`, row: func(scan func(...any) error) error {
 			if g.rows.lastRead {
 				return nil
 			}
@@ -131,7 +117,7 @@ func (p *postgres) loadSecond(g *group, agents, runs []int64) error {
 		return nil
 	}
 	return p.readAll(
-		reading{statement{query: `SELECT ` + agentColumns + ` FROM agent WHERE id = ANY(?)`, args: []any{agents}}, func(scan func(...any) error) error {
+		statement{query: `SELECT ` + agentColumns + ` FROM agent WHERE id = ANY(?)`, args: []any{agents}, row: func(scan func(...any) error) error {
 			a := new(agent)
 			err := scan(a.fields()...)
 			if err == nil && g.rows.agents[a.id] == nil {
@@ -139,8 +125,8 @@ func (p *postgres) loadSecond(g *group, agents, runs []int64) error {
 			}
 			return err
 		}},
-		reading{statement{query: `WITH RECURSIVE outer_runs AS (SELECT * FROM run WHERE no = ANY(?) UNION SELECT run.* FROM run JOIN outer_runs o ON run.no = o.parent)
-			SELECT ` + runColumns + ` FROM outer_runs`, args: []any{runs}}, func(scan func(...any) error) error {
+		statement{query: `WITH RECURSIVE outer_runs AS (SELECT * FROM run WHERE no = ANY(?) UNION SELECT run.* FROM run JOIN outer_runs o ON run.no = o.parent)
+			SELECT ` + runColumns + ` FROM outer_runs`, args: []any{runs}, row: func(scan func(...any) error) error {
 			r := new(run)
 			err := scan(r.fields()...)
 			if err == nil && g.rows.runs[r.no] == nil {

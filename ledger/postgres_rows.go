@@ -3,6 +3,8 @@ package ledger
 import (
 	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -17,18 +19,20 @@ func (p *postgres) query(query string, args, dest []any) error {
 }
 
 func (p *postgres) each(query string, args []any, row func(scan func(...any) error) error) error {
-	return p.send(statement{query: query, args: args}, func(rows pgx.Rows) error { return eachRow(rows, row) })
+	return p.send(statement{query: query, args: args, row: row}, nil)
 }
 
 // exec does not wait: what it finds comes with the next answer, or the commit.
 func (p *postgres) exec(query string, args []any) error {
-	p.pending = append(p.pending, statement{query: query, args: args, rows: -1})
+	p.pending = append(p.pending, statement{query: query, args: args})
 	return nil
 }
 
+// execRows has the server count: a commit that goes out in the same message must
+// not come about where the rows are others.
 func (p *postgres) execRows(query string, args []any, rows int64) error {
-	p.pending = append(p.pending, statement{query: query, args: args, rows: rows})
-	return nil
+	args = append(slices.Clip(args), rows)
+	return p.exec(fmt.Sprintf(`WITH done AS (%s RETURNING 1) SELECT 1 / CAST(count(*) = $%d AS INT) FROM done`, query, len(args)), args)
 }
 
 func (p *postgres) insert(query, key string, args []any) (id int64, err error) {

@@ -49,9 +49,9 @@ func (p *postgres) gone(err error) {
 // statement of a lock reads beside it is from before it waited.
 func (p *postgres) takeTurn() error {
 	p.pending = []statement{
-		{query: `BEGIN`, rows: -1},
-		{query: `SET LOCAL synchronous_commit = off`, rows: -1},
-		{query: `SELECT n FROM turn FOR NO KEY UPDATE`, rows: 1},
+		{query: `BEGIN`},
+		{query: `SET LOCAL synchronous_commit = off`},
+		{query: `SELECT n FROM turn FOR NO KEY UPDATE`},
 	}
 	own := int64(0)
 	if p.l.owner != nil {
@@ -155,7 +155,8 @@ func (p *postgres) lingers() bool { return false }
 
 // commit ends the turn and waits for the barrier, both in one message.
 func (p *postgres) commit() error {
-	p.pending = append(p.pending, statement{query: `UPDATE turn SET n = n + 1`, rows: 1}, statement{query: `COMMIT`, rows: -1})
+	_ = p.execRows(`UPDATE turn SET n = n + 1`, nil, 1) // is told with the commit
+	_ = p.exec(`COMMIT`, nil)
 	p.in, p.number = false, p.number+1
 	p.own = p.number
 	return p.barrier()
@@ -182,7 +183,7 @@ const serverMillis = `CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) A
 
 func (p *postgres) rollback() error {
 	p.pending, p.in = nil, false
-	return p.send(statement{query: `ROLLBACK`, rows: -1}, nil)
+	return p.send(statement{query: `ROLLBACK`}, nil)
 }
 
 // reopen comes back into the turn by another connection. What the one before

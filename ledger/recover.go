@@ -53,7 +53,9 @@ func (l *Ledger) watchOwners() {
 func (l *Ledger) checkOwners() {
 	_ = l.owner.keep()
 	var others int
-	err := l.read.QueryRowContext(context.Background(), `SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
+	ctx, stop := l.lookingOnce()
+	defer stop()
+	err := l.read.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
 		+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id())).Scan(&others)
 	if err == nil && others > 0 {
 		_ = l.recoverDead(context.Background())

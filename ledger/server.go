@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,12 +58,14 @@ func parseServer(address string) (*server, error) {
 	}
 	schema := cmp.Or(q.Get("search_path"), schemaOfLedger)
 	q.Del("search_path")
-	// What is not told is verified, but for a server on this machine.
-	if !q.Has("sslmode") && os.Getenv("PGSSLMODE") == "" && !local(u) {
-		q.Set("sslmode", "verify-full")
-	}
 	u.RawQuery = q.Encode()
 	config, err := pgx.ParseConfig(u.String())
+	// Where nothing tells how, another machine is verified: PostgreSQL itself would take what it gets.
+	if err == nil && !q.Has("sslmode") && os.Getenv("PGSSLMODE") == "" && remote(config) && takesAnything(config) {
+		q.Set("sslmode", "verify-full")
+		u.RawQuery = q.Encode()
+		config, err = pgx.ParseConfig(u.String())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: the ledger's address cannot be used: %w", ErrInvalid, err)
 	}
@@ -78,24 +81,22 @@ func parseServer(address string) (*server, error) {
 	return s, nil
 }
 
-// local tells whether every host of an address is this machine.
-func local(u *url.URL) bool {
-	for host := range strings.SplitSeq(cmp.Or(u.Host, u.Query().Get("host"), os.Getenv("PGHOST")), ",") {
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		ip := net.ParseIP(strings.Trim(host, "[]"))
-		if host != "" && host != "localhost" && !strings.HasPrefix(host, "/") && (ip == nil || !ip.IsLoopback()) {
-			return false
-		}
+// remote tells whether a server may be another machine.
+func remote(config *pgx.ConnConfig) bool {
+	hosts := []string{config.Host}
+	for _, f := range config.Fallbacks {
+		hosts = append(hosts, f.Host)
 	}
-	return true
+	return slices.ContainsFunc(hosts, func(host string) bool {
+		ip := net.ParseIP(host)
+		return !strings.HasPrefix(host, "/") && host != "localhost" && (ip == nil || !ip.IsLoopback())
+	})
 }
 
-// remote tells whether the server is, as far as its address says, another machine.
-func (s *server) remote() bool {
-	ip := net.ParseIP(s.config.Host)
-	return !strings.HasPrefix(s.config.Host, "/") && s.config.Host != "localhost" && (ip == nil || !ip.IsLoopback())
+// takesAnything tells whether a connection that cannot be encrypted is made in
+// plain text, which is what PostgreSQL does where no sslmode is told.
+func takesAnything(config *pgx.ConnConfig) bool {
+	return config.TLSConfig != nil && slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil })
 }
 
 func (s *server) configure() {
@@ -200,4 +201,13 @@ func (l *Ledger) explainServer(err error) error {
 		return &away{l.path, err}
 	}
 	return say("using it")
+}
+
+// lookingOnce bounds a look at the ledger that somebody waits for: a server that
+// is stopped keeps its connections and does not answer.
+func (l *Ledger) lookingOnce() (context.Context, context.CancelFunc) {
+	if l.server == nil {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), answerWithin)
 }

@@ -22,7 +22,10 @@ func (l *Ledger) openServer(ctx context.Context) error {
 	if err := p.open(ctx); err != nil {
 		return l.explain(err)
 	}
-	var err error
+	err := p.rights(ctx)
+	if err != nil {
+		return l.explain(err)
+	}
 	if l.owner, err = newLease(ctx, l, p); err != nil {
 		return l.explain(err)
 	}
@@ -33,9 +36,6 @@ func (l *Ledger) openServer(ctx context.Context) error {
 	}
 	var others bool
 	if err := l.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hold) OR EXISTS (SELECT 1 FROM run WHERE state <> 'ended')`).Scan(&others); err != nil {
-		return l.explain(err)
-	}
-	if err := p.rights(ctx); err != nil {
 		return l.explain(err)
 	}
 	l.write.start()

@@ -44,7 +44,7 @@ func (l *Ledger) ServerState(ctx context.Context) ([]Finding, error) {
 	default:
 		found = append(found, Finding{Says: fmt.Sprintf("synchronous standbys: %s; %d connected", standbys, waits), Hint: "no call goes out until one is back", Wrong: waits == 0})
 	}
-	if encrypted == "no" && l.server.remote() {
+	if encrypted == "no" && remote(l.server.config) {
 		found = append(found, Finding{Says: "the connection is not encrypted", Hint: "leave sslmode out of AEX_LEDGER, or make it verify-full", Wrong: true})
 	}
 	if !l.mayBudget && l.write != nil {

@@ -32,7 +32,9 @@ func (w *writer) takeTurn(ops []*op) (left []*op, entered bool, err error) {
 			began = time.Now()
 		}
 		ops = w.waitOutside(ops, began)
-		if len(ops) == 0 && len(w.waiting) == 0 && (!w.closing || len(w.denied) == 0) {
+		limit := w.engine.patience(false) // also with refusals that were only counted
+		gone := w.l.server != nil && time.Since(began) >= limit
+		if len(ops) == 0 && len(w.waiting) == 0 && (!w.closing || len(w.denied) == 0 || gone) {
 			return nil, false, nil
 		}
 	}

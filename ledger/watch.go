@@ -88,7 +88,7 @@ func (w *watchers) saw(states map[RunID]RunState) {
 // lookForChanges looks for what other processes do to the runs that are
 // watched, for as long as any is.
 func (l *Ledger) lookForChanges() {
-	ctx, version := context.Background(), int64(-1)
+	version := int64(-1)
 	tick := time.NewTimer(watchEvery)
 	defer tick.Stop()
 	for {
@@ -101,17 +101,27 @@ func (l *Ledger) lookForChanges() {
 			return
 		}
 		began := time.Now()
-		var now int64
-		err := l.read.QueryRowContext(ctx, `SELECT identity FROM ledger`).Scan(&now)
-		if err == nil && now != version {
-			var states map[RunID]RunState
-			if states, err = l.liveRuns(ctx); err == nil {
-				l.watchers.saw(states)
-				version = now
-			}
-		}
+		version = l.lookAtRuns(version)
 		tick.Reset(max(watchEvery, 10*time.Since(began))) // what cannot be read is tried again
 	}
+}
+
+// lookAtRuns looks at all runs if anything has changed since a version, and
+// returns the one that it saw.
+func (l *Ledger) lookAtRuns(version int64) int64 {
+	ctx, stop := l.lookingOnce()
+	defer stop()
+	var now int64
+	err := l.read.QueryRowContext(ctx, `SELECT identity FROM ledger`).Scan(&now)
+	if err != nil || now == version {
+		return version
+	}
+	states, err := l.liveRuns(ctx)
+	if err != nil {
+		return version
+	}
+	l.watchers.saw(states)
+	return now
 }
 
 // liveRuns are the states of all runs that are not over.

@@ -246,8 +246,11 @@ func (w *writer) turn(ops []*op) {
 	if w.owed != nil && lockErr == nil && w.broken == nil {
 		var err error
 		if ops, err = w.settleOwed(ops); err != nil {
-			w.setAside(nil, ops, w.giveUp(err, err))
-			return
+			if err = w.giveUp(err, err); w.broken == nil {
+				_ = w.engine.leave() // nothing was written
+				w.setAside(nil, ops, err)
+				return
+			}
 		}
 	}
 	ops = w.queued(ops)
@@ -258,6 +261,7 @@ func (w *writer) turn(ops []*op) {
 
 	g, group, err := w.commitGroup(group, wait, lockErr)
 	if w.broken == nil && w.passing(err) {
+		_ = w.engine.leave() // what was not committed is gone, and others have the turn
 		w.setAside(g, group, err)
 		return
 	}

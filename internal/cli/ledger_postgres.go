@@ -61,7 +61,7 @@ func (a *app) initPostgres(ctx context.Context, print bool) error {
 	return nil
 }
 
-// server tells what of the ledger's server is not as it should be.
+// database tells what of the ledger's server is not as it should be.
 func (c *checkup) database(ctx context.Context, l *ledger.Ledger) {
 	found, err := l.ServerState(ctx)
 	if err != nil {
