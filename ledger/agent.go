@@ -27,6 +27,11 @@ type Agent struct {
 	Account      Account // the current window's account, or the total one
 }
 
+// In tells whether the agent is in a group, or in one inside it.
+func (a Agent) In(group string) bool {
+	return a.Group == group || strings.HasPrefix(a.Group, group+"/")
+}
+
 // Limits bound the pace of an agent's calls. 0 means no limit.
 type Limits struct {
 	RequestsPerMinute int64

@@ -60,7 +60,7 @@ type agentList struct {
 
 // picks tells whether an agent is listed.
 func (f agentList) picks(ag ledger.Agent) bool {
-	return policy.Matches(f.patterns, ag.Name) && (f.group == "" || ag.Group == f.group || strings.HasPrefix(ag.Group, f.group+"/"))
+	return policy.Matches(f.patterns, ag.Name) && (f.group == "" || ag.In(f.group))
 }
 
 // check refuses a group that there is not.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -215,7 +214,7 @@ func (a *app) checkAgent(ctx context.Context, spec *supervisor.Spec, file *polic
 	if err != nil {
 		return err
 	}
-	if file.Group != "" && ag.Group != file.Group && !strings.HasPrefix(ag.Group, file.Group+"/") {
+	if file.Group != "" && !ag.In(file.Group) {
 		return hinted(fmt.Errorf("%s says group %s, agent %s is in %s", file.Path, file.Group, spec.Agent, orText(ag.Group, "none")),
 			"aex agent set %s --group %s", plain.Word(printable(spec.Agent)), plain.Word(printable(file.Group)))
 	}

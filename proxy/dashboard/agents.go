@@ -32,7 +32,7 @@ func (d *Dashboard) agentsPage(w http.ResponseWriter, r *http.Request, s *sessio
 	v := agentsView{paging: newPaging(r, agentSorts, len(rows))}
 	low := strings.ToLower(v.Search)
 	rows = slices.DeleteFunc(rows, func(b budgetRow) bool {
-		in := v.In == "" || b.Agent.Group == v.In || strings.HasPrefix(b.Agent.Group, v.In+"/")
+		in := v.In == "" || b.Agent.In(v.In)
 		return !in || !strings.Contains(strings.ToLower(b.Agent.Name), low)
 	})
 	sortBudgets(rows, v.Sort)
@@ -117,15 +117,21 @@ var agentsHeader = []string{"agent", "window", "budget_usd", "spent_usd", "reser
 
 func agentsCSV(rows []budgetRow) (table [][]string) {
 	for _, b := range rows {
-		left, lasts := "", ""
-		if b.Account.Budget != nil {
-			left = usdCSV(b.Left())
-		}
-		if b.Ends {
-			lasts = countCSV(int64(b.Lasts.Seconds()))
-		}
-		table = append(table, []string{b.Agent.Name, string(b.Agent.Window), budgetCSV(b.Account.Budget), usdCSV(b.Account.Spent), usdCSV(b.Account.Reserved),
-			usdCSV(b.Account.Overrun), left, usdCSV(b.Rate), lasts, strconv.FormatBool(b.Agent.Paused), timeCSV(b.Agent.LastActivity), b.Agent.Group})
+		row := append([]string{b.Agent.Name, string(b.Agent.Window)}, b.csv()...)
+		table = append(table, append(row, strconv.FormatBool(b.Agent.Paused), timeCSV(b.Agent.LastActivity), b.Agent.Group))
 	}
 	return table
+}
+
+// csv are the columns of an account: its budget, what became of it, and how
+// long the rest lasts.
+func (b budgetRow) csv() []string {
+	left, lasts := "", ""
+	if b.Account.Budget != nil {
+		left = usdCSV(b.Left())
+	}
+	if b.Ends {
+		lasts = countCSV(int64(b.Lasts.Seconds()))
+	}
+	return []string{budgetCSV(b.Account.Budget), usdCSV(b.Account.Spent), usdCSV(b.Account.Reserved), usdCSV(b.Account.Overrun), left, usdCSV(b.Rate), lasts}
 }

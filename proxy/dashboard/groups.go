@@ -160,15 +160,8 @@ func groupsCSV(rows []groupRow) (table [][]string) {
 			budgets = []groupBudget{{budgetRow: budgetRow{Account: g.Group.Account, Rate: g.Rate}}}
 		}
 		for _, b := range budgets {
-			left, lasts := "", ""
-			if b.Account.Budget != nil {
-				left = usdCSV(b.Left())
-			}
-			if b.Ends {
-				lasts = countCSV(int64(b.Lasts.Seconds()))
-			}
-			table = append(table, []string{g.Group.Name, string(b.Account.Window), budgetCSV(b.Account.Budget), usdCSV(b.Account.Spent), usdCSV(b.Account.Reserved),
-				usdCSV(b.Account.Overrun), left, usdCSV(b.Rate), lasts, strconv.FormatBool(g.Group.Paused), countCSV(int64(len(g.Group.Agents)))})
+			row := append([]string{g.Group.Name, string(b.Account.Window)}, b.csv()...)
+			table = append(table, append(row, strconv.FormatBool(g.Group.Paused), countCSV(int64(len(g.Group.Agents)))))
 		}
 	}
 	return table
