@@ -67,6 +67,19 @@ func (a Account) Whose() string {
 // Charged is all that calls did cost the account: spent and overrun.
 func (a Account) Charged() Micros { return a.Spent + a.Overrun }
 
+// Shortest is the account of a path that has the least left for a new call:
+// one that is overrun before all others. Nil: none has a budget.
+func Shortest(path []Account) (short *Account) {
+	var least Micros
+	for i, a := range path {
+		left, limited := a.Left()
+		if left -= a.Overrun; limited && (short == nil || left < least) {
+			short, least = &path[i], left
+		}
+	}
+	return short
+}
+
 // Micros that a single call or budget may not exceed: a billion dollars. It
 // keeps every sum far from overflow.
 const maxAmount Micros = 1_000_000_000_000_000

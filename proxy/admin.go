@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // AdminOptions are what the operator's side of a gateway works with.
@@ -72,7 +73,7 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := a.gateway.local(r); err != nil {
-		detail(w, http.StatusForbidden, asRefusal(err).Message)
+		detail(w, http.StatusForbidden, refusal.As(err).Message)
 		return
 	}
 	a.route(w, r)

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // admit is the fourth step: it takes the hold. When it returns nil the hold is
 // on disk.
 func (c *call) admit(ctx context.Context) (err error) {
 	if c.g.failed.Load() {
-		return refusef("ledger_unavailable", "an earlier call could not be booked; no further call is made")
+		return refusal.New("ledger_unavailable", "an earlier call could not be booked; no further call is made")
 	}
 	if c.inner != nil {
 		if !c.inner.enter() {
@@ -35,21 +36,21 @@ func (c *call) admit(ctx context.Context) (err error) {
 	}
 	switch {
 	case c.moved:
-		return refusef("shutting_down", "the gateway is closing; the call, which waits for a top-up, may be made at another one")
+		return refusal.New("shutting_down", "the gateway is closing; the call, which waits for a top-up, may be made at another one")
 	case refused != nil:
 		c.stands(ctx, refused)
-		f := ledgerRefusal(refused)
-		f.ends, f.owner = refused.RunEnds, c.owner(ctx, refused)
+		f := refusal.Of(refused)
+		f.Ends, f.Owner = refused.RunEnds, c.owner(ctx, refused)
 		return f
 	case errors.Is(err, ledger.ErrInvalid):
 		return err
 	case ctx.Err() != nil && err != nil:
-		return refusef("shutting_down", "the call was given up while it waited for money in flight")
+		return refusal.New("shutting_down", "the call was given up while it waited for money in flight")
 	case errors.Is(err, ledger.ErrHeld):
-		return heldRefusal()
+		return refusal.Held()
 	case err != nil:
 		c.g.fail(err)
-		return refusef("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)
+		return refusal.New("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)
 	}
 	c.hold, c.ceiling = hold, c.offered.ceiling()
 	return nil

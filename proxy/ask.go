@@ -121,22 +121,9 @@ func (c *call) shortOf(ctx context.Context) ledger.RunID {
 	if err != nil {
 		return c.id.Run
 	}
-	short := Shortest(path)
+	short := ledger.Shortest(path)
 	if short != nil && short.Kind == ledger.RunAccount {
 		return ledger.RunID(short.Name)
 	}
 	return c.g.inner.outermost(c.id.Run)
-}
-
-// Shortest is the account of a path that has the least left for a new call:
-// one that is overrun before all others. Nil: none has a budget.
-func Shortest(path []ledger.Account) (short *ledger.Account) {
-	var least ledger.Micros
-	for i, a := range path {
-		left, limited := a.Left()
-		if left -= a.Overrun; limited && (short == nil || left < least) {
-			short, least = &path[i], left
-		}
-	}
-	return short
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // authenticate is the first step: the request is one that this gateway serves,
@@ -28,10 +29,10 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 	}
 	c.inner = c.g.inner.find(c.id.Run)
 	if c.id.Scope == ledger.Runs && c.route.free != "runs" && c.route.free != "budget" {
-		return refusef("runs_only_token", "this token opens runs, and calls no models: AEX_TOKEN is for aex run")
+		return refusal.New("runs_only_token", "this token opens runs, and calls no models: AEX_TOKEN is for aex run")
 	}
 	if c.id.Scope == ledger.ReadOnly && !c.route.reads() {
-		return refusef("read_only_token", "this token may read models, budget and usage, not call models")
+		return refusal.New("read_only_token", "this token may read models, budget and usage, not call models")
 	}
 	return nil
 }
@@ -62,7 +63,7 @@ func headerToken(r *http.Request) string {
 func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identity, ledger.TokenHash, error) {
 	t := Token(r)
 	if t == "" {
-		return ledger.Identity{}, ledger.TokenHash{}, refusef("invalid_token", "no token: send the one in AEX_AGENT_TOKEN as the API key")
+		return ledger.Identity{}, ledger.TokenHash{}, refusal.New("invalid_token", "no token: send the one in AEX_AGENT_TOKEN as the API key")
 	}
 	hash := ledger.HashToken(t)
 	id, err := g.ledger.Authenticate(ctx, hash)
@@ -76,11 +77,11 @@ func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identit
 	}
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return id, hash, refusef("invalid_token", "the token is not one of this gateway's; is a key of the provider set instead of the run's token?")
+		return id, hash, refusal.New("invalid_token", "the token is not one of this gateway's; is a key of the provider set instead of the run's token?")
 	case errors.Is(err, ledger.ErrExpired):
-		return id, hash, refusef("invalid_token", "the token has expired; mint another with: aex agent token %s", id.Agent)
+		return id, hash, refusal.New("invalid_token", "the token has expired; mint another with: aex agent token %s", id.Agent)
 	case err != nil:
-		return id, hash, unreadable(err)
+		return id, hash, refusal.Unreadable(err)
 	}
 	return id, hash, nil
 }
@@ -89,10 +90,10 @@ func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identit
 // browser Origin.
 func (g *Gateway) local(r *http.Request) error {
 	if !g.hosts.Ours(r.Host) {
-		return refusef("host_refused", "requests for the host %q are refused; allow it with --allow-host", plain.Clip(r.Host, 80))
+		return refusal.New("host_refused", "requests for the host %q are refused; allow it with --allow-host", plain.Clip(r.Host, 80))
 	}
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Mode") == "no-cors" {
-		return refusef("origin_refused", "requests from web pages are refused")
+		return refusal.New("origin_refused", "requests from web pages are refused")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -51,7 +52,7 @@ type call struct {
 	progress   progress
 	firstToken time.Duration
 	ended      ending // how forwarding went; until it has, that it panicked
-	answered   *refusal
+	answered   *refusal.Refusal
 }
 
 // serve is the way of a call, in six steps. What costs nothing, and what is
@@ -92,9 +93,9 @@ func (c *call) dialect() *wire.Wire {
 // refusal that the ledger did not decide itself.
 func (c *call) notify() {
 	no := c.answered
-	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: no.Code, Ends: no.ends, Over: no.over, Owner: no.owner, Began: c.began, Money: no.money}
+	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
 	n.Body = c.bodyHash()
-	if !no.booked {
+	if !no.Booked {
 		c.trail(no)
 	}
 	c.g.watch(n)
@@ -109,7 +110,7 @@ func (c *call) bodyHash() (sum [sha256.Size]byte) {
 }
 
 // trail books a refusal for the operator to see.
-func (c *call) trail(f *refusal) {
+func (c *call) trail(f *refusal.Refusal) {
 	id := c.id
 	if id.AgentID == "" {
 		id = c.g.o.Alone

@@ -7,6 +7,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -15,17 +16,17 @@ import (
 func (c *call) decide() error {
 	caps, err := capabilities(c.id)
 	if err != nil {
-		return refusef("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
+		return refusal.New("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
 	}
 	c.caps = caps
 	c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, c.asked.Model, c.route.at)
 	switch {
 	case err != nil && c.route.wire.Form:
-		return refusef("model_not_priced", `%v; or %s`, err, opensAt(c.r, `{usd_per_call: "0.04"}`))
+		return refusal.New("model_not_priced", `%v; or %s`, err, opensAt(c.r, `{usd_per_call: "0.04"}`))
 	case c.form != nil && c.model.Aliased:
-		return refusef("invalid_request", "a form is sent as it came: name the model %q in it", c.model.Sent)
+		return refusal.New("invalid_request", "a form is sent as it came: name the model %q in it", c.model.Sent)
 	case errors.Is(err, policy.ErrUnpriced), errors.Is(err, policy.ErrUnknownModel):
-		return refusef("model_not_priced", "%v", err)
+		return refusal.New("model_not_priced", "%v", err)
 	case err != nil:
 		return err
 	}
@@ -36,7 +37,7 @@ func (c *call) decide() error {
 			if i > 0 { // aex agent inspect would show nothing of it
 				whose = "the policy of the run"
 			}
-			return refusef(denial.Code, "%s: %s (%s)", whose, denial.Reason, denial.Rule)
+			return refusal.New(denial.Code, "%s: %s (%s)", whose, denial.Reason, denial.Rule)
 		}
 		if outCap > 0 && (c.outCap == 0 || outCap < c.outCap) {
 			c.outCap = outCap
@@ -51,7 +52,7 @@ func (c *call) decide() error {
 	}
 	if c.outCap > 0 && !c.asked.Fixed && (bounded.OutputCap == nil || *bounded.OutputCap == 0 || *bounded.OutputCap > c.outCap) {
 		if c.g.o.NoClamp && bounded.OutputCap != nil {
-			return refusef("policy_denied", "agent %s: the request asks for a cap of %d output tokens, the limit is %d, and aex is told to lower none (--no-clamp)",
+			return refusal.New("policy_denied", "agent %s: the request asks for a cap of %d output tokens, the limit is %d, and aex is told to lower none (--no-clamp)",
 				c.id.Agent, *bounded.OutputCap, c.outCap)
 		}
 		bounded.OutputCap = &c.outCap
@@ -62,9 +63,9 @@ func (c *call) decide() error {
 	c.loose, err = c.offer(bounded, byBytes)
 	switch {
 	case errors.Is(err, policy.ErrAmount): // no call is of that size
-		return refusef("invalid_request", "%v", err)
+		return refusal.New("invalid_request", "%v", err)
 	case err != nil:
-		return refusef("policy_denied", "%v", err)
+		return refusal.New("policy_denied", "%v", err)
 	}
 	return nil
 }
@@ -142,10 +143,10 @@ func (c *call) providerKey(caps []policy.Capabilities) error {
 	own := c.r.Header.Get("X-Aex-Provider-Key")
 	for _, cp := range caps {
 		if own != "" && !cp.Passthrough && !cp.PassthroughOnly {
-			return refusef("policy_denied", "agent %s may not bring a provider key of its own (allow_passthrough)", c.id.Agent)
+			return refusal.New("policy_denied", "agent %s may not bring a provider key of its own (allow_passthrough)", c.id.Agent)
 		}
 		if own == "" && cp.PassthroughOnly {
-			return refusef("policy_denied", "agent %s must bring its own provider key in x-aex-provider-key (passthrough_required)", c.id.Agent)
+			return refusal.New("policy_denied", "agent %s must bring its own provider key in x-aex-provider-key (passthrough_required)", c.id.Agent)
 		}
 	}
 	c.key = own
@@ -158,7 +159,7 @@ func (c *call) providerKey(caps []policy.Capabilities) error {
 		if c.g.o.KeyHint != nil {
 			hint = c.g.o.KeyHint(p)
 		}
-		return refusef("no_provider_key", "no key for provider %s: set %s where aex runs%s", p.Name, p.KeyEnv, hint)
+		return refusal.New("no_provider_key", "no key for provider %s: set %s where aex runs%s", p.Name, p.KeyEnv, hint)
 	}
 	return nil
 }

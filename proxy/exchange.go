@@ -8,6 +8,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // Exchanged is a token of an agent, in return for one of a CI.
@@ -26,19 +27,19 @@ func (c *call) serveToken(ctx context.Context) error {
 	c.g.open.Add(-1) // it is no call of a model
 	defer c.g.open.Add(1)
 	if c.g.o.Exchange == nil {
-		return refusef("endpoint_not_governed", "no tokens of a CI are exchanged here; oidc: in serve.yaml says whose are")
+		return refusal.New("endpoint_not_governed", "no tokens of a CI are exchanged here; oidc: in serve.yaml says whose are")
 	}
 	rule, subject, err := c.g.o.Exchange(ctx, headerToken(c.r))
 	switch {
 	case errors.Is(err, oidc.ErrRefused):
-		return refusef("invalid_token", "%v", err)
+		return refusal.New("invalid_token", "%v", err)
 	case errors.Is(err, oidc.ErrNoRule):
-		return refusef("policy_denied", "%v; oidc: in serve.yaml has the rules", err)
+		return refusal.New("policy_denied", "%v; oidc: in serve.yaml has the rules", err)
 	case err != nil:
-		return refusef("upstream_unreachable", "the token cannot be checked: %v", err)
+		return refusal.New("upstream_unreachable", "the token cannot be checked: %v", err)
 	case !c.g.openings.add(ledger.HashToken("oidc "+subject), c.g.o.Now()):
-		f := refusef("rate_limited", "%d tokens were exchanged for this subject in this minute; that is the most", maxOpenings)
-		f.retryAfter = time.Minute
+		f := refusal.New("rate_limited", "%d tokens were exchanged for this subject in this minute; that is the most", maxOpenings)
+		f.RetryAfter = time.Minute
 		return f
 	}
 	token := ledger.NewSecret(ledger.SecretOfAgent)
@@ -48,9 +49,9 @@ func (c *call) serveToken(ctx context.Context) error {
 	})
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return refusef("policy_denied", "the rule for this token names agent %s, and there is none", rule.Agent)
+		return refusal.New("policy_denied", "the rule for this token names agent %s, and there is none", rule.Agent)
 	case err != nil:
-		return ledgerFault(err, "a token of %s cannot be made", rule.Agent)
+		return refusal.Fault(err, "a token of %s cannot be made", rule.Agent)
 	}
 	c.g.o.Logf("a token of agent %s for %s, until %s", rule.Agent, plain.Text(subject, 200), expires.Format(time.RFC3339))
 	return c.answer(Exchanged{Token: token, Agent: rule.Agent, Scope: ledger.Runs, Expires: expires, MaxRun: rule.MaxRun})

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -98,7 +99,7 @@ func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*
 	}
 	plain, err := url.PathUnescape(path)
 	if err != nil {
-		return nil, refusef("invalid_request", "the path is not well escaped: %v", err)
+		return nil, refusal.New("invalid_request", "the path is not well escaped: %v", err)
 	}
 	u.Path, u.RawPath = u.Path+plain, u.EscapedPath()+path
 	if c.r.URL.RawQuery != "" {
@@ -137,7 +138,7 @@ func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*
 }
 
 // unreachable says what stood between aex and the provider.
-func (c *call) unreachable(err error) *refusal {
+func (c *call) unreachable(err error) *refusal.Refusal {
 	p := c.model.Provider
 	way := ""
 	if p.Proxy != "" {
@@ -150,7 +151,7 @@ func (c *call) unreachable(err error) *refusal {
 	if file := cmp.Or(p.CAFile, c.g.o.CAFile); file != "" {
 		way += " with the certificates of " + file
 	}
-	return refusef("upstream_unreachable", "provider %s at %s cannot be reached%s: %v", p.Name, p.BaseURL, way, scrub(err, c.key))
+	return refusal.New("upstream_unreachable", "provider %s at %s cannot be reached%s: %v", p.Name, p.BaseURL, way, scrub(err, c.key))
 }
 
 // scrub keeps a key out of an error's text.

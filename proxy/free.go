@@ -8,6 +8,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -26,13 +27,13 @@ func (c *call) serveFree(ctx context.Context) error {
 	case freeToken:
 		return c.serveToken(ctx)
 	case "websocket":
-		return refusef("websocket_refused", "responses are served over HTTP here, not over a WebSocket: POST /v1/responses")
+		return refusal.New("websocket_refused", "responses are served over HTTP here, not over a WebSocket: POST /v1/responses")
 	case wire.CountTokens:
 		return c.serveCount(ctx)
 	case wire.Relayed:
 		return c.serveRelayed(ctx)
 	}
-	return refusef("endpoint_not_governed", "%s is not served", c.route.free)
+	return refusal.New("endpoint_not_governed", "%s is not served", c.route.free)
 }
 
 // allowed tells whether a plain call of the model would pass the policies.
@@ -58,7 +59,7 @@ func (c *call) serveBudget(ctx context.Context) error {
 	}
 	accounts, err := c.g.ledger.Path(ctx, c.hash)
 	if err != nil {
-		return unreadable(err)
+		return refusal.Unreadable(err)
 	}
 	list := []account{}
 	for _, a := range accounts {
@@ -83,11 +84,11 @@ func (c *call) serveCount(ctx context.Context) error {
 		name = c.asked.Model
 	}
 	if c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, name, c.route.at); err != nil {
-		return refusef("model_not_priced", "%v", err)
+		return refusal.New("model_not_priced", "%v", err)
 	}
 	caps, err := capabilities(c.id)
 	if err != nil || !allowed(caps, c.model) {
-		return refusef("model_not_allowed", "agent %s may not use model %q", c.id.Agent, plain.Clip(name, 100))
+		return refusal.New("model_not_allowed", "agent %s may not use model %q", c.id.Agent, plain.Clip(name, 100))
 	}
 	if err := c.providerKey(caps); err != nil {
 		return err

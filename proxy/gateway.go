@@ -16,6 +16,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -299,7 +300,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.memory.release()
 	defer c.unhurried()
 	if !g.enter() {
-		c.refuse(refusef("shutting_down", "the gateway is closing; no further call is made"))
+		c.refuse(refusal.New("shutting_down", "the gateway is closing; no further call is made"))
 		return
 	}
 	defer g.leave()
@@ -307,7 +308,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	defer context.AfterFunc(g.ctx, cancel)()
 	if err := c.serve(ctx); err != nil {
-		c.refuse(asRefusal(err))
+		c.refuse(refusal.As(err))
 		c.notify()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // innerRuns are the runs inside this gateway's that have not ended.
@@ -194,7 +195,7 @@ func (c *call) below() context.Context {
 
 // runOver refuses a call of a run that is ending.
 func (c *call) runOver() error {
-	return ledgerRefusal(&ledger.Refusal{Cause: ledger.CauseRunEnded, Account: ledger.RunAccount, Name: string(c.id.Run)})
+	return refusal.Of(&ledger.Refusal{Cause: ledger.CauseRunEnded, Account: ledger.RunAccount, Name: string(c.id.Run)})
 }
 
 func (in *innerRun) attend(by int) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -85,7 +86,7 @@ func (rl *relay) refuseUnjudged(resp *http.Response, why error) ending {
 	for name := range rl.w.Header() {
 		rl.w.Header().Del(name)
 	}
-	rl.refuse(refusef("answer_too_large", "the answer of model %s is kept back: %v", plain.Clip(rl.asked.Model, 80), why))
+	rl.refuse(refusal.New("answer_too_large", "the answer of model %s is kept back: %v", plain.Clip(rl.asked.Model, 80), why))
 	return ending{row: "cut", resp: resp, err: why, closed: true}
 }
 
@@ -120,7 +121,7 @@ func (rl *relay) deny(tool string) {
 	for name := range rl.w.Header() {
 		rl.w.Header().Del(name)
 	}
-	f := refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(tool, 80))
+	f := refusal.New("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(tool, 80))
 	rl.trail(f)
 	rl.refuse(f)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // serveModels lists the models that the agent may use, or one of them, as the
@@ -12,7 +13,7 @@ import (
 func (c *call) serveModels() error {
 	caps, err := capabilities(c.id)
 	if err != nil {
-		return refusef("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
 	}
 	list := slices.DeleteFunc(c.g.registry.Load().Models(), func(m policy.Model) bool { return !allowed(caps, m) })
 	one := slices.IndexFunc(list, func(m policy.Model) bool { return m.Name == c.route.rest })
@@ -20,7 +21,7 @@ func (c *call) serveModels() error {
 	case "model", "gemini_model":
 		switch {
 		case one < 0:
-			return refusef("model_not_allowed", "agent %s has no model %q", c.id.Agent, plain.Clip(c.route.rest, 100))
+			return refusal.New("model_not_allowed", "agent %s has no model %q", c.id.Agent, plain.Clip(c.route.rest, 100))
 		case c.route.free == "model":
 			return c.answer(listed(list[one]))
 		}

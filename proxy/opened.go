@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -55,11 +56,11 @@ func (c *call) serveOpened(ctx context.Context) error {
 	c.asked.Model = c.opened.Path
 	caps, err := capabilities(c.id)
 	if err != nil {
-		return refusef("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
 	}
 	for _, cp := range caps {
 		if cp.Strict {
-			return refusef("policy_denied", "agent %s is strict: a route that is not read is not passed on (strict_mode)", c.id.Agent)
+			return refusal.New("policy_denied", "agent %s is strict: a route that is not read is not passed on (strict_mode)", c.id.Agent)
 		}
 	}
 	if err := c.providerKey(caps); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // openInner opens a run inside the caller's.
@@ -23,14 +24,14 @@ func (c *call) openInner(ctx context.Context) error {
 		return err
 	}
 	if c.g.inner.below(c.id.Run) >= maxInnerRuns {
-		return refusef("rate_limited", "there are %d runs inside this one already", maxInnerRuns)
+		return refusal.New("rate_limited", "there are %d runs inside this one already", maxInnerRuns)
 	}
 	n, path, err := c.newRun(ctx, ask)
 	if err != nil {
 		return err
 	}
 	if left := leftOf(path, nil); left != nil && *left <= 0 {
-		return refusef("budget_exceeded", "run %.4s has nothing left for a run inside it", c.id.Run)
+		return refusal.New("budget_exceeded", "run %.4s has nothing left for a run inside it", c.id.Run)
 	}
 	out := Opened{Token: ledger.NewSecret(ledger.SecretOfRun), Parent: c.id.Run, Agent: c.id.Agent, Budget: leftOf(path, ask.Budget)}
 	n.Parent, n.Budget, n.Token = c.id.Run, ask.Budget, ledger.HashToken(out.Token)
@@ -45,7 +46,7 @@ func (c *call) openInner(ctx context.Context) error {
 // with the accounts that it would hang under.
 func (c *call) newRun(ctx context.Context, ask InnerRun) (n ledger.NewRun, path []ledger.Account, err error) {
 	if ask.Budget != nil && *ask.Budget <= 0 {
-		return n, nil, refusef("invalid_request", "a budget of %s allows no call; give an amount above $0, or none for no limit", *ask.Budget)
+		return n, nil, refusal.New("invalid_request", "a budget of %s allows no call; give an amount above $0, or none for no limit", *ask.Budget)
 	}
 	rules, err := c.innerPolicy(ctx, ask)
 	if err != nil {
@@ -53,7 +54,7 @@ func (c *call) newRun(ctx context.Context, ask InnerRun) (n ledger.NewRun, path 
 	}
 	path, err = c.g.ledger.Path(ctx, c.hash)
 	if err != nil {
-		return n, nil, unreadable(err)
+		return n, nil, refusal.Unreadable(err)
 	}
 	return ledger.NewRun{Agent: c.id.Agent, Program: plain.Stored(ask.Program), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses}, path, nil
 }
@@ -67,9 +68,9 @@ func (c *call) openRow(ctx context.Context, n ledger.NewRun, in *innerRun) (ledg
 	case errors.Is(err, ledger.ErrExists):
 		return "", err
 	case errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrNotFound):
-		return "", refusef("invalid_request", "a run of %s cannot be opened: %v", c.id.Agent, err)
+		return "", refusal.New("invalid_request", "a run of %s cannot be opened: %v", c.id.Agent, err)
 	case err != nil:
-		return "", ledgerFault(err, "a run of %s cannot be opened", c.id.Agent)
+		return "", refusal.Fault(err, "a run of %s cannot be opened", c.id.Agent)
 	}
 	in.id = row.ID
 	c.g.inner.add(c.g.ctx, in)
@@ -92,15 +93,15 @@ func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, 
 		switch {
 		case errors.Is(err, ledger.ErrNotFound): // nothing is known against it
 		case err != nil:
-			return nil, unreadable(err)
+			return nil, refusal.Unreadable(err)
 		case len(named.Capabilities) > 0:
 			list = append(list, named.Capabilities)
 		}
 		switch by, paused, err := c.g.ledger.PausedAt(ctx, ask.Agent); {
 		case err != nil && !errors.Is(err, ledger.ErrNotFound):
-			return nil, unreadable(err)
+			return nil, refusal.Unreadable(err)
 		case paused:
-			return nil, refusef("agent_paused", "%s is paused; resume it with: %s", by.Whose(), Resume(by))
+			return nil, refusal.New("agent_paused", "%s is paused; resume it with: %s", by.Whose(), refusal.Resume(by))
 		}
 	}
 	if len(list) == 0 {
@@ -111,14 +112,14 @@ func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, 
 		_, err = capabilities(ledger.Identity{RunPolicy: text})
 	}
 	if err != nil {
-		return nil, refusef("invalid_request", "the policy of the run: %v", err)
+		return nil, refusal.New("invalid_request", "the policy of the run: %v", err)
 	}
 	return text, nil
 }
 
 // leftOf is the least that is left on a path, and not more than budget.
 func leftOf(path []ledger.Account, budget *ledger.Micros) *ledger.Micros {
-	if short := Shortest(path); short != nil {
+	if short := ledger.Shortest(path); short != nil {
 		left, _ := short.Left()
 		if left -= short.Overrun; budget == nil || left < *budget {
 			return &left

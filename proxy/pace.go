@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // A client whose call holds some of the memory that calls share has to go on
@@ -44,7 +46,7 @@ func (u *upload) Read(p []byte) (int, error) {
 
 // tooSlow refuses a body that did not keep its pace.
 func tooSlow() error {
-	return refusef("request_too_slow", "the request's body came too slowly: others need the memory that it holds; send it again")
+	return refusal.New("request_too_slow", "the request's body came too slowly: others need the memory that it holds; send it again")
 }
 
 func isLate(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

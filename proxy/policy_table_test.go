@@ -11,6 +11,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // court is a world in which many agents call under policies of their own.
@@ -82,7 +83,7 @@ func (c *court) try(t *testing.T, wire policyWire, path, body string, want verdi
 		}
 		return &bill[0]
 	}
-	if status != refusals[want.code].status || h.Get("X-Aex-Code") != want.code || !strings.Contains(answer, want.rule) {
+	if status != refusal.New(want.code, "").Status || h.Get("X-Aex-Code") != want.code || !strings.Contains(answer, want.rule) {
 		t.Errorf("%s\n%s\nshould be refused as %s by %q: %d %s %.300s", path, body, want.code, want.rule, status, h.Get("X-Aex-Code"), answer)
 	}
 	if !wire.refusal.MatchString(strings.TrimSpace(answer)) {

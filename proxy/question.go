@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // askEvery is how often it is looked whether a held call of a remote run may go
@@ -118,18 +119,18 @@ func (q Question) Line(ctx context.Context, l *ledger.Ledger) string {
 			account = by
 		}
 		if account.Kind == ledger.GroupAccount {
-			return fmt.Sprintf("%s waits: group %s is paused; %s", q.Agent, account.Name, Resume(account))
+			return fmt.Sprintf("%s waits: group %s is paused; %s", q.Agent, account.Name, refusal.Resume(account))
 		}
 		account.Name = q.Agent
-		return fmt.Sprintf("%s is paused; %s", q.Agent, Resume(account))
+		return fmt.Sprintf("%s is paused; %s", q.Agent, refusal.Resume(account))
 	}
 	if path, err := l.Path(ctx, q.Token); err == nil && no.Cause == ledger.CauseExhausted {
-		if least := Shortest(path); least != nil {
+		if least := ledger.Shortest(path); least != nil {
 			account = *least
 		}
 	}
 	left := *account.Budget - account.Spent - account.Overrun
-	topup := TopUp(account, max(*account.Budget/2, no.Needed-left, 1))
+	topup := refusal.TopUp(account, max(*account.Budget/2, no.Needed-left, 1))
 	who := q.Agent
 	if account.Kind == ledger.GroupAccount {
 		who = account.Whose()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 	"github.com/klauspost/compress/zstd"
 )
@@ -85,9 +86,9 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 	case isLate(err):
 		return nil, tooSlow()
 	case errors.Is(err, errCompressed):
-		return nil, refusef("request_too_large", "the request's body is refused: %v", err)
+		return nil, refusal.New("request_too_large", "the request's body is refused: %v", err)
 	case err != nil:
-		return nil, refusef("invalid_request", "the request's body ended early or is damaged: %v", err)
+		return nil, refusal.New("invalid_request", "the request's body ended early or is damaged: %v", err)
 	}
 	return buf.Bytes(), nil
 }
@@ -96,16 +97,16 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 func (c *call) noMemory(up *upload, err error) error {
 	c.drain(up)
 	if errors.Is(err, errBeyond) {
-		return refusef("request_too_large", "the request's body cannot be held: %v", err)
+		return refusal.New("request_too_large", "the request's body cannot be held: %v", err)
 	}
-	f := refusef("gateway_busy", "the request's body cannot be held now: %v; try again", err)
-	f.retryAfter = time.Second
+	f := refusal.New("gateway_busy", "the request's body cannot be held now: %v; try again", err)
+	f.RetryAfter = time.Second
 	return f
 }
 
 func (c *call) beyondMax(up *upload) error {
 	c.drain(up)
-	return refusef("request_too_large", "the request is larger than %d MiB", MaxBody>>20)
+	return refusal.New("request_too_large", "the request is larger than %d MiB", MaxBody>>20)
 }
 
 // drain gives the memory back and reads on for a while: a client that is still
@@ -129,7 +130,7 @@ func (c *call) decoder(up *upload) (io.Reader, error) {
 		out := &ratio{from: counted{Reader: limited}}
 		z, err := gzip.NewReader(&out.from)
 		if err != nil {
-			return nil, refusef("invalid_request", "the body is not gzip as its Content-Encoding says: %v", err)
+			return nil, refusal.New("invalid_request", "the body is not gzip as its Content-Encoding says: %v", err)
 		}
 		out.to = z
 		return out, nil
@@ -137,12 +138,12 @@ func (c *call) decoder(up *upload) (io.Reader, error) {
 		out := &ratio{from: counted{Reader: limited}}
 		z, err := zstd.NewReader(&out.from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBody), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
-			return nil, refusef("invalid_request", "the body is not zstd as its Content-Encoding says: %v", err)
+			return nil, refusal.New("invalid_request", "the body is not zstd as its Content-Encoding says: %v", err)
 		}
 		out.to = closeAtEnd{z}
 		return out, nil
 	default:
-		return nil, refusef("unsupported_encoding", "the Content-Encoding is not supported; send the body plain, gzip or zstd")
+		return nil, refusal.New("unsupported_encoding", "the Content-Encoding is not supported; send the body plain, gzip or zstd")
 	}
 }
 

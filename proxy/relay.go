@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -165,7 +166,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	}
 	if denied != "" {
 		rl.cancel(errDenied)
-		rl.trail(refusef("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(denied, 80)))
+		rl.trail(refusal.New("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(denied, 80)))
 		return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true, closed: true}
 	}
 	rl.out.Reset()

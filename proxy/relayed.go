@@ -7,6 +7,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // serveRelayed passes on a request that costs nothing, as it is. What is about
@@ -16,18 +17,18 @@ func (c *call) serveRelayed(ctx context.Context) error {
 	if id := c.route.id; id != "" {
 		from, own := c.g.kept.of(whose, id)
 		if !own {
-			return refusef("response_not_found", "there is no response %q of this run at this gateway", plain.Clip(id, 100))
+			return refusal.New("response_not_found", "there is no response %q of this run at this gateway", plain.Clip(id, 100))
 		}
 		at = from
 	}
 	provider, err := c.g.registry.Load().ProviderAt(c.route.wire.Dialect, at)
 	if err != nil {
-		return refusef("model_not_priced", "%v", err)
+		return refusal.New("model_not_priced", "%v", err)
 	}
 	c.model = policy.Model{Provider: provider}
 	caps, err := capabilities(c.id)
 	if err != nil {
-		return refusef("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
 	}
 	if err := c.providerKey(caps); err != nil {
 		return err

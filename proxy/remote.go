@@ -11,6 +11,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // Runs of another machine: an aex run that was told of this gateway opens its
@@ -59,10 +60,10 @@ func (c *call) serveRemote(ctx context.Context) error {
 	id, attach := strings.CutSuffix(c.route.rest, "/attach")
 	switch {
 	case c.r.Method != http.MethodPost || id == "" && attach || id != "" && !attach:
-		return refusef("invalid_request", "an agent's token opens runs, by POST; what becomes of a run, the run's own token asks")
+		return refusal.New("invalid_request", "an agent's token opens runs, by POST; what becomes of a run, the run's own token asks")
 	case !attach && !c.g.openings.add(c.hash, c.g.o.Now()):
-		f := refusef("rate_limited", "this token has opened %d runs in this minute; that is the most", maxOpenings)
-		f.retryAfter = time.Minute
+		f := refusal.New("rate_limited", "this token has opened %d runs in this minute; that is the most", maxOpenings)
+		f.RetryAfter = time.Minute
 		return f
 	}
 	var ask InnerRun
@@ -80,14 +81,14 @@ func (c *call) serveRemote(ctx context.Context) error {
 func (c *call) openRemote(ctx context.Context, ask InnerRun) error {
 	secret, err := hex.DecodeString(ask.Token)
 	if err != nil || len(secret) != 32 {
-		return refusef("invalid_request", "a run of another machine brings its token, 64 hex digits")
+		return refusal.New("invalid_request", "a run of another machine brings its token, 64 hex digits")
 	}
 	hash := ledger.HashToken(ask.Token)
 	if found, err := c.openedBefore(ctx, hash, ask); found || err != nil {
 		return err
 	}
 	if c.g.inner.count() >= maxRemoteRuns {
-		return refusef("rate_limited", "there are %d runs at this gateway already", maxRemoteRuns)
+		return refusal.New("rate_limited", "there are %d runs at this gateway already", maxRemoteRuns)
 	}
 	n, path, err := c.newRun(ctx, ask)
 	if err != nil {
@@ -100,10 +101,10 @@ func (c *call) openRemote(ctx context.Context, ask InnerRun) error {
 	out := Opened{Token: ask.Token, Agent: c.id.Agent, Budget: leftOf(path, most)}
 	switch {
 	case out.Budget == nil && !ask.NoBudget:
-		return refusef("no_budget", "agent %s has no budget, and none was given for the run; give --budget 0.50, or --budget none", c.id.Agent)
+		return refusal.New("no_budget", "agent %s has no budget, and none was given for the run; give --budget 0.50, or --budget none", c.id.Agent)
 	case out.Budget != nil && *out.Budget <= 0: // by an account: what was asked for is more
-		short := Shortest(path)
-		return refusef("budget_exceeded", "%s has used %s of %s", short.Whose(), short.Charged(), *short.Budget)
+		short := ledger.Shortest(path)
+		return refusal.New("budget_exceeded", "%s has used %s of %s", short.Whose(), short.Charged(), *short.Budget)
 	}
 	n.Budget, n.Token, n.Remote = most, hash, true
 	out.RunID, err = c.openRow(ctx, n, &innerRun{remote: true, asks: ask.asks()})
@@ -112,7 +113,7 @@ func (c *call) openRemote(ctx context.Context, ask InnerRun) error {
 		if found, err := c.openedBefore(ctx, hash, ask); found || err != nil {
 			return err
 		}
-		return refusef("invalid_request", "the token is in use")
+		return refusal.New("invalid_request", "the token is in use")
 	case err != nil:
 		return err
 	}
@@ -126,9 +127,9 @@ func (c *call) openedBefore(ctx context.Context, token ledger.TokenHash, ask Inn
 	case errors.Is(err, ledger.ErrNotFound):
 		return false, nil
 	case err != nil:
-		return false, unreadable(err)
+		return false, refusal.Unreadable(err)
 	case row.AgentID != c.id.AgentID:
-		return true, refusef("invalid_request", "the token is another run's")
+		return true, refusal.New("invalid_request", "the token is another run's")
 	}
 	if err := c.g.takeOver(ctx, c.id.Agent, row.ID, ask); err != nil {
 		return true, err
@@ -148,13 +149,13 @@ func (c *call) attachRemote(ctx context.Context, id ledger.RunID, ask InnerRun) 
 	if in := c.g.inner.find(id); in != nil {
 		s, err := c.g.status(ctx, in)
 		if err != nil {
-			return unreadable(err)
+			return refusal.Unreadable(err)
 		}
 		return c.answer(s)
 	}
 	row, err := c.g.ledger.Run(ctx, string(id))
 	if err != nil {
-		return unreadable(err)
+		return refusal.Unreadable(err)
 	}
 	return c.answer(over(row))
 }
@@ -172,17 +173,17 @@ func (g *Gateway) takeOver(ctx context.Context, agent string, id ledger.RunID, a
 	row, err := g.ledger.AttachRun(context.WithoutCancel(ctx), agent, id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return refusef("run_not_found", "there is no run %q of this agent to take over", plain.Clip(string(id), 40))
+		return refusal.New("run_not_found", "there is no run %q of this agent to take over", plain.Clip(string(id), 40))
 	case err != nil:
-		return ledgerFault(err, "run %.4s cannot be taken over", id)
+		return refusal.Fault(err, "run %.4s cannot be taken over", id)
 	case row.State == ledger.RunEnded:
 		return nil
 	}
 	if err := g.adopt(ctx, row, ask.asks()); err != nil {
-		return unreadable(err)
+		return refusal.Unreadable(err)
 	}
 	if err := g.ledger.ExtendRun(context.WithoutCancel(ctx), id, time.Now().Add(innerTokenLife)); err != nil {
-		return ledgerFault(err, "run %.4s cannot be taken over", id)
+		return refusal.Fault(err, "run %.4s cannot be taken over", id)
 	}
 	return nil
 }
@@ -211,10 +212,10 @@ func (g *Gateway) adopt(ctx context.Context, row ledger.Run, asks time.Duration)
 func (c *call) tellOver(ctx context.Context) error {
 	row, err := c.g.ledger.Run(ctx, string(c.id.Run))
 	if err != nil {
-		return unreadable(err)
+		return refusal.Unreadable(err)
 	}
 	if row.State != ledger.RunEnded {
-		return refusef("run_not_found", "there is no run %q inside this one", plain.Clip(string(row.ID), 40))
+		return refusal.New("run_not_found", "there is no run %q inside this one", plain.Clip(string(row.ID), 40))
 	}
 	return c.answer(over(row))
 }

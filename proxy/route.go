@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -73,7 +74,7 @@ func (g *Gateway) find(method, path string) (route, bool) {
 func (c *call) find() error {
 	var ok bool
 	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); (!ok || c.route.wire != nil && c.route.wire.Form) && !c.findOpened() && !ok {
-		return refusef("endpoint_not_governed", `%s is not metered, so it is not passed on; %s, or {usd_per_call: "0.04"} in place of free`,
+		return refusal.New("endpoint_not_governed", `%s is not metered, so it is not passed on; %s, or {usd_per_call: "0.04"} in place of free`,
 			routeOf(c.r), opensAt(c.r, "free"))
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // Runs inside a run: an aex run that a program of this gateway's run starts
@@ -118,7 +119,7 @@ func (c *call) serveRuns(ctx context.Context) error {
 	defer c.g.open.Add(1)
 	switch {
 	case c.id.Scope == ledger.ReadOnly:
-		return refusef("read_only_token", "this token may read models, budget and usage, not open runs")
+		return refusal.New("read_only_token", "this token may read models, budget and usage, not open runs")
 	case c.id.Run == "":
 		return c.serveRemote(ctx)
 	}
@@ -132,26 +133,26 @@ func (c *call) serveRuns(ctx context.Context) error {
 	case in == nil && ledger.RunID(id) == c.id.Run: // it may have ended since the token was looked up
 		return c.tellOver(ctx)
 	case in == nil || in.parent != c.id.Run && (in.id != c.id.Run || !in.remote):
-		return refusef("run_not_found", "there is no run %q inside this one", plain.Clip(id, 40))
+		return refusal.New("run_not_found", "there is no run %q inside this one", plain.Clip(id, 40))
 	case end && post:
 		return c.endInner(ctx, in)
 	case !end && c.r.Method == http.MethodGet:
 		return c.answerInner(ctx, in)
 	}
-	return refusef("method_not_allowed", "%s does not fit %s", c.r.Method, plain.Clip(c.r.URL.Path, 200))
+	return refusal.New("method_not_allowed", "%s does not fit %s", c.r.Method, plain.Clip(c.r.URL.Path, 200))
 }
 
 // readInner reads a small body of JSON into v.
 func (c *call) readInner(v any) error {
 	body, err := io.ReadAll(io.LimitReader(c.r.Body, maxInnerBody+1))
 	if err == nil && len(body) > maxInnerBody {
-		return refusef("request_too_large", "the request is larger than %d KiB", maxInnerBody>>10)
+		return refusal.New("request_too_large", "the request is larger than %d KiB", maxInnerBody>>10)
 	}
 	if err == nil {
 		err = json.Unmarshal(body, v)
 	}
 	if err != nil {
-		return refusef("invalid_request", "the request cannot be read: %v", err)
+		return refusal.New("invalid_request", "the request cannot be read: %v", err)
 	}
 	return nil
 }
@@ -166,7 +167,7 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 	defer done()
 	known, err := c.g.ledger.Run(ctx, string(in.id))
 	if err != nil {
-		return unreadable(err)
+		return refusal.Unreadable(err)
 	}
 	states := c.g.ledger.WatchRun(ctx, in.id, known.State)
 	over := in.over
@@ -185,7 +186,7 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 		case ctx.Err() != nil:
 			return nil // the client left
 		case err != nil:
-			return unreadable(err)
+			return refusal.Unreadable(err)
 		case s.State != after || c.g.ctx.Err() != nil || !waits:
 			return c.answer(s)
 		}
@@ -200,7 +201,7 @@ func (c *call) answerInner(ctx context.Context, in *innerRun) error {
 		case <-late:
 			waits = false
 		case <-draining:
-			return refusef("shutting_down", "the gateway is closing; another one may take the run")
+			return refusal.New("shutting_down", "the gateway is closing; another one may take the run")
 		case _, more := <-states:
 			if !more {
 				states = nil
@@ -220,7 +221,7 @@ func (c *call) endInner(ctx context.Context, in *innerRun) error {
 		return err
 	}
 	if !slices.Contains(outcomes, how.Outcome) || how.ExitCode < 0 || how.ExitCode > 255 {
-		return refusef("invalid_request", "a run does not end as %q with %d", plain.Clip(how.Outcome, 40), how.ExitCode)
+		return refusal.New("invalid_request", "a run does not end as %q with %d", plain.Clip(how.Outcome, 40), how.ExitCode)
 	}
 	late := time.NewTimer(RemotePoll)
 	defer late.Stop()
@@ -230,9 +231,9 @@ func (c *call) endInner(ctx context.Context, in *innerRun) error {
 		case err == nil:
 			return c.answer(s)
 		case errors.Is(err, ledger.ErrElsewhere), errors.Is(err, errAnew):
-			return refusef("invalid_token", "run %.4s is at another gateway, or was attached again", in.id)
+			return refusal.New("invalid_token", "run %.4s is at another gateway, or was attached again", in.id)
 		case !errors.Is(err, ledger.ErrUnsettled):
-			return ledgerFault(err, "run %.4s cannot be ended", in.id)
+			return refusal.Fault(err, "run %.4s cannot be ended", in.id)
 		}
 		select {
 		case <-time.After(endAgainEvery):
@@ -241,6 +242,6 @@ func (c *call) endInner(ctx context.Context, in *innerRun) error {
 		case <-c.g.draining:
 		case <-ctx.Done():
 		}
-		return refusef("ledger_busy", "run %.4s is not ended yet: the gateway that had it before has calls under way", in.id)
+		return refusal.New("ledger_busy", "run %.4s is not ended yet: the gateway that had it before has calls under way", in.id)
 	}
 }

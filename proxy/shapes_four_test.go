@@ -15,7 +15,7 @@ func (w *world) unspent() int64 {
 	w.t.Helper()
 	path, err := w.ledger.Path(w.t.Context(), ledger.HashToken(w.token))
 	must(w.t, err)
-	if short := Shortest(path); short != nil {
+	if short := ledger.Shortest(path); short != nil {
 		return int64(*short.Budget - short.Spent)
 	}
 	return 0

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // TestRefusalShapes: a refusal has the shape that each provider's SDK reads.
 func TestRefusalShapes(t *testing.T) {
-	f := refusef("budget_exceeded", "spent \"all\" of it")
+	f := refusal.New("budget_exceeded", "spent \"all\" of it")
 	for name, want := range map[string]string{
 		policy.Chat:     `{"error":{"message":"aex: spent \"all\" of it","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`,
 		policy.Messages: `{"type":"error","error":{"type":"billing_error","message":"aex: spent \"all\" of it"},"request_id":null}`,
@@ -23,8 +24,8 @@ func TestRefusalShapes(t *testing.T) {
 	}
 	for _, w := range wire.All() {
 		name := w.Name
-		for code := range refusals {
-			if _, err := wire.Parse(w.Refuse(refusef(code, "x\x00\"\\\n").Refusal)); err != nil {
+		for _, code := range refusal.Codes() {
+			if _, err := wire.Parse(w.Refuse(refusal.New(code, "x\x00\"\\\n").Refusal)); err != nil {
 				t.Errorf("%s: refusal of %s: %v", name, code, err)
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
@@ -30,7 +29,7 @@ func (r *session) open(ctx context.Context) (err error) {
 		}
 		r.row, err = r.ledger.OpenRun(ctx, run)
 	}
-	least := proxy.Shortest(r.had)
+	least := ledger.Shortest(r.had)
 	switch {
 	case errors.Is(err, ErrNoMoney):
 		r.report.Outcome, r.report.ExitCode = "budget", ExitBudget

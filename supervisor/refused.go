@@ -7,6 +7,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -90,5 +91,5 @@ func (p *Report) firstCall() string {
 	if p.short.Account == ledger.RunAccount && p.short.Name == p.RunID {
 		return fmt.Sprintf("aex: hint: the first call needs %s at least: --budget %s", p.Needed, strings.TrimPrefix(p.Needed.String(), "$"))
 	}
-	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: %s", p.Needed, p.Left, proxy.TopUp(p.short.Of(), p.Needed-p.Left))
+	return fmt.Sprintf("aex: hint: the first call needs %s at least, and %s is left: %s", p.Needed, p.Left, refusal.TopUp(p.short.Of(), p.Needed-p.Left))
 }

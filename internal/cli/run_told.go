@@ -6,17 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/joho/godotenv"
-
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/supervisor"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
+	"github.com/joho/godotenv"
 )
 
 // printSources prints, with -v, where each setting is from; never its value.
@@ -89,7 +88,7 @@ func (a *app) runHint(err error, program, agent string) error {
 	case errors.Is(err, adapter.ErrNoKey):
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.As(err, &poor):
-		return hinted(err, "give it more: %s", proxy.TopUp(poor.Account, 500_000))
+		return hinted(err, "give it more: %s", refusal.TopUp(poor.Account, 500_000))
 	case errors.Is(err, supervisor.ErrNoMoney):
 		return hinted(err, "give it more: aex topup %s 0.50", plain.Word(printable(orText(agent, "AGENT"))))
 	case errors.Is(err, process.ErrNoInterpreter):

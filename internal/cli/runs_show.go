@@ -11,10 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
+	"github.com/spf13/cobra"
 )
 
 // callView is what a run's event tells of one call, or of equal refused ones.
@@ -69,7 +68,7 @@ func viewCall(e ledger.Event) (c callView, ok bool) {
 	}
 	c.Seq, c.Time, c.Action, c.Cost = e.Seq, e.Time, e.Action, e.Cost
 	if no, ok := e.Refusal(); ok {
-		c.Reason = proxy.Reason(&no)
+		c.Reason = refusal.Reason(&no)
 	}
 	return c, true
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // waitingRun is a run that goes on and can make no call.
@@ -51,7 +51,7 @@ func waiting(ctx context.Context, l *ledger.Ledger, agent string) ([]waitingRun,
 		if err != nil {
 			return nil, fmt.Errorf("looking at what a run waits for: %w", err)
 		}
-		if short := proxy.Shortest(path); short != nil && short.Kind == ledger.GroupAccount {
+		if short := ledger.Shortest(path); short != nil && short.Kind == ledger.GroupAccount {
 			w.group, w.Whose = short, short.Whose()
 		}
 		found = append(found, w)
@@ -111,7 +111,7 @@ func (r waitingRun) letsGoOn() string {
 		return "aex agent resume " + plain.Word(printable(r.Agent))
 	case r.group != nil:
 		left := *r.group.Budget - r.group.Charged()
-		return proxy.TopUp(*r.group, max(*r.group.Budget/2, r.Needed-left, 1))
+		return refusal.TopUp(*r.group, max(*r.group.Budget/2, r.Needed-left, 1))
 	case r.Budget == nil:
 		return "aex topup " + plain.Word(printable(r.Agent)) + " 0.50"
 	}

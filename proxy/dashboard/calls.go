@@ -8,7 +8,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // callRow is one call of a run, or equal refused ones, on the run's time line.
@@ -86,7 +86,7 @@ func newCallRow(e ledger.Event) (c callRow, ok bool) {
 		c.Input = b.Usage.Total() - c.Output
 	}
 	if no, ok := e.Refusal(); ok {
-		b.Reason, b.Needed = proxy.Reason(&no), 0 // the reason has it
+		b.Reason, b.Needed = refusal.Reason(&no), 0 // the reason has it
 	}
 	c.annotate(e.Action, &b, denied)
 	return c, true

@@ -10,7 +10,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 type eventsView struct {
@@ -140,7 +140,7 @@ func eventText(e ledger.Event) string {
 		}
 		add(firstText(b.ModelSent, b.ModelAsked))
 		if no, ok := e.Refusal(); ok {
-			b.Reason = proxy.Reason(&no)
+			b.Reason = refusal.Reason(&no)
 		}
 		add(b.Reason)
 	case b.By != 0:

@@ -1,0 +1,49 @@
+package proxy
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/proxy/refusal"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
+)
+
+// refuse answers with f in the dialect of w. Codex takes 402 for a passing
+// trouble and repeats it; 400 stops it.
+func (c *call) refuse(f *refusal.Refusal) {
+	status := f.Status
+	if status == http.StatusPaymentRequired && isCodex(c.r) {
+		status = http.StatusBadRequest
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Aex-Code", f.Code)
+	if f.Passes() {
+		if f.RetryAfter > 0 {
+			h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(f.RetryAfter.Seconds())), 10))
+		}
+	} else {
+		h.Set("X-Should-Retry", "false")
+	}
+	body := c.dialect().Refuse(f.Refusal)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.announce()
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(body) // a client that is gone needs no answer
+	}
+	_ = http.NewResponseController(c.w).Flush()
+	c.answered = f
+}
+
+// Refuse answers a request that no gateway is there for, in the dialect that a
+// caller of its path expects.
+func Refuse(w http.ResponseWriter, r *http.Request, code, message string) {
+	(&call{g: &Gateway{wires: wire.Served()}, w: w, r: r}).refuse(refusal.New(code, "%s", message))
+}
+
+func isCodex(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Originator"), "codex_") || strings.HasPrefix(r.UserAgent(), "codex_")
+}
