@@ -60,7 +60,7 @@ var policyWires = []policyWire{
 			{other, "legacy function", "", `,"functions":[{"name":"delete_all"}]`},
 			{other, "custom", "", `,"tools":[{"type":"custom","custom":{"name":"delete_all"}}]`},
 			{unnamed, "no name", "", `,"tools":[{"type":"function","function":{"parameters":{}}}]`},
-			{unnamed, "of no known type", "", `,"tools":[{"type":"magic","magic":{"name":"lookup"}}]`},
+			{hosted, "a tool of no known type", "", `,"tools":[{"type":"magic","magic":{"name":"lookup"}}]`},
 			{unnamed, "a name beside the function", "", `,"tools":[{"type":"function","name":"lookup"}]`},
 			{choice, "required", "", `,"tool_choice":"required"`},
 			{choice, "one function", "", `,"tool_choice":{"type":"function","function":{"name":"lookup"}}`},

@@ -55,11 +55,20 @@ func editTools(body Object, f func(t Object) (text []byte, keep bool)) []Splice 
 // TakeOut takes the tools of these kinds out of a request.
 func TakeOut(body Object, kinds []string) []Splice {
 	return editTools(body, func(t Object) ([]byte, bool) {
-		kind := t.Get("type").Text()
-		if kind == "" && len(t.members) == 1 { // Gemini names them by their member
-			kind = Snake(t.members[0].name)
+		if kind := t.Get("type").Text(); kind != "" {
+			return nil, !slices.Contains(kinds, plain.Clip(kind, 60))
 		}
-		return nil, !slices.Contains(kinds, plain.Clip(kind, 60))
+		// Gemini names tools by their members, of which one object may have several.
+		var left []string
+		for _, m := range t.members {
+			if !slices.Contains(kinds, plain.Clip(Snake(m.name), 60)) {
+				left = append(left, string(t.Doc[m.start:m.value.end]))
+			}
+		}
+		if len(left) == len(t.members) {
+			return nil, true
+		}
+		return []byte("{" + strings.Join(left, ",") + "}"), len(left) > 0
 	})
 }
 
@@ -97,32 +106,79 @@ func boundCalls(body Object, most int64) []Splice {
 	return edits
 }
 
-// chatTools are the beginnings of the types of tools that servers of the chat API
-// run themselves.
-var chatTools = []string{
-	"web_search", "browser_search", "browser_automation", "code_interpreter", "code_execution", "live_search", "x_search", "file_search",
-	"image_generation", "mcp", "openrouter:",
-}
-
-// chatHosted reads what a chat request lets the provider do by itself: fields
-// and tools of OpenAI, xAI, Groq, OpenRouter.
+// chatHosted reads what a chat request lets the provider do by itself: fields of
+// OpenAI, xAI and Alibaba, and tools of any.
 func chatHosted(body Object, c *policy.Call) {
-	// A router's fallbacks and plugins change the model and the price unseen.
-	for _, name := range []string{"models", "plugins"} {
-		if !body.Get(name).isNull() {
-			c.Hosted = append(c.Hosted, policy.HostedTool{Type: name})
-		}
-	}
-	if !body.Get("web_search_options").isNull() {
+	routed(body, c)
+	if !body.Get("web_search_options").isNull() || !empty(body.Get("enable_search")) {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
 	}
 	if p := body.child("search_parameters"); p.Kind() == '{' && p.Get("mode").Text() != "off" {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "live_search"})
 	}
 	body.each("tools", func(t Object) {
-		kind := t.Get("type").Text()
-		if slices.ContainsFunc(chatTools, func(known string) bool { return strings.HasPrefix(kind, known) }) {
+		for _, kind := range chatKinds(t) {
 			c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), Tool: true})
+		}
+	})
+	// Google's own fields bring in what it has cached.
+	for _, o := range []Object{body, body.child("extra_body")} {
+		for _, holder := range []Object{o, o.child("google")} {
+			if !empty(holder.proto("cached_content")) {
+				c.Hidden = append(c.Hidden, "cached_content")
+			}
+		}
+	}
+}
+
+// chatKinds are the tools that one element of a chat request's list lets the
+// server run. A function is the client's, and so is what the client runs for a
+// model that was taught it; everything else is the server's, whatever its name.
+func chatKinds(t Object) (kinds []string) {
+	kind := t.Get("type").Text()
+	switch kind {
+	case "function", "custom", "local_shell", "apply_patch", "computer", "computer_use_preview":
+		return nil
+	case "":
+		if !t.Get("function").isNull() || !t.Get("name").isNull() { // a function, its type left out
+			return nil
+		}
+		for _, m := range t.members { // named as in Gemini's API
+			switch name := Snake(m.name); {
+			case name == "function_declarations", name == "computer_use", m.value.isNull():
+			default:
+				kinds = append(kinds, name)
+			}
+		}
+		return kinds
+	}
+	for _, prefix := range clientTools {
+		if strings.HasPrefix(kind, prefix) {
+			return nil
+		}
+	}
+	return []string{kind}
+}
+
+// routed reads what a router does by itself, in any dialect: other models in the
+// place of the one that is asked for, at prices of their own, and plugins.
+func routed(body Object, c *policy.Call) {
+	if !empty(body.Get("models")) {
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "models"})
+	}
+	plugins := body.Get("plugins")
+	if !plugins.isNull() && plugins.Kind() != '[' {
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "plugins"})
+	}
+	plugins.elements(func(s Span) {
+		p := s.Object(body.err)
+		id := p.Get("id").Text()
+		switch {
+		case id == "response-healing", p.Get("enabled").Kind() == 'f': // brings in nothing, and is free
+		case id == "web":
+			c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
+		default:
+			c.Hosted = append(c.Hosted, policy.HostedTool{Type: "plugins"})
 		}
 	})
 }

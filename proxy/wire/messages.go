@@ -93,6 +93,7 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	})
 	cacheControl(body, "cache_control", &c)
 	messagesTools(body, &c)
+	routed(body, &c)
 	messagesHidden(body, &c)
 	thinking(body, &c)
 	effort(body.member("reasoning").Get("effort"), &c) // of routers

@@ -108,6 +108,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 			}
 		}
 	}
+	routed(body, &c)
 	return c, *body.err
 }
 
