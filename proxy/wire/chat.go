@@ -125,6 +125,7 @@ func editChat(body Object, e Edit) []Splice {
 	if e.Cap > 0 {
 		edits = append(edits, capEdits(body, e)...)
 	}
+	edits = append(edits, lowerBudget(body, e)...)
 	if e.Tier != "" {
 		edits = append(edits, body.Set("service_tier", Quote(e.Tier)))
 	}

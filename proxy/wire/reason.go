@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/Auro-rium/aex/v3/policy"
+import (
+	"strconv"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
 
 // How requests ask for reasoning, and turn it off.
 
@@ -69,6 +73,20 @@ func thinking(body Object, c *policy.Call) {
 	if c.ReasonOff != policy.OffThinking {
 		budget(value(t.Count("budget_tokens", 0)), c)
 	}
+}
+
+// lowerBudget lowers the thinking budgets that openAIReason reads: their hosts
+// refuse one that the cap leaves no room for.
+func lowerBudget(body Object, e Edit) (edits []Splice) {
+	for _, at := range []struct {
+		in   Object
+		name string
+	}{{body.child("reasoning"), "max_tokens"}, {body.child("thinking"), "budget_tokens"}, {body, "thinking_budget"}} {
+		if n := at.in.Count(at.name, 0); e.Thinking > 0 && n != nil && *n > e.Thinking {
+			edits = append(edits, at.in.Set(at.name, strconv.FormatInt(e.Thinking, 10)))
+		}
+	}
+	return edits
 }
 
 // geminiReason reads thinkingConfig. A budget of -1 lets the model choose.

@@ -211,6 +211,7 @@ func editResponses(body Object, e Edit) []Splice {
 			edits = append(edits, body.Set("max_output_tokens", strconv.FormatInt(max(e.Cap, 16), 10)))
 		}
 	}
+	edits = append(edits, lowerBudget(body, e)...)
 	return append(edits, boundResponses(body, e)...)
 }
 
