@@ -20,6 +20,9 @@ const (
 	countPatience = time.Second
 	// countPause is how long a provider that gave no count is asked for none.
 	countPause = 30 * time.Second
+	// shortPrompt is a body, bytes, that is JSON for the most part: few tokens for
+	// it say nothing of who counts.
+	shortPrompt = 2 << 10
 	// maxCount bounds the answer of a count, bytes.
 	maxCount = 64 << 10
 )
@@ -95,6 +98,9 @@ func (c *call) counted(ctx context.Context) int64 {
 		return 0
 	}
 	tokens, err := c.count(ctx, ask)
+	if err == nil && tokens > 0 && c.asked.BodyBytes <= shortPrompt && !policy.Believable(c.asked, tokens) {
+		return 0
+	}
 	if err == nil && !c.plausible(tokens) {
 		err = fmt.Errorf("%d tokens for %d bytes", tokens, c.asked.BodyBytes)
 	}

@@ -125,6 +125,30 @@ func TestCountFails(t *testing.T) {
 	}
 }
 
+// TestCountOfAShortPrompt: a few words are fewer tokens than their JSON has bytes by
+// twelve. Such a count is not used, and the provider counts the next prompt.
+func TestCountOfAShortPrompt(t *testing.T) {
+	for i, s := range countedShapes() {
+		w := newWorld(t, setup{budget: "0.05", prices: []string{}, change: func(o *Options) { o.noVocabulary = true }})
+		w.provider.Set(fakeprovider.Behaviour{CountPercent: 10})
+		short := []m{
+			{"model": "claude-sonnet-4-5", "max_tokens": 32000, "messages": []m{{"role": "user", "content": prose(7, 200)}}},
+			{"model": "gpt-5", "input": prose(7, 200)}, {"contents": []m{{"parts": []m{{"text": prose(7, 200)}}}}},
+		}[i]
+		_, _, _, err := w.post(s.shape.path, jsonOf(short), "Anthropic-Version", "2023-06-01")
+		must(t, err)
+		if n := w.provider.Counted(); n != 1 {
+			t.Fatalf("%s: a short prompt was counted %d times", s.path, n)
+		}
+		w.provider.Set(s.how)
+		w.booked(1)
+		w.fund(strings.Repeat("0123", 16), s.budget)
+		if status, _ := s.ask(w); status != 200 || w.provider.Counted() != 2 {
+			t.Errorf("%s: the next prompt: %d, %d counts", s.path, status, w.provider.Counted())
+		}
+	}
+}
+
 // TestCountTooLow: who counts a fifth too low is believed once. What that cost
 // is booked, overrun and all, and from then on only bytes bound that model's
 // prompts there, whoever calls.
