@@ -9,6 +9,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -26,8 +27,7 @@ type call struct {
 	hash  ledger.TokenHash
 	inner *innerRun // the caller, where it is a run inside this gateway's
 
-	memory  share
-	hurried bool // the client has a while to read
+	memory  memory.Share
 	body    wire.Object
 	asked   policy.Call
 	caps    []policy.Capabilities // all must allow what is done

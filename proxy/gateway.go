@@ -15,6 +15,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/tunnel"
@@ -43,7 +44,7 @@ type Options struct {
 	NoClamp bool          // refuse rather than lower a call's output cap
 	Wait    time.Duration // how long a call waits for money in flight; 0: 20 s
 	Linger  time.Duration // how long an answer is read on for its usage after the client left; 0: 60 s
-	Memory  int64         // that bodies and answers may take while they are held; 0: DefaultMemory
+	Memory  int64         // that bodies and answers may take while they are held; 0: memory.Default
 	Hosts   []string      // host names accepted beside loopback
 	CAFile  string        // certificates trusted upstream beside the system's; a provider's own goes first
 
@@ -143,7 +144,7 @@ type Gateway struct {
 	later    later     // what providers are asked for afterwards
 	inner    innerRuns // runs inside the one that this gateway is for, and those of other machines
 	openings openings
-	memory   memory
+	memory   *memory.Budget
 	broken   sync.Once
 	failed   atomic.Bool
 	server   *http.Server
@@ -161,7 +162,7 @@ func New(o Options) *Gateway {
 		o.Patience = time.Minute
 	}
 	if o.Memory == 0 {
-		o.Memory = DefaultMemory
+		o.Memory = memory.Default
 	}
 	if o.sweepEvery == 0 {
 		o.sweepEvery = time.Minute
@@ -180,8 +181,7 @@ func New(o Options) *Gateway {
 	}
 	g := &Gateway{o: o, ledger: o.Ledger, wires: o.Wires, upstream: newUpstreams(o.CAFile), hosts: NewHosts(o.Hosts)}
 	g.upstream.dial = o.dial
-	g.memory.all, g.memory.left = o.Memory, o.Memory
-	g.memory.grace, g.memory.patience = o.grace, o.readWithin
+	g.memory = memory.New(o.Memory, o.grace, o.readWithin)
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.draining = make(chan struct{})
@@ -296,9 +296,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.o.Outside.ServeHTTP(w, r)
 		return
 	}
-	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}, memory: share{of: &g.memory}}
-	defer c.memory.release()
-	defer c.unhurried()
+	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}, memory: g.memory.Share()}
+	defer c.memory.Release()
+	defer c.memory.Unhurry(w)
 	if !g.enter() {
 		c.refuse(refusal.New("shutting_down", "the gateway is closing; no further call is made"))
 		return

@@ -26,7 +26,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		rl.w.WriteHeader(resp.StatusCode)
 	}
 	var dropped error // why it is not kept whole
-	asked := rl.memory.has
+	asked := rl.memory.Has()
 	err := read(body, func(p []byte) bool {
 		rl.sawBytes()
 		if dropped == nil {
@@ -73,7 +73,7 @@ func (rl *relay) keep(kept *bytes.Buffer, p []byte, asked int64) error {
 	if size > maxAnswer {
 		return errUnjudged
 	}
-	if err := rl.memory.grow(rl.g.ctx, asked+size); err != nil {
+	if err := rl.memory.Grow(rl.g.ctx, asked+size); err != nil {
 		return err
 	}
 	kept.Write(p)
@@ -96,7 +96,7 @@ func (rl *relay) tooLarge(asked int64) error {
 	if rl.split.Over() && (rl.watched || rl.edit.Masked != "") {
 		return errUnjudged
 	}
-	return rl.memory.grow(rl.g.ctx, asked+int64(len(rl.split.Buf)))
+	return rl.memory.Grow(rl.g.ctx, asked+int64(len(rl.split.Buf)))
 }
 
 // forbidden is the name of a tool that the answer calls against the policy, ""

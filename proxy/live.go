@@ -87,6 +87,13 @@ func (l *liveCalls) owns(id ledger.HoldID) bool {
 	return false
 }
 
+// Holding is how many calls are on their way and hold money.
+func (g *Gateway) Holding() int {
+	g.live.mu.Lock()
+	defer g.live.mu.Unlock()
+	return len(g.live.open)
+}
+
 // Live lists the calls on their way, oldest first.
 func (g *Gateway) Live() []LiveCall {
 	g.live.mu.Lock()

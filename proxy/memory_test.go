@@ -10,46 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 )
-
-// TestMemoryIsShared: shares never have more than there is, who waits is served
-// in order, and all of it comes back.
-func TestMemoryIsShared(t *testing.T) {
-	// Who has a part and waits for more may wait for one that does the same: the
-	// wait is short, so that the test is.
-	m := &memory{all: 1 << 20, left: 1 << 20, wait: time.Millisecond}
-	var all sync.WaitGroup
-	for range 32 {
-		all.Go(func() {
-			for range 200 {
-				s := share{of: m}
-				for to := int64(unshared); to < 600<<10; to += 50 << 10 {
-					if err := s.grow(t.Context(), to); err != nil && !errors.Is(err, errNoMemory) {
-						t.Error(err)
-					}
-					m.mu.Lock()
-					if m.left < 0 || m.left > m.all {
-						t.Errorf("%d are left", m.left)
-					}
-					m.mu.Unlock()
-				}
-				s.release()
-				s.release()
-			}
-		})
-		if testing.Short() {
-			break
-		}
-	}
-	all.Wait()
-	if m.left != m.all || len(m.waiting) != 0 {
-		t.Errorf("%d are left of %d, %d wait", m.left, m.all, len(m.waiting))
-	}
-}
 
 // TestBodiesWaitForMemory: a body for which others leave none waits, and is
 // refused for now; one that could never be held, for good.
@@ -94,37 +59,11 @@ func TestBodiesWaitForMemory(t *testing.T) {
 	}
 }
 
-// TestManySmallBodiesShare: what each call has beside the memory that is shared,
-// very many do not have.
-func TestManySmallBodiesShare(t *testing.T) {
-	m := &memory{all: 1 << 30, left: 1 << 30}
-	shares := make([]share, 2*smallMax)
-	for i := range shares {
-		shares[i].of = m
-		must(t, shares[i].grow(t.Context(), unshared))
-	}
-	if used := m.all - m.left; used != smallMax*unshared {
-		t.Errorf("%d small bodies use %d", len(shares), used)
-	}
-	for i := range shares {
-		shares[i].release()
-		shares[i].release()
-	}
-	if m.left != m.all || m.small.Load() != 0 {
-		t.Errorf("%d are left of %d, and %d have a part of their own", m.left, m.all, m.small.Load())
-	}
-}
-
 // awaitMemory waits until what is left of the gateway's memory is enough.
 func (w *world) awaitMemory(enough func(left int64) bool) {
 	w.t.Helper()
-	for m := &w.gateway.memory; ; runtime.Gosched() {
-		m.mu.Lock()
-		left := m.left
-		m.mu.Unlock()
-		if enough(left) {
-			return
-		}
+	for !enough(w.gateway.memory.Left()) {
+		runtime.Gosched()
 		must(w.t, w.t.Context().Err())
 	}
 }
@@ -142,12 +81,6 @@ func TestNothingBlowsUp(t *testing.T) {
 	must(t, err)
 	_, err = io.WriteString(z, chatOf(60<<20))
 	must(t, errors.Join(err, z.Close()))
-	in := &ratio{from: counted{Reader: bytes.NewReader(packed.Bytes())}}
-	in.to = &lazyGzip{from: &in.from}
-	n, err := io.Copy(io.Discard, in)
-	if !errors.Is(err, errCompressed) || n > ratioFree+ratioMax*int64(packed.Len()) {
-		t.Errorf("%d bytes made %d: %v", packed.Len(), n, err)
-	}
 	w := newWorld(t, setup{})
 	var all sync.WaitGroup
 	for range 16 {
@@ -159,7 +92,7 @@ func TestNothingBlowsUp(t *testing.T) {
 		})
 	}
 	all.Wait()
-	w.awaitMemory(func(left int64) bool { return left == DefaultMemory }) // the last is given back after the answer
+	w.awaitMemory(func(left int64) bool { return left == memory.Default }) // the last is given back after the answer
 }
 
 // TestNothingPassesUnjudged: where an agent's policy judges answers, one that

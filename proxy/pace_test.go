@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 )
 
 // connect is a connection to the gateway of which a test says every byte.
@@ -114,5 +115,5 @@ func TestClientsThatDoNotRead(t *testing.T) {
 	if bill := w.billed(parsePrices(t, wirePrices)); run.Account.Spent < bill || run.Account.Reserved != 0 {
 		t.Errorf("booked %s of %s, %s held", run.Account.Spent, bill, run.Account.Reserved)
 	}
-	w.awaitMemory(func(left int64) bool { return left == DefaultMemory })
+	w.awaitMemory(func(left int64) bool { return left == memory.Default })
 }

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 	"github.com/klauspost/compress/zstd"
@@ -63,8 +65,7 @@ func (c *call) readAsked() (err error) {
 // readBody reads a whole body, decoded. It never reads more than the bound
 // and never takes a part for the whole.
 func (c *call) readBody(ctx context.Context) ([]byte, error) {
-	up := c.upload()
-	in, err := c.decoder(up)
+	in, err := c.decoder(c.memory.Upload(c.w, c.r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -72,20 +73,20 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 	if n := c.r.ContentLength; n > 0 && n <= MaxBody {
 		// What it says is waited for before it is read. It is not believed: what
 		// is read is what counts.
-		if err := c.memory.grow(ctx, bodyCost*n); err != nil {
-			return nil, c.noMemory(up, err)
+		if err := c.memory.Grow(ctx, memory.BodyCost*n); err != nil {
+			return nil, c.noMemory(err)
 		}
-		buf.Grow(int(min(n, unshared)) + bytes.MinRead)
+		buf.Grow(int(min(n, memory.Unshared)) + bytes.MinRead)
 	}
-	err = c.memory.fill(ctx, in, &buf)
+	err = c.memory.Fill(ctx, in, &buf, MaxBody)
 	switch {
 	case buf.Len() > MaxBody:
-		return nil, c.beyondMax(up)
-	case errors.Is(err, errNoMemory), errors.Is(err, errBeyond):
-		return nil, c.noMemory(up, err)
-	case isLate(err):
-		return nil, tooSlow()
-	case errors.Is(err, errCompressed):
+		return nil, c.beyondMax()
+	case errors.Is(err, memory.ErrNone), errors.Is(err, memory.ErrBeyond):
+		return nil, c.noMemory(err)
+	case memory.TooSlow(err):
+		return nil, refusal.New("request_too_slow", "the request's body came too slowly: others need the memory that it holds; send it again")
+	case errors.Is(err, memory.ErrCompressed):
 		return nil, refusal.New("request_too_large", "the request's body is refused: %v", err)
 	case err != nil:
 		return nil, refusal.New("invalid_request", "the request's body ended early or is damaged: %v", err)
@@ -94,9 +95,9 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 }
 
 // noMemory refuses a body for which there is none: for now, or for good.
-func (c *call) noMemory(up *upload, err error) error {
-	c.drain(up)
-	if errors.Is(err, errBeyond) {
+func (c *call) noMemory(err error) error {
+	c.drain()
+	if errors.Is(err, memory.ErrBeyond) {
 		return refusal.New("request_too_large", "the request's body cannot be held: %v", err)
 	}
 	f := refusal.New("gateway_busy", "the request's body cannot be held now: %v; try again", err)
@@ -104,44 +105,42 @@ func (c *call) noMemory(up *upload, err error) error {
 	return f
 }
 
-func (c *call) beyondMax(up *upload) error {
-	c.drain(up)
+func (c *call) beyondMax() error {
+	c.drain()
 	return refusal.New("request_too_large", "the request is larger than %d MiB", MaxBody>>20)
 }
 
 // drain gives the memory back and reads on for a while: a client that is still
 // writing when its connection closes sees a reset instead of the answer.
-func (c *call) drain(up *upload) {
-	c.memory.release()
-	_ = up.control.SetReadDeadline(time.Now().Add(uploadGrace)) // a connection that is gone has none
+func (c *call) drain() {
+	c.memory.Release()
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(memory.UploadGrace)) // a connection that is gone has none
 	_, _ = io.CopyN(io.Discard, c.r.Body, MaxBody)
 }
 
 // decoder undoes the Content-Encoding: the price depends on what is inside.
-func (c *call) decoder(up *upload) (io.Reader, error) {
+func (c *call) decoder(up io.Reader) (io.Reader, error) {
 	if c.r.ContentLength > MaxBody {
-		return nil, c.beyondMax(up)
+		return nil, c.beyondMax()
 	}
 	limited := io.LimitReader(up, MaxBody+1)
 	switch strings.ToLower(strings.TrimSpace(c.r.Header.Get("Content-Encoding"))) {
 	case "", "identity":
 		return limited, nil
 	case "gzip", "x-gzip":
-		out := &ratio{from: counted{Reader: limited}}
-		z, err := gzip.NewReader(&out.from)
+		packed := memory.Pack(limited)
+		z, err := gzip.NewReader(packed)
 		if err != nil {
 			return nil, refusal.New("invalid_request", "the body is not gzip as its Content-Encoding says: %v", err)
 		}
-		out.to = z
-		return out, nil
+		return packed.Unpacked(z), nil
 	case "zstd":
-		out := &ratio{from: counted{Reader: limited}}
-		z, err := zstd.NewReader(&out.from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBody), zstd.WithDecoderMaxWindow(maxWindow))
+		packed := memory.Pack(limited)
+		z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBody), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, refusal.New("invalid_request", "the body is not zstd as its Content-Encoding says: %v", err)
 		}
-		out.to = closeAtEnd{z}
-		return out, nil
+		return packed.Unpacked(closeAtEnd{z}), nil
 	default:
 		return nil, refusal.New("unsupported_encoding", "the Content-Encoding is not supported; send the body plain, gzip or zstd")
 	}

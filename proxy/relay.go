@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -26,6 +27,7 @@ var (
 	errClientGone = errors.New("the client left")
 	errLinger     = errors.New("the client left and the answer took too long")
 	errDenied     = errors.New("the answer called a tool that the policy denies")
+	errUnjudged   = errors.New("it is too large to be judged by the agent's policy")
 	errOverCap    = errors.New("the provider went on beyond the output cap")
 )
 
@@ -96,9 +98,8 @@ func decoded(resp *http.Response) io.Reader {
 	resp.Header.Del("Content-Encoding")
 	resp.Header.Del("Content-Length")
 	resp.ContentLength = -1
-	out := &ratio{from: counted{Reader: resp.Body}}
-	out.to = &lazyGzip{from: &out.from}
-	return out
+	packed := memory.Pack(resp.Body)
+	return packed.Unpacked(&lazyGzip{from: packed})
 }
 
 // lazyGzip opens the gzip stream at the first read, not before: its header may
@@ -130,7 +131,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	rl.w.WriteHeader(resp.StatusCode)
 	rl.flush()
 	over, denied := false, ""
-	asked := rl.memory.has
+	asked := rl.memory.Has()
 	var large error // an event that cannot be judged
 	err := read(body, func(p []byte) bool {
 		rl.sawBytes()
@@ -238,7 +239,7 @@ func (rl *relay) pass(p []byte, flush bool) {
 	if len(p) == 0 || rl.gone.Load() {
 		return
 	}
-	rl.hurry()
+	rl.memory.Hurry(rl.w)
 	if _, err := rl.w.Write(p); err != nil {
 		return // the connection's context ends, and clientLeft follows
 	}

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/dashboard"
+	"github.com/Auro-rium/aex/v3/proxy/metrics"
 )
 
 // enemy is an agent's name that is a formula, a script, a quote, and turns the
@@ -127,7 +127,7 @@ func fetch(t *testing.T, home string, l *ledger.Ledger, path string) string {
 func scrape(t *testing.T, l *ledger.Ledger) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	proxy.Prometheus(l, nil).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/metrics", nil))
+	metrics.Prometheus(l, nil).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/metrics", nil))
 	if w.Code != 200 {
 		t.Fatalf("metrics: %d\n%s", w.Code, w.Body)
 	}

@@ -11,7 +11,7 @@ import (
 // line to the two that import nothing of aex's: ledger and policy, neither of which knows the other.
 var mayImport = map[string]string{
 	"main":                "internal/cli internal/room supervisor/adapter supervisor/process",
-	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/oidc proxy/refusal proxy/remote proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
+	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/memory proxy/metrics proxy/oidc proxy/refusal proxy/remote proxy/tunnel proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor":          "internal/plain ledger policy proxy proxy/refusal proxy/remote proxy/tunnel supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor/process":  "internal/plain supervisor/sandbox",
 	"supervisor/sandbox":  "internal/plain",
@@ -20,7 +20,9 @@ var mayImport = map[string]string{
 	"proxy/tunnel":        "",
 	"proxy/remote":        "ledger proxy",
 	"proxy/dashboard":     "internal/plain ledger policy proxy proxy/refusal",
-	"proxy":               "internal/plain internal/vocabulary ledger policy proxy/oidc proxy/refusal proxy/tunnel proxy/wire",
+	"proxy":               "internal/plain internal/vocabulary ledger policy proxy/memory proxy/oidc proxy/refusal proxy/tunnel proxy/wire",
+	"proxy/memory":        "",
+	"proxy/metrics":       "internal/plain ledger proxy/wire",
 	"proxy/refusal":       "internal/plain ledger proxy/wire",
 	"proxy/oidc":          "ledger",
 	"proxy/wire":          "internal/plain policy",

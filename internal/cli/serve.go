@@ -12,11 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-
-	"github.com/Auro-rium/aex/v3/policy"
-	"github.com/Auro-rium/aex/v3/proxy"
 )
 
 // defaultPort is where v1.2 listened.
@@ -57,7 +56,7 @@ func (f *serveFlags) register(a *app, cmd *cobra.Command) {
 	fl.StringVar(&f.localPrices, "local-prices", policy.LocalAuto, localPricesUsage)
 	fl.StringArrayVar(&f.envFiles, "env-file", nil, "read keys and base URLs from this file too")
 	fl.DurationVar(&f.drain, "drain", 30*time.Second, "how long calls in flight may take at the end")
-	fl.Int64Var(&f.memory, "memory", proxy.DefaultMemory>>20, "`MIB` that request bodies and answers may take together while they are held; calls beyond wait, then get 503")
+	fl.Int64Var(&f.memory, "memory", memory.Default>>20, "`MIB` that request bodies and answers may take together while they are held; calls beyond wait, then get 503")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
 	cmd.Annotations = map[string]string{withVariables: "yes"}
 	a.takes(cmd, fileFlags("tls-cert", "tls-key", "ca-file", "env-file"))

@@ -21,6 +21,7 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/dashboard"
+	"github.com/Auro-rium/aex/v3/proxy/metrics"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
@@ -185,7 +186,7 @@ func (s *server) operatorOptions(token string) proxy.AdminOptions {
 		Reload:     s.reload,
 		Stop:       func() { s.stop(errStopAsked) },
 		Metrics:    func(ctx context.Context) (any, error) { return readMetrics(ctx, s.ledger, s.app.now()) },
-		Prometheus: proxy.Prometheus(s.ledger, s.gateway.Live), Pages: s.pages,
+		Prometheus: metrics.Prometheus(s.ledger, s.gateway.Holding), Pages: s.pages,
 	}
 }
 

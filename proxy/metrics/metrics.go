@@ -1,4 +1,5 @@
-package proxy
+// Package metrics tells the sums of a ledger to Prometheus.
+package metrics
 
 import (
 	"cmp"
@@ -26,7 +27,7 @@ import (
 // providers and agents' names, never runs, because runs have no end.
 type ledgerMetrics struct {
 	ledger *ledger.Ledger
-	live   func() []LiveCall
+	live   func() int
 
 	mu      sync.Mutex
 	through time.Time // the hours before it are summed up in settled
@@ -76,8 +77,9 @@ var (
 const scrapes = 4
 
 // Prometheus makes a handler that tells the ledger's sums to Prometheus. It
-// lets everybody in: put it behind something that does not. live may be nil.
-func Prometheus(l *ledger.Ledger, live func() []LiveCall) http.Handler {
+// lets everybody in: put it behind something that does not. live counts the
+// calls on their way through this process; it may be nil.
+func Prometheus(l *ledger.Ledger, live func() int) http.Handler {
 	m := &ledgerMetrics{ledger: l, live: live, settled: map[shapeKey]ledger.Spend{}}
 	room := make(chan struct{}, scrapes)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -289,7 +291,7 @@ func (m *ledgerMetrics) whole(ctx context.Context, x *exposition) error {
 	x.add(metricRuns, float64(t.OpenRuns))
 	x.add(metricAgents, float64(t.Agents))
 	if m.live != nil {
-		x.add(metricLive, float64(len(m.live())))
+		x.add(metricLive, float64(m.live()))
 	}
 	x.add(metricEvents, float64(events))
 	x.add(metricRecovered, float64(len(m.ledger.Recovered())))
