@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
@@ -16,18 +17,18 @@ func (c *call) admit(ctx context.Context) (err error) {
 		return refusal.New("ledger_unavailable", "an earlier call could not be booked; no further call is made")
 	}
 	if c.inner != nil {
-		if !c.inner.enter() {
-			return c.runOver()
+		if !c.inner.Enter() {
+			return inner.Refused(c.id.Run)
 		}
 		defer func() {
 			if err != nil {
-				c.inner.leave()
+				c.inner.Leave()
 			}
 		}()
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(c.inner.ctx, cancel)()
+		defer context.AfterFunc(c.inner.Ctx, cancel)()
 	}
 	c.meetAex(ctx)
 	hold, refused, err := c.fit(ctx)

@@ -2,32 +2,9 @@ package proxy
 
 import (
 	"context"
-	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-)
-
-// Question is a call that is held, unsent, because money or a pause keeps it
-// back.
-type Question struct {
-	Agent   string
-	Run     ledger.RunID // who calls
-	Owner   ledger.RunID // whose limit it is: Run, or one around it
-	Token   ledger.TokenHash
-	Wait    time.Duration // how long an inner run asks for its own limits; 0: the outermost is to know
-	Refusal ledger.Refusal
-}
-
-// Answer is what became of a Question.
-type Answer int
-
-// The answers. Only Again lets the call go on.
-const (
-	Unasked Answer = iota // the refusal stands as if there were nobody to ask
-	Again                 // something has changed: the call is admitted again
-	Late                  // nobody helped in time: the refusal stands, and ends the run where it was for its last money
-	Moved                 // the gateway closes: the call may be made at another one
-	Left                  // the client left or the run ended meanwhile: the refusal ends nothing
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // ask holds a refused call until it may be tried again. Where it may not, what
@@ -38,15 +15,15 @@ func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 		return false
 	}
 	switch c.question(ctx, refused) {
-	case Again:
+	case watch.Again:
 		return true
-	case Moved:
+	case watch.Moved:
 		c.moved, refused.RunEnds = true, false
-	case Late:
+	case watch.Late:
 		refused.RunEnds = exhausted || refused.Cause == ledger.CauseTooLarge // who asked once does not ask again
-	case Left:
+	case watch.Left:
 		refused.RunEnds = false
-	case Unasked:
+	case watch.Unasked:
 		// What is refused for a run around it ends an inner run, too.
 		refused.RunEnds = refused.RunEnds || exhausted && c.inner != nil
 	}
@@ -58,8 +35,8 @@ func (c *call) mayAsk() bool {
 	if !c.canAsk() {
 		return false
 	}
-	for in := c.inner; in != nil; in = c.g.inner.find(in.parent) {
-		if in.asks > 0 {
+	for in := c.inner; in != nil; in = c.g.inner.Find(in.Parent) {
+		if in.Asks > 0 {
 			return true
 		}
 	}
@@ -78,20 +55,20 @@ func (c *call) stands(ctx context.Context, refused *ledger.Refusal) {
 
 // canAsk tells whether there is anybody who could be asked for the caller.
 func (c *call) canAsk() bool {
-	return c.id.Run != "" && (c.g.o.Ask != nil || c.inner != nil && c.inner.remote)
+	return c.id.Run != "" && (c.g.o.Ask != nil || c.inner != nil && c.inner.Remote)
 }
 
-func (c *call) question(ctx context.Context, refused *ledger.Refusal) Answer {
+func (c *call) question(ctx context.Context, refused *ledger.Refusal) watch.Answer {
 	if !c.canAsk() {
-		return Unasked
+		return watch.Unasked
 	}
-	q := Question{Agent: c.id.Agent, Run: c.id.Run, Owner: c.owner(ctx, refused), Token: c.hash, Refusal: *refused}
-	if in := c.g.inner.find(q.Owner); in != nil {
-		if q.Wait = in.asks; q.Wait == 0 {
-			return Unasked
+	q := watch.Question{Agent: c.id.Agent, Run: c.id.Run, Owner: c.owner(ctx, refused), Token: c.hash, Refusal: *refused}
+	if in := c.g.inner.Find(q.Owner); in != nil {
+		if q.Wait = in.Asks; q.Wait == 0 {
+			return watch.Unasked
 		}
-		if in.remote {
-			return c.g.holdRemote(ctx, in, q)
+		if in.Remote {
+			return c.g.inner.Hold(ctx, in, q)
 		}
 	}
 	return c.g.o.Ask(ctx, q)
@@ -109,7 +86,7 @@ func (c *call) owner(ctx context.Context, refused *ledger.Refusal) ledger.RunID 
 	case refused.Account == ledger.RunAccount:
 		return ledger.RunID(refused.Name)
 	}
-	return c.g.inner.outermost(c.id.Run)
+	return c.g.inner.Outermost(c.id.Run)
 }
 
 // shortOf is the run on the caller's path whose account has the least left.
@@ -125,5 +102,5 @@ func (c *call) shortOf(ctx context.Context) ledger.RunID {
 	if short != nil && short.Kind == ledger.RunAccount {
 		return ledger.RunID(short.Name)
 	}
-	return c.g.inner.outermost(c.id.Run)
+	return c.g.inner.Outermost(c.id.Run)
 }

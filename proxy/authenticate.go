@@ -27,7 +27,7 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 	if c.id, c.hash, err = c.g.identify(ctx, c.r); err != nil {
 		return err
 	}
-	c.inner = c.g.inner.find(c.id.Run)
+	c.inner = c.g.inner.Find(c.id.Run)
 	if c.id.Scope == ledger.Runs && c.route.free != "runs" && c.route.free != "budget" {
 		return refusal.New("runs_only_token", "this token opens runs, and calls no models: AEX_TOKEN is for aex run")
 	}

@@ -9,8 +9,10 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -25,7 +27,7 @@ type call struct {
 
 	id    ledger.Identity
 	hash  ledger.TokenHash
-	inner *innerRun // the caller, where it is a run inside this gateway's
+	inner *inner.Run // the caller, where it is a run inside this gateway's
 
 	memory  memory.Share
 	body    wire.Object
@@ -93,7 +95,7 @@ func (c *call) dialect() *wire.Wire {
 // refusal that the ledger did not decide itself.
 func (c *call) notify() {
 	no := c.answered
-	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
+	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
 	n.Body = c.bodyHash()
 	if !no.Booked {
 		c.trail(no)

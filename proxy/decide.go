@@ -7,6 +7,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -129,7 +130,7 @@ func capabilities(id ledger.Identity) ([]policy.Capabilities, error) {
 		return nil, err
 	}
 	all := []policy.Capabilities{agent}
-	list, err := policies(id.RunPolicy)
+	list, err := inner.Policies(id.RunPolicy)
 	for _, text := range list {
 		run, unread := policy.ParseCapabilities(text)
 		all, err = append(all, run), errors.Join(err, unread)

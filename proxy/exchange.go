@@ -7,6 +7,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
@@ -37,8 +38,8 @@ func (c *call) serveToken(ctx context.Context) error {
 		return refusal.New("policy_denied", "%v; oidc: in serve.yaml has the rules", err)
 	case err != nil:
 		return refusal.New("upstream_unreachable", "the token cannot be checked: %v", err)
-	case !c.g.openings.add(ledger.HashToken("oidc "+subject), c.g.o.Now()):
-		f := refusal.New("rate_limited", "%d tokens were exchanged for this subject in this minute; that is the most", maxOpenings)
+	case !c.g.exchanged.Add(ledger.HashToken("oidc "+subject), c.g.o.Now()):
+		f := refusal.New("rate_limited", "%d tokens were exchanged for this subject in this minute; that is the most", inner.MaxOpenings)
 		f.RetryAfter = time.Minute
 		return f
 	}

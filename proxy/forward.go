@@ -161,3 +161,11 @@ func scrub(err error, key string) string {
 	}
 	return strings.ReplaceAll(err.Error(), key, "***")
 }
+
+// below is what the call's way upstream ends with: the gateway, or the run.
+func (c *call) below() context.Context {
+	if c.inner != nil {
+		return c.inner.Ctx
+	}
+	return c.g.ctx
+}

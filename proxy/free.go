@@ -8,6 +8,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -34,6 +35,18 @@ func (c *call) serveFree(ctx context.Context) error {
 		return c.serveRelayed(ctx)
 	}
 	return refusal.New("endpoint_not_governed", "%s is not served", c.route.free)
+}
+
+// serveRuns answers for the runs inside the caller's. It is no call of a model:
+// a run is idle while its inner one only waits.
+func (c *call) serveRuns(ctx context.Context) error {
+	c.g.open.Add(-1)
+	defer c.g.open.Add(1)
+	v, err := c.g.inner.Serve(ctx, c.r, inner.Caller{ID: c.id, Hash: c.hash, Run: c.inner, Rest: c.route.rest})
+	if err != nil || v == nil {
+		return err
+	}
+	return c.answer(v)
 }
 
 // allowed tells whether a plain call of the model would pass the policies.

@@ -15,10 +15,12 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/tunnel"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -50,7 +52,7 @@ type Options struct {
 
 	// Watch is told of every answer, after it was flushed to the client and
 	// booked. It must not block.
-	Watch func(Notice)
+	Watch func(watch.Notice)
 	// Broken is called once when a call could not be booked. The gateway
 	// admits nothing from then on.
 	Broken func(error)
@@ -62,7 +64,7 @@ type Options struct {
 
 	// Ask holds a call that money or a pause keeps back, until it may be tried
 	// again. Nil: such calls are refused at once.
-	Ask func(context.Context, Question) Answer
+	Ask func(context.Context, watch.Question) watch.Answer
 	// Asks tells that calls of the outermost run are held, too; runs inside say so
 	// themselves.
 	Asks bool
@@ -88,34 +90,6 @@ type Options struct {
 	laterFirst time.Duration                                                     // before a provider is asked what a call did cost; 0: 1 s
 }
 
-// Notice tells of one answered call.
-type Notice struct {
-	Agent string
-	Run   ledger.RunID
-	Code  string // x-aex-code of a refusal, "" for an answer of the provider
-	Ends  bool   // the refusal or the overrun ended the money of Owner, and of the runs inside it
-	Over  bool   // it was refused because Run is ending or has ended
-	// Owner is the run whose limit refused or ended: Run, or one around it; the
-	// outermost for the limits of agents. "": nobody's.
-	Owner     ledger.RunID
-	Upstream  bool            // it is the budget of an aex upstream that has ended
-	Body      [32]byte        // SHA-256 of the request, to tell repeats
-	Fruitless bool            // the provider's answer was empty or did not end
-	Began     time.Time       // when the call came in
-	Money     *ledger.Refusal // it was refused for money; nil: it was not
-	Model     string
-	Cost      ledger.Micros
-	Clamped   int64    // the cap sent upstream where it was lowered
-	Changed   []string // what else was changed in the request to bound it: "web_search at most 3 times"
-	Doubt     bool     // that cost is an estimate: the answer ended without its usage
-	// Late: no call, but the real cost of one that was told of as in doubt. Cost is
-	// the difference to Was, which may be negative.
-	Late  bool
-	Was   ledger.Micros
-	Local bool
-	Tools []string
-}
-
 // Gateway serves calls for the tokens of one ledger.
 type Gateway struct {
 	o        Options
@@ -130,24 +104,24 @@ type Gateway struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc
 
-	draining chan struct{} // closed when no new call is let in
-	mu       sync.Mutex
-	closing  bool
-	calls    sync.WaitGroup // Add only under mu while not closing
-	open     atomic.Int64   // calls under way
-	sweeper  sync.WaitGroup
-	live     liveCalls // those of them that hold money
-	paid     paidFor
-	counts   counts
-	kept     keptAnswers
-	reasons  reasons   // models that turned out to reason
-	later    later     // what providers are asked for afterwards
-	inner    innerRuns // runs inside the one that this gateway is for, and those of other machines
-	openings openings
-	memory   *memory.Budget
-	broken   sync.Once
-	failed   atomic.Bool
-	server   *http.Server
+	draining  chan struct{} // closed when no new call is let in
+	mu        sync.Mutex
+	closing   bool
+	calls     sync.WaitGroup // Add only under mu while not closing
+	open      atomic.Int64   // calls under way
+	sweeper   sync.WaitGroup
+	live      liveCalls // those of them that hold money
+	paid      paidFor
+	counts    counts
+	kept      keptAnswers
+	reasons   reasons        // models that turned out to reason
+	later     later          // what providers are asked for afterwards
+	inner     *inner.Runs    // runs inside the one that this gateway is for, and those of other machines
+	exchanged inner.Openings // tokens of CIs
+	memory    *memory.Budget
+	broken    sync.Once
+	failed    atomic.Bool
+	server    *http.Server
 }
 
 // New makes a gateway. Serve or ServeHTTP put it to work; Shutdown ends it.
@@ -185,8 +159,9 @@ func New(o Options) *Gateway {
 	g.registry.Store(o.Registry)
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
 	g.draining = make(chan struct{})
+	g.inner = inner.New(g.ctx, inner.Options{Ledger: o.Ledger, Draining: g.draining, Patience: o.Patience, Now: o.Now, Logf: o.Logf, Fail: g.fail})
 	g.sweeper.Go(g.sweep)
-	g.sweeper.Go(g.attend)
+	g.sweeper.Go(g.inner.Attend)
 	g.server = &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: 30 * time.Second,
@@ -232,7 +207,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.sweeper.Wait()
 	g.later.asking.Wait()
 	g.upstream.close()
-	lost := g.endInnerRuns()
+	lost := g.inner.Close()
 	// An answer that is no call, as to the operator who asked for the end, may
 	// still be on its way.
 	polite, cancel := context.WithTimeout(context.Background(), lastAnswer)
@@ -323,8 +298,8 @@ func ForOutside(r *http.Request) bool {
 	return r.Method == http.MethodConnect || !ok || r.URL.Host != own.String()
 }
 
-func (g *Gateway) watch(n Notice) {
-	g.inner.noticed(n)
+func (g *Gateway) watch(n watch.Notice) {
+	g.inner.Noticed(n)
 	if g.o.Watch != nil {
 		g.o.Watch(n)
 	}

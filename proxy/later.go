@@ -14,6 +14,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -134,7 +135,7 @@ func (c *call) learn(ctx context.Context, limit time.Duration, at *url.URL, book
 		c.g.fail(err)
 		return true
 	}
-	n := Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}
+	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}
 	if n.Ends {
 		n.Owner = c.shortOf(context.WithoutCancel(ctx))
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -47,7 +48,7 @@ func TestWhatARunnersTokenReaches(t *testing.T) {
 	w.url = front.URL
 	mine := w.openRemote(`{"budget_micro":100000,"token":"` + remoteToken + `"}`)
 	other := w.openRemote(`{"budget_micro":100000,"token":"` + strings.Repeat("ef", 32) + `"}`)
-	var inner Opened
+	var inner inner.Opened
 	_, answer := w.as(t.Context(), remoteToken, "POST", "/v1/aex/runs", `{}`)
 	must(t, json.Unmarshal([]byte(answer), &inner))
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
 // as asks the gateway with another token than the run's.
@@ -30,7 +31,7 @@ func (w *world) as(ctx context.Context, token, method, path, body string) (statu
 }
 
 // openInner opens a run inside the one of token.
-func (w *world) openInner(token, ask string) (o Opened) {
+func (w *world) openInner(token, ask string) (o inner.Opened) {
 	w.t.Helper()
 	status, answer := w.as(w.t.Context(), token, "POST", "/v1/aex/runs", ask)
 	if status != 200 {
@@ -63,7 +64,7 @@ func TestInnerRunIsAttended(t *testing.T) {
 		_, answer := w.as(t.Context(), w.token, "GET", "/v1/aex/runs/"+string(kept.RunID)+"?after=open", "")
 		answered <- answer
 	}()
-	for w.gateway.inner.find(kept.RunID) == nil || !w.gateway.inner.find(kept.RunID).isAttended() {
+	for w.gateway.inner.Find(kept.RunID) == nil || !w.gateway.inner.Find(kept.RunID).Attended() {
 		runtime.Gosched()
 	}
 	lost := w.openInner(w.token, `{"program":"lost"}`)
@@ -80,12 +81,6 @@ func TestInnerRunIsAttended(t *testing.T) {
 	if answer := <-answered; !strings.Contains(answer, `"state":"ending"`) {
 		t.Errorf("a run that is stopped is told as %s", answer)
 	}
-}
-
-func (in *innerRun) isAttended() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.attended > 0
 }
 
 // Only the token of the run around it sees or ends a run, and only a run's
@@ -107,7 +102,7 @@ func TestInnerRunIsItsParents(t *testing.T) {
 		{"no JSON", w.token, "POST", "", `{`, 400},
 		{"a negative budget", w.token, "POST", "", `{"budget_micro":-1}`, 400},
 		{"a policy that is none", w.token, "POST", "", `{"policy":{"nope":1}}`, 400},
-		{"too large", w.token, "POST", "", `{"program":"` + strings.Repeat("x", maxInnerBody) + `"}`, 413},
+		{"too large", w.token, "POST", "", `{"program":"` + strings.Repeat("x", 64<<10) + `"}`, 413},
 		{"its own token", one.Token, "GET", "/" + string(one.RunID), "", 404},
 		{"a sister's token", two.Token, "POST", "/" + string(one.RunID) + "/end", end, 404},
 		{"the grandparent's token", w.token, "GET", "/" + string(deeper.RunID), "", 404},
@@ -138,7 +133,7 @@ func TestInnerRunEndsItsCalls(t *testing.T) {
 	go w.as(t.Context(), in.Token, "POST", "/v1/chat/completions", hello)
 	must(t, w.provider.Hung(t.Context(), 1))
 	status, answer := w.as(t.Context(), w.token, "POST", "/v1/aex/runs/"+string(in.RunID)+"/end", `{"outcome":"exited"}`)
-	var s RunStatus
+	var s inner.Status
 	must(t, json.Unmarshal([]byte(answer), &s))
 	if status != 200 || s.State != "ended" || s.Calls != 1 || s.Spent == 0 || s.Open != 0 || s.Ended == nil {
 		t.Errorf("%d %+v", status, s)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // What net/http says of a handler's panic goes to the gateway's log, not past
@@ -13,7 +15,7 @@ import (
 func TestPanicsGoToTheLog(t *testing.T) {
 	said := make(chan string, 10)
 	w := newWorld(t, setup{change: func(o *Options) {
-		o.Watch = func(Notice) { panic("evil \x1b[31m") }
+		o.Watch = func(watch.Notice) { panic("evil \x1b[31m") }
 		o.Logf = func(format string, args ...any) { said <- fmt.Sprintf(format, args...) }
 	}})
 	var config net.ListenConfig

@@ -10,6 +10,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // panicked is the row of a call that did not come to its end.
@@ -74,7 +75,7 @@ func (c *call) book(e ending) (booked func()) {
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
 	return func() {
 		if c.inner != nil {
-			defer c.inner.leave()
+			defer c.inner.Leave()
 		}
 		asks := s.Asks
 		defer func() {
@@ -104,21 +105,20 @@ func (c *call) book(e ending) (booked func()) {
 // askAbout has the provider asked for what the call did cost. A run inside
 // another does not end before that is over.
 func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
+	done := func() {}
 	if c.inner != nil {
-		c.inner.calls.Add(1)
+		done = c.inner.Follows()
 	}
 	go func() {
 		defer c.g.later.leave()
-		if c.inner != nil {
-			defer c.inner.calls.Done()
-		}
+		defer done()
 		c.askLater(at, booked)
 	}()
 }
 
 // notice tells of a call that was booked.
-func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
-	n := Notice{
+func (c *call) notice(e ending, cost ledger.Micros, ends bool) watch.Notice {
+	n := watch.Notice{
 		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
 		Body: c.bodyHash(), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
@@ -143,7 +143,7 @@ func (c *call) notice(e ending, cost ledger.Micros, ends bool) Notice {
 // budget. By the rule for a run's own, its last refusal ends the run, and so
 // does the third call in a row that is too dear for what is left there.
 // Providers whose hosts are known are no aex, whatever their answers say.
-func (c *call) heedUpstream(resp *http.Response, n *Notice) {
+func (c *call) heedUpstream(resp *http.Response, n *watch.Notice) {
 	code := resp.Header.Get("X-Aex-Code")
 	switch {
 	case resp.StatusCode < 400:
@@ -155,7 +155,7 @@ func (c *call) heedUpstream(resp *http.Response, n *Notice) {
 		n.Code = code
 		return
 	}
-	n.Code, n.Ends, n.Upstream, n.Owner = "budget_exceeded", true, true, c.g.inner.outermost(c.id.Run)
+	n.Code, n.Ends, n.Upstream, n.Owner = "budget_exceeded", true, true, c.g.inner.Outermost(c.id.Run)
 }
 
 // builtin tells whether the call's provider is one of those that aex knows.

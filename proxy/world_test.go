@@ -14,6 +14,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // world is a provider, a gateway in front of it and a ledger beneath, all real
@@ -29,7 +30,7 @@ type world struct {
 	run      ledger.RunID
 	agent    string
 	home     string
-	notices  chan Notice
+	notices  chan watch.Notice
 }
 
 // setup is what a world starts with; the zero value is an agent with $100 and
@@ -52,7 +53,7 @@ var wirePrices = []string{"gpt-4o-mini=0.15/0.60", "gpt-4o=2.50/10"}
 
 func newWorld(t *testing.T, s setup) *world {
 	t.Helper()
-	w := &world{t: t, agent: "atlas", notices: make(chan Notice, 1000)}
+	w := &world{t: t, agent: "atlas", notices: make(chan watch.Notice, 1000)}
 	s.provider.Key = realKey
 	w.provider = fakeprovider.New(s.provider)
 	upstream := httptest.NewServer(w.provider)
@@ -66,7 +67,7 @@ func newWorld(t *testing.T, s setup) *world {
 	}
 	o := Options{
 		Ledger: w.ledger, Registry: w.registry(s.models, s.prices), Key: func(policy.Provider) string { return realKey },
-		Watch: func(n Notice) { w.notices <- n }, Broken: func(err error) { t.Logf("broken: %v", err) }, Logf: t.Logf,
+		Watch: func(n watch.Notice) { w.notices <- n }, Broken: func(err error) { t.Logf("broken: %v", err) }, Logf: t.Logf,
 	}
 	if s.change != nil {
 		s.change(&o)

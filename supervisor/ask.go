@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // askEvery is how often the ledger is looked at while a call waits for a
@@ -21,18 +21,18 @@ type asking struct {
 
 // ask holds a call that money or a pause keeps back until it may be tried
 // again, unsent: the program sees nothing but a slow answer.
-func (r *session) ask(ctx context.Context, q proxy.Question) proxy.Answer {
+func (r *session) ask(ctx context.Context, q watch.Question) watch.Answer {
 	wait := q.Wait // a run inside this one has its own
 	if wait == 0 {
 		wait = r.AskTimeout
 		if r.OnExhausted != ExhaustedAsk {
-			return proxy.Unasked
+			return watch.Unasked
 		}
 	}
 	select {
 	case <-r.started:
 	case <-r.ctx.Done():
-		return proxy.Left
+		return watch.Left
 	}
 	r.hold(ctx, q)
 	defer r.release()
@@ -43,21 +43,21 @@ func (r *session) ask(ctx context.Context, q proxy.Question) proxy.Answer {
 	for {
 		select {
 		case <-ctx.Done():
-			return proxy.Left
+			return watch.Left
 		case <-r.ctx.Done():
-			return proxy.Left
+			return watch.Left
 		case <-late.C:
-			return proxy.Late
+			return watch.Late
 		case <-look.C:
 			if q.Helped(ctx, r.ledger) {
-				return proxy.Again
+				return watch.Again
 			}
 		}
 	}
 }
 
 // hold counts a held call, and asks the user unless that was done already.
-func (r *session) hold(ctx context.Context, q proxy.Question) {
+func (r *session) hold(ctx context.Context, q watch.Question) {
 	line := q.Line(ctx, r.ledger)
 	r.asking.mu.Lock()
 	r.asking.held++

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
@@ -68,7 +68,7 @@ func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any
 }
 
 // noticed looks at one answered call.
-func (g *guard) noticed(n proxy.Notice) {
+func (g *guard) noticed(n watch.Notice) {
 	if n.Code == "ledger_busy" { // it passes, and the program can do nothing about it
 		return
 	}
@@ -105,7 +105,7 @@ func (g *guard) noticed(n proxy.Notice) {
 
 // repeated counts the same request to no effect: the same answer, empty or
 // unterminated or refused, again and again.
-func (g *guard) repeated(n proxy.Notice) {
+func (g *guard) repeated(n watch.Notice) {
 	if len(g.repeats) > 10_000 { // a program that varies its requests does not loop
 		clear(g.repeats)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // After the refusal that said that the money is gone a program may be refused
@@ -13,7 +13,7 @@ import (
 func TestRefusalStormEndsAtItsLimit(t *testing.T) {
 	var stopped error
 	g := newGuard(GuardSpec{}, func(err error) { stopped = err }, t.Logf)
-	g.noticed(proxy.Notice{Code: "budget_exceeded", Ends: true})
+	g.noticed(watch.Notice{Code: "budget_exceeded", Ends: true})
 	for n := 1; n < stormLimit; n++ {
 		g.noticed(notice("budget_exceeded", n))
 		if stopped != nil {

@@ -5,12 +5,12 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // notice is of a refusal with code, or of an answer without, to the n-th body.
-func notice(code string, n int) proxy.Notice {
-	return proxy.Notice{Code: code, Body: [32]byte([]byte(strconv.Itoa(n) + "................................"))}
+func notice(code string, n int) watch.Notice {
+	return watch.Notice{Code: code, Body: [32]byte([]byte(strconv.Itoa(n) + "................................"))}
 }
 
 // A program that only ever gets noes is ended, whatever it varies; one answer

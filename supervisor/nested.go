@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/remote"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
@@ -66,21 +66,21 @@ func FindOuter(ctx context.Context, environ []string) (*Outer, error) {
 // around is the gateway that a run hangs at and that alone books: of the run
 // that it is inside of, or a shared one elsewhere.
 type around interface {
-	Open(context.Context, proxy.InnerRun) (proxy.Opened, error)
+	Open(context.Context, inner.Request) (inner.Opened, error)
 	// Status waits until the state is not after; of "" it answers at once.
-	Status(ctx context.Context, after string) (proxy.RunStatus, error)
-	End(context.Context, proxy.InnerEnd) (proxy.RunStatus, error)
+	Status(ctx context.Context, after string) (inner.Status, error)
+	End(context.Context, inner.End) (inner.Status, error)
 }
 
 // Open asks the gateway around for a run.
-func (o *Outer) Open(ctx context.Context, ask proxy.InnerRun) (opened proxy.Opened, err error) {
+func (o *Outer) Open(ctx context.Context, ask inner.Request) (opened inner.Opened, err error) {
 	err = o.call(ctx, http.MethodPost, "/runs", ask, &opened)
 	o.inner = opened.RunID
 	return opened, err
 }
 
 // Status tells how the run inside is.
-func (o *Outer) Status(ctx context.Context, after string) (s proxy.RunStatus, err error) {
+func (o *Outer) Status(ctx context.Context, after string) (s inner.Status, err error) {
 	path := o.innerPath()
 	if after != "" {
 		path += "?after=" + url.QueryEscape(after)
@@ -89,7 +89,7 @@ func (o *Outer) Status(ctx context.Context, after string) (s proxy.RunStatus, er
 }
 
 // End ends the run inside.
-func (o *Outer) End(ctx context.Context, how proxy.InnerEnd) (s proxy.RunStatus, err error) {
+func (o *Outer) End(ctx context.Context, how inner.End) (s inner.Status, err error) {
 	return s, o.call(ctx, http.MethodPost, o.innerPath()+"/end", how, &s)
 }
 
@@ -161,8 +161,8 @@ func (r *session) openInside(ctx context.Context) error {
 }
 
 // openAround opens the run at the gateway around.
-func (r *session) openAround(ctx context.Context) (proxy.Opened, error) {
-	ask := proxy.InnerRun{
+func (r *session) openAround(ctx context.Context) (inner.Opened, error) {
+	ask := inner.Request{
 		Program: r.report.Program, Agent: r.Agent, Budget: r.Budget, NoBudget: r.NoBudget, MaxCalls: r.MaxCalls, Policy: r.Policy,
 		Bypasses: environ.PassesKey(r.PassEnv, r.keys()),
 	}
@@ -233,12 +233,12 @@ func (r *session) aroundName() string {
 }
 
 // changed acts on a state of the run that is new.
-func (r *session) changed(s proxy.RunStatus) {
+func (r *session) changed(s inner.Status) {
 	r.asks(s.Asks)
 	switch s.State {
-	case proxy.Limited:
+	case inner.Limited:
 		r.stop(errCallLimit)
-	case proxy.Exhausted:
+	case inner.Exhausted:
 		if r.OnExhausted != ExhaustedRefuse {
 			r.spent.Do(func() { close(r.exhausted) })
 		}
@@ -270,7 +270,7 @@ func (r *session) closeInside(ctx context.Context) (err error) {
 		r.decide()
 	}
 	r.progress.at("ending the run at the gateway around")
-	s, err := r.around.End(context.WithoutCancel(ctx), proxy.InnerEnd{Outcome: r.report.Outcome, ExitCode: r.report.ExitCode})
+	s, err := r.around.End(context.WithoutCancel(ctx), inner.End{Outcome: r.report.Outcome, ExitCode: r.report.ExitCode})
 	if err != nil {
 		return fmt.Errorf("ending run %s: %w", short(r.row.ID), err)
 	}

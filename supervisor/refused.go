@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
@@ -30,7 +30,7 @@ func (p *Report) fresh(changes []string) (first []string) {
 }
 
 // heard keeps what the gateway around says of the run's last call.
-func (p *Report) heard(s proxy.RunStatus) {
+func (p *Report) heard(s inner.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.short = s.Short

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
@@ -86,7 +86,7 @@ type ChildStatus struct {
 }
 
 // count keeps what only the gateway knows of the run's calls.
-func (p *Report) count(n proxy.Notice) {
+func (p *Report) count(n watch.Notice) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n.Late {

@@ -18,6 +18,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/remote"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
@@ -241,7 +242,7 @@ func (r *session) unbookable(err error) {
 }
 
 // noticed is told of every answered call.
-func (r *session) noticed(n proxy.Notice) {
+func (r *session) noticed(n watch.Notice) {
 	if n.Over && n.Run == r.row.ID {
 		r.stop(ErrStopped) // a program that calls quickly learns of it before the watch of the run's state does
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
 // fakeRunner plays an aex run elsewhere: it opens, attends, calls and ends.
@@ -57,7 +57,7 @@ func (r *fakeRunner) ask(ctx context.Context, token, method, path, body string, 
 
 func (r *fakeRunner) open(ctx context.Context) error {
 	r.token = ledger.NewSecret(ledger.SecretOfRun)
-	var opened proxy.Opened
+	var opened inner.Opened
 	err := r.ask(ctx, r.agent, "POST", "/v1/aex/runs", `{"program":"bot","budget_micro":100000,"token":"`+r.token+`"}`, &opened)
 	r.id = opened.RunID
 	return err
@@ -66,7 +66,7 @@ func (r *fakeRunner) open(ctx context.Context) error {
 // attend is what tells the gateway that the runner is there, until ctx ends.
 func (r *fakeRunner) attend(ctx context.Context) {
 	for ctx.Err() == nil {
-		var s proxy.RunStatus
+		var s inner.Status
 		err := r.ask(ctx, r.token, "GET", "/v1/aex/runs/"+string(r.id)+"?after=open", "", &s)
 		if err != nil && ctx.Err() == nil {
 			r.t.Error(err)

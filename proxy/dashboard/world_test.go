@@ -15,6 +15,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
 // world is a provider, a gateway in front of it and a ledger beneath, all real
@@ -28,7 +29,7 @@ type world struct {
 	token    string
 	run      ledger.RunID
 	agent    string
-	notices  chan proxy.Notice
+	notices  chan watch.Notice
 }
 
 // setup is what a world starts with.
@@ -40,7 +41,7 @@ type setup struct {
 
 func newWorld(t *testing.T, s setup) *world {
 	t.Helper()
-	w := &world{t: t, agent: "atlas", token: strings.Repeat("ab", 32), notices: make(chan proxy.Notice, 1000)}
+	w := &world{t: t, agent: "atlas", token: strings.Repeat("ab", 32), notices: make(chan watch.Notice, 1000)}
 	w.provider = fakeprovider.New(fakeprovider.Options{Key: "sk-real", Behaviour: s.behaviour})
 	upstream := httptest.NewServer(w.provider)
 	home := t.TempDir()
@@ -55,7 +56,7 @@ func newWorld(t *testing.T, s setup) *world {
 	must(t, err)
 	w.gateway = proxy.New(proxy.Options{
 		Ledger: w.ledger, Registry: registry, Key: func(policy.Provider) string { return "sk-real" },
-		Watch: func(n proxy.Notice) { w.notices <- n }, Logf: t.Logf,
+		Watch: func(n watch.Notice) { w.notices <- n }, Logf: t.Logf,
 	})
 	front := httptest.NewServer(w.gateway)
 	w.url = front.URL

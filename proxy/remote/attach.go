@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
 // place is a gateway that has the run, and the how manieth.
@@ -83,14 +83,14 @@ func (g *Gateways) findAnother() {
 	}
 }
 
-func (g *Gateways) attach(ctx context.Context, base string, run ledger.RunID) (s proxy.RunStatus, err error) {
+func (g *Gateways) attach(ctx context.Context, base string, run ledger.RunID) (s inner.Status, err error) {
 	ctx, done := context.WithTimeout(ctx, patience)
 	defer done()
 	return s, g.asAgent(ctx, base, "/runs/"+url.PathEscape(string(run))+"/attach", &s)
 }
 
 // attached keeps what an attempt came to, and tells whether the search is over.
-func (g *Gateways) attached(at int, s proxy.RunStatus, err error) bool {
+func (g *Gateways) attached(at int, s inner.Status, err error) bool {
 	if err != nil {
 		return false
 	}

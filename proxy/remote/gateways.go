@@ -21,6 +21,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
 // ErrLost reports that no gateway of the list took the run in time.
@@ -58,7 +59,7 @@ type Gateways struct {
 	stop   context.CancelFunc
 	owners sync.WaitGroup
 	secret string // the run's token
-	ask    proxy.InnerRun
+	ask    inner.Request
 
 	mu     sync.Mutex
 	run    ledger.RunID
@@ -68,7 +69,7 @@ type Gateways struct {
 	search chan struct{} // closed when the search for another is over; nil: there is none
 	gone   error         // the run is over, or no gateway was found
 	minted string        // what Proof was exchanged for
-	final  *proxy.RunStatus
+	final  *inner.Status
 }
 
 // New checks the list of gateways. Close ends what it starts.
@@ -122,12 +123,12 @@ func (g *Gateways) URL() string {
 
 // Open opens the run at the first gateway that answers. A gateway that refuses
 // it is the last one asked.
-func (g *Gateways) Open(ctx context.Context, ask proxy.InnerRun) (proxy.Opened, error) {
+func (g *Gateways) Open(ctx context.Context, ask inner.Request) (inner.Opened, error) {
 	ask.Token = g.secret
 	g.ask = ask
 	var all error
 	for i, base := range g.o.URLs {
-		var opened proxy.Opened
+		var opened inner.Opened
 		err := g.open(ctx, base, &opened)
 		var refused *Refused
 		switch {
@@ -143,12 +144,12 @@ func (g *Gateways) Open(ctx context.Context, ask proxy.InnerRun) (proxy.Opened, 
 		}
 		all = errors.Join(all, fmt.Errorf("%s: %w", base, err))
 	}
-	return proxy.Opened{}, all
+	return inner.Opened{}, all
 }
 
 // open opens the run at one gateway, which may take as long as a busy ledger.
-func (g *Gateways) open(ctx context.Context, base string, opened *proxy.Opened) error {
-	ctx, done := context.WithTimeout(ctx, proxy.RemotePoll)
+func (g *Gateways) open(ctx context.Context, base string, opened *inner.Opened) error {
+	ctx, done := context.WithTimeout(ctx, inner.RemotePoll)
 	defer done()
 	return g.asAgent(ctx, base, "/runs", opened)
 }
@@ -159,7 +160,7 @@ func elsewhere(code string) bool {
 }
 
 // Status waits until the run's state is not after, or some seconds.
-func (g *Gateways) Status(ctx context.Context, after string) (s proxy.RunStatus, err error) {
+func (g *Gateways) Status(ctx context.Context, after string) (s inner.Status, err error) {
 	path := ""
 	if after != "" {
 		path = "?after=" + url.QueryEscape(after)
@@ -168,7 +169,7 @@ func (g *Gateways) Status(ctx context.Context, after string) (s proxy.RunStatus,
 }
 
 // End ends the run.
-func (g *Gateways) End(ctx context.Context, how proxy.InnerEnd) (s proxy.RunStatus, err error) {
+func (g *Gateways) End(ctx context.Context, how inner.End) (s inner.Status, err error) {
 	err = g.of(ctx, http.MethodPost, "/end", how, &s)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -185,7 +186,7 @@ func (g *Gateways) of(ctx context.Context, method, path string, body, answer any
 		if err != nil {
 			return err
 		}
-		short, done := context.WithTimeout(ctx, proxy.RemotePoll+patience)
+		short, done := context.WithTimeout(ctx, inner.RemotePoll+patience)
 		err = g.tell(short, at.base, g.secret, method, "/runs/"+url.PathEscape(string(g.id()))+path, body, answer)
 		done()
 		var refused *Refused

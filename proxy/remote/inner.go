@@ -11,7 +11,7 @@ import (
 	"sync"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
 // innerTokens are those of the runs inside a relay's, as the gateway answered
@@ -60,7 +60,7 @@ func (r *Relay) passOpened(w http.ResponseWriter, resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	var opened proxy.Opened
+	var opened inner.Opened
 	if json.Unmarshal(body, &opened) == nil && opened.Token != "" {
 		r.inner.add(opened.Token)
 	}

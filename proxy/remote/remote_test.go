@@ -14,6 +14,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
 // gateway plays a shared gateway: it opens and takes over every run, and
@@ -47,14 +48,14 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/aex/runs":
 		g.has = true
 		g.opened = append(g.opened, r)
-		reply(proxy.Opened{RunID: "abcd", Agent: "x", Token: "inner" + fmt.Sprint(len(g.opened))})
+		reply(inner.Opened{RunID: "abcd", Agent: "x", Token: "inner" + fmt.Sprint(len(g.opened))})
 	case strings.HasSuffix(r.URL.Path, "/attach"):
 		g.has = true
-		reply(proxy.RunStatus{State: string(ledger.RunOpen)})
+		reply(inner.Status{State: string(ledger.RunOpen)})
 	case !g.has:
 		proxy.Refuse(w, r, "invalid_token", "not here")
 	case strings.HasPrefix(r.URL.Path, "/v1/aex/runs/"):
-		reply(proxy.RunStatus{State: string(ledger.RunOpen), Calls: int64(len(g.asked))})
+		reply(inner.Status{State: string(ledger.RunOpen), Calls: int64(len(g.asked))})
 	default:
 		g.asked = append(g.asked, r)
 		g.answer(w)
@@ -79,7 +80,7 @@ func opened(t *testing.T, within time.Duration, gates ...*gateway) (*Gateways, *
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
-	if _, err := g.Open(t.Context(), proxy.InnerRun{Program: "p"}); err != nil {
+	if _, err := g.Open(t.Context(), inner.Request{Program: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	relay := httptest.NewServer(&Relay{Gateways: g, Token: "program's"})

@@ -1,4 +1,4 @@
-package proxy
+package watch
 
 import (
 	"context"
@@ -9,72 +9,28 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
-// askEvery is how often it is looked whether a held call of a remote run may go
-// on: rarer than beside the user, because there may be many.
-const askEvery = time.Second
-
-// holdRemote holds a call of a remote run, whose aex is told and tells the user.
-func (g *Gateway) holdRemote(ctx context.Context, in *innerRun, q Question) Answer {
-	in.ask(q.Line(ctx, g.ledger) + ", at the gateway")
-	defer in.asked()
-	late := time.NewTimer(q.Wait)
-	defer late.Stop()
-	look := time.NewTicker(askEvery)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return Left
-		case <-g.draining:
-			return Moved
-		case <-late.C:
-			return Late
-		case <-look.C:
-			if q.Helped(ctx, g.ledger) {
-				return Again
-			}
-		}
-	}
+// Question is a call that is held, unsent, because money or a pause keeps it
+// back.
+type Question struct {
+	Agent   string
+	Run     ledger.RunID // who calls
+	Owner   ledger.RunID // whose limit it is: Run, or one around it
+	Token   ledger.TokenHash
+	Wait    time.Duration // how long an inner run asks for its own limits; 0: the outermost is to know
+	Refusal ledger.Refusal
 }
 
-// ask counts a held call of the run, and keeps what it waits for.
-func (in *innerRun) ask(line string) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.held++
-	if in.line != line {
-		in.line = line
-		in.tell()
-	}
-}
+// Answer is what became of a Question.
+type Answer int
 
-// asked is the end of a hold.
-func (in *innerRun) asked() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.held--; in.held == 0 {
-		in.line = ""
-		in.tell()
-	}
-}
-
-// tell wakes those who wait for a new state of the run; mu is held.
-func (in *innerRun) tell() {
-	if in.news != nil {
-		close(in.news)
-		in.news = nil
-	}
-}
-
-// awaitNews is closed when a call of the run begins to be held, or ends to.
-func (in *innerRun) awaitNews() <-chan struct{} {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.news == nil {
-		in.news = make(chan struct{})
-	}
-	return in.news
-}
+// The answers. Only Again lets the call go on.
+const (
+	Unasked Answer = iota // the refusal stands as if there were nobody to ask
+	Again                 // something has changed: the call is admitted again
+	Late                  // nobody helped in time: the refusal stands, and ends the run where it was for its last money
+	Moved                 // the gateway closes: the call may be made at another one
+	Left                  // the client left or the run ended meanwhile: the refusal ends nothing
+)
 
 // Helped tells whether what the call was refused for has changed. It goes by
 // the refusal, so that no change between that and now is missed.

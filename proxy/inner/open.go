@@ -1,4 +1,4 @@
-package proxy
+package inner
 
 import (
 	"context"
@@ -8,43 +8,44 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
 // openInner opens a run inside the caller's.
-func (c *call) openInner(ctx context.Context) error {
-	if c.inner != nil {
-		if !c.inner.enter() {
-			return c.runOver()
+func (c *caller) openInner(ctx context.Context) (any, error) {
+	if c.Run != nil {
+		if !c.Run.Enter() {
+			return nil, Refused(c.ID.Run)
 		}
-		defer c.inner.leave()
+		defer c.Run.Leave()
 	}
-	var ask InnerRun
+	var ask Request
 	if err := c.readInner(&ask); err != nil {
-		return err
+		return nil, err
 	}
-	if c.g.inner.below(c.id.Run) >= maxInnerRuns {
-		return refusal.New("rate_limited", "there are %d runs inside this one already", maxInnerRuns)
+	if c.runs.below(c.ID.Run) >= maxRuns {
+		return nil, refusal.New("rate_limited", "there are %d runs inside this one already", maxRuns)
 	}
 	n, path, err := c.newRun(ctx, ask)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if left := leftOf(path, nil); left != nil && *left <= 0 {
-		return refusal.New("budget_exceeded", "run %.4s has nothing left for a run inside it", c.id.Run)
+		return nil, refusal.New("budget_exceeded", "run %.4s has nothing left for a run inside it", c.ID.Run)
 	}
-	out := Opened{Token: ledger.NewSecret(ledger.SecretOfRun), Parent: c.id.Run, Agent: c.id.Agent, Budget: leftOf(path, ask.Budget)}
-	n.Parent, n.Budget, n.Token = c.id.Run, ask.Budget, ledger.HashToken(out.Token)
-	in := &innerRun{parent: c.id.Run, asks: ask.asks(), remote: c.inner != nil && c.inner.remote}
+	out := Opened{Token: ledger.NewSecret(ledger.SecretOfRun), Parent: c.ID.Run, Agent: c.ID.Agent, Budget: leftOf(path, ask.Budget)}
+	n.Parent, n.Budget, n.Token = c.ID.Run, ask.Budget, ledger.HashToken(out.Token)
+	in := &Run{Parent: c.ID.Run, Asks: ask.asks(), Remote: c.Run != nil && c.Run.Remote}
 	if out.RunID, err = c.openRow(ctx, n, in); err != nil {
-		return err
+		return nil, err
 	}
-	return c.answer(out)
+	return out, nil
 }
 
 // newRun is a run that the caller asks for, as far as it goes by what it asks,
 // with the accounts that it would hang under.
-func (c *call) newRun(ctx context.Context, ask InnerRun) (n ledger.NewRun, path []ledger.Account, err error) {
+func (c *caller) newRun(ctx context.Context, ask Request) (n ledger.NewRun, path []ledger.Account, err error) {
 	if ask.Budget != nil && *ask.Budget <= 0 {
 		return n, nil, refusal.New("invalid_request", "a budget of %s allows no call; give an amount above $0, or none for no limit", *ask.Budget)
 	}
@@ -52,44 +53,44 @@ func (c *call) newRun(ctx context.Context, ask InnerRun) (n ledger.NewRun, path 
 	if err != nil {
 		return n, nil, err
 	}
-	path, err = c.g.ledger.Path(ctx, c.hash)
+	path, err = c.runs.ledger.Path(ctx, c.Hash)
 	if err != nil {
 		return n, nil, refusal.Unreadable(err)
 	}
-	return ledger.NewRun{Agent: c.id.Agent, Program: plain.Stored(ask.Program), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses}, path, nil
+	return ledger.NewRun{Agent: c.ID.Agent, Program: plain.Stored(ask.Program), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses}, path, nil
 }
 
 // openRow opens a run in the ledger, and knows it as in from then on.
-func (c *call) openRow(ctx context.Context, n ledger.NewRun, in *innerRun) (ledger.RunID, error) {
+func (c *caller) openRow(ctx context.Context, n ledger.NewRun, in *Run) (ledger.RunID, error) {
 	in.over, in.extended = make(chan struct{}), time.Now()
-	n.Expires = in.extended.Add(innerTokenLife)
-	row, err := c.g.ledger.OpenRun(ctx, n)
+	n.Expires = in.extended.Add(tokenLife)
+	row, err := c.runs.ledger.OpenRun(ctx, n)
 	switch {
 	case errors.Is(err, ledger.ErrExists):
 		return "", err
 	case errors.Is(err, ledger.ErrInvalid), errors.Is(err, ledger.ErrNotFound):
-		return "", refusal.New("invalid_request", "a run of %s cannot be opened: %v", c.id.Agent, err)
+		return "", refusal.New("invalid_request", "a run of %s cannot be opened: %v", c.ID.Agent, err)
 	case err != nil:
-		return "", refusal.Fault(err, "a run of %s cannot be opened", c.id.Agent)
+		return "", refusal.Fault(err, "a run of %s cannot be opened", c.ID.Agent)
 	}
-	in.id = row.ID
-	c.g.inner.add(c.g.ctx, in)
+	in.ID = row.ID
+	c.runs.add(c.runs.ctx, in)
 	return row.ID, nil
 }
 
 // innerPolicy is what must allow the calls of a run inside the caller's, beside
 // the agent: all that must allow the caller's, what the run brings itself, and
 // the capabilities of the agent that it names.
-func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, error) {
-	list, err := policies(c.id.RunPolicy)
+func (c *caller) innerPolicy(ctx context.Context, ask Request) (json.RawMessage, error) {
+	list, err := Policies(c.ID.RunPolicy)
 	if err != nil {
 		return nil, err
 	}
 	if len(ask.Policy) > 0 {
 		list = append(list, ask.Policy)
 	}
-	if ask.Agent != "" && ask.Agent != c.id.Agent {
-		named, err := c.g.ledger.Agent(ctx, ask.Agent)
+	if ask.Agent != "" && ask.Agent != c.ID.Agent {
+		named, err := c.runs.ledger.Agent(ctx, ask.Agent)
 		switch {
 		case errors.Is(err, ledger.ErrNotFound): // nothing is known against it
 		case err != nil:
@@ -97,7 +98,7 @@ func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, 
 		case len(named.Capabilities) > 0:
 			list = append(list, named.Capabilities)
 		}
-		switch by, paused, err := c.g.ledger.PausedAt(ctx, ask.Agent); {
+		switch by, paused, err := c.runs.ledger.PausedAt(ctx, ask.Agent); {
 		case err != nil && !errors.Is(err, ledger.ErrNotFound):
 			return nil, refusal.Unreadable(err)
 		case paused:
@@ -108,8 +109,9 @@ func (c *call) innerPolicy(ctx context.Context, ask InnerRun) (json.RawMessage, 
 		return nil, nil
 	}
 	text, err := json.Marshal(list)
-	if err == nil {
-		_, err = capabilities(ledger.Identity{RunPolicy: text})
+	for _, rules := range list {
+		_, unread := policy.ParseCapabilities(rules)
+		err = errors.Join(err, unread)
 	}
 	if err != nil {
 		return nil, refusal.New("invalid_request", "the policy of the run: %v", err)
