@@ -53,7 +53,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 		c.g.fail(err)
 		return refusal.New("ledger_unavailable", "the call cannot be booked, so it is not made: %v", err)
 	}
-	c.hold, c.ceiling = hold, c.offered.ceiling()
+	c.hold, c.ceiling = hold, c.offered.Ceiling()
 	return nil
 }
 

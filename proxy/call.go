@@ -9,6 +9,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
@@ -41,12 +42,12 @@ type call struct {
 	moved   bool // it was held for a top-up when the gateway closed
 	edit    wire.Edit
 	clamped int64
-	loose   *offer       // by the request's bytes
-	offered *offer       // the hold is for
-	secret  string       // by which an aex upstream joins the hold; "": it is none of this ledger
-	form    []byte       // the body as it came, where body says what is in it; nil: body came
-	prompt  *wire.Prompt // split, once it was asked for
-	changed []string     // in the request, to bound it: for people
+	loose   *bound.Offer  // by the request's bytes
+	offered *bound.Offer  // the hold is for
+	secret  string        // by which an aex upstream joins the hold; "": it is none of this ledger
+	form    []byte        // the body as it came, where body says what is in it; nil: body came
+	prompt  *bound.Prompt // once it was asked for
+	changed []string      // in the request, to bound it: for people
 
 	sent       time.Time // when the request went out
 	flows      bool      // an event of a stream came

@@ -134,7 +134,7 @@ func (c *call) shown() bool {
 // hides tells whether the model may make output that does not pass: by what is
 // known of it and asked, or because an answer of it has shown that it does.
 func (c *call) hides() bool {
-	return c.model.Thinks.Hides(c.asked) || c.g.reasons.has(c.model)
+	return c.model.Thinks.Hides(c.asked) || c.g.reasons.Has(c.model)
 }
 
 // broken is what is known of an answer without its usage.
@@ -197,7 +197,7 @@ func (c *call) begun() policy.Ceiling {
 	if host := c.model.Provider.Host(); !shows || c.offered == nil || len(c.asked.Hosted) == 0 || !c.asked.Stream || !c.flows || c.reading.Beyond || host.GoesOn {
 		return c.ceiling
 	}
-	ceiling, err := policy.Bound(c.offered.asked.WithUses(1), c.model, !c.g.o.NoClamp)
+	ceiling, err := policy.Bound(c.offered.Asked.WithUses(1), c.model, !c.g.o.NoClamp)
 	if err != nil {
 		return c.ceiling
 	}

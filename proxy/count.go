@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/internal/vocabulary"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -51,21 +51,21 @@ func (n *counts) pause(base string, now time.Time) {
 // byCount bounds the prompt by a count: the provider's own where that is free,
 // else that of the model's vocabulary.
 // It is made only where it can change something.
-func (c *call) byCount(ctx context.Context, o *offer, short ledger.Refusal) *offer {
-	if !c.prompted() || len(c.asked.Hidden) > 0 || !c.decides(o, short) {
+func (c *call) byCount(ctx context.Context, o *bound.Offer, short ledger.Refusal) *bound.Offer {
+	if !c.known().Grows() || len(c.asked.Hidden) > 0 || !c.decides(o, short) {
 		return nil
 	}
-	if c.g.paid.distrusts(c.counter()) {
+	if c.g.paid.Distrusts(c.counter()) {
 		return nil
 	}
-	by, tokens := byCount, c.counted(ctx)
+	by, tokens := bound.ByCount, c.counted(ctx)
 	if tokens == 0 {
-		by, tokens = byVocabulary, c.tokenized(ctx)
+		by, tokens = bound.ByVocabulary, c.tokenized(ctx)
 	}
-	if tokens == 0 || o.asked.Prompt > 0 && o.asked.Prompt <= tokens {
+	if tokens == 0 || o.Asked.Prompt > 0 && o.Asked.Prompt <= tokens {
 		return nil
 	}
-	asked := o.asked
+	asked := o.Asked
 	asked.Prompt = tokens
 	return c.better(o, asked, by)
 }
@@ -73,12 +73,12 @@ func (c *call) byCount(ctx context.Context, o *offer, short ledger.Refusal) *off
 // decides tells whether a count can change what becomes of a call: all of it
 // may fit then, or without it the call gets less than any may count on. Where
 // tokens a minute are short, and not money, it always can.
-func (c *call) decides(o *offer, short ledger.Refusal) bool {
+func (c *call) decides(o *bound.Offer, short ledger.Refusal) bool {
 	room := int64(short.Left)
-	if o.most() <= room {
+	if o.Most() <= room {
 		return true
 	}
-	best, now := c.standardTier(o.asked), c.standardTier(o.asked)
+	best, now := c.standardTier(o.Asked), c.standardTier(o.Asked)
 	best.Prompt = policy.Sparsest(best)
 	if now.HostedRule == policy.HostedAuto {
 		best, now = best.WithUses(1), now.WithUses(1)
@@ -116,7 +116,7 @@ func (c *call) counted(ctx context.Context) int64 {
 
 // plausible tells whether the prompt can have so many tokens.
 func (c *call) plausible(tokens int64) bool {
-	return policy.Believable(c.asked, tokens) && tokens <= c.loose.ceiling().InputTk
+	return policy.Believable(c.asked, tokens) && tokens <= c.loose.Ceiling().InputTk
 }
 
 // count is one request to the provider's counting route: with the key, by the
@@ -161,31 +161,12 @@ func (c *call) count(ctx context.Context, ask *wire.Counting) (int64, error) {
 	return *tokens, nil
 }
 
-// tokenized bounds the prompt by the model's vocabulary; 0: there is none, or not
-// all that is in the request is text or pictures.
+// tokenized bounds the prompt by the model's vocabulary; 0: it does not.
 func (c *call) tokenized(ctx context.Context) int64 {
-	if c.g.o.noVocabulary || !vocabulary.Knows(c.model.Sent) || c.g.paid.misreads(c.counter()) || len(c.asked.Audio)+len(c.asked.Files) > 0 {
+	if c.g.o.noVocabulary || c.g.paid.Misreads(c.counter()) {
 		return 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.g.o.countPatience)
 	defer cancel()
-	var sum int64
-	var fault error
-	media := wire.Texts(c.body, func(text string) {
-		if fault == nil {
-			var n int64
-			n, fault = vocabulary.Count(ctx, text)
-			sum += n + 1
-		}
-	})
-	shown := 0
-	for _, i := range c.asked.Images {
-		if !i.Remote {
-			shown++
-		}
-	}
-	if fault != nil || media != shown {
-		return 0
-	}
-	return policy.Tokenized(c.asked, c.model, sum)
+	return c.known().Tokenized(ctx)
 }

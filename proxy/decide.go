@@ -7,6 +7,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
@@ -58,10 +59,10 @@ func (c *call) decide() error {
 		}
 		bounded.OutputCap = &c.outCap
 	}
-	if c.g.paid.dearer(c.counter()) {
+	if c.g.paid.Dearer(c.counter()) {
 		bounded.Tier = "" // the one that is asked for is not kept to: any may come
 	}
-	c.loose, err = c.offer(bounded, byBytes)
+	c.loose, err = c.offer(bounded, bound.ByBytes)
 	switch {
 	case errors.Is(err, policy.ErrAmount): // no call is of that size
 		return refusal.New("invalid_request", "%v", err)
@@ -95,7 +96,7 @@ func (c *call) hosted(caps []policy.Capabilities) (policy.Call, error) {
 		}
 		bounded = c.asked
 	}
-	bounded.HostedRule, bounded.Found = rule, c.g.paid.brought(c)
+	bounded.HostedRule, bounded.Found = rule, c.g.paid.Brought(c.counter())
 	return bounded, nil
 }
 

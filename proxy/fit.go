@@ -9,96 +9,48 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// offer is a way to hold a call: what is known of it, and what it can cost then.
-type offer struct {
-	asked    policy.Call
-	ceilings []policy.Ceiling // by how often hosted tools are used, most first
-	uses     []int64          // so often; 0: as asked
-	taken    int              // which of them the hold is for
-	by       string           // what bounds the prompt: byBytes, byPaid ...
-	wrong    func() bool      // that bound has turned out wrong; nil: it cannot
-	room     int64            // what was unreserved when it was admitted
-}
-
-// What bounds a prompt.
-const (
-	byBytes      = "bytes"
-	byPaid       = "paid"
-	byCount      = "count"
-	byVocabulary = "vocabulary"
-)
-
-// maxUses is how many bounds on uses are tried, one by one.
-const maxUses = 16
-
 // offer works the ceilings of a call out.
-func (c *call) offer(asked policy.Call, by string) (*offer, error) {
-	o := &offer{asked: asked, by: by}
+func (c *call) offer(asked policy.Call, by string) (*bound.Offer, error) {
+	o, err := bound.New(asked, c.model, by, !c.g.o.NoClamp)
+	if err != nil {
+		return nil, err
+	}
 	switch by {
-	case byPaid, byCount:
-		o.wrong = func() bool { return c.g.paid.distrusts(c.counter()) }
-	case byVocabulary:
-		o.wrong = func() bool { return c.g.paid.misreads(c.counter()) || c.g.paid.distrusts(c.counter()) }
+	case bound.ByPaid, bound.ByCount:
+		o.Wrong = func() bool { return c.g.paid.Distrusts(c.counter()) }
+	case bound.ByVocabulary:
+		o.Wrong = func() bool { return c.g.paid.Misreads(c.counter()) || c.g.paid.Distrusts(c.counter()) }
 	}
-	most := int64(0)
-	if asked.HostedRule == policy.HostedAuto && !c.g.o.NoClamp {
-		most = asked.Uses()
-	}
-	for uses := most; ; uses = min(uses-1, maxUses) {
-		bounded := asked
-		if uses > 0 {
-			bounded = asked.WithUses(uses)
-		}
-		ceiling, err := policy.Bound(bounded, c.model, !c.g.o.NoClamp)
-		if err != nil {
-			return nil, err
-		}
-		o.ceilings, o.uses = append(o.ceilings, ceiling), append(o.uses, uses)
-		if uses <= 1 {
-			return o, nil
-		}
-	}
+	return o, nil
 }
 
-func (o *offer) ceiling() policy.Ceiling { return o.ceilings[o.taken] }
-func (o *offer) stale() bool             { return o.wrong != nil && o.wrong() }
-func (o *offer) most() int64             { return o.ceilings[0].MostMicros() }
-func (o *offer) least() policy.Ceiling   { return o.ceilings[len(o.ceilings)-1] }
+// counter is who counts the call's tokens.
+func (c *call) counter() bound.Counter { return bound.CounterOf(c.model) }
 
-// share is the hold for so much unreserved money: all that is asked, else the
-// most uses of hosted tools that half of it pays for, else the fewest.
-func (o *offer) share(unreserved ledger.Micros) ledger.Micros {
-	room := int64(unreserved)
-	if o.room = room; o.stale() { // since it was made: nothing more is let through by it
-		return 0
-	}
-	for i, ceiling := range o.ceilings {
-		if i == 0 && ceiling.MostMicros() > room && ceiling.FloorMicros() > room/2 && len(o.ceilings) > 1 {
-			continue
-		}
-		if i > 0 && i < len(o.ceilings)-1 && ceiling.FloorMicros() > room/2 {
-			continue
-		}
-		if share := ceiling.Share(room); share > 0 || i == len(o.ceilings)-1 {
-			o.taken = i
-			return ledger.Micros(share)
+// known is what is known of the call's prompt, once it is decided on.
+func (c *call) known() *bound.Prompt {
+	if c.prompt == nil {
+		c.prompt = &bound.Prompt{
+			Buyer: owner(c.id), Asked: c.asked, Model: c.model, Body: c.body, Key: c.key, Opened: c.opened != nil,
+			Betas: strings.Join(c.r.Header["Anthropic-Beta"], ",") + "|" + strings.Join(c.r.Header["Openai-Beta"], ","),
 		}
 	}
-	return 0
+	return c.prompt
 }
 
 // admission asks the ledger for the hold of an offer.
-func (c *call) admission(o *offer) ledger.Admission {
-	least := o.least()
+func (c *call) admission(o *bound.Offer) ledger.Admission {
+	least := o.Least()
 	return ledger.Admission{
 		Token:  c.hash,
 		Least:  ledger.Micros(least.LeastMicros()),
-		Most:   ledger.Micros(o.most()),
-		Share:  o.share,
-		Tokens: o.ceilings[0].Tokens, LeastTokens: least.LeastTokens(),
+		Most:   ledger.Micros(o.Most()),
+		Share:  o.Share,
+		Tokens: o.Whole().Tokens, LeastTokens: least.LeastTokens(),
 		Wait: c.g.o.Wait, Holds: c.mayAsk(), Joint: c.joint(), Joins: c.joins(),
 		Call: c.callInfo(),
 	}
@@ -122,7 +74,7 @@ func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
 		a.Whole = more
 		hold, refused, err := c.admitSoon(ctx, a)
 		switch {
-		case err == nil && refused != nil && o.stale():
+		case err == nil && refused != nil && o.Stale():
 			o, step = c.loose, 0 // what is known now is less
 		case err != nil || refused == nil || refused.Cause != ledger.CauseShort:
 			c.offered = o
@@ -136,23 +88,23 @@ func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
 
 // needs corrects what a call needs where it was refused before it was bounded by
 // more than its bytes, because the run is exhausted.
-func (c *call) needs(o *offer, refused *ledger.Refusal) {
+func (c *call) needs(o *bound.Offer, refused *ledger.Refusal) {
 	if refused == nil || refused.Cause != ledger.CauseExhausted || o != c.loose || c.opened != nil {
 		return
 	}
-	asked := c.standardTier(o.asked)
-	asked.Prompt = c.g.paid.bound(c)
-	if better := c.better(o, asked, byPaid); better != nil {
-		refused.Needed = min(refused.Needed, ledger.Micros(better.least().LeastMicros()))
+	asked := c.standardTier(o.Asked)
+	asked.Prompt = c.g.paid.Bound(c.known())
+	if better := c.better(o, asked, bound.ByPaid); better != nil {
+		refused.Needed = min(refused.Needed, ledger.Micros(better.Least().LeastMicros()))
 	}
 }
 
 // steps are the ways to bound a call more tightly, in the order in which they
 // are tried, for what is there. Each returns nil where it has nothing better.
-var steps = []func(*call, context.Context, *offer, ledger.Refusal) *offer{(*call).byPaid, (*call).byCount, (*call).byTier}
+var steps = []func(*call, context.Context, *bound.Offer, ledger.Refusal) *bound.Offer{(*call).byPaid, (*call).byCount, (*call).byTier}
 
 // tighter is the next better offer, and the step after the one that made it.
-func (c *call) tighter(ctx context.Context, o *offer, step int, short ledger.Refusal) (*offer, int) {
+func (c *call) tighter(ctx context.Context, o *bound.Offer, step int, short ledger.Refusal) (*bound.Offer, int) {
 	for ; step < len(steps); step++ {
 		if better := steps[step](c, ctx, o, short); better != nil {
 			return better, step + 1
@@ -162,35 +114,35 @@ func (c *call) tighter(ctx context.Context, o *offer, step int, short ledger.Ref
 }
 
 // better is the offer of a call that is known better, if it is lower.
-func (c *call) better(o *offer, asked policy.Call, by string) *offer {
+func (c *call) better(o *bound.Offer, asked policy.Call, by string) *bound.Offer {
 	n, err := c.offer(asked, by)
-	if err != nil || n.most() >= o.most() && n.least().LeastMicros() >= o.least().LeastMicros() {
+	if err != nil || n.Most() >= o.Most() && n.Least().LeastMicros() >= o.Least().LeastMicros() {
 		return nil
 	}
 	return n
 }
 
 // byPaid bounds the prompt by what the caller has paid for before.
-func (c *call) byPaid(_ context.Context, o *offer, _ ledger.Refusal) *offer {
-	tokens := c.g.paid.bound(c)
+func (c *call) byPaid(_ context.Context, o *bound.Offer, _ ledger.Refusal) *bound.Offer {
+	tokens := c.g.paid.Bound(c.known())
 	if tokens == 0 {
 		return nil
 	}
-	asked := o.asked
+	asked := o.Asked
 	asked.Prompt = tokens
-	return c.better(o, asked, byPaid)
+	return c.better(o, asked, bound.ByPaid)
 }
 
 // byTier names the standard tier where a dearer one would be held.
-func (c *call) byTier(_ context.Context, o *offer, _ ledger.Refusal) *offer {
-	return c.better(o, c.standardTier(o.asked), o.by)
+func (c *call) byTier(_ context.Context, o *bound.Offer, _ ledger.Refusal) *bound.Offer {
+	return c.better(o, c.standardTier(o.Asked), o.By)
 }
 
 // standardTier is the call in the standard tier, where that may be asked for
 // and the provider keeps to it.
 func (c *call) standardTier(asked policy.Call) policy.Call {
 	standard := c.model.Provider.Own().Standard
-	if standard != "" && (asked.Tier == "" || asked.Tier == "auto") && !c.g.paid.dearer(c.counter()) {
+	if standard != "" && (asked.Tier == "" || asked.Tier == "auto") && !c.g.paid.Dearer(c.counter()) {
 		asked.Tier = standard
 	}
 	return asked
@@ -238,7 +190,7 @@ func (c *call) planThinking(e *wire.Edit, output int64) {
 	if c.asked.ThinkingCap == 0 && !c.asked.ThinkingOpen || c.g.o.NoClamp {
 		return
 	}
-	before := c.g.paid.thinking(c)
+	before := c.g.paid.Thinking(c.known())
 	if e.Cap == 0 && before == 0 {
 		return
 	}
@@ -247,16 +199,16 @@ func (c *call) planThinking(e *wire.Edit, output int64) {
 		return
 	}
 	e.Thinking = budget
-	c.g.paid.think(c, budget)
+	c.g.paid.Think(c.known(), budget)
 	c.changed = append(c.changed, fmt.Sprintf("thinking %d", budget))
 }
 
-func (c *call) planOffer(e *wire.Edit, o *offer) {
-	if o.asked.Tier != "" && o.asked.Tier != c.asked.Tier {
-		e.Tier = o.asked.Tier
+func (c *call) planOffer(e *wire.Edit, o *bound.Offer) {
+	if o.Asked.Tier != "" && o.Asked.Tier != c.asked.Tier {
+		e.Tier = o.Asked.Tier
 		c.changed = append(c.changed, "service tier "+e.Tier)
 	}
-	if uses := o.uses[o.taken]; uses > 0 {
+	if uses := o.Uses(); uses > 0 {
 		e.Uses = uses
 		c.changed = append(c.changed, fmt.Sprintf("%s at most %d times", strings.Join(hostedNames(c.asked), ", "), uses))
 	}

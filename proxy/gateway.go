@@ -15,6 +15,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
@@ -111,10 +112,10 @@ type Gateway struct {
 	open      atomic.Int64   // calls under way
 	sweeper   sync.WaitGroup
 	live      liveCalls // those of them that hold money
-	paid      paidFor
+	paid      bound.Paid
 	counts    counts
 	kept      keptAnswers
-	reasons   reasons        // models that turned out to reason
+	reasons   bound.Reasons  // models that turned out to reason
 	later     later          // what providers are asked for afterwards
 	inner     *inner.Runs    // runs inside the one that this gateway is for, and those of other machines
 	exchanged inner.Openings // tokens of CIs

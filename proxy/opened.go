@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -69,7 +70,7 @@ func (c *call) serveOpened(ctx context.Context) error {
 	if c.opened.Micros == 0 {
 		return c.relayTo(ctx, c.route.wire.Path(c.model, c.route.rest), c.body.Doc)
 	}
-	c.loose = &offer{by: byBytes, uses: []int64{0}, ceilings: []policy.Ceiling{{Input: *c.model.Price.PerRequest}}}
+	c.loose = bound.Priced(*c.model.Price.PerRequest)
 	if err := c.admit(ctx); err != nil {
 		return err
 	}

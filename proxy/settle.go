@@ -10,6 +10,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
@@ -48,7 +49,7 @@ func (c *call) settle() {
 // of it. The effect has happened: nothing cancels this.
 func (c *call) book(e ending) (booked func()) {
 	if c.reading.Hidden && !c.model.Thinks.Hides(c.asked) {
-		c.g.reasons.add(c.model)
+		c.g.reasons.Add(c.model)
 	}
 	how, cost, ok := c.toldByAex(e)
 	if !ok {
@@ -69,7 +70,9 @@ func (c *call) book(e ending) (booked func()) {
 	if how != ledger.Settled && c.reading.Input == nil {
 		s.Usage = ledger.Usage{}
 	}
-	c.g.paid.learn(c, how, cost)
+	if c.hold.Limited && c.offered != nil {
+		c.g.paid.Learn(c.known(), bound.Booked{How: how, Cost: cost, Held: c.hold.Amount, Offer: c.offered, Loose: c.loose, Reading: &c.reading, Price: c.price()})
+	}
 	at := c.asksLater(e, how)
 	s.Asks = at != nil && c.g.later.enter()
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)

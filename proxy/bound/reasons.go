@@ -1,4 +1,4 @@
-package proxy
+package bound
 
 import (
 	"sync"
@@ -6,9 +6,9 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// reasons are the models whose answers have shown output that does not pass,
+// Reasons are the models whose answers have shown output that does not pass,
 // though nothing that is known of them says so. From then on they count as such.
-type reasons struct {
+type Reasons struct {
 	mu     sync.RWMutex
 	models map[[2]string]bool // base URL and name as sent
 }
@@ -16,13 +16,15 @@ type reasons struct {
 // maxReasons bounds what is kept: names come from outside.
 const maxReasons = 1024
 
-func (k *reasons) has(m policy.Model) bool {
+// Has tells whether a model is one of them.
+func (k *Reasons) Has(m policy.Model) bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.models[[2]string{m.Provider.BaseURL, m.Sent}]
 }
 
-func (k *reasons) add(m policy.Model) {
+// Add makes it one.
+func (k *Reasons) Add(m policy.Model) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.models == nil {

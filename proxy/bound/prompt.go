@@ -1,0 +1,91 @@
+package bound
+
+import (
+	"context"
+	"hash/maphash"
+
+	"github.com/Auro-rium/aex/v3/internal/vocabulary"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
+)
+
+// Counter is who counts tokens: a provider, for a model.
+type Counter struct{ base, model string }
+
+// CounterOf is who counts the tokens of a model's calls.
+func CounterOf(m policy.Model) Counter { return Counter{m.Provider.BaseURL, m.Sent} }
+
+// Prompt is a call's prompt, and whatever else decides whether an earlier call
+// can bound it.
+type Prompt struct {
+	Buyer  string // whose earlier calls may serve: a run, or under serve an agent
+	Asked  policy.Call
+	Model  policy.Model
+	Body   wire.Object
+	Key    string // the real one
+	Betas  string // headers that change what a request means
+	Opened bool   // its route is opened, and not read
+
+	split *wire.Prompt
+}
+
+// kind is what two calls must have in common for the one to bound the other.
+type kind struct {
+	Counter
+	key, beta uint64
+	options   uint64
+	tools     bool
+}
+
+var seed = maphash.MakeSeed()
+
+func (c *Prompt) counter() Counter { return CounterOf(c.Model) }
+
+// pieces splits the prompt, once.
+func (c *Prompt) pieces() wire.Prompt {
+	if c.split == nil {
+		p := wire.SplitPrompt(c.Body)
+		c.split = &p
+	}
+	return *c.split
+}
+
+func (c *Prompt) kind() kind {
+	return kind{Counter: c.counter(), key: maphash.String(seed, c.Key), options: c.pieces().Options, tools: c.Asked.Tools > 0, beta: maphash.String(seed, c.Betas)}
+}
+
+// Grows tells whether the wire has prompts that grow from call to call.
+func (c *Prompt) Grows() bool {
+	switch c.Asked.Wire {
+	case policy.Chat, policy.Responses, policy.Messages, policy.Gemini:
+		return !c.Opened
+	}
+	return false
+}
+
+// Tokenized bounds the prompt by the model's vocabulary; 0: there is none, or not
+// all that is in the request is text or pictures.
+func (c *Prompt) Tokenized(ctx context.Context) int64 {
+	if !vocabulary.Knows(c.Model.Sent) || len(c.Asked.Audio)+len(c.Asked.Files) > 0 {
+		return 0
+	}
+	var sum int64
+	var fault error
+	media := wire.Texts(c.Body, func(text string) {
+		if fault == nil {
+			var n int64
+			n, fault = vocabulary.Count(ctx, text)
+			sum += n + 1
+		}
+	})
+	shown := 0
+	for _, i := range c.Asked.Images {
+		if !i.Remote {
+			shown++
+		}
+	}
+	if fault != nil || media != shown {
+		return 0
+	}
+	return policy.Tokenized(c.Asked, c.Model, sum)
+}
