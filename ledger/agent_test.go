@@ -173,20 +173,27 @@ func TestRefusalsAreCoalesced(t *testing.T) {
 	verify(t, l)
 }
 
-// A run that was stopped before anybody watched it is told, too.
+// A run that was stopped before anybody watched it is told, too: the first that
+// is watched, and one that comes when others have been looked at.
 func TestWatchRunTellsOfWhatHasHappened(t *testing.T) {
 	l := open(t, t.TempDir())
 	ctx := t.Context()
 	agent(t, l, ledger.NewAgent{Name: "x"})
-	run, err := l.OpenRun(ctx, ledger.NewRun{Agent: "x", Program: "p", Token: ledger.HashToken("run")})
-	if err != nil {
-		t.Fatal(err)
+	var runs []ledger.Run
+	for _, token := range []string{"first", "second"} {
+		run, err := l.OpenRun(ctx, ledger.NewRun{Agent: "x", Program: "p", Token: ledger.HashToken(token)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SetRunState(ctx, run.ID, ledger.RunEnding); err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, run)
 	}
-	if err := l.SetRunState(ctx, run.ID, ledger.RunEnding); err != nil {
-		t.Fatal(err)
-	}
-	if s := <-l.WatchRun(ctx, run.ID, run.State); s != ledger.RunEnding {
-		t.Fatal(s)
+	for _, run := range runs {
+		if s := <-l.WatchRun(ctx, run.ID, run.State); s != ledger.RunEnding {
+			t.Fatal(s)
+		}
 	}
 }
 

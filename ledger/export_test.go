@@ -8,7 +8,7 @@ import (
 
 // What the benchmarks run beside the ledger.
 var (
-	AddTally   = addTally
+	AddTally   = addTally()
 	Histograms = len(histogramColumns)
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -145,20 +146,17 @@ func (p *postgres) writeEvents(events []event) {
 // tallyTexts are how many of a row's keys, from the fifth on, are texts.
 const tallyTexts = 4
 
-var addTallies = func() string {
-	q := `INSERT INTO tally (` + strings.Join(tallyColumns, ", ") + `) SELECT * FROM unnest(`
-	for i := range tallyColumns {
-		if i > 0 {
-			q += `, `
-		}
+// addTallies is addTally for many rows.
+var addTallies = sync.OnceValue(func() string {
+	columns := make([]string, len(tallyColumns))
+	for i := range columns {
+		columns[i] = `CAST(? AS BIGINT[])`
 		if i >= 4 && i < 4+tallyTexts {
-			q += `CAST(? AS TEXT[])`
-		} else {
-			q += `CAST(? AS BIGINT[])`
+			columns[i] = `CAST(? AS TEXT[])`
 		}
 	}
-	return q + `)` + addToTally
-}()
+	return `INSERT INTO tally (` + strings.Join(tallyColumns, ", ") + `) SELECT * FROM unnest(` + strings.Join(columns, ", ") + `)` + addToTally()
+})
 
 func (p *postgres) writeTallies(all map[tallyKey]*tallySums) {
 	if len(all) == 0 {
@@ -179,5 +177,5 @@ func (p *postgres) writeTallies(all map[tallyKey]*tallySums) {
 			}
 		}
 	}
-	p.write(addTallies, len(all), columns...)
+	p.write(addTallies(), len(all), columns...)
 }

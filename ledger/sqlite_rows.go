@@ -80,7 +80,7 @@ func (s *sqlite) flush(g *group) error {
 		return err
 	}
 	for k, t := range g.tallies {
-		if err := s.exec(addTally, t.values(k, make([]any, 0, 53))); err != nil {
+		if err := s.exec(addTally(), t.values(k, make([]any, 0, 53))); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // tallyKey is a row of the tally: the sums of an hour. cause is empty for
@@ -109,29 +110,28 @@ var histogramColumns = func() (c []string) {
 	return c
 }()
 
-// addTally adds a row of sums to those of its hour.
-var addTally = `INSERT INTO tally (` + strings.Join(tallyColumns, ", ") + `)
-		VALUES (?` + strings.Repeat(", ?", len(tallyColumns)-1) + `)` + addToTally
-
 var tallyColumns = append([]string{"hour", "run_no", "agent_id", "group_id", "model", "provider", "wire", "cause"}, sumColumns...)
 
+// addTally adds a row of sums to those of its hour.
+var addTally = sync.OnceValue(func() string {
+	return `INSERT INTO tally (` + strings.Join(tallyColumns, ", ") + `)
+		VALUES (?` + strings.Repeat(", ?", len(tallyColumns)-1) + `)` + addToTally()
+})
+
 // addToTally is what becomes of sums whose row is there already.
-var addToTally = func() string {
-	q := ` ON CONFLICT (hour, run_no, agent_id, group_id, model, provider, wire, cause) DO UPDATE SET `
+func addToTally() string {
+	sums := make([]string, len(sumColumns))
 	for i, c := range sumColumns {
-		if i > 0 {
-			q += ", "
-		}
 		// Money and counts are exact. What providers report saturates far below
 		// where a sum of such rows would overflow, so that no report stops a ledger.
 		sum := "tally." + c + " + excluded." + c
 		if slices.Contains([]string{"input", "cached", "output"}, c) {
 			sum = "CASE WHEN " + sum + " > 1125899906842624 THEN 1125899906842624 ELSE " + sum + " END" // 2^50
 		}
-		q += c + " = " + sum
+		sums[i] = c + " = " + sum
 	}
-	return q
-}()
+	return ` ON CONFLICT (hour, run_no, agent_id, group_id, model, provider, wire, cause) DO UPDATE SET ` + strings.Join(sums, ", ")
+}
 
 func (t *tallySums) values(k tallyKey, args []any) []any {
 	args = append(args, k.hour, k.run, k.agent, k.group, k.model, k.provider, k.wire, k.cause,

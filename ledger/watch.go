@@ -150,10 +150,12 @@ func (l *Ledger) liveRuns(ctx context.Context) (map[RunID]RunState, error) {
 func (l *Ledger) WatchRun(ctx context.Context, id RunID, known RunState) <-chan RunState {
 	out := make(chan RunState)
 	wake, first := l.watchers.add(id)
+	// Something may have changed since the caller looked.
 	if first {
-		l.running.Go(l.lookForChanges)
+		l.running.Go(l.lookForChanges) // its first look tells so: until then the shortest run is over, and has opened no reader
+	} else {
+		l.watchers.wake(id)
 	}
-	l.watchers.wake(id) // something may have changed since the caller looked
 	l.running.Go(func() {
 		defer close(out)
 		defer l.watchers.remove(id, wake)

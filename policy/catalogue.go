@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -206,12 +205,12 @@ func (c *catalogue) dearest(model string) *row {
 
 // dated is what may follow a model's name: a date or -latest. Nothing else
 // does: gpt-5 is not gpt-5-pro, nor gpt-5-mini.
-var dated = regexp.MustCompile(`^(.+?)(-20\d\d-[01]\d-[0-3]\d|-20\d\d[01]\d[0-3]\d|@20\d\d-?[01]\d-?[0-3]\d|-latest|@latest|@default)$`)
+var dated = expression(`^(.+?)(-20\d\d-[01]\d-[0-3]\d|-20\d\d[01]\d[0-3]\d|@20\d\d-?[01]\d-?[0-3]\d|-latest|@latest|@default)$`)
 
 // spellings are the names a model may stand under, the exact one first.
 func spellings(model string) []string {
 	name := strings.TrimPrefix(strings.ToLower(model), "models/")
-	if m := dated.FindStringSubmatch(name); m != nil {
+	if m := dated().FindStringSubmatch(name); m != nil {
 		return []string{name, m[1]}
 	}
 	return []string{name}

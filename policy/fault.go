@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -30,12 +29,12 @@ func (f yamlFile) at(line, column int, format string, args ...any) error {
 
 // secretName is the name of what is not shown, up to its colon; key_env and
 // max_tokens are none.
-var secretName = regexp.MustCompile(`(?i)(key|authorization|token|secret|password|cookie)["']?\s*:`)
+var secretName = expression(`(?i)(key|authorization|token|secret|password|cookie)["']?\s*:`)
 
 // withoutKey is a line to show: who wrote a key or a password into the file does
 // not want it on the terminal as well.
 func withoutKey(line string) string {
-	if at := secretName.FindStringIndex(line); at != nil {
+	if at := secretName().FindStringIndex(line); at != nil {
 		return line[:at[1]] + " …"
 	}
 	if from, to := strings.Index(line, "://"), strings.LastIndex(line, "@"); 0 <= from && from < to {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -40,7 +39,7 @@ func PlaceholderKey(key string) bool {
 
 // hostedID knows the ids of models that only their vendors have: no server on
 // this machine makes their answers itself. gpt-oss can be had.
-var hostedID = regexp.MustCompile(`^((chat)?gpt-|o[134](-|$)|codex-|text-embedding-(3|ada)|davinci|claude-|gemini-|grok-|sonar(-|$))`)
+var hostedID = expression(`^((chat)?gpt-|o[134](-|$)|codex-|text-embedding-(3|ada)|davinci|claude-|gemini-|grok-|sonar(-|$))`)
 
 // hostedName is the vendor's id in a name as routers write it:
 // openai/gpt-4o, bedrock/us.anthropic.claude-opus-4-5-v1:0, vertex_ai/gemini-2.5-pro;
@@ -51,8 +50,8 @@ func hostedName(name string) string {
 	for _, dot := range []string{"us.", "eu.", "apac.", "global.", "anthropic.", "openai."} {
 		name = strings.TrimPrefix(name, dot)
 	}
-	name = bedrockVersion.ReplaceAllString(name, "")
-	if strings.HasPrefix(name, "gpt-oss") || !hostedID.MatchString(name) {
+	name = bedrockVersion().ReplaceAllString(name, "")
+	if strings.HasPrefix(name, "gpt-oss") || !hostedID().MatchString(name) {
 		return ""
 	}
 	return name
@@ -60,11 +59,11 @@ func hostedName(name string) string {
 
 // openAIModel reports whether a model, as it is named upstream, is one of
 // OpenAI's own.
-func openAIModel(name string) bool { return openAIOwn.MatchString(hostedName(name)) }
+func openAIModel(name string) bool { return openAIOwn().MatchString(hostedName(name)) }
 
-var openAIOwn = regexp.MustCompile(`^((chat)?gpt-|o[134](-|$)|codex-|davinci)`)
+var openAIOwn = expression(`^((chat)?gpt-|o[134](-|$)|codex-|davinci)`)
 
-var bedrockVersion = regexp.MustCompile(`-v\d+(:\d+)?$`)
+var bedrockVersion = expression(`-v\d+(:\d+)?$`)
 
 // localPriced reports whether a call of a local upstream costs what the
 // catalogue says, and under which name that has it.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +22,7 @@ type yamlFile struct {
 // fieldSet maps the keys of a mapping to what reads their values.
 type fieldSet map[string]func(*yaml.Node) error
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var yamlLine = expression(`^yaml: (?:line (\d+): )?`)
 
 // parse returns the root of the file's only document; nil for an empty file.
 func (f yamlFile) parse(data []byte) (*yaml.Node, error) {
@@ -33,10 +32,10 @@ func (f yamlFile) parse(data []byte) (*yaml.Node, error) {
 		return nil, nil
 	} else if err != nil {
 		line := 1
-		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
+		if m := yamlLine().FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
 			line, _ = strconv.Atoi(m[1]) // digits
 		}
-		return nil, f.at(line, 1, "not YAML: %s; check the indentation and the quotes", yamlLine.ReplaceAllString(err.Error(), ""))
+		return nil, f.at(line, 1, "not YAML: %s; check the indentation and the quotes", yamlLine().ReplaceAllString(err.Error(), ""))
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, f.at(1, 1, "more than one document; keep one and remove the --- lines")
