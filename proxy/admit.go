@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
@@ -41,7 +42,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 	case refused != nil:
 		c.stands(ctx, refused)
 		f := refusal.Of(refused)
-		f.Ends, f.Owner = refused.RunEnds, c.owner(ctx, refused)
+		f.Ends, f.Owner = refused.RunEnds, c.g.inner.Owner(ctx, c.caller(), refused)
 		return f
 	case errors.Is(err, ledger.ErrInvalid):
 		return err
@@ -55,6 +56,55 @@ func (c *call) admit(ctx context.Context) (err error) {
 	}
 	c.hold, c.ceiling = hold, c.offered.Ceiling()
 	return nil
+}
+
+// fit admits the call by the first offer that all of it fits in: no bound is
+// looked for that is not needed. Where none fits, the last, which is the
+// cheapest, is clamped, waits or is refused.
+func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
+	o := c.loose
+	for step, more := 0, c.opened == nil; ; {
+		a := c.admission(o)
+		a.Whole = more
+		hold, refused, err := c.admitSoon(ctx, a)
+		switch {
+		case err == nil && refused != nil && o.Stale():
+			o, step = c.loose, 0 // what is known now is less
+		case err != nil || refused == nil || refused.Cause != ledger.CauseShort:
+			c.offered = o
+			c.needs(o, refused)
+			return hold, refused, err
+		}
+		o, step = c.tighter(ctx, o, step, *refused)
+		more = step < len(steps)
+	}
+}
+
+// admission asks the ledger for the hold of an offer.
+func (c *call) admission(o *bound.Offer) ledger.Admission {
+	least := o.Least()
+	return ledger.Admission{
+		Token:  c.hash,
+		Least:  ledger.Micros(least.LeastMicros()),
+		Most:   ledger.Micros(o.Most()),
+		Share:  o.Share,
+		Tokens: o.Whole().Tokens, LeastTokens: least.LeastTokens(),
+		Wait: c.g.o.Wait, Holds: c.mayAsk(), Joint: c.joint(), Joins: c.joins(),
+		Call: c.callInfo(),
+	}
+}
+
+// needs corrects what a call needs where it was refused before it was bounded by
+// more than its bytes, because the run is exhausted.
+func (c *call) needs(o *bound.Offer, refused *ledger.Refusal) {
+	if refused == nil || refused.Cause != ledger.CauseExhausted || o != c.loose || c.opened != nil {
+		return
+	}
+	asked := c.standardTier(o.Asked)
+	asked.Prompt = c.g.paid.Bound(c.known())
+	if better := c.better(o, asked, bound.ByPaid); better != nil {
+		refused.Needed = min(refused.Needed, ledger.Micros(better.Least().LeastMicros()))
+	}
 }
 
 // lastByte is how long a call may still be open for the gateway after its

@@ -62,7 +62,7 @@ func (c *call) question(ctx context.Context, refused *ledger.Refusal) watch.Answ
 	if !c.canAsk() {
 		return watch.Unasked
 	}
-	q := watch.Question{Agent: c.id.Agent, Run: c.id.Run, Owner: c.owner(ctx, refused), Token: c.hash, Refusal: *refused}
+	q := watch.Question{Agent: c.id.Agent, Run: c.id.Run, Owner: c.g.inner.Owner(ctx, c.caller(), refused), Token: c.hash, Refusal: *refused}
 	if in := c.g.inner.Find(q.Owner); in != nil {
 		if q.Wait = in.Asks; q.Wait == 0 {
 			return watch.Unasked
@@ -72,35 +72,4 @@ func (c *call) question(ctx context.Context, refused *ledger.Refusal) watch.Answ
 		}
 	}
 	return c.g.o.Ask(ctx, q)
-}
-
-// owner is the run whose limit a refusal is for: the caller, or one around it;
-// the outermost where the limit is the agent's.
-func (c *call) owner(ctx context.Context, refused *ledger.Refusal) ledger.RunID {
-	switch {
-	case c.inner == nil:
-		return c.id.Run
-	case refused.Cause == ledger.CauseExhausted:
-		// A run stays exhausted whatever emptied it: the accounts tell.
-		return c.shortOf(context.WithoutCancel(ctx))
-	case refused.Account == ledger.RunAccount:
-		return ledger.RunID(refused.Name)
-	}
-	return c.g.inner.Outermost(c.id.Run)
-}
-
-// shortOf is the run on the caller's path whose account has the least left.
-func (c *call) shortOf(ctx context.Context) ledger.RunID {
-	if c.inner == nil {
-		return c.id.Run
-	}
-	path, err := c.g.ledger.Path(ctx, c.hash)
-	if err != nil {
-		return c.id.Run
-	}
-	short := ledger.Shortest(path)
-	if short != nil && short.Kind == ledger.RunAccount {
-		return ledger.RunID(short.Name)
-	}
-	return c.g.inner.Outermost(c.id.Run)
 }

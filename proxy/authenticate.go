@@ -3,12 +3,14 @@ package proxy
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
+	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 )
 
 // authenticate is the first step: the request is one that this gateway serves,
@@ -96,4 +98,38 @@ func (g *Gateway) local(r *http.Request) error {
 		return refusal.New("origin_refused", "requests from web pages are refused")
 	}
 	return nil
+}
+
+// Hosts are the names, beside loopback, by which a server may be called.
+type Hosts map[string]bool
+
+// NewHosts takes the names as the operator gave them.
+func NewHosts(names []string) Hosts {
+	h := Hosts{}
+	for _, name := range names {
+		h[strings.ToLower(name)] = true
+	}
+	return h
+}
+
+// Ours tells whether a Host header names this server: loopback, or a name that
+// was allowed. Any other that leads here is somebody else's page (DNS
+// rebinding).
+func (h Hosts) Ours(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback() || h[host]
+}
+
+// ForOutside tells whether a request asks for another host, as a proxy is asked.
+// Some clients ask their proxy for the gateway, too.
+func ForOutside(r *http.Request) bool {
+	if !tunnel.Wants(r) {
+		return false
+	}
+	own, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return r.Method == http.MethodConnect || !ok || r.URL.Host != own.String()
 }

@@ -2,18 +2,15 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"net/http"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
-	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -82,50 +79,4 @@ func (c *call) serve(ctx context.Context) error {
 	defer c.settle()
 	c.forward()
 	return nil
-}
-
-// dialect is the wire whose shape the answers to this call have.
-func (c *call) dialect() *wire.Wire {
-	if c.route.wire != nil {
-		return c.route.wire
-	}
-	return c.g.dialectOf(c.r.URL.Path)
-}
-
-// notify informs the watcher of how the call went, and the ledger's trail of a
-// refusal that the ledger did not decide itself.
-func (c *call) notify() {
-	no := c.answered
-	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
-	n.Body = c.bodyHash()
-	if !no.Booked {
-		c.trail(no)
-	}
-	c.g.watch(n)
-}
-
-// bodyHash tells requests apart for a watcher; without one nothing is hashed.
-func (c *call) bodyHash() (sum [sha256.Size]byte) {
-	if c.body.Doc != nil && c.g.o.Watch != nil {
-		sum = sha256.Sum256(c.body.Doc)
-	}
-	return sum
-}
-
-// trail books a refusal for the operator to see.
-func (c *call) trail(f *refusal.Refusal) {
-	id := c.id
-	if id.AgentID == "" {
-		id = c.g.o.Alone
-	}
-	if id.AgentID == "" {
-		return
-	}
-	err := c.g.ledger.Refused(context.WithoutCancel(c.r.Context()), ledger.RefusedCall{
-		AgentID: id.AgentID, Agent: id.Agent, Run: id.Run, Code: f.Code, Reason: plain.Text(f.Message, 300),
-		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: plain.Stored(c.asked.Model), Stream: c.asked.Stream},
-	})
-	if err != nil {
-		c.g.o.Logf("booking a refusal: %v", err)
-	}
 }

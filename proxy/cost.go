@@ -5,11 +5,26 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 )
+
+// panicked is the row of a call that did not come to its end.
+const panicked = "panic"
+
+// ending is how a call that was admitted went.
+type ending struct {
+	row  string // of the table in cost
+	resp *http.Response
+	err  error
+	// closed: aex ended it, not the peer.
+	closed bool
+	abort  bool // the client's connection is aborted, so that half an answer is not taken for a whole one
+}
 
 // cost is the table of endings: what a call that ended so costs, and how sure
 // that is. Unknown is not zero: what no rule makes cheaper costs the hold.
@@ -227,4 +242,27 @@ func (c *call) estimate(output int64) ledger.Micros {
 		return c.most()
 	}
 	return ledger.Micros(micros)
+}
+
+// counter is who counts the call's tokens.
+func (c *call) counter() bound.Counter { return bound.CounterOf(c.model) }
+
+// known is what is known of the call's prompt, once it is decided on.
+func (c *call) known() *bound.Prompt {
+	if c.prompt == nil {
+		c.prompt = &bound.Prompt{
+			Buyer: owner(c.id), Asked: c.asked, Model: c.model, Body: c.body, Key: c.key, Opened: c.opened != nil,
+			Betas: strings.Join(c.r.Header["Anthropic-Beta"], ",") + "|" + strings.Join(c.r.Header["Openai-Beta"], ","),
+		}
+	}
+	return c.prompt
+}
+
+// owner is whose answers a caller may ask for again: its run's, or its agent's
+// where it is in none.
+func owner(id ledger.Identity) string {
+	if id.Run != "" {
+		return "run " + string(id.Run)
+	}
+	return "agent " + string(id.AgentID)
 }

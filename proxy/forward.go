@@ -1,20 +1,17 @@
 package proxy
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/Auro-rium/aex/v3/policy"
-	"github.com/Auro-rium/aex/v3/proxy/refusal"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
@@ -25,6 +22,79 @@ func (c *call) forward() {
 	c.g.live.add(&c.progress)
 	c.plan()
 	c.ended = c.exchange()
+}
+
+// plan settles what is changed in the request, now that the hold says how much
+// output it pays for.
+func (c *call) plan() {
+	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: c.model.OpenAI}
+	if c.model.Sent != c.asked.Model || c.route.deployment != "" && !c.model.Provider.IsAzure() {
+		e.Model = c.model.Sent
+	}
+	if c.model.Aliased {
+		e.Masked = cmp.Or(c.asked.Model, c.model.Name) // the default model's, where the client names none
+	}
+	paid := c.ceiling.Asked
+	if c.hold.Limited {
+		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
+	}
+	if c.hold.Tokens < c.ceiling.Tokens { // all that the minute has left
+		paid = min(paid, c.ceiling.CapOf(c.hold.Tokens))
+	}
+	if paid < c.ceiling.Asked && c.asked.Stream && c.asked.OutputCap == nil && c.hides() {
+		// Where it breaks, all of the cap may have been made, unseen: what nobody
+		// asked for is not worth the half of a budget.
+		paid = min(paid, max(paid/2, c.ceiling.Floor))
+	}
+	if paid < c.ceiling.Asked {
+		c.clamped, e.Cap = paid, paid
+	} else if c.outCap > 0 && (c.asked.OutputCap == nil || *c.asked.OutputCap == 0 || *c.asked.OutputCap > c.outCap) {
+		e.Cap = c.outCap
+	}
+	c.planThinking(&e, paid)
+	if o := c.offered; o != nil && c.hold.Limited {
+		c.planOffer(&e, o)
+	}
+	e.Usage = c.asked.Stream && !c.model.Provider.NoStreamUsage && !c.model.Provider.Host().NoStreamOpt &&
+		c.route.wire.AsksUsage != nil && !c.route.wire.AsksUsage(c.body)
+	c.edit = e
+}
+
+// planThinking lets the thinking fall with the cap. Within a conversation it
+// does not rise again: each change costs the conversation's cache.
+func (c *call) planThinking(e *wire.Edit, output int64) {
+	if c.asked.ThinkingCap == 0 && !c.asked.ThinkingOpen || c.g.o.NoClamp {
+		return
+	}
+	before := c.g.paid.Thinking(c.known())
+	if e.Cap == 0 && before == 0 {
+		return
+	}
+	budget := policy.Thinking(c.asked, c.model, output, before)
+	if budget == c.asked.ThinkingCap {
+		return
+	}
+	e.Thinking = budget
+	c.g.paid.Think(c.known(), budget)
+	c.changed = append(c.changed, fmt.Sprintf("thinking %d", budget))
+}
+
+func (c *call) planOffer(e *wire.Edit, o *bound.Offer) {
+	if o.Asked.Tier != "" && o.Asked.Tier != c.asked.Tier {
+		e.Tier = o.Asked.Tier
+		c.changed = append(c.changed, "service tier "+e.Tier)
+	}
+	if uses := o.Uses(); uses > 0 {
+		e.Uses = uses
+		c.changed = append(c.changed, fmt.Sprintf("%s at most %d times", strings.Join(hostedNames(c.asked), ", "), uses))
+	}
+}
+
+func hostedNames(asked policy.Call) (names []string) {
+	for _, t := range asked.Hosted {
+		names = append(names, t.Type)
+	}
+	return names
 }
 
 // exchange sends the call and relays its answer. It returns how that ended,
@@ -83,89 +153,4 @@ func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err er
 	c.sent = c.g.o.Now()
 	resp, err = roundTrip(transport, req)
 	return resp, connected.Load(), err
-}
-
-// request builds what goes upstream to path below the provider's base URL.
-func (c *call) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
-	return c.requestAt(ctx, strings.TrimSuffix(c.model.Provider.BaseURL, "/"), path, body)
-}
-
-// requestAt builds what goes upstream to path, which is escaped, with body.
-func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*http.Request, error) {
-	p := c.model.Provider
-	u, err := url.Parse(base)
-	if err != nil {
-		return nil, fmt.Errorf("the base URL of provider %s: %w", p.Name, err)
-	}
-	plain, err := url.PathUnescape(path)
-	if err != nil {
-		return nil, refusal.New("invalid_request", "the path is not well escaped: %v", err)
-	}
-	u.Path, u.RawPath = u.Path+plain, u.EscapedPath()+path
-	if c.r.URL.RawQuery != "" {
-		q := u.Query()
-		for name, values := range c.r.URL.Query() {
-			if slices.Contains(query, name) || (c.opened != nil || c.route.free == wire.Relayed) && name != "key" {
-				q[name] = values
-			}
-		}
-		u.RawQuery = q.Encode()
-	}
-	// The body has no GetBody, by which Go's transport would silently repeat a
-	// POST that carries an Idempotency-Key: each request has its own hold.
-	req, err := http.NewRequestWithContext(ctx, c.r.Method, "", io.NopCloser(bytes.NewReader(body)))
-	if err != nil {
-		return nil, err
-	}
-	req.URL, req.ContentLength = u, int64(len(body))
-	for name, values := range c.r.Header {
-		if forwards(name) {
-			req.Header[name] = values
-		}
-	}
-	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", "aex")
-	}
-	req.Header.Set("Accept-Encoding", "identity")
-	for name, value := range p.Headers {
-		req.Header.Set(name, value)
-	}
-	c.authorize(req.Header)
-	if c.secret != "" {
-		req.Header.Set(holdHeader, string(c.hold.ID)+" "+c.secret)
-	}
-	return req, nil
-}
-
-// unreachable says what stood between aex and the provider.
-func (c *call) unreachable(err error) *refusal.Refusal {
-	p := c.model.Provider
-	way := ""
-	if p.Proxy != "" {
-		way = " through the proxy of models.yaml"
-	} else if u, perr := url.Parse(p.BaseURL); perr == nil {
-		if proxy, _ := http.ProxyFromEnvironment(&http.Request{URL: u}); proxy != nil {
-			way = fmt.Sprintf(" through the proxy %s of the environment", proxy.Host)
-		}
-	}
-	if file := cmp.Or(p.CAFile, c.g.o.CAFile); file != "" {
-		way += " with the certificates of " + file
-	}
-	return refusal.New("upstream_unreachable", "provider %s at %s cannot be reached%s: %v", p.Name, p.BaseURL, way, scrub(err, c.key))
-}
-
-// scrub keeps a key out of an error's text.
-func scrub(err error, key string) string {
-	if key == "" {
-		return err.Error()
-	}
-	return strings.ReplaceAll(err.Error(), key, "***")
-}
-
-// below is what the call's way upstream ends with: the gateway, or the run.
-func (c *call) below() context.Context {
-	if c.inner != nil {
-		return c.inner.Ctx
-	}
-	return c.g.ctx
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/bound"
@@ -20,7 +21,6 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
-	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -168,7 +168,7 @@ func New(o Options) *Gateway {
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       15 * time.Minute,
 		MaxHeaderBytes:    256 << 10,
-		ErrorLog:          ServerLog(o.Logf),
+		ErrorLog:          plain.ServerLog(o.Logf),
 	}
 	return g
 }
@@ -287,31 +287,4 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(refusal.As(err))
 		c.notify()
 	}
-}
-
-// ForOutside tells whether a request asks for another host, as a proxy is asked.
-// Some clients ask their proxy for the gateway, too.
-func ForOutside(r *http.Request) bool {
-	if !tunnel.Wants(r) {
-		return false
-	}
-	own, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return r.Method == http.MethodConnect || !ok || r.URL.Host != own.String()
-}
-
-func (g *Gateway) watch(n watch.Notice) {
-	g.inner.Noticed(n)
-	if g.o.Watch != nil {
-		g.o.Watch(n)
-	}
-}
-
-// fail stops the gateway from admitting: what it cannot book it must not make.
-func (g *Gateway) fail(err error) {
-	g.failed.Store(true)
-	g.broken.Do(func() {
-		if g.o.Broken != nil {
-			g.o.Broken(err)
-		}
-	})
 }

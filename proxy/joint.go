@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // A call that goes by way of another aex on the same ledger takes a hold in
@@ -78,4 +80,10 @@ func (c *call) toldByAex(e ending) (how ledger.How, cost ledger.Micros, ok bool)
 		return ledger.Cancelled, 0, true
 	}
 	return "", 0, false
+}
+
+// builtin tells whether the call's provider is one of those that aex knows.
+func (c *call) builtin() bool {
+	at, err := url.Parse(c.model.Provider.BaseURL)
+	return err != nil || policy.IsBuiltinHost(at.Host)
 }

@@ -3,68 +3,20 @@ package proxy
 import (
 	"bytes"
 	"cmp"
-	"io"
+	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
-	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// whole relays an answer that is no stream. Where it has to be edited it is
-// read to its end first.
-func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
-	var kept bytes.Buffer
-	edits := (rl.edit.Masked != "" || rl.watched) && resp.StatusCode < 400
-	if !edits {
-		if resp.ContentLength >= 0 {
-			rl.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
-		}
-		rl.announce()
-		rl.w.WriteHeader(resp.StatusCode)
-	}
-	var dropped error // why it is not kept whole
-	asked := rl.memory.Has()
-	err := read(body, func(p []byte) bool {
-		rl.sawBytes()
-		if dropped == nil {
-			dropped = rl.keep(&kept, p, asked)
-		}
-		if dropped != nil && edits {
-			return false
-		}
-		if !edits {
-			// The length is known: the client waits for it all in any case.
-			rl.pass(p, resp.ContentLength < 0)
-		}
-		return true
-	})
-	if err != nil && !edits {
-		rl.flush() // what came, before the connection is aborted
-	}
-	var changes []wire.Splice
-	if dropped != nil && edits {
-		return rl.refuseUnjudged(resp, dropped)
-	}
-	complete := err == nil && dropped == nil
-	if complete {
-		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
-	}
-	if tool := rl.forbidden(); tool != "" && edits && err == nil {
-		rl.deny(tool)
-	} else if edits {
-		answer := wire.Apply(kept.Bytes(), changes)
-		if err == nil {
-			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
-		}
-		rl.announce()
-		rl.w.WriteHeader(resp.StatusCode)
-		rl.write(answer)
-	}
-	return rl.nameEnding(resp, err)
-}
+// maxAnswer bounds the part of an answer that is kept for its usage. What is
+// larger is relayed all the same, and its hold booked, unless it has to be
+// judged or changed before the client may see it: then it is refused.
+const maxAnswer = 128 << 20
+
+var errUnjudged = errors.New("it is too large to be judged by the agent's policy")
 
 // keep adds to what is kept of an answer, beside what the call has asked for
 // already, and says why it cannot.

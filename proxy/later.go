@@ -101,18 +101,18 @@ func (c *call) askLater(at *url.URL, booked ledger.Micros) {
 		case <-timer.C:
 		case <-c.below().Done():
 			timer.Stop()
-			c.learn(context.WithoutCancel(c.below()), laterLast, at, booked)
+			c.hear(context.WithoutCancel(c.below()), laterLast, at, booked)
 			return
 		}
-		if c.learn(c.below(), laterAnswer, at, booked) {
+		if c.hear(c.below(), laterAnswer, at, booked) {
 			return
 		}
 		wait = min(2*wait, laterLongest)
 	}
 }
 
-// learn asks once, and books what it is told. It reports whether to ask no more.
-func (c *call) learn(ctx context.Context, limit time.Duration, at *url.URL, booked ledger.Micros) (over bool) {
+// hear asks once, and books what it is told. It reports whether to ask no more.
+func (c *call) hear(ctx context.Context, limit time.Duration, at *url.URL, booked ledger.Micros) (over bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	over, err := c.askOnce(ctx, at)
@@ -137,7 +137,7 @@ func (c *call) learn(ctx context.Context, limit time.Duration, at *url.URL, book
 	}
 	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}
 	if n.Ends {
-		n.Owner = c.shortOf(context.WithoutCancel(ctx))
+		n.Owner = c.g.inner.ShortOf(context.WithoutCancel(ctx), c.caller())
 	}
 	c.g.watch(n)
 	return true

@@ -53,15 +53,6 @@ func (c *call) read(ctx context.Context) error {
 	return err
 }
 
-// readAsked reads what the body asks for. An Azure path names the model.
-func (c *call) readAsked() (err error) {
-	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
-	if c.route.deployment != "" {
-		c.asked.Model = c.route.deployment
-	}
-	return err
-}
-
 // readBody reads a whole body, decoded. It never reads more than the bound
 // and never takes a part for the whole.
 func (c *call) readBody(ctx context.Context) ([]byte, error) {

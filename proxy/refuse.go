@@ -10,7 +10,7 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// refuse answers with f in the dialect of w. Codex takes 402 for a passing
+// refuse answers with f in the dialect of the call's route. Codex takes 402 for a passing
 // trouble and repeats it; 400 stops it.
 func (c *call) refuse(f *refusal.Refusal) {
 	status := f.Status

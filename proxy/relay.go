@@ -2,32 +2,24 @@ package proxy
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"strings"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
-	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
-
-// maxAnswer bounds the part of an answer that is kept for its usage. What is
-// larger is relayed all the same, and its hold booked, unless it has to be
-// judged or changed before the client may see it: then it is refused.
-const maxAnswer = 128 << 20
 
 var (
 	errClientGone = errors.New("the client left")
 	errLinger     = errors.New("the client left and the answer took too long")
 	errDenied     = errors.New("the answer called a tool that the policy denies")
-	errUnjudged   = errors.New("it is too large to be judged by the agent's policy")
 	errOverCap    = errors.New("the provider went on beyond the output cap")
 )
 
@@ -90,36 +82,6 @@ func (rl *relay) listen() (stop func()) {
 	}
 }
 
-// decoded undoes a compression that was not asked for.
-func decoded(resp *http.Response) io.Reader {
-	if !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
-		return resp.Body
-	}
-	resp.Header.Del("Content-Encoding")
-	resp.Header.Del("Content-Length")
-	resp.ContentLength = -1
-	packed := memory.Pack(resp.Body)
-	return packed.Unpacked(&lazyGzip{from: packed})
-}
-
-// lazyGzip opens the gzip stream at the first read, not before: its header may
-// come late.
-type lazyGzip struct {
-	from io.Reader
-	z    *gzip.Reader
-}
-
-func (l *lazyGzip) Read(p []byte) (int, error) {
-	if l.z == nil {
-		z, err := gzip.NewReader(l.from)
-		if err != nil {
-			return 0, err
-		}
-		l.z = z
-	}
-	return l.z.Read(p)
-}
-
 func isStream(resp *http.Response) bool {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return kind == "text/event-stream"
@@ -179,6 +141,59 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	}
 	if rl.held {
 		rl.write(rl.out.Bytes())
+	}
+	return rl.nameEnding(resp, err)
+}
+
+// whole relays an answer that is no stream. Where it has to be edited it is
+// read to its end first.
+func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
+	var kept bytes.Buffer
+	edits := (rl.edit.Masked != "" || rl.watched) && resp.StatusCode < 400
+	if !edits {
+		if resp.ContentLength >= 0 {
+			rl.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
+		}
+		rl.announce()
+		rl.w.WriteHeader(resp.StatusCode)
+	}
+	var dropped error // why it is not kept whole
+	asked := rl.memory.Has()
+	err := read(body, func(p []byte) bool {
+		rl.sawBytes()
+		if dropped == nil {
+			dropped = rl.keep(&kept, p, asked)
+		}
+		if dropped != nil && edits {
+			return false
+		}
+		if !edits {
+			// The length is known: the client waits for it all in any case.
+			rl.pass(p, resp.ContentLength < 0)
+		}
+		return true
+	})
+	if err != nil && !edits {
+		rl.flush() // what came, before the connection is aborted
+	}
+	var changes []wire.Splice
+	if dropped != nil && edits {
+		return rl.refuseUnjudged(resp, dropped)
+	}
+	complete := err == nil && dropped == nil
+	if complete {
+		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
+	}
+	if tool := rl.forbidden(); tool != "" && edits && err == nil {
+		rl.deny(tool)
+	} else if edits {
+		answer := wire.Apply(kept.Bytes(), changes)
+		if err == nil {
+			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		}
+		rl.announce()
+		rl.w.WriteHeader(resp.StatusCode)
+		rl.write(answer)
 	}
 	return rl.nameEnding(resp, err)
 }

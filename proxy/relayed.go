@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"context"
-	"sync"
+	"io"
+	"net/http"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
-	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
+	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
 // serveRelayed passes on a request that costs nothing, as it is. What is about
@@ -40,47 +42,59 @@ func (c *call) serveRelayed(ctx context.Context) error {
 	return c.relayTo(ctx, c.route.wire.Path(c.model, c.route.rest), body)
 }
 
-// owner is whose answers a caller may ask for again: its run's, or its agent's
-// where it is in none.
-func owner(id ledger.Identity) string {
-	if id.Run != "" {
-		return "run " + string(id.Run)
+// serveOpened relays a call of an opened route, under a hold where it costs.
+func (c *call) serveOpened(ctx context.Context) error {
+	body, err := c.readBody(ctx)
+	if err != nil {
+		return err
 	}
-	return "agent " + string(id.AgentID)
+	c.body = wire.Object{Span: wire.Span{Doc: append([]byte{}, body...)}}
+	c.asked, _ = c.route.wire.Read(nil, c.body, "")
+	c.asked.Model = c.opened.Path
+	caps, err := capabilities(c.id)
+	if err != nil {
+		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+	}
+	for _, cp := range caps {
+		if cp.Strict {
+			return refusal.New("policy_denied", "agent %s is strict: a route that is not read is not passed on (strict_mode)", c.id.Agent)
+		}
+	}
+	if err := c.providerKey(caps); err != nil {
+		return err
+	}
+	if c.opened.Micros == 0 {
+		return c.relayTo(ctx, c.route.wire.Path(c.model, c.route.rest), c.body.Doc)
+	}
+	c.loose = bound.Priced(*c.model.Price.PerRequest)
+	if err := c.admit(ctx); err != nil {
+		return err
+	}
+	defer c.settle()
+	c.forward()
+	return nil
 }
 
-// keptMax bounds the answers that are remembered; the oldest are forgotten.
-const keptMax = 10_000
-
-// keptAnswers remembers which caller an answer was made for that its provider
-// keeps, and which provider that is. They are in memory only: a gateway that
-// starts anew knows none.
-type keptAnswers struct {
-	mu    sync.Mutex
-	from  map[[2]string]string // owner and id -> provider
-	order [][2]string
-}
-
-func (k *keptAnswers) note(owner, id, provider string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.from == nil {
-		k.from = map[[2]string]string{}
+// relayTo makes a request that takes no hold, because it costs nothing.
+func (c *call) relayTo(ctx context.Context, at string, body []byte) error {
+	req, err := c.request(ctx, at, body)
+	if err != nil {
+		return err
 	}
-	key := [2]string{owner, id}
-	if _, known := k.from[key]; known {
-		return
+	transport, err := c.g.upstream.to(c.model.Provider)
+	if err != nil {
+		return err
 	}
-	if len(k.order) >= keptMax {
-		delete(k.from, k.order[0])
-		k.order = k.order[1:]
+	resp, err := roundTrip(transport, req)
+	if err != nil {
+		return c.unreachable(err)
 	}
-	k.from[key], k.order = provider, append(k.order, key)
-}
-
-func (k *keptAnswers) of(owner, id string) (provider string, found bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	provider, found = k.from[[2]string{owner, id}]
-	return provider, found
+	defer resp.Body.Close()
+	c.copyHeader(resp)
+	c.w.WriteHeader(resp.StatusCode)
+	_, err = io.Copy(c.w, resp.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // half an answer is not to be taken for a whole one
+	}
+	return nil
 }

@@ -3,9 +3,11 @@ package proxy
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -130,4 +132,82 @@ func (g *Gateway) dialectOf(path string) *wire.Wire {
 		}
 	}
 	return wire.Chat
+}
+
+// findOpened looks the route up in models.yaml. A path that is not in its
+// simplest form could lead elsewhere than it reads.
+func (c *call) findOpened() bool {
+	p := c.r.URL.Path
+	if path.Clean(p) != p || !plainPath(c.r.URL.EscapedPath()) {
+		return false
+	}
+	opened, ok := c.g.registry.Load().Route(c.r.Method, p)
+	if !ok {
+		return false
+	}
+	c.opened = &opened
+	at := c.r.URL.EscapedPath()
+	if opened.Provider.Type == "openai_compatible" {
+		at = strings.TrimPrefix(at, "/v1") // its base URL has the version
+	}
+	c.route = route{wire: wire.Opened(at)}
+	price := policy.Pico(opened.Micros * 1_000_000)
+	c.model = policy.Model{Name: p, Sent: p, Provider: opened.Provider}
+	c.model.Price.PerRequest = &price
+	c.model.Price.Source, c.model.Price.Version = "models.yaml", "models.yaml routes"
+	return true
+}
+
+// plainPath tells whether a path means the same to every server: one behind
+// this may undo escapes a second time, take a backslash for a slash, or leave
+// out what follows a semicolon.
+func plainPath(escaped string) bool {
+	once, err := url.PathUnescape(escaped)
+	return err == nil && !strings.ContainsAny(once, `\%;`) && !strings.Contains(once, "//")
+}
+
+// deploymentsPath is where Azure's SDKs ask: the path names a deployment, as the
+// model, and api-version stands in the query.
+const deploymentsPath = "/openai/deployments/"
+
+// deployment takes the part of a path that names a deployment off it.
+func deployment(path string) (name, rest string, ok bool) {
+	_, below, ok := strings.Cut("/"+strings.TrimPrefix(wire.Unversioned(path), "/"), deploymentsPath)
+	if !ok || !strings.HasPrefix(wire.Unversioned(path), deploymentsPath) {
+		return "", "", false
+	}
+	name, rest, ok = strings.Cut(below, "/")
+	return name, "/" + rest, ok && name != "" && rest != ""
+}
+
+// upstreamPath is where the call goes, below which base URL. A deployment is
+// named in the path at Azure, and nowhere else.
+func (c *call) upstreamPath() (base, path string) {
+	base, path = strings.TrimSuffix(c.model.Provider.BaseURL, "/"), c.route.wire.Path(c.model, c.route.rest)
+	if c.route.deployment == "" || !c.model.Provider.IsAzure() {
+		return base, path
+	}
+	if u, err := url.Parse(base); err == nil {
+		before, _, _ := strings.Cut(u.Path, "/openai") // what a gateway in front has of its own stays
+		u.Path, u.RawPath = before, ""
+		base = strings.TrimSuffix(u.String(), "/")
+	}
+	return base, deploymentsPath + url.PathEscape(c.model.Sent) + path
+}
+
+// readAsked reads what the body asks for. An Azure path names the model.
+func (c *call) readAsked() (err error) {
+	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
+	if c.route.deployment != "" {
+		c.asked.Model = c.route.deployment
+	}
+	return err
+}
+
+// dialect is the wire whose shape the answers to this call have.
+func (c *call) dialect() *wire.Wire {
+	if c.route.wire != nil {
+		return c.route.wire
+	}
+	return c.g.dialectOf(c.r.URL.Path)
 }

@@ -6,26 +6,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/bound"
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
-
-// panicked is the row of a call that did not come to its end.
-const panicked = "panic"
-
-// ending is how a call that was admitted went.
-type ending struct {
-	row  string // of the table in cost
-	resp *http.Response
-	err  error
-	// closed: aex ended it, not the peer.
-	closed bool
-	abort  bool // the client's connection is aborted, so that half an answer is not taken for a whole one
-}
 
 // settle is the last step: it books the call. It is deferred before the call is made, so that what
 // is held is booked also when forward panics. The booking is in order before the
@@ -70,9 +57,7 @@ func (c *call) book(e ending) (booked func()) {
 	if how != ledger.Settled && c.reading.Input == nil {
 		s.Usage = ledger.Usage{}
 	}
-	if c.hold.Limited && c.offered != nil {
-		c.g.paid.Learn(c.known(), bound.Booked{How: how, Cost: cost, Held: c.hold.Amount, Offer: c.offered, Loose: c.loose, Reading: &c.reading, Price: c.price()})
-	}
+	c.learn(how, cost)
 	at := c.asksLater(e, how)
 	s.Asks = at != nil && c.g.later.enter()
 	settled := c.g.ledger.SettleLater(context.WithoutCancel(c.g.ctx), c.hold.ID, s)
@@ -105,6 +90,18 @@ func (c *call) book(e ending) (booked func()) {
 	}
 }
 
+// learn keeps what the call says of the next ones.
+func (c *call) learn(how ledger.How, cost ledger.Micros) {
+	if !c.hold.Limited || c.offered == nil {
+		return
+	}
+	b := bound.Booked{How: how, Cost: cost, Held: c.hold.Amount, Offer: c.offered, Loose: c.loose, Reading: &c.reading}
+	if cost > b.Held {
+		b.Price = c.price()
+	}
+	c.g.paid.Learn(c.known(), b)
+}
+
 // askAbout has the provider asked for what the call did cost. A run inside
 // another does not end before that is over.
 func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
@@ -135,7 +132,7 @@ func (c *call) notice(e ending, cost ledger.Micros, ends bool) watch.Notice {
 	}
 	switch {
 	case n.Ends:
-		n.Owner = c.shortOf(context.WithoutCancel(c.g.ctx))
+		n.Owner = c.g.inner.ShortOf(context.WithoutCancel(c.g.ctx), c.caller())
 	case e.resp != nil:
 		c.heedUpstream(e.resp, &n)
 	}
@@ -161,21 +158,6 @@ func (c *call) heedUpstream(resp *http.Response, n *watch.Notice) {
 	n.Code, n.Ends, n.Upstream, n.Owner = "budget_exceeded", true, true, c.g.inner.Outermost(c.id.Run)
 }
 
-// builtin tells whether the call's provider is one of those that aex knows.
-func (c *call) builtin() bool {
-	at, err := url.Parse(c.model.Provider.BaseURL)
-	return err != nil || policy.IsBuiltinHost(at.Host)
-}
-
-// keyless is a text of the provider's without the key that it got: what is kept
-// of an answer has none of it.
-func (c *call) keyless(text string) string {
-	if c.key == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, c.key, "***")
-}
-
 // requestID is the provider's name for the call.
 func requestID(h http.Header) string {
 	for _, name := range []string{"X-Request-Id", "Request-Id"} {
@@ -184,4 +166,40 @@ func requestID(h http.Header) string {
 		}
 	}
 	return ""
+}
+
+// keptMax bounds the answers that are remembered; the oldest are forgotten.
+const keptMax = 10_000
+
+// keptAnswers remembers which caller an answer was made for that its provider
+// keeps, and which provider that is. They are in memory only: a gateway that
+// starts anew knows none.
+type keptAnswers struct {
+	mu    sync.Mutex
+	from  map[[2]string]string // owner and id -> provider
+	order [][2]string
+}
+
+func (k *keptAnswers) note(owner, id, provider string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.from == nil {
+		k.from = map[[2]string]string{}
+	}
+	key := [2]string{owner, id}
+	if _, known := k.from[key]; known {
+		return
+	}
+	if len(k.order) >= keptMax {
+		delete(k.from, k.order[0])
+		k.order = k.order[1:]
+	}
+	k.from[key], k.order = provider, append(k.order, key)
+}
+
+func (k *keptAnswers) of(owner, id string) (provider string, found bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	provider, found = k.from[[2]string{owner, id}]
+	return provider, found
 }

@@ -2,19 +2,23 @@ package proxy
 
 import (
 	"cmp"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 )
 
 // upstreams keeps one transport for each way out: proxy and CA.
@@ -107,4 +111,34 @@ func roundTrip(t *http.Transport, req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the answer has the status %d, which ends no request", resp.StatusCode)
 	}
 	return resp, err
+}
+
+// decoded undoes a compression that was not asked for.
+func decoded(resp *http.Response) io.Reader {
+	if !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		return resp.Body
+	}
+	resp.Header.Del("Content-Encoding")
+	resp.Header.Del("Content-Length")
+	resp.ContentLength = -1
+	packed := memory.Pack(resp.Body)
+	return packed.Unpacked(&lazyGzip{from: packed})
+}
+
+// lazyGzip opens the gzip stream at the first read, not before: its header may
+// come late.
+type lazyGzip struct {
+	from io.Reader
+	z    *gzip.Reader
+}
+
+func (l *lazyGzip) Read(p []byte) (int, error) {
+	if l.z == nil {
+		z, err := gzip.NewReader(l.from)
+		if err != nil {
+			return 0, err
+		}
+		l.z = z
+	}
+	return l.z.Read(p)
 }

@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
-	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/remote"
 )
 
@@ -24,7 +24,7 @@ func (r *session) relay() (end func(), err error) {
 	server := &http.Server{
 		Handler:           r.relayed,
 		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 15 * time.Minute, MaxHeaderBytes: 256 << 10,
-		ErrorLog: proxy.ServerLog(r.verbosely),
+		ErrorLog: plain.ServerLog(r.verbosely),
 	}
 	r.owners.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -11,11 +11,10 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/dashboard"
+	"github.com/spf13/cobra"
 )
 
 func (a *app) dashboardCommand() *cobra.Command {
@@ -114,7 +113,7 @@ func (a *app) serveDashboard(ctx context.Context, s *settings, open bool, port i
 		return hinted(fmt.Errorf("listening: %w", err), "choose another --port, or none")
 	}
 	server := &http.Server{
-		Handler: pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: proxy.ServerLog(logf),
+		Handler: pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: plain.ServerLog(logf),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -92,7 +92,7 @@ type Booked struct {
 	Offer   *Offer // that the hold is for
 	Loose   *Offer // by the request's bytes
 	Reading *wire.Reading
-	Price   policy.Price // of the model served
+	Price   policy.Price // of the model served; of no interest where it cost no more than was held
 }
 
 // Learn remembers a call that was booked by the provider's own count, for its

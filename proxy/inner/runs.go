@@ -175,3 +175,34 @@ func (s *Runs) End(in *Run, how ledger.RunEnd) (Status, error) {
 	ended.Exhausted = end.Was == ledger.RunExhausted
 	return ended, nil
 }
+
+// Owner is the run whose limit a refusal of the caller's is for: the caller's, or
+// one around it; the outermost where the limit is the agent's.
+func (s *Runs) Owner(ctx context.Context, by Caller, refused *ledger.Refusal) ledger.RunID {
+	switch {
+	case by.Run == nil:
+		return by.ID.Run
+	case refused.Cause == ledger.CauseExhausted:
+		// A run stays exhausted whatever emptied it: the accounts tell.
+		return s.ShortOf(context.WithoutCancel(ctx), by)
+	case refused.Account == ledger.RunAccount:
+		return ledger.RunID(refused.Name)
+	}
+	return s.Outermost(by.ID.Run)
+}
+
+// ShortOf is the run on the caller's path whose account has the least left.
+func (s *Runs) ShortOf(ctx context.Context, by Caller) ledger.RunID {
+	if by.Run == nil {
+		return by.ID.Run
+	}
+	path, err := s.ledger.Path(ctx, by.Hash)
+	if err != nil {
+		return by.ID.Run
+	}
+	short := ledger.Shortest(path)
+	if short != nil && short.Kind == ledger.RunAccount {
+		return ledger.RunID(short.Name)
+	}
+	return s.Outermost(by.ID.Run)
+}

@@ -15,6 +15,70 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
+// offer works the ceilings of a call out.
+func (c *call) offer(asked policy.Call, by string) (*bound.Offer, error) {
+	o, err := bound.New(asked, c.model, by, !c.g.o.NoClamp)
+	if err != nil {
+		return nil, err
+	}
+	switch by {
+	case bound.ByPaid, bound.ByCount:
+		o.Wrong = func() bool { return c.g.paid.Distrusts(c.counter()) }
+	case bound.ByVocabulary:
+		o.Wrong = func() bool { return c.g.paid.Misreads(c.counter()) || c.g.paid.Distrusts(c.counter()) }
+	}
+	return o, nil
+}
+
+// steps are the ways to bound a call more tightly, in the order in which they
+// are tried, for what is there. Each returns nil where it has nothing better.
+var steps = []func(*call, context.Context, *bound.Offer, ledger.Refusal) *bound.Offer{(*call).byPaid, (*call).byCount, (*call).byTier}
+
+// tighter is the next better offer, and the step after the one that made it.
+func (c *call) tighter(ctx context.Context, o *bound.Offer, step int, short ledger.Refusal) (*bound.Offer, int) {
+	for ; step < len(steps); step++ {
+		if better := steps[step](c, ctx, o, short); better != nil {
+			return better, step + 1
+		}
+	}
+	return o, step
+}
+
+// better is the offer of a call that is known better, if it is lower.
+func (c *call) better(o *bound.Offer, asked policy.Call, by string) *bound.Offer {
+	n, err := c.offer(asked, by)
+	if err != nil || n.Most() >= o.Most() && n.Least().LeastMicros() >= o.Least().LeastMicros() {
+		return nil
+	}
+	return n
+}
+
+// byPaid bounds the prompt by what the caller has paid for before.
+func (c *call) byPaid(_ context.Context, o *bound.Offer, _ ledger.Refusal) *bound.Offer {
+	tokens := c.g.paid.Bound(c.known())
+	if tokens == 0 {
+		return nil
+	}
+	asked := o.Asked
+	asked.Prompt = tokens
+	return c.better(o, asked, bound.ByPaid)
+}
+
+// byTier names the standard tier where a dearer one would be held.
+func (c *call) byTier(_ context.Context, o *bound.Offer, _ ledger.Refusal) *bound.Offer {
+	return c.better(o, c.standardTier(o.Asked), o.By)
+}
+
+// standardTier is the call in the standard tier, where that may be asked for
+// and the provider keeps to it.
+func (c *call) standardTier(asked policy.Call) policy.Call {
+	standard := c.model.Provider.Own().Standard
+	if standard != "" && (asked.Tier == "" || asked.Tier == "auto") && !c.g.paid.Dearer(c.counter()) {
+		asked.Tier = standard
+	}
+	return asked
+}
+
 const (
 	// countPatience is how long a call waits for its prompt to be counted.
 	countPatience = time.Second
