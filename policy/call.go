@@ -47,6 +47,7 @@ type Call struct {
 	ToolNames   []string // names of the function tools declared
 	UnnamedTool bool     // a tool without a name, or of a kind that has none
 	ToolChoice  bool     // tool_choice asks for a call
+	ToolTurns   bool     // calls of tools, or what they gave, are among the messages
 	Hosted      []HostedTool
 	HostedRule  string // HostedAuto, HostedAllow; "": refused, unless the request bounds them
 	Found       int64  // the most that a use of one has been seen to bring, tokens
@@ -68,6 +69,7 @@ type Call struct {
 	Fast         bool     // a faster, dearer mode asked for (speed: fast)
 	Background   bool     // answer is fetched later
 	Hidden       []string // fields that bring in content the gateway cannot see (previous_response_id, ...)
+	Elsewhere    []string // fields by which a router lets another model answer, or does more than is read here (models, fallbacks, plugins ...)
 	Unknown      []string // top-level fields the wire does not know; they matter in strict mode
 }
 
@@ -89,6 +91,7 @@ type Image struct {
 // Media is one audio, video, file or document part.
 type Media struct {
 	Bytes  int64  // of the decoded data in the request; 0 when Remote
+	Millis int64  // how long it sounds at most, in milliseconds, where its format shows that; 0: not known
 	Type   string // MIME type or format where given
 	Remote bool
 }

@@ -48,6 +48,9 @@ func Bound(c Call, m Model, clamp bool) (Ceiling, error) {
 	if c.Background && !m.Provider.Local {
 		return Ceiling{}, fmt.Errorf("%w: send the request without background mode", ErrBackground)
 	}
+	if len(c.Elsewhere) > 0 && !m.Provider.Local {
+		return Ceiling{}, fmt.Errorf("%w: %q may let another model answer, or add to the bill; leave it out", ErrUnbounded, c.Elsewhere[0])
+	}
 	input, turn, fees, err := boundInput(c, m)
 	if err != nil {
 		return Ceiling{}, err

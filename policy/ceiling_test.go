@@ -27,7 +27,7 @@ func drawCall(t *rapid.T) Call {
 		c.OutputCap = &n
 	}
 	if rapid.Bool().Draw(t, "audio") {
-		c.Audio = []Media{{Bytes: rapid.Int64Range(1, 100_000).Draw(t, "audio bytes"), Type: "wav"}}
+		c.Audio = []Media{{Bytes: rapid.Int64Range(1, 100_000).Draw(t, "audio bytes"), Millis: rapid.Int64Range(0, 100_000).Draw(t, "millis"), Type: "wav"}}
 	}
 	if rapid.Bool().Draw(t, "hidden") {
 		c.Hidden = []string{"previous_response_id"}
@@ -158,7 +158,7 @@ func TestBound(t *testing.T) {
 		{"a document may be anything", Call{BodyBytes: 1_000, OutputCap: n(1), Files: []Media{{Bytes: 500, Type: "application/pdf"}}}, Model{Context: 200_000}, 200_000, 200_000 * 2, 0}, // may hold audio
 		{"a text file is its bytes", Call{BodyBytes: 1_000, OutputCap: n(1), Files: []Media{{Bytes: 500, Type: "text/plain"}}}, Model{}, 1_000, 1_000, 0},
 		{"a remote file may be anything", Call{BodyBytes: 1_000, OutputCap: n(1), Files: []Media{{Type: "text/plain", Remote: true}}}, Model{Context: 50_000}, 50_000, 50_000 * 2, 0},
-		{"audio", Call{BodyBytes: 2_000, OutputCap: n(1), Audio: []Media{{Bytes: 1_500, Type: "mp3"}}}, Model{}, 100 + 64, 328, 0}, // its base64 is taken out of the body,
+		{"audio", Call{BodyBytes: 2_000, OutputCap: n(1), Audio: []Media{{Bytes: 1_500, Millis: 1_000, Type: "mp3"}}}, Model{}, 100 + 64, 328, 0}, // its base64 is taken out of the body,
 		{"embeddings put out nothing", Call{Wire: Embeddings, BodyBytes: 1_000}, Model{MaxOutput: 5_000}, 1_000, 1_000, 0},
 		{"embeddings are many inputs", Call{Wire: Embeddings, BodyBytes: 300_000}, Model{Context: 8_192}, 300_000, 300_000, 0},
 		{"a five minute write", Call{BodyBytes: 1_000, OutputCap: n(1), CacheWrite5m: true}, Model{}, 1_000, 1_250, 0},

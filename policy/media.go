@@ -93,30 +93,33 @@ func multiplied(m Model) bool { return strings.Contains(m.Sent, "gpt-4o-mini") }
 // mediaTokens bounds one audio, video, file or document part.
 func mediaTokens(part Media, m Model) int64 {
 	switch {
+	case part.Millis > 0 && part.Millis <= maxMillis:
+		return part.Millis*soundTokens(m)/1000 + 64
 	case part.Remote || part.Bytes <= 0 || part.Bytes > maxBodyBytes:
 		return window(m)
 	case isText(part):
 		return 0 // its bytes are counted with the body's
-	case isAudio(part):
-		// At most 32 tokens a second (Gemini; OpenAI 10), at no less than 4
-		// kbit/s, the slowest speech codec that is accepted.
-		return part.Bytes/15 + 64
 	}
-	// Documents and videos are compressed without a bound that their size shows.
+	// Documents, videos and most sound are compressed without a bound that their
+	// size shows.
 	return window(m)
+}
+
+// maxMillis is longer than any sound that a call takes: ten years.
+const maxMillis = 1 << 38
+
+// soundTokens is how many tokens a second of sound makes at most: 32 at Google,
+// 10 at OpenAI, and elsewhere the 100 frames of Whisper's encoder, the finest in
+// use.
+func soundTokens(m Model) int64 {
+	if m.Provider.Type == TypeGemini || m.Provider.PriceAs == openAI {
+		return 32
+	}
+	return 100
 }
 
 func isText(part Media) bool {
 	return !part.Remote && (strings.HasPrefix(part.Type, "text/") || part.Type == "application/json")
-}
-
-// isAudio knows MIME types and the bare format names that chat uses.
-func isAudio(part Media) bool {
-	switch strings.ToLower(part.Type) {
-	case "wav", "mp3", "flac", "opus", "ogg", "aac", "m4a", "pcm16", "g711_ulaw", "g711_alaw":
-		return true
-	}
-	return strings.HasPrefix(part.Type, "audio/")
 }
 
 func ceil(n, by int64) int64 { return (n + by - 1) / by }

@@ -46,8 +46,19 @@ func TestMediaOfNoBelievableSize(t *testing.T) {
 			t.Errorf("%+v: %d tokens", part, got)
 		}
 	}
-	if got := mediaTokens(Media{Type: "wav", Bytes: 150}, m); got != 10+64 {
-		t.Errorf("audio of a size: %d", got)
+	for _, c := range []struct {
+		part Media
+		m    Model
+		want int64
+	}{
+		{Media{Type: "flac", Bytes: 150}, m, 70_000}, {Media{Type: "wav", Bytes: 150}, m, 70_000}, {Media{Millis: maxMillis + 1}, m, 70_000},
+		{Media{Type: "wav", Bytes: 150, Millis: 2_000}, m, 200 + 64},
+		{Media{Millis: 2_000}, Model{Provider: Provider{Type: TypeGemini}}, 64 + 64},
+		{Media{Millis: 2_000}, Model{Provider: Provider{PriceAs: openAI}}, 64 + 64},
+	} {
+		if got := mediaTokens(c.part, c.m); got != c.want {
+			t.Errorf("%+v: %d tokens, want %d", c.part, got, c.want)
+		}
 	}
 	for bytes, want := range map[int64]int64{300: 600, 0: 1_000, -300: 1_000, 1<<40 + 1: 1_000} {
 		if got := textBytes(Call{BodyBytes: 1_000, Images: []Image{{Bytes: bytes}}}); got != want {

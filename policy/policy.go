@@ -123,6 +123,13 @@ func decideModel(caps Capabilities, c Call, m Model) *Denial {
 	if len(caps.AllowedModels) > 0 && !anyGlob(caps.AllowedModels, m.Name, m.Sent) {
 		return &Denial{"model_not_allowed", "allowed_models", fmt.Sprintf("model %q is not on its list of allowed models", m.Name)}
 	}
+	if len(c.Elsewhere) > 0 && len(caps.DeniedModels)+len(caps.AllowedModels) > 0 {
+		rule := "denied_models"
+		if len(caps.DeniedModels) == 0 {
+			rule = "allowed_models"
+		}
+		return &Denial{"model_not_allowed", rule, fmt.Sprintf("%q may let a model answer that is not looked up in its lists of models; leave it out", c.Elsewhere[0])}
+	}
 	return nil
 }
 
@@ -150,9 +157,10 @@ func decideStreaming(caps Capabilities, c Call, _ Model) *Denial {
 	return nil
 }
 
-// usesTools reports whether the model may call any tool.
+// usesTools reports whether the model may call any tool, or is shown what one
+// that was called gave.
 func usesTools(c Call) bool {
-	return c.Tools > 0 || len(c.ToolNames) > 0 || c.UnnamedTool || len(c.Hosted) > 0 || c.ToolChoice
+	return c.Tools > 0 || len(c.ToolNames) > 0 || c.UnnamedTool || len(c.Hosted) > 0 || c.ToolChoice || c.ToolTurns
 }
 
 func decideTools(caps Capabilities, c Call, _ Model) *Denial {
@@ -162,7 +170,7 @@ func decideTools(caps Capabilities, c Call, _ Model) *Denial {
 	case !caps.Tools:
 		return deny("allow_tools", "the agent may not use tools")
 	case !caps.FunctionCalling:
-		return deny("allow_function_calling", "the agent may not use function calling, and the request declares tools or asks for a call")
+		return deny("allow_function_calling", "the agent may not use function calling, and the request declares tools, asks for a call or has one in it")
 	}
 	return nil
 }
@@ -245,6 +253,8 @@ func decideStrict(caps Capabilities, c Call, m Model) *Denial {
 	switch {
 	case len(c.Unknown) > 0:
 		return deny("strict_mode", "strict mode: the request has a field that aex does not know: %q", c.Unknown[0])
+	case len(c.Elsewhere) > 0:
+		return deny("strict_mode", "strict mode: %q may let another model answer", c.Elsewhere[0])
 	case len(c.Hosted) > 0:
 		return deny("strict_mode", "strict mode: the provider would run its own tool %q", c.Hosted[0].Type)
 	case len(c.Hidden) > 0:

@@ -116,7 +116,7 @@ func MediaTokens(c Call, m Model) (tokens int64, known bool) {
 	}
 	for _, parts := range [][]Media{c.Audio, c.Files} {
 		for _, part := range parts {
-			known = known && !part.Remote && (isText(part) || isAudio(part))
+			known = known && !part.Remote && (isText(part) || part.Millis > 0)
 		}
 	}
 	return mediaOf(c, m), known

@@ -172,7 +172,7 @@ func TestBelievableCounts(t *testing.T) {
 
 func TestTokensOfMedia(t *testing.T) {
 	m := Model{Context: 5_000}
-	picture, sound, note := Image{Width: 750, Height: 100}, Media{Type: "wav", Bytes: 1500}, Media{Type: "text/plain", Bytes: 40}
+	picture, sound, note := Image{Width: 750, Height: 100}, Media{Type: "wav", Bytes: 1500, Millis: 1000}, Media{Type: "text/plain", Bytes: 40}
 	for _, c := range []struct {
 		name  string
 		call  Call
@@ -187,7 +187,7 @@ func TestTokensOfMedia(t *testing.T) {
 		{"a text", Call{Files: []Media{note}}, 0, true},
 		{"JSON", Call{Files: []Media{{Type: "application/json", Bytes: 40}}}, 0, true},
 		{"a text elsewhere", Call{Files: []Media{{Type: "text/plain", Remote: true}}}, 5_000, false},
-		{"an empty sound", Call{Audio: []Media{{Type: "wav"}}}, 5_000, true},
+		{"a sound of no known length", Call{Audio: []Media{{Type: "flac", Bytes: 1500}}}, 5_000, false},
 		{"a document", Call{Files: []Media{{Type: "application/pdf", Bytes: 40}}, Audio: []Media{sound}}, 5_164, false},
 	} {
 		got, known := MediaTokens(c.call, m)

@@ -32,7 +32,7 @@ var hostedSaid = map[string]map[string]string{
 	},
 	policy.Messages: {
 		`"tools":[{"name":"f","input_schema":{}}]`: "", `"tools":[{"type":"memory_20250818","name":"memory"}]`: "", `"tools":[{"type":"web_fetch_20260209","name":"web_fetch"}]`: "web_fetch_20260209",
-		`"tools":[{"type":"advisor_20260301","name":"advisor"}]`: "advisor_20260301", `"mcp_servers":[{"name":"x"}]`: "mcp", `"fallbacks":[{"model":"m"}]`: "fallbacks",
+		`"tools":[{"type":"advisor_20260301","name":"advisor"}]`: "advisor_20260301", `"mcp_servers":[{"name":"x"}]`: "mcp", `"fallbacks":[{"model":"m"}]`: "->fallbacks",
 	},
 	policy.Gemini: {
 		`"tools":[{"functionDeclarations":[{"name":"f"}]}]`: "", `"tools":[{"computerUse":{}}]`: "", `"tools":[{"googleSearch":{},"googleMaps":{"enableWidget":true}}]`: "google_search google_maps",
@@ -43,7 +43,7 @@ var hostedSaid = map[string]map[string]string{
 // routedSaid are what a router takes in each of OpenAI's and Anthropic's dialects.
 var routedSaid = map[string]string{
 	`"plugins":[{"id":"web","max_results":3}]`: "web_search", `"plugins":[{"id":"file-parser"}]`: "plugins", `"plugins":[{"id":"web","enabled":false}]`: "",
-	`"plugins":[{"id":"response-healing"}]`: "", `"plugins":[]`: "", `"plugins":{"id":"web"}`: "plugins", `"models":["a","b"]`: "models", `"models":[]`: "",
+	`"plugins":[{"id":"response-healing"}]`: "", `"plugins":[]`: "", `"plugins":{"id":"web"}`: "plugins", `"models":["a","b"]`: "->models", `"models":[]`: "",
 }
 
 // What the provider runs by itself is known under every name that it has, and
@@ -71,6 +71,9 @@ func TestHostedToolsByEveryName(t *testing.T) {
 			}
 			for _, h := range call.Hidden {
 				got = append(got, "*"+h)
+			}
+			for _, name := range call.Elsewhere {
+				got = append(got, "->"+name)
 			}
 			if !slices.Equal(got, strings.Fields(want)) {
 				t.Errorf("%s %s: %q, want %q", w.Name, said, got, want)

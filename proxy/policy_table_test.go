@@ -104,18 +104,20 @@ var rules = []struct {
 }{
 	{"open", func(*policy.Capabilities) {}, nil},
 	{"no tools", func(c *policy.Capabilities) { c.Tools = false },
-		map[string]string{tool: "allow_tools", other: "allow_tools", unnamed: "allow_tools", choice: "allow_tools", hosted: "allow_tools"}},
+		map[string]string{tool: "allow_tools", other: "allow_tools", unnamed: "allow_tools", choice: "allow_tools", hosted: "allow_tools",
+			turns: "allow_tools", shown: "allow_tools"}},
 	{"no function calling", func(c *policy.Capabilities) { c.FunctionCalling = false },
 		map[string]string{tool: "allow_function_calling", other: "allow_function_calling", unnamed: "allow_function_calling",
-			choice: "allow_function_calling", hosted: "allow_function_calling"}},
+			choice: "allow_function_calling", hosted: "allow_function_calling", turns: "allow_function_calling", shown: "allow_function_calling"}},
 	{"tools by name", func(c *policy.Capabilities) { c.AllowedTools = []string{"search", "look*"} },
 		map[string]string{other: "allowed_tool_names", unnamed: "allowed_tool_names", hosted: "allowed_tool_names"}},
 	{"all but one tool", func(c *policy.Capabilities) { c.DeniedTools = []string{"delete_*"} },
 		map[string]string{other: "denied_tool_names", unnamed: "denied_tool_names"}},
 	{"no vision", func(c *policy.Capabilities) { c.Vision = false },
-		map[string]string{media: "allow_vision", remote: "allow_vision"}},
+		map[string]string{media: "allow_vision", remote: "allow_vision", shown: "allow_vision"}},
+	{"some models", func(c *policy.Capabilities) { c.DeniedModels = []string{"gpt-4o"} }, map[string]string{detour: "denied_models"}},
 	{"strict", func(c *policy.Capabilities) { c.Strict = true },
-		map[string]string{hosted: "strict_mode", remote: "strict_mode", hidden: "strict_mode", unknown: "strict_mode"}},
+		map[string]string{hosted: "strict_mode", remote: "strict_mode", hidden: "strict_mode", unknown: "strict_mode", detour: "strict_mode"}},
 }
 
 // TestPolicyOnEveryWire puts everything that a request can hold under every
@@ -132,7 +134,15 @@ func TestPolicyOnEveryWire(t *testing.T) {
 				t.Run(strings.Join([]string{rule.name, wire.name, a.trait, a.label}, "/"), func(t *testing.T) {
 					path, body := wire.request(wire.model, a)
 					if by, denied := rule.denies[a.trait]; denied {
-						c.try(t, wire, path, body, verdict{"policy_denied", by})
+						code := "policy_denied"
+						if by == "denied_models" {
+							code = "model_not_allowed"
+						}
+						c.try(t, wire, path, body, verdict{code, by})
+						return
+					}
+					if a.trait == detour { // denied by its price, at least
+						c.try(t, wire, path, body, verdict{"policy_denied", "leave it out"})
 						return
 					}
 					if a.trait == hosted {

@@ -18,6 +18,9 @@ const (
 	remote   = "remote"  // one by address or id
 	hidden   = "hidden"  // text that the gateway does not see
 	unknown  = "unknown" // a top-level field of no meaning
+	turns    = "turns"   // a call of a tool among the messages, or what it gave
+	shown    = "shown"   // a picture in what a tool gave
+	detour   = "detour"  // a field that lets a router have another model answer
 )
 
 // ask is one thing that a request holds: a part of its content, top-level
@@ -66,7 +69,12 @@ var policyWires = []policyWire{
 			{choice, "one function", "", `,"tool_choice":{"type":"function","function":{"name":"lookup"}}`},
 			{choice, "legacy", "", `,"function_call":{"name":"lookup"}`},
 			{hosted, "web search", "", `,"web_search_options":{}`},
-			{hosted, "a router's fallbacks", "", `,"models":["gpt-4o"]`},
+			{turns, "what a tool gave", `]},{"role":"tool","tool_call_id":"t","content":[{"type":"text","text":"x"}`, ""},
+			{turns, "what a function gave", `]},{"role":"function","name":"f","content":[{"type":"text","text":"x"}`, ""},
+			{turns, "a call", `]},{"role":"assistant","tool_calls":[{"id":"t","type":"function","function":{"name":"lookup","arguments":"{}"}}],"content":[{"type":"text","text":"x"}`, ""},
+			{detour, "models", "", `,"models":["gpt-4o"]`}, {detour, "route", "", `,"route":"fallback"`},
+			{detour, "fallbacks", "", `,"fallbacks":["gpt-4o"]`}, {detour, "extra_body", "", `,"extra_body":{"models":["gpt-4o"]}`}, {detour, "preset", "", `,"preset":"mine"`},
+			{detour, "in another case", "", `,"Models":["gpt-4o"]`},
 			{media, "image", `,{"type":"image_url","image_url":{"url":"data:image/png;base64,` + pngB64 + `"}}`, ""},
 			{media, "audio", `,{"type":"input_audio","input_audio":{"data":"` + wavB64 + `","format":"wav"}}`, ""},
 			{media, "file", `,{"type":"file","file":{"filename":"a.txt","file_data":"data:text/plain;base64,` + textB64 + `"}}`, ""},
@@ -91,6 +99,12 @@ var policyWires = []policyWire{
 			{hosted, "web search", "", `,"max_tool_calls":1,"tools":[{"type":"web_search"}]`},
 			{hosted, "mcp", "", `,"max_tool_calls":1,"tools":[{"type":"mcp","server_label":"lookup","server_url":"https://example.com"}]`},
 			{hosted, "code interpreter", "", `,"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]`},
+			{turns, "what a tool gave", `]},{"type":"function_call_output","call_id":"c","output":"x"},{"role":"user","content":[{"type":"input_text","text":"x"}`, ""},
+			{turns, "a call", `]},{"type":"custom_tool_call","call_id":"c","name":"lookup","input":"x"},{"role":"user","content":[{"type":"input_text","text":"x"}`, ""},
+			{turns, "a call of another server's", `]},{"type":"mcp_call","id":"m","name":"lookup","arguments":"{}","server_label":"s","output":"x"},{"role":"user","content":[{"type":"input_text","text":"x"}`, ""},
+			{shown, "in what a tool gave", `]},{"type":"function_call_output","call_id":"c","output":[{"type":"input_image","image_url":"data:image/png;base64,` + pngB64 + `"}]},{"role":"user","content":[{"type":"input_text","text":"x"}`, ""},
+			{shown, "in what a shell gave", `]},{"type":"local_shell_call_output","id":"c","output":[{"type":"input_image","image_url":"data:image/png;base64,` + pngB64 + `"}]},{"role":"user","content":[{"type":"input_text","text":"x"}`, ""},
+			{detour, "models", "", `,"models":["gpt-4o"]`}, {detour, "fallbacks", "", `,"fallbacks":[{"model":"gpt-4o"}]`},
 			{media, "image", `,{"type":"input_image","image_url":"data:image/png;base64,` + pngB64 + `"}`, ""},
 			{media, "audio", `,{"type":"input_audio","input_audio":{"data":"` + wavB64 + `","format":"wav"}}`, ""},
 			{media, "file", `,{"type":"input_file","filename":"a.txt","file_data":"data:text/plain;base64,` + textB64 + `"}`, ""},
@@ -105,10 +119,10 @@ var policyWires = []policyWire{
 		}},
 	{name: "completions", model: "gpt-3.5-turbo-instruct", path: "/v1/completions", refusal: openAIRefusal,
 		body: `{"model":"MODEL","prompt":"hello"FIELDS}`, cap: `,"max_tokens":%s`, stream: `,"stream":true`,
-		asks: []ask{{unknown, "field", "", `,"magic":1`}, {unknown, "tools", "", `,"tools":[]`}}},
+		asks: []ask{{unknown, "field", "", `,"magic":1`}, {unknown, "tools", "", `,"tools":[]`}, {detour, "models", "", `,"models":["gpt-4o"]`}}},
 	{name: "embeddings", model: "text-embedding-3-small", path: "/v1/embeddings", refusal: openAIRefusal,
 		body: `{"model":"MODEL","input":"hello"FIELDS}`,
-		asks: []ask{{unknown, "field", "", `,"magic":1`}, {unknown, "tools", "", `,"tools":[]`}}},
+		asks: []ask{{unknown, "field", "", `,"magic":1`}, {unknown, "tools", "", `,"tools":[]`}, {detour, "models", "", `,"models":["gpt-4o"]`}}},
 	{name: "messages", model: "claude-sonnet-4-5", path: "/v1/messages", tools: true, refusal: claudeRefusal,
 		body: `{"model":"MODEL","messages":[{"role":"user","content":[{"type":"text","text":"hello"}PARTS]}]FIELDS}`,
 		cap:  `,"max_tokens":%s`, stream: `,"stream":true`, legacy: `,"max_tokens":64`, asks: []ask{
@@ -125,7 +139,11 @@ var policyWires = []policyWire{
 			{media, "image", `,{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + pngB64 + `"}}`, ""},
 			{media, "document", `,{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERi0xLjQK"}}`, ""},
 			{media, "text document", `,{"type":"document","source":{"type":"text","media_type":"text/plain","data":"hello"}}`, ""},
-			{media, "image within a tool's result", `,{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + pngB64 + `"}}]}`, ""},
+			{turns, "a call", `,{"type":"tool_use","id":"t","name":"lookup","input":{}}`, ""},
+			{turns, "what a tool gave", `,{"type":"tool_result","tool_use_id":"t","content":"x"}`, ""},
+			{turns, "what another server's gave", `,{"type":"mcp_tool_result","tool_use_id":"t","content":"x"}`, ""},
+			{detour, "fallbacks", "", `,"fallbacks":[{"model":"claude-opus-4-5"}]`}, {detour, "models", "", `,"models":["claude-opus-4-5"]`},
+			{shown, "image within a tool's result", `,{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + pngB64 + `"}}]}`, ""},
 			{remote, "image by address", `,{"type":"image","source":{"type":"url","url":"https://example.com/a.png"}}`, ""},
 			{remote, "document by id", `,{"type":"document","source":{"type":"file","file_id":"file_1"}}`, ""},
 			{remote, "upload", `,{"type":"container_upload","file_id":"file_1"}`, ""},
@@ -152,11 +170,13 @@ var policyWires = []policyWire{
 			{media, "image in snake_case", `,{"inline_data":{"mime_type":"image/png","data":"` + pngB64 + `"}}`, ""},
 			{media, "audio", `,{"inlineData":{"mimeType":"audio/wav","data":"` + wavB64 + `"}}`, ""},
 			{media, "file", `,{"inlineData":{"mimeType":"text/plain","data":"` + textB64 + `"}}`, ""},
-			{media, "image within a function's response", `,{"functionResponse":{"name":"f","response":{},"parts":[{"inlineData":{"mimeType":"image/png","data":"` + pngB64 + `"}}]}}`, ""},
+			{turns, "a call", `,{"functionCall":{"name":"lookup","args":{}}}`, ""},
+			{turns, "what a function gave", `,{"function_response":{"name":"lookup","response":{}}}`, ""},
+			{shown, "image within a function's response", `,{"functionResponse":{"name":"f","response":{},"parts":[{"inlineData":{"mimeType":"image/png","data":"` + pngB64 + `"}}]}}`, ""},
 			{remote, "image by address", `,{"fileData":{"mimeType":"image/png","fileUri":"https://example.com/a.png"}}`, ""},
 			{remote, "video by address", `,{"file_data":{"mime_type":"video/mp4","file_uri":"https://example.com/a.mp4"}}`, ""},
 			{hidden, "cached content", "", `,"cachedContent":"cachedContents/1"`},
-			{hidden, "a part of no known kind", `,{"magic":{}}`, ""},
+			{remote, "a part of no known kind", `,{"magic":{}}`, ""},
 			{unknown, "field", "", `,"magic":1`},
 		}},
 }

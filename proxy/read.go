@@ -30,7 +30,7 @@ func (c *call) read(ctx context.Context) error {
 		return err
 	}
 	said := body
-	if c.route.wire.Form && strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/") {
+	if c.route.wire.Form && wire.IsForm(c.r) {
 		if said, err = wire.FormDoc(c.r.Header.Get("Content-Type"), body); err != nil {
 			return err
 		}
@@ -46,10 +46,7 @@ func (c *call) read(ctx context.Context) error {
 		return errors.New("the body is not a JSON object")
 	}
 	err = c.readAsked()
-	c.asked.BodyBytes = int64(len(body))
-	if c.form != nil && len(c.asked.Audio) == 0 { // files of another kind are bounded apart
-		c.asked.BodyBytes = int64(len(said))
-	}
+	c.asked.BodyBytes = int64(len(said)) // of a form, whose files are bounded apart, the rest
 	return err
 }
 

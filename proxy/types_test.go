@@ -30,6 +30,10 @@ var typed = map[string][]struct{ request, may string }{
 		{`{"model":"m","messages":[{"content":[%s]}]}`, ""},
 		{`{"model":"m","messages":[{"content":[{"type":%s,"image_url":{"url":"x"}}]}]}`, "text!"},
 		{`{"model":"m","messages":[{"content":[{"type":"image_url","image_url":%s}]}]}`, "object"},
+		{`{"model":"m","messages":[{"role":%s,"content":"x"}]}`, "text"},
+		{`{"model":"m","messages":[{"content":[{"type":"text","text":%s}]}]}`, "text"},
+		{`{"model":"m","messages":[{"content":[{"type":"thinking","thinking":[{"type":"text","text":%s}]}]}]}`, "text"},
+		{`{"model":"m","messages":[],"search_parameters":%s}`, "object"},
 	},
 	policy.Responses: {
 		{`{"model":%s,"input":"x"}`, "text"},
@@ -39,6 +43,9 @@ var typed = map[string][]struct{ request, may string }{
 		{`{"model":"m","input":[%s]}`, "object"},
 		{`{"model":"m","input":[{"role":"user","content":%s}]}`, "text list"},
 		{`{"model":"m","input":[{"role":"user","content":[{"type":%s,"image_url":"x"}]}]}`, "text!"},
+		{`{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":%s}]}]}`, "text"},
+		{`{"model":"m","input":[{"type":"function_call_output","output":[{"type":"input_text","text":%s}]}]}`, "text"},
+		{`{"model":"m","input":[{"type":"reasoning","summary":[{"type":"summary_text","text":%s}]}]}`, "text"},
 		{`{"model":"m","input":"x","max_output_tokens":%s}`, "number"},
 		{`{"model":"m","input":"x","tools":%s}`, "list"},
 		{`{"model":"m","input":"x","tools":[{"type":%s}]}`, "text"},
@@ -65,12 +72,16 @@ var typed = map[string][]struct{ request, may string }{
 		{`{"model":"m","max_tokens":9,"messages":[{"content":[%s]}]}`, ""},
 		{`{"model":"m","max_tokens":9,"messages":[{"content":[{"type":%s,"source":{"type":"url"}}]}]}`, "text!"},
 		{`{"model":"m","max_tokens":9,"messages":[],"system":[{"type":%s,"text":"x"}]}`, "text!"},
+		{`{"model":"m","max_tokens":9,"messages":[],"system":[{"type":"text","text":%s}]}`, "text"},
+		{`{"model":"m","max_tokens":9,"messages":[{"content":[{"type":"tool_result","content":[{"type":"text","text":%s}]}]}]}`, "text"},
 	},
 	policy.Gemini: {
 		{`{"contents":%s}`, "list object"},
 		{`{"contents":[%s]}`, "object"},
 		{`{"contents":[{"parts":%s}]}`, "list object"},
 		{`{"contents":[{"parts":[{"inlineData":{"mimeType":%s,"data":"aGk="}}]}]}`, "text!"},
+		{`{"contents":[{"parts":[{"text":%s}]}]}`, "text"},
+		{`{"contents":[{"parts":[{"inlineData":%s}]}]}`, ""}, // and an object without its type is none
 		{`{"contents":[],"generationConfig":%s}`, "object"},
 		{`{"contents":[],"generationConfig":{"responseModalities":%s}}`, "list"},
 		{`{"contents":[],"generationConfig":{"responseModalities":[%s]}}`, "text"},
@@ -122,6 +133,9 @@ func readAs(t *testing.T, w *wire.Wire, request string) error {
 	return err
 }
 
+// noPictures may do all but show pictures, sounds and files.
+var noPictures = policy.Capabilities{Streaming: true, Tools: true, FunctionCalling: true}
+
 // What the policy denies is refused however it is written.
 func TestLooseTypesPassNoPolicy(t *testing.T) {
 	for _, tt := range []struct {
@@ -136,12 +150,32 @@ func TestLooseTypesPassNoPolicy(t *testing.T) {
 		{policy.Capabilities{Streaming: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":[{"role":"user","content":[{"type":null,"image_url":"https://x/y.png"}]}]}`},
 		{policy.Capabilities{Tools: true, Vision: true}, "/v1beta/models/gemini-2.5-flash:generateContent?alt=sse", `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`},
 		{policy.Capabilities{Tools: true, Vision: true}, "/v1beta/models/gemini-2.5-flash:generateContent?alt=json&alt=sse", `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":[{"type":"text","text":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}]}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":[{"type":"text","text":"x","image_url":{"url":"https://x/y.png"}}]}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":[{"type":"text","text":"x","imageUrl":"https://x/y.png"}]}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x","images":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x","images":["aGk="]}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x","image_url":"https://x/y.png"}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}]}]}`},
+		{noPictures, "/v1/chat/completions", `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"images":["aGk="]}`},
+		{noPictures, "/v1/completions", `{"model":"gpt-4o-mini","prompt":{"prompt_string":"x","multimodal_data":["aGk="]}}`},
+		{noPictures, "/v1/responses", `{"model":"gpt-4o-mini","input":[{"role":"user","content":[{"type":"input_text","text":"x","image_url":"https://x/y.png"}]}]}`},
+		{noPictures, "/v1/responses", `{"model":"gpt-4o-mini","input":[{"role":"user","content":[{"type":"input_text","text":["x"]}]}]}`},
+		{noPictures, "/v1/messages", `{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"x","source":{"type":"url","url":"https://x/y.png"}}]}]}`},
+		{noPictures, "/v1/messages", `{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":[{"type":"image"}]}]}]}`},
+		{noPictures, "/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"parts":[{"InlineData":{"mimeType":"image/png","data":"aGk="}}]}]}`},
+		{noPictures, "/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"parts":[{"inlinedata":{"mimeType":"image/png","data":"aGk="}}]}]}`},
+		{noPictures, "/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"parts":[{"INLINE_DATA":{"mime_type":"image/png","data":"aGk="}}]}]}`},
+		{noPictures, "/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"parts":[{"FileData":{"fileUri":"https://x/y.png"}}]}]}`},
+		{noPictures, "/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"parts":[{"text":[{"inlineData":{"mimeType":"image/png","data":"aGk="}}]}]}]}`},
+		{noPictures, "/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"parts":[{"FunctionResponse":{"name":"f","parts":[{"inlineData":{"mimeType":"image/png","data":"aGk="}}]}}]}]}`},
+		{noPictures, "/v1beta/models/gemini-2.5-flash:embedContent", `{"content":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"aGk="}}]}]}`},
 		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","prompt":{"id":"p","variables":{"pic":{"type":"input_image","image_url":"https://x/y.png"}}}}`},
 		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":[{"type":"input_image","image_url":"https://x/y.png"}]}`},
 		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":"x","instructions":[{"type":"input_image","image_url":"https://x/y.png"}]}`},
 		{policy.Capabilities{Streaming: true, Tools: true}, "/v1/responses", `{"model":"gpt-4o-mini","input":"x","instructions":[{"role":"user","content":[{"type":"input_file","file_data":"eA=="}]}]}`},
 	} {
-		w := newWorld(t, setup{caps: &tt.caps, prices: []string{"gpt-4o-mini=1/1", "gemini-2.5-flash=1/1"}})
+		w := newWorld(t, setup{caps: &tt.caps, prices: []string{"gpt-4o-mini=1/1", "gemini-2.5-flash=1/1", "claude-sonnet-4-5=1/1"}})
 		status, _, answer, err := w.post(tt.path, tt.body)
 		must(t, err)
 		if status != 400 && status != 403 || len(w.provider.Bill()) != 0 {

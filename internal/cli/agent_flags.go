@@ -27,7 +27,7 @@ func (c *capabilityFlags) register(fl *pflag.FlagSet, both bool) {
 	fl.Int64Var(&c.caps.MaxOutputTokens, "max-output-tokens", 0, "of an answer; 0 for no limit")
 	fl.Int64Var(&c.caps.MaxTokensPerReq, "max-tokens-per-request", 0, "input and output together; 0 for no limit")
 	fl.BoolVar(&c.no.streaming, "no-streaming", false, "refuse streamed calls")
-	fl.BoolVar(&c.no.tools, "no-tools", false, "refuse calls with tools")
+	fl.BoolVar(&c.no.tools, "no-tools", false, "refuse calls with tools, and with what tools gave")
 	fl.StringSliceVar(&c.caps.AllowedTools, "allowed-tool-names", nil, "tools it may use, globs allowed")
 	fl.StringSliceVar(&c.caps.DeniedTools, "denied-tool-names", nil, "tools it may not use, globs allowed")
 	fl.BoolVar(&c.no.functions, "no-function-calling", false, "refuse function calls, asked for or answered")

@@ -41,8 +41,8 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 		Stream:  body.flag("stream"),
 		Outputs: 1,
 		Tier:    body.word("service_tier"),
-		Unknown: body.unknown(chatFields),
 	}
+	body.beside(chatFields, &c)
 	openAIReason(body, &c)
 	// Two caps: the greater one is what the call may cost, whichever the
 	// provider takes. 0 is none to some, and so the greatest.
@@ -72,27 +72,46 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	return c, *body.err
 }
 
-// chatContent counts the parts of one message that are not text.
+// chatContent counts what of one message is not text.
 func chatContent(m Object, c *policy.Call) {
-	m.content("content", func(part Object) {
-		switch t := part.kind(); t {
-		case "image_url":
-			url := part.member("image_url")
-			c.Images = append(c.Images, imageOf(url.Get("url"), url.word("detail")))
-		case "input_audio":
-			audio := part.member("input_audio")
-			c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.word("format")})
-		case "file":
-			file := part.member("file")
-			c.Files = append(c.Files, fileOf(file.Get("file_data")))
-		case "text", "refusal", "thinking":
+	m.content("content", func(part Object) { chatPart(part, c) })
+	role := m.word("role")
+	c.ToolTurns = c.ToolTurns || role == "tool" || role == "function" || !empty(m.Get("tool_calls")) || !empty(m.Get("function_call"))
+	for _, beside := range m.members {
+		switch name := bare(beside.name); {
+		case !carriers[name] || empty(beside.value):
+		case name == "audio": // an earlier audio answer is referred to by id: its tokens are input again
+			c.Audio = append(c.Audio, policy.Media{Remote: true})
+		case name == "images": // that OpenRouter's models made
+			m.list(beside.name, func(part Object) { chatPart(part, c) })
 		default:
-			c.Files = append(c.Files, policy.Media{Type: t, Remote: true})
+			c.Files = append(c.Files, policy.Media{Type: plain.Clip(beside.name, 40), Remote: true})
 		}
-	})
-	// An earlier audio answer is referred to by id: its tokens are input again.
-	if !m.Get("audio").isNull() {
-		c.Audio = append(c.Audio, policy.Media{Remote: true})
+	}
+}
+
+func chatPart(part Object, c *policy.Call) {
+	switch t := part.kind(); t {
+	case "image_url":
+		url := part.member("image_url")
+		c.Images = append(c.Images, imageOf(url.Get("url"), url.word("detail")))
+	case "input_audio":
+		audio := part.member("input_audio")
+		c.Audio = append(c.Audio, audioOf(audio.Get("data"), audio.word("format")))
+	case "file":
+		file := part.member("file")
+		c.Files = append(c.Files, fileOf(file.Get("file_data")))
+	case "text", "refusal":
+		part.onlyText(t)
+	case "thinking": // Mistral's is a list of texts, and of what they refer to
+		part.onlyText(t)
+		part.content("thinking", func(p Object) {
+			if kind := p.kind(); kind != "reference" {
+				chatPart(p, c)
+			}
+		})
+	default:
+		c.Files = append(c.Files, policy.Media{Type: plain.Clip(t, 40), Remote: true})
 	}
 }
 

@@ -37,8 +37,8 @@ func readCompletions(_ *http.Request, body Object, _ string) (policy.Call, error
 		Stream:    body.flag("stream"),
 		OutputCap: body.Count("max_tokens", 0),
 		Outputs:   1,
-		Unknown:   body.unknown(completionsFields),
 	}
+	body.beside(completionsFields, &c)
 	// best_of outputs are made, and billed, for n that are shown.
 	for _, name := range []string{"n", "best_of"} {
 		if n := body.Count(name, 0); n != nil {
@@ -69,6 +69,10 @@ func texts(v Span, c *policy.Call) (n int64) {
 	})
 	if v.Kind() == '"' || tokens {
 		n++
+	}
+	if v.Kind() == '{' { // llama.cpp's, with pictures and sound beside the text
+		n++
+		c.Files = append(c.Files, policy.Media{Remote: true})
 	}
 	return n
 }

@@ -31,8 +31,8 @@ func readEmbeddings(_ *http.Request, body Object, _ string) (policy.Call, error)
 		Wire:    policy.Embeddings,
 		Model:   body.word("model"),
 		Outputs: 1,
-		Unknown: body.unknown(embeddingsFields),
 	}
+	body.beside(embeddingsFields, &c)
 	if body.flag("stream") {
 		body.fault("embeddings are not streamed")
 	}

@@ -169,10 +169,19 @@ func geminiContent(content Object, c *policy.Call) {
 	content.oneOrList("parts", func(p Object) { geminiPart(p, c, 0) })
 }
 
+// geminiTurns are the members of a part that are calls of tools, or what they gave.
+var geminiTurns = fieldSet("function_call function_response executable_code code_execution_result tool_call tool_response")
+
 // geminiPart reads a part; a function's response may hold some of its own.
 func geminiPart(p Object, c *policy.Call, depth int) {
+	p.word("text")
+	for _, name := range []string{"inline_data", "file_data", "function_response"} {
+		p.proto(name) // in a form that is not Google's it is refused
+	}
 	for _, m := range p.members {
-		switch name := Snake(m.name); {
+		name := Snake(m.name)
+		c.ToolTurns = c.ToolTurns || geminiTurns[name]
+		switch {
 		case geminiParts[name]:
 		case name == "inline_data":
 			geminiMedia(p.protoMember("inline_data"), false, c)
@@ -182,6 +191,7 @@ func geminiPart(p Object, c *policy.Call, depth int) {
 			p.protoMember("function_response").oneOrList("parts", func(q Object) { geminiPart(q, c, 1) })
 		default:
 			c.Hidden = append(c.Hidden, plain.Clip(m.name, 40))
+			c.Files = append(c.Files, policy.Media{Type: plain.Clip(m.name, 40), Remote: true})
 		}
 	}
 }
@@ -202,6 +212,8 @@ func geminiMedia(blob Object, remote bool, c *policy.Call) {
 		c.Images = append(c.Images, policy.Image{Remote: true})
 	case strings.HasPrefix(kind, "image/"):
 		c.Images = append(c.Images, storedImage(data))
+	case strings.HasPrefix(kind, "audio/") && !remote:
+		c.Audio = append(c.Audio, audioOf(data, kind))
 	case strings.HasPrefix(kind, "audio/"):
 		c.Audio = append(c.Audio, media)
 	default:

@@ -49,14 +49,14 @@ func readGeminiEmbeddings(_ *http.Request, body Object, rest string) (policy.Cal
 				c.Unknown = append(c.Unknown, plain.Clip(m.name, 40))
 			}
 		}
-		if named := strings.TrimPrefix(o.Get("model").Text(), "models/"); named != "" && named != model {
+		if named := strings.TrimPrefix(o.word("model"), "models/"); named != "" && named != model {
 			body.fault("the batch names another model than the path")
 		}
 		c.Messages++
-		geminiContent(o.child("content"), &c)
+		geminiContent(o.member("content"), &c)
 	}
 	one(body)
-	body.each("requests", one)
+	body.list("requests", one)
 	return c, *body.err
 }
 

@@ -109,11 +109,10 @@ func boundCalls(body Object, most int64) []Splice {
 // chatHosted reads what a chat request lets the provider do by itself: fields of
 // OpenAI, xAI and Alibaba, and tools of any.
 func chatHosted(body Object, c *policy.Call) {
-	routed(body, c)
 	if !body.Get("web_search_options").isNull() || !empty(body.Get("enable_search")) {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
 	}
-	if p := body.child("search_parameters"); p.Kind() == '{' && p.Get("mode").Text() != "off" {
+	if p := body.member("search_parameters"); p.Kind() == '{' && p.Get("mode").Text() != "off" {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "live_search"})
 	}
 	body.each("tools", func(t Object) {
@@ -160,12 +159,8 @@ func chatKinds(t Object) (kinds []string) {
 	return []string{kind}
 }
 
-// routed reads what a router does by itself, in any dialect: other models in the
-// place of the one that is asked for, at prices of their own, and plugins.
+// routed reads a router's plugins, in any dialect.
 func routed(body Object, c *policy.Call) {
-	if !empty(body.Get("models")) {
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "models"})
-	}
 	plugins := body.Get("plugins")
 	if !plugins.isNull() && plugins.Kind() != '[' {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "plugins"})

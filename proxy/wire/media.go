@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 
@@ -82,8 +83,10 @@ const (
 func readImages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire: policy.Images, Model: body.word("model"), Stream: body.flag("stream"), Outputs: max(1, value(body.Count("n", 1))),
-		Messages: 1, Fixed: true, Unknown: body.unknown(imagesFields),
+		Messages: 1, Fixed: true,
 	}
+	body.beside(imagesFields, &c)
+	body.word("prompt")
 	if strings.HasPrefix(c.Model, "gpt-image-1") {
 		most, known := imageTokens[body.word("quality")]
 		if !known {
@@ -104,25 +107,36 @@ func readImages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	return c, *body.err
 }
 
-func readTranscription(_ *http.Request, body Object, _ string) (policy.Call, error) {
+func readTranscription(r *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire: policy.Transcriptions, Model: body.word("model"), Stream: body.flag("stream"), Outputs: 1,
-		Messages: 1, Fixed: true, Unknown: body.unknown(transcriptionsFields),
+		Messages: 1, Fixed: true,
 	}
-	if body.Get("file").Kind() != '[' {
+	body.beside(transcriptionsFields, &c)
+	body.word("prompt")
+	// Of a file only FormDoc tells what it is.
+	if body.Get("file").Kind() != '[' || !IsForm(r) {
 		body.fault("file is missing: send it as multipart/form-data")
 	}
 	body.list("file", func(f Object) {
-		c.Audio = append(c.Audio, policy.Media{Bytes: value(f.Count("bytes", 0)), Type: "audio/any"})
+		c.Audio = append(c.Audio, policy.Media{Millis: value(f.Count("millis", 0)), Type: "audio/any"})
 	})
+	if !empty(body.Get("known_speaker_references")) { // sound, too
+		c.Hidden = append(c.Hidden, "known_speaker_references")
+	}
 	return c, *body.err
 }
 
 // maxFormParts bounds the parts of a form.
 const maxFormParts = 1000
 
+// IsForm tells whether a request is a form, which FormDoc reads.
+func IsForm(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/")
+}
+
 // FormDoc is a form as the JSON object that says the same: text as text, numbers
-// and flags as such, of a file its size alone.
+// and flags as such, of a file only how long it sounds.
 func FormDoc(contentType string, body []byte) ([]byte, error) {
 	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -145,7 +159,8 @@ func FormDoc(contentType string, body []byte) ([]byte, error) {
 		name, isList := strings.CutSuffix(part.FormName(), "[]")
 		var v any = formValue(string(content))
 		if part.FileName() != "" {
-			v, isList = map[string]int{"bytes": len(content)}, true
+			millis := soundMillis(bytes.NewReader(content), int64(len(content)), strings.TrimPrefix(path.Ext(part.FileName()), "."))
+			v, isList = map[string]int64{"millis": millis}, true
 		}
 		before, again := fields[name]
 		switch list, _ := before.([]any); {

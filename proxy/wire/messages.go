@@ -78,8 +78,8 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 		Tier:      body.word("service_tier"),
 		Geo:       body.word("inference_geo"),
 		Fast:      body.word("speed") == "fast",
-		Unknown:   body.unknown(messagesFields),
 	}
+	body.beside(messagesFields, &c)
 	if body.Get("messages").isNull() {
 		body.fault("messages is missing")
 	}
@@ -93,7 +93,6 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	})
 	cacheControl(body, "cache_control", &c)
 	messagesTools(body, &c)
-	routed(body, &c)
 	messagesHidden(body, &c)
 	thinking(body, &c)
 	effort(body.member("reasoning").Get("effort"), &c) // of routers
@@ -110,10 +109,6 @@ func messagesHidden(body Object, c *policy.Call) {
 		if !empty(body.Get(name)) {
 			c.Hidden = append(c.Hidden, name)
 		}
-	}
-	// A substitute model may be a dearer one, and a declined try is billed too.
-	if !empty(body.Get("fallbacks")) {
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "fallbacks"})
 	}
 	body.member("context_management").list("edits", func(e Object) {
 		// The other edits only take content away. Compacting reads it all once more.
@@ -158,9 +153,13 @@ func contentBlocks(o Object, name string, c *policy.Call, depth int) {
 func contentBlock(b Object, c *policy.Call, depth int) {
 	cacheControl(b, "cache_control", c)
 	t := b.kind()
+	c.ToolTurns = c.ToolTurns || strings.HasSuffix(t, "tool_result")
 	switch t {
-	case "text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use", "compaction",
-		"fallback", "tool_reference", "tool_removal":
+	case "text", "thinking":
+		b.onlyText(t)
+	case "redacted_thinking", "compaction", "fallback", "tool_reference", "tool_removal":
+	case "tool_use", "server_tool_use", "mcp_tool_use":
+		c.ToolTurns = true
 	case "image":
 		source := b.member("source")
 		if source.word("type") == "base64" {

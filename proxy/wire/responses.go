@@ -64,8 +64,8 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		Outputs:    1,
 		Tier:       body.word("service_tier"),
 		Background: body.flag("background"),
-		Unknown:    body.unknown(responsesFields),
 	}
+	body.beside(responsesFields, &c)
 	openAIReason(body, &c)
 	switch instructions := body.Get("instructions"); {
 	case instructions.Kind() == '"':
@@ -108,7 +108,6 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 			}
 		}
 	}
-	routed(body, &c)
 	return c, *body.err
 }
 
@@ -125,6 +124,7 @@ func responsesItem(item Object, c *policy.Call) {
 	if t == "" && !item.Get("role").isNull() {
 		t = "message"
 	}
+	c.ToolTurns = c.ToolTurns || strings.Contains(t, "_call") || strings.HasPrefix(t, "mcp_")
 	switch t {
 	case "message":
 		item.content("content", func(p Object) { responsesPart(p, c) })
@@ -149,17 +149,33 @@ func responsesItem(item Object, c *policy.Call) {
 			c.Hidden = append(c.Hidden, firstOf(plain.Clip(t, 40), "item_reference"))
 		}
 	}
+	if responsesItems[t] {
+		responsesLists(item, c)
+	}
+}
+
+// responsesLists reads what an item that should hold texts lists, as far as it
+// says what it is.
+func responsesLists(item Object, c *policy.Call) {
+	for _, name := range []string{"content", "output", "summary"} {
+		item.Get(name).elements(func(e Span) {
+			if part := e.Object(item.err); !part.Get("type").isNull() {
+				responsesPart(part, c)
+			}
+		})
+	}
 }
 
 // responsesPart reads one part of a message or of a tool's output.
 func responsesPart(part Object, c *policy.Call) {
 	switch t := part.kind(); t {
 	case "input_text", "output_text", "text", "summary_text", "reasoning_text", "refusal":
+		part.onlyText(t)
 	case "input_image", "computer_screenshot":
 		c.Images = append(c.Images, imageOf(part.Get("image_url"), part.word("detail")))
 	case "input_audio":
 		audio := part.member("input_audio")
-		c.Audio = append(c.Audio, policy.Media{Bytes: base64Len(audio.Get("data")), Type: audio.word("format")})
+		c.Audio = append(c.Audio, audioOf(audio.Get("data"), audio.word("format")))
 	case "input_file":
 		c.Files = append(c.Files, fileOf(part.Get("file_data")))
 	default:

@@ -1,0 +1,66 @@
+package wire
+
+import (
+	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
+)
+
+// What a request has beside the fields that are read here: a provider that knows
+// more than aex may take it for content, or for another model's name.
+
+// elsewhere are the top-level fields by which a router lets another model
+// answer, or does more than the request shows: OpenRouter's, LiteLLM's, and
+// Anthropic's fallbacks, of which a declined try is billed, too.
+var elsewhere = bareSet(`models fallbacks fallback_models context_window_fallbacks content_policy_fallbacks model_list
+	model_group_alias preset route extra_body user_config router_settings_override`)
+
+// carriers are the members by which APIs bring in what is no text.
+var carriers = bareSet(`image images image_url image_urls image_data input_image video videos video_url input_video audio audios
+	audio_url input_audio file files file_data file_id file_url file_uri source inline_data document media attachments data
+	multi_modal_data multimodal_data image_embeds audio_embeds prompt_embeds`)
+
+// bare is a name without what JSON readers overlook in one: case and underscores.
+func bare(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
+
+func bareSet(names string) map[string]bool {
+	set := map[string]bool{}
+	for name := range fieldSet(names) {
+		set[bare(name)] = true
+	}
+	return set
+}
+
+// beside reads the top-level fields of a request that are not among the known.
+func (o Object) beside(known map[string]bool, c *policy.Call) {
+	c.Unknown = o.unknown(known)
+	routed(o, c)
+	for _, m := range o.members {
+		name := bare(m.name)
+		switch {
+		case empty(m.value):
+		case elsewhere[name] && !googles(m):
+			c.Elsewhere = append(c.Elsewhere, plain.Clip(m.name, 40))
+		case carriers[name] && !known[m.name]:
+			c.Files = append(c.Files, policy.Media{Type: plain.Clip(m.name, 40), Remote: true})
+		}
+	}
+}
+
+// googles tells of the extra_body that Google's chat API has for its own fields.
+func googles(m member) bool {
+	inner := m.value.Object(new(error)).members
+	return m.name == "extra_body" && len(inner) == 1 && inner[0].name == "google"
+}
+
+// onlyText faults a part that says it is text and may be taken for more: its text
+// is none, or it carries something beside it.
+func (o Object) onlyText(kind string) {
+	o.word("text")
+	for _, m := range o.members {
+		if carriers[bare(m.name)] && !empty(m.value) {
+			o.fault("a part of type %s has %s, too: which one counts is ambiguous", kind, plain.Clip(m.name, 40))
+		}
+	}
+}
