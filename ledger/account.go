@@ -52,6 +52,12 @@ func (a Account) Left() (left Micros, ok bool) {
 	return *a.Budget - a.Spent - a.Reserved, true
 }
 
+// UsedUp tells whether no call will be let through any more, whatever the calls
+// that are under way leave of what they hold.
+func (a Account) UsedUp() bool {
+	return a.Budget != nil && (a.Spent >= *a.Budget || a.Overrun > 0)
+}
+
 // Whose says what the account is of, for people.
 func (a Account) Whose() string {
 	kind := a.Kind

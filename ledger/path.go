@@ -60,16 +60,22 @@ func (l *Ledger) agentAndGroups(ctx context.Context, name string) (Agent, []Grou
 // PausedAt is the account of what keeps an agent's calls back: its own, or that
 // of a group that it is in. paused is false where nothing does.
 func (l *Ledger) PausedAt(ctx context.Context, agent string) (by Account, paused bool, err error) {
+	_, by, paused, err = l.AgentPausedAt(ctx, agent)
+	return by, paused, err
+}
+
+// AgentPausedAt is PausedAt, and the agent as it was read for that.
+func (l *Ledger) AgentPausedAt(ctx context.Context, agent string) (ag Agent, by Account, paused bool, err error) {
 	ag, groups, err := l.agentAndGroups(ctx, agent)
 	if ag.Paused {
-		return ag.Account, true, err
+		return ag, ag.Account, true, err
 	}
 	for _, g := range groups {
 		if g.Paused {
-			return g.Account, true, err
+			return ag, g.Account, true, err
 		}
 	}
-	return Account{}, false, err
+	return ag, Account{}, false, err
 }
 
 // accountOf is the account of the agent's window that now lies in, or its total one.

@@ -49,14 +49,10 @@ func (r *session) may(path []ledger.Account) error {
 	r.had = path
 	bounded := r.Budget != nil || r.NoBudget
 	for _, a := range path {
-		left, limited := a.Left()
-		if a.Kind == ledger.GroupAccount {
-			left += a.Reserved // calls of others hold it, and may leave some
-		}
-		if limited && (left <= 0 || a.Overrun > 0) {
+		if a.UsedUp() {
 			return &NoMoneyError{a}
 		}
-		bounded = bounded || limited
+		bounded = bounded || a.Budget != nil
 	}
 	if !bounded {
 		return fmt.Errorf("%w for agent %s", ErrNoBudget, r.Agent)

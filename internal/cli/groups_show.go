@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
+	"github.com/spf13/cobra"
 )
 
 // groupView is a group as --json prints it.
@@ -62,10 +61,7 @@ func viewStanding(g ledger.Group) standingView {
 
 // usedUp tells whether nothing is left of one of a group's budgets.
 func usedUp(g ledger.Group) bool {
-	return slices.ContainsFunc(groupAccounts(g), func(acc ledger.Account) bool {
-		left, _ := acc.Left()
-		return left+acc.Reserved <= 0 || acc.Overrun > 0
-	})
+	return slices.ContainsFunc(groupAccounts(g), ledger.Account.UsedUp)
 }
 
 // standingText says in a few words what is left of a group's budgets.

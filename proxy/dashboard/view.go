@@ -202,10 +202,7 @@ type budgetRow struct {
 func (b budgetRow) Short() bool { return b.Lasts < time.Hour }
 
 // UsedUp tells whether nothing of the budget is left to spend.
-func (b budgetRow) UsedUp() bool {
-	left, limited := b.Account.Left()
-	return limited && left <= 0 && b.Account.Reserved == 0
-}
+func (b budgetRow) UsedUp() bool { return b.Account.UsedUp() }
 
 // budgets are the living agents, those that spend first.
 func (d *Dashboard) budgets(ctx context.Context) ([]budgetRow, ledger.Burn, error) {

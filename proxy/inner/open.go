@@ -90,19 +90,15 @@ func (c *caller) innerPolicy(ctx context.Context, ask Request) (json.RawMessage,
 		list = append(list, ask.Policy)
 	}
 	if ask.Agent != "" && ask.Agent != c.ID.Agent {
-		named, err := c.runs.ledger.Agent(ctx, ask.Agent)
+		named, by, paused, err := c.runs.ledger.AgentPausedAt(ctx, ask.Agent)
 		switch {
 		case errors.Is(err, ledger.ErrNotFound): // nothing is known against it
 		case err != nil:
 			return nil, refusal.Unreadable(err)
-		case len(named.Capabilities) > 0:
-			list = append(list, named.Capabilities)
-		}
-		switch by, paused, err := c.runs.ledger.PausedAt(ctx, ask.Agent); {
-		case err != nil && !errors.Is(err, ledger.ErrNotFound):
-			return nil, refusal.Unreadable(err)
 		case paused:
 			return nil, refusal.New("agent_paused", "%s is paused; resume it with: %s", by.Whose(), refusal.Resume(by))
+		case len(named.Capabilities) > 0:
+			list = append(list, named.Capabilities)
 		}
 	}
 	if len(list) == 0 {
