@@ -43,20 +43,20 @@ func startAider(s *Start) error {
 
 // aiderEnv is the user's file with what leads to the gateway after it.
 func aiderEnv(p *Place, own string) []byte {
-	lines := ""
+	var lines strings.Builder
 	for line := range strings.Lines(string(read(own))) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
 		if !environ.Taken(strings.TrimSpace(name), nil) {
-			lines += strings.TrimRight(line, "\r\n") + "\n"
+			lines.WriteString(strings.TrimRight(line, "\r\n") + "\n")
 		}
 	}
 	for _, entry := range p.env {
 		name, value, _ := strings.Cut(entry, "=")
 		if value == p.Token || environ.IsBase(name) {
-			lines += entry + "\n"
+			lines.WriteString(entry + "\n")
 		}
 	}
-	return []byte(lines)
+	return []byte(lines.String())
 }
 
 // storedByAider: its configuration, and the key of its login at OpenRouter.

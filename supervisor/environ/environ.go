@@ -69,7 +69,7 @@ func Bases() map[string][]string {
 
 // IsBase tells whether a variable leads programs to a provider.
 func IsBase(name string) bool {
-	return slices.ContainsFunc(providers, func(p provider) bool { return slices.Contains(names(p.bases), name) })
+	return slices.ContainsFunc(providers, func(p provider) bool { return named(p.bases, name) })
 }
 
 // Base is the gateway's address as the programs want it that read a variable
@@ -89,7 +89,7 @@ func (g Gateway) Base(name string) string {
 // provider, a base URL, or a switch past it. keys are names beyond the table's.
 func Taken(name string, keys []string) bool {
 	for _, p := range providers {
-		if slices.Contains(names(p.keys), name) || slices.Contains(names(p.bases), name) {
+		if named(p.keys, name) || named(p.bases, name) {
 			return true
 		}
 	}
@@ -170,7 +170,7 @@ func (g Gateway) settings(has, more []string) (set [][2]string) {
 		}
 	}
 	for _, name := range more {
-		known := slices.ContainsFunc(providers, func(p provider) bool { return slices.Contains(names(p.keys), name) })
+		known := slices.ContainsFunc(providers, func(p provider) bool { return named(p.keys, name) })
 		if !known && slices.Contains(has, name) {
 			set = append(set, [2]string{name, g.Token})
 		}
@@ -227,6 +227,10 @@ func names(list []variable) (all []string) {
 		all = append(all, v.name)
 	}
 	return all
+}
+
+func named(list []variable, name string) bool {
+	return slices.ContainsFunc(list, func(v variable) bool { return v.name == name })
 }
 
 // withLoopback adds loopback to a NO_PROXY list: a caller's proxy is not asked
