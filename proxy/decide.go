@@ -112,7 +112,7 @@ func (c *call) takeOut(kinds []string) error {
 		return err
 	}
 	c.asked.BodyBytes = size
-	c.changed = append(c.changed, strings.Join(kinds, ", ")+" taken out")
+	c.changed = append(c.changed, c.discreet(strings.Join(kinds, ", "))+" taken out")
 	return nil
 }
 

@@ -86,7 +86,7 @@ func (c *call) planOffer(e *wire.Edit, o *bound.Offer) {
 	}
 	if uses := o.Uses(); uses > 0 {
 		e.Uses = uses
-		c.changed = append(c.changed, fmt.Sprintf("%s at most %d times", strings.Join(hostedNames(c.asked), ", "), uses))
+		c.changed = append(c.changed, fmt.Sprintf("%s at most %d times", c.discreet(strings.Join(hostedNames(c.asked), ", ")), uses))
 	}
 }
 

@@ -127,7 +127,7 @@ func (c *call) hear(ctx context.Context, limit time.Duration, at *url.URL, booke
 		return true // it has told what aex cannot price: the estimate stands
 	}
 	out, err := c.g.ledger.Settle(context.WithoutCancel(ctx), c.hold.ID, ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.keyless(c.reading.Model)), Tier: plain.Text(c.keyless(c.tier()), 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.modelName(c.keyless(c.reading.Model))), Tier: plain.Text(c.discreet(c.tier()), 40),
 		Price: c.model.Price.Version, Ending: "asked",
 	})
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *call) hear(ctx context.Context, limit time.Duration, at *url.URL, booke
 		c.g.fail(err)
 		return true
 	}
-	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}
+	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asks(), Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}
 	if n.Ends {
 		n.Owner = c.g.inner.ShortOf(context.WithoutCancel(ctx), c.caller())
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -27,6 +28,7 @@ func (c *call) refuse(f *refusal.Refusal) {
 	} else {
 		h.Set("X-Should-Retry", "false")
 	}
+	f.Message = c.discreet(plain.Clip(f.Message, maxTold)) // clients print it
 	body := c.dialect().Refuse(f.Refusal)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.announce()

@@ -169,11 +169,13 @@ func scrub(err error, key string) string {
 	return strings.ReplaceAll(err.Error(), key, "***")
 }
 
-// keyless is a text of the provider's without the key that it got: what is kept
-// of an answer has none of it.
+// keyless is a text of the provider's without the key that it got and the token
+// that the caller sent, which it may have got in another place.
 func (c *call) keyless(text string) string {
-	if c.key == "" {
-		return text
+	for _, secret := range []string{c.key, Token(c.r)} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, plain.Hidden)
+		}
 	}
-	return strings.ReplaceAll(text, c.key, "***")
+	return text
 }

@@ -47,7 +47,7 @@ func (c *call) book(e ending) (booked func()) {
 		c.g.kept.note(owner(c.id), c.reading.ID, c.model.Provider.Name)
 	}
 	s := ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.keyless(c.reading.Model)), Tier: plain.Text(c.keyless(c.tier()), 40),
+		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.modelName(c.keyless(c.reading.Model))), Tier: plain.Text(c.discreet(c.tier()), 40),
 		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, Changed: plain.Text(strings.Join(c.changed, "; "), 300), FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
 	}
 	if e.resp != nil {
@@ -119,7 +119,7 @@ func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
 // notice tells of a call that was booked.
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) watch.Notice {
 	n := watch.Notice{
-		Agent: c.id.Agent, Run: c.id.Run, Model: c.asked.Model, Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
+		Agent: c.id.Agent, Run: c.id.Run, Model: c.asks(), Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
 		Body: c.bodyHash(), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
 	// What has no text in its answer cannot come to nothing by having none.

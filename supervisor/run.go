@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy"
 	"github.com/Auro-rium/aex/v3/proxy/remote"
@@ -143,7 +144,7 @@ func (r *session) run(ctx context.Context) (err error) {
 	return nil
 }
 
-func program(s Spec) string { return filepath.Base(s.Argv[0]) }
+func program(s Spec) string { return plain.Discreet(filepath.Base(s.Argv[0])) }
 
 // listen opens the run's private gateway on loopback: that of the sandbox, where
 // the program is in one.

@@ -183,7 +183,7 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, s *session, err
 	case r.Context().Err() != nil:
 		return // nobody listens
 	default:
-		d.o.Logf("dashboard: %s: %v", plain.Stored(r.URL.Path), err)
+		d.o.Logf("dashboard: %s: %v", plain.Stored(plain.Discreet(r.URL.Path)), err)
 		p = &problem{http.StatusInternalServerError, "The ledger cannot be read: " + err.Error()}
 	}
 	d.render(w, p.status, "problem.html", &page{Title: http.StatusText(p.status), Session: s, Data: p.text})

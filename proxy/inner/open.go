@@ -57,7 +57,7 @@ func (c *caller) newRun(ctx context.Context, ask Request) (n ledger.NewRun, path
 	if err != nil {
 		return n, nil, refusal.Unreadable(err)
 	}
-	return ledger.NewRun{Agent: c.ID.Agent, Program: plain.Stored(ask.Program), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses}, path, nil
+	return ledger.NewRun{Agent: c.ID.Agent, Program: plain.Stored(c.Discreet(plain.Clip(ask.Program, 1000))), MaxCalls: ask.MaxCalls, Policy: rules, Metered: !ask.Bypasses}, path, nil
 }
 
 // openRow opens a run in the ledger, and knows it as in from then on.

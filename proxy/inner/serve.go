@@ -21,6 +21,8 @@ type Caller struct {
 	Hash ledger.TokenHash
 	Run  *Run   // its own, where that is inside another; nil: it is not
 	Rest string // of the path, below /v1/aex/runs/
+
+	Discreet func(string) string // what it wrote, as that may be kept: without its secrets
 }
 
 // caller is one request.
