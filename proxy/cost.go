@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"syscall"
 
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -251,8 +250,7 @@ func (c *call) counter() bound.Counter { return bound.CounterOf(c.model) }
 func (c *call) known() *bound.Prompt {
 	if c.prompt == nil {
 		c.prompt = &bound.Prompt{
-			Buyer: owner(c.id), Asked: c.asked, Model: c.model, Body: c.body, Key: c.key, Opened: c.opened != nil,
-			Betas: strings.Join(c.r.Header["Anthropic-Beta"], ",") + "|" + strings.Join(c.r.Header["Openai-Beta"], ","),
+			Buyer: owner(c.id), Asked: &c.asked, Model: &c.model, Body: c.body, Key: c.key, Header: c.r.Header, Opened: c.opened != nil,
 		}
 	}
 	return c.prompt

@@ -40,7 +40,7 @@ func TestNothingIsRememberedToSpare(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		prompt := &Prompt{Buyer: "run 1", Asked: asked, Model: model, Body: doc.Object(&err)}
+		prompt := &Prompt{Buyer: "run 1", Asked: &asked, Model: &model, Body: doc.Object(&err)}
 		var paid Paid
 		paid.Learn(prompt, Booked{How: ledger.Settled, Cost: 10, Held: 1000, Offer: offer, Loose: offer, Reading: &wire.Reading{Usage: policy.Usage{Input: 20, Output: 5}}, Price: model.Price})
 		if len(paid.purses) != c.kept {

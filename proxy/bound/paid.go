@@ -55,7 +55,7 @@ func (p *Paid) Bound(c *Prompt) (tokens int64) {
 		return 0
 	}
 	kind, pieces := c.kind(), c.pieces().Pieces
-	media, known := policy.MediaTokens(c.Asked, c.Model)
+	media, known := policy.MediaTokens(*c.Asked, *c.Model)
 	if !known {
 		media = -1
 	}
@@ -115,8 +115,8 @@ func (p *Paid) Learn(c *Prompt, b Booked) {
 	case over > 0 && b.Offer.By != ByBytes:
 		p.mark(&p.wrong, c.counter())
 	}
-	_, known := policy.MediaTokens(c.Asked, c.Model)
-	if ran || !known || len(c.Asked.Hidden) > 0 || b.spares(c.Model) || c.pieces().Cut || !policy.Believable(c.Asked, input) {
+	_, known := policy.MediaTokens(*c.Asked, *c.Model)
+	if ran || !known || len(c.Asked.Hidden) > 0 || b.spares(c.Model.MaxOutput) || c.pieces().Cut || !policy.Believable(*c.Asked, input) {
 		return
 	}
 	p.keep(c, past{kind: c.kind(), served: b.Reading.Model, Paid: policy.Paid{Tokens: input, Pieces: c.pieces().Pieces}})
@@ -143,8 +143,8 @@ const spareCalls = 20
 
 // spares tells whether the caller has so much that a bound of its next calls is
 // not going to be looked for: remembering takes time, too.
-func (b Booked) spares(m policy.Model) bool {
-	longest := max(b.Offer.Ceiling().Asked, cmp.Or(m.MaxOutput, spareOutput))
+func (b Booked) spares(most int64) bool {
+	longest := max(b.Offer.Ceiling().Asked, cmp.Or(most, spareOutput))
 	return b.Offer.room/spareCalls > b.Loose.Whole().HoldOf(longest)
 }
 

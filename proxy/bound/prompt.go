@@ -3,6 +3,8 @@ package bound
 import (
 	"context"
 	"hash/maphash"
+	"net/http"
+	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/vocabulary"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -19,12 +21,12 @@ func CounterOf(m policy.Model) Counter { return Counter{m.Provider.BaseURL, m.Se
 // can bound it.
 type Prompt struct {
 	Buyer  string // whose earlier calls may serve: a run, or under serve an agent
-	Asked  policy.Call
-	Model  policy.Model
+	Asked  *policy.Call
+	Model  *policy.Model
 	Body   wire.Object
-	Key    string // the real one
-	Betas  string // headers that change what a request means
-	Opened bool   // its route is opened, and not read
+	Key    string      // the real one
+	Header http.Header // some change what a request means
+	Opened bool        // its route is opened, and not read
 
 	split *wire.Prompt
 }
@@ -39,7 +41,7 @@ type kind struct {
 
 var seed = maphash.MakeSeed()
 
-func (c *Prompt) counter() Counter { return CounterOf(c.Model) }
+func (c *Prompt) counter() Counter { return CounterOf(*c.Model) }
 
 // pieces splits the prompt, once.
 func (c *Prompt) pieces() wire.Prompt {
@@ -51,7 +53,10 @@ func (c *Prompt) pieces() wire.Prompt {
 }
 
 func (c *Prompt) kind() kind {
-	return kind{Counter: c.counter(), key: maphash.String(seed, c.Key), options: c.pieces().Options, tools: c.Asked.Tools > 0, beta: maphash.String(seed, c.Betas)}
+	return kind{
+		Counter: c.counter(), key: maphash.String(seed, c.Key), options: c.pieces().Options, tools: c.Asked.Tools > 0,
+		beta: maphash.String(seed, strings.Join(c.Header["Anthropic-Beta"], ",")+"|"+strings.Join(c.Header["Openai-Beta"], ",")),
+	}
 }
 
 // Grows tells whether the wire has prompts that grow from call to call.
@@ -87,5 +92,5 @@ func (c *Prompt) Tokenized(ctx context.Context) int64 {
 	if fault != nil || media != shown {
 		return 0
 	}
-	return policy.Tokenized(c.Asked, c.Model, sum)
+	return policy.Tokenized(*c.Asked, *c.Model, sum)
 }
