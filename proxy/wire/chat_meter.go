@@ -37,7 +37,7 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.common(o, r)
 	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = chatUsage.Read(o.Get("usage"), m.Edit, r)
+	r.Known = chatUsage.Read(usageIn(o), m.Edit, r)
 	o.each("choices", func(c Object) { m.output(c, r) })
 	return mask(o, "model", m.Masked)
 }
@@ -57,7 +57,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	o := doc.Object(new(error))
 	m.failed(o, e.Name, r)
 	m.common(o, r)
-	count := 0
+	count, seen := 0, r.Seen
 	o.each("choices", func(c Object) {
 		count++
 		before := r.Seen
@@ -69,15 +69,15 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		m.choices.saw(index, !c.Get("finish_reason").isNull())
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
-	usage := o.Get("usage")
+	usage := usageIn(o)
 	if usage.isNull() {
 		usage = o.child("x_groq").Get("usage") // where Groq puts it unasked
 	}
 	read := chatUsage.Read(usage, m.Edit, r)
 	m.counted = m.counted || read
 	// Some send it with every chunk, cumulative: it is the final word only at
-	// the end, or in the chunk of its own.
-	r.Known = m.counted && (r.Known || r.Finished || read && count == 0)
+	// the end, or in the chunk of its own that no output follows.
+	r.Known = m.counted && (r.Known && r.Seen == seen || r.Finished || read && count == 0)
 	if m.Usage && usage.Kind() == '{' && count == 0 && !r.Failed {
 		return true, nil
 	}

@@ -34,6 +34,15 @@ func fails(o Object, name string) bool {
 	return name == "error" || o.Get("type").Text() == "error" || !empty(o.Get("error")) || kind == "error" || kind == "Error"
 }
 
+// usageIn is the usage that an answer or an event tells: some put that of a call
+// that failed into its error.
+func usageIn(o Object) Span {
+	if usage := o.Get("usage"); !usage.isNull() {
+		return usage
+	}
+	return o.child("error").Get("usage")
+}
+
 // own tells whether an object is an error of the call's provider itself.
 func (e Edit) own(o Object) bool { return ownError(o, e.Provider.Host()) }
 
@@ -45,7 +54,7 @@ func answered(status int, body []byte, r *Reading, own func(Object) bool) (o Obj
 		return Object{}, false
 	}
 	o = doc.Object(new(error))
-	if status >= 400 && o.Get("usage").isNull() {
+	if status >= 400 && usageIn(o).isNull() {
 		r.Refused = own(o)
 		return o, false
 	}

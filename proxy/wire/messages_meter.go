@@ -27,7 +27,7 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.named(o, r)
 	r.Finished = true
 	o.each("content", func(b Object) { m.block(b, r) })
-	m.usage.Read(o.child("usage"), m.Provider.Host())
+	m.usage.Read(usageIn(o).Object(o.err), m.Provider.Host())
 	cleared(o, r)
 	r.Known = m.usage.input != nil && m.usage.output != nil
 	m.usage.writeTo(m.Edit, r)
@@ -68,6 +68,10 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		r.Finished = true
 	default:
 		m.failed(o, e.Name, r)
+		if usage := usageIn(o); usage.Kind() == '{' {
+			m.usage.Read(usage.Object(o.err), m.Provider.Host())
+			m.usage.writeTo(m.Edit, r)
+		}
 	}
 	r.Known = m.counted && m.usage.input != nil && r.Finished
 	return false, edits

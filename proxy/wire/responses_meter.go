@@ -53,10 +53,11 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	if n, err := o.Get("sequence_number").integer(); err == nil {
 		m.sequence = n
 	}
-	kind := firstOf(o.Get("type").Text(), e.Name)
+	kind, seen := firstOf(o.Get("type").Text(), e.Name), r.Seen
 	switch {
 	case fails(o, kind):
 		r.Failed, r.Own = true, r.Own || m.own(o)
+		responsesUsage.Read(usageIn(o), m.Edit, r)
 	case kind == "response.output_item.added":
 		m.added(o.child("item"), r)
 	case kind == "response.output_item.done":
@@ -70,11 +71,16 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 		}
 		m.part = 0
 	}
+	r.Known = r.Known && (r.Finished || r.Seen == seen) // output that follows a figure is not in it
 	response := o.child("response")
 	if response.Kind() != '{' {
 		return false, nil
 	}
 	m.response(response, r)
+	switch kind {
+	case "response.created", "response.queued", "response.in_progress":
+		r.Known = false
+	}
 	switch kind {
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		r.Finished = true
@@ -96,8 +102,14 @@ func (m *responsesMeter) response(o Object, r *Reading) {
 	r.Answer = firstOf(m.id, r.Answer)
 	r.By = firstOf(plain.Clip(o.Get("provider").Text(), 60), r.By)
 	r.Tier = firstOf(tierOf(o), r.Tier)
-	r.Known = responsesUsage.Read(o.Get("usage"), m.Edit, r) || r.Known
+	read := responsesUsage.Read(usageIn(o), m.Edit, r)
 	m.tools(o, r)
+	switch state := o.Get("status").Text(); {
+	case read && state != "queued" && state != "in_progress":
+		r.Known = true
+	case read:
+		r.Known = false // it goes on
+	}
 }
 
 // tools counts what the provider's own tools cost beside tokens: as it says

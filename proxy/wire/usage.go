@@ -73,6 +73,7 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 		u.Output = all - u.AudioOut
 	}
 	searched(o, &u)
+	keepGreater(r.Usage, &u)
 	r.Hidden = r.Hidden || value(out.Count("reasoning_tokens", 0)) > 0
 	r.Unclear = ""
 	switch {
@@ -86,12 +87,30 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 		r.Unclear = "usage whose parts exceed their sum"
 	case value(total) > 0 && *total < value(input)+value(output):
 		r.Unclear = "usage whose total is less than its parts"
-	case input != nil:
+	case input != nil && (r.Input == nil || *r.Input < *input):
 		r.Input = input
 	}
 	r.Usage = u
 	r.noteOutput(u.Output + u.AudioOut)
 	return input != nil && output != nil
+}
+
+// keepGreater keeps what was told before where it is more: figures are cumulative,
+// and a later 0 does not take back what was used.
+func keepGreater(before policy.Usage, u *policy.Usage) {
+	if absurd(before) || absurd(*u) {
+		return
+	}
+	if inputOf(before) > inputOf(*u) {
+		u.Input, u.AudioIn, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h = before.Input, before.AudioIn, before.CacheRead, before.CacheWrite5m, before.CacheWrite1h
+	}
+	if before.Output+before.AudioOut > u.Output+u.AudioOut {
+		u.Output, u.AudioOut = before.Output, before.AudioOut
+	}
+}
+
+func inputOf(u policy.Usage) int64 {
+	return u.Input + u.AudioIn + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h
 }
 
 // noteOutput notes output that the provider told of. What is no number of tokens

@@ -14,8 +14,8 @@ var geminiUsageFields = fieldSet(`prompt_token_count cached_content_token_count 
 	thoughts_token_count tool_use_prompt_token_count total_token_count prompt_tokens_details
 	cache_tokens_details candidates_tokens_details tool_use_prompt_tokens_details traffic_type service_tier`)
 
-// geminiUsage is Google's usage. It is cumulative: of each field the last value
-// stands. What the tools put in and what the model thinks stand beside the
+// geminiUsage is Google's usage. It is cumulative: of each count the greatest
+// stands, of the rest what was told last. What the tools put in and what the model thinks stand beside the
 // prompt and the candidates; what was cached is part of the prompt.
 type geminiUsage struct {
 	prompt, cached, tools, candidates, thoughts, total *int64
@@ -38,8 +38,10 @@ func (u *geminiUsage) Read(v Span) {
 		{"tool_use_prompt_token_count", &u.tools}, {"candidates_token_count", &u.candidates},
 		{"thoughts_token_count", &u.thoughts}, {"total_token_count", &u.total},
 	} {
-		if n := o.protoCount(f.name, 0); n != nil {
-			*f.kept = n
+		if n := o.protoCount(f.name, 0); f.kept == &u.cached && n != nil {
+			u.cached = n // what costs less than the rest is not kept against a later word
+		} else {
+			greatest(f.kept, n)
 		}
 	}
 	for _, f := range []struct {

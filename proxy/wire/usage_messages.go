@@ -20,8 +20,8 @@ var (
 )
 
 // messagesUsage is Anthropic's usage, merged over message_start and every
-// message_delta. Input classes keep their greatest value, since a later 0 does
-// not mean that nothing was read; of the output the last one stands.
+// message_delta. Each figure is cumulative and keeps its greatest value: a later 0
+// does not mean that nothing was read or written.
 type messagesUsage struct {
 	input, read1, write, write5m, write1h *int64
 	output, searches                      *int64
@@ -45,9 +45,7 @@ func (u *messagesUsage) Read(o Object, host *policy.Host) {
 	split := o.child("cache_creation")
 	greatest(&u.write5m, split.Count("ephemeral_5m_input_tokens", 0))
 	greatest(&u.write1h, split.Count("ephemeral_1h_input_tokens", 0))
-	if n := o.Count("output_tokens", 0); n != nil {
-		u.output = n
-	}
+	greatest(&u.output, o.Count("output_tokens", 0))
 	tools := o.child("server_tool_use")
 	greatest(&u.searches, tools.Count("web_search_requests", 0))
 	u.thought = u.thought || value(o.child("output_tokens_details").Count("thinking_tokens", 0)) > 0

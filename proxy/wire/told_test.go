@@ -1,0 +1,44 @@
+package wire
+
+import "testing"
+
+// What an answer tells of its usage is read wherever it stands, an error
+// included; a later, smaller figure takes nothing back; and a figure that output
+// follows is not the last word.
+func TestUsageIsReadWhereverItIsTold(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		wire          *Wire
+		events        []string
+		input, output int64
+		known         bool
+	}{
+		{"chat, in an error", Chat, []string{`{"error":{"message":"x","usage":{"prompt_tokens":70,"completion_tokens":9}}}`}, 70, 9, true},
+		{"chat, beside an error", Chat, []string{`{"error":{"message":"x"},"usage":{"prompt_tokens":70,"completion_tokens":9}}`}, 70, 9, true},
+		{"chat, twice", Chat, []string{`{"choices":[],"usage":{"prompt_tokens":70,"completion_tokens":9}}`, `{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}`}, 70, 9, true},
+		{"chat, before its end", Chat, []string{`{"choices":[],"usage":{"prompt_tokens":70,"completion_tokens":9}}`, `{"choices":[{"index":0,"delta":{"content":"more"}}]}`}, 70, 9, false},
+		{"messages, in an error", Messages, []string{`{"type":"message_start","message":{"usage":{"input_tokens":70,"output_tokens":1}}}`,
+			`{"type":"error","error":{"type":"overloaded_error","message":"x","usage":{"output_tokens":9}}}`}, 70, 9, false},
+		{"messages, beside an error", Messages, []string{`{"type":"error","error":{"type":"overloaded_error","message":"x"},"usage":{"input_tokens":70,"output_tokens":9}}`}, 70, 9, false},
+		{"messages, twice", Messages, []string{`{"type":"message_start","message":{"usage":{"input_tokens":70,"output_tokens":1}}}`,
+			`{"type":"message_delta","delta":{},"usage":{"output_tokens":9}}`, `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":0}}`}, 70, 9, true},
+		{"responses, in an error", Responses, []string{`{"type":"error","message":"x","usage":{"input_tokens":70,"output_tokens":9}}`}, 70, 9, false},
+		{"responses, stale", Responses, []string{`{"type":"response.in_progress","response":{"status":"in_progress","usage":{"input_tokens":70,"output_tokens":1}}}`,
+			`{"type":"response.output_text.delta","delta":"more"}`}, 70, 1, false},
+		{"responses, stale without a state", Responses, []string{`{"type":"response.update","response":{"usage":{"input_tokens":70,"output_tokens":1}}}`,
+			`{"type":"response.output_text.delta","delta":"more"}`}, 70, 1, false},
+		{"responses, twice", Responses, []string{`{"type":"response.in_progress","response":{"status":"in_progress","usage":{"input_tokens":70,"output_tokens":9}}}`,
+			`{"type":"response.completed","response":{"status":"completed","usage":{"input_tokens":0,"output_tokens":0}}}`}, 70, 9, true},
+		{"Gemini, with an error", Gemini, []string{`{"error":{"code":503,"message":"x"},"usageMetadata":{"promptTokenCount":70,"candidatesTokenCount":9}}`}, 70, 9, false},
+		{"Gemini, twice", Gemini, []string{`{"usageMetadata":{"promptTokenCount":70,"candidatesTokenCount":9}}`,
+			`{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":0,"candidatesTokenCount":0}}`}, 70, 9, true},
+	} {
+		meter, r := c.wire.Meter(Edit{}), Reading{}
+		for _, data := range c.events {
+			meter.Event(Event{Data: []byte(data)}, &r)
+		}
+		if r.Usage.Input != c.input || r.Usage.Output != c.output || r.Known != c.known {
+			t.Errorf("%s: %+v, known %v", c.name, r.Usage, r.Known)
+		}
+	}
+}
