@@ -209,8 +209,11 @@ func (r *session) attend() {
 		case errors.As(err, &refused) && refused.Code == "run_not_found":
 			r.stop(fmt.Errorf("%w: %s ended it", ErrStopped, r.aroundName()))
 			return
+		case errors.Is(err, remote.ErrUnheard):
+			r.stop(fmt.Errorf("%w: %w", ErrLost, err))
+			return
 		case err != nil && (errors.Is(err, remote.ErrLost) || r.Outer != nil && time.Since(heard) > outerGone):
-			r.stop(fmt.Errorf("%w: %s does not answer: %w", ErrUnbooked, r.aroundName(), err))
+			r.stop(fmt.Errorf("%w: %s does not answer: %w", ErrLost, r.aroundName(), err))
 			return
 		case err != nil:
 			select {
@@ -235,6 +238,10 @@ func (r *session) aroundName() string {
 // changed acts on a state of the run that is new.
 func (r *session) changed(s inner.Status) {
 	r.asks(s.Asks)
+	if s.Outcome == inner.Lost {
+		r.stop(fmt.Errorf("%w: %w", ErrLost, remote.ErrUnheard))
+		return
+	}
 	switch s.State {
 	case inner.Limited:
 		r.stop(errCallLimit)

@@ -131,6 +131,8 @@ func (r *session) decide() {
 	switch {
 	case errors.Is(cause, ErrUnbooked):
 		p.end("unbooked", ExitInternal, cause.Error())
+	case errors.Is(cause, ErrLost):
+		p.end("lost", ExitInternal, cause.Error())
 	case gone && r.upstream.Load():
 		p.end("budget", ExitBudget, "the budget of the aex upstream is exhausted")
 	case gone:

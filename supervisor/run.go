@@ -33,6 +33,7 @@ var (
 	ErrStopped   = errors.New("stopped by the operator")
 	ErrSignal    = errors.New("interrupted")
 	ErrUnbooked  = errors.New("a call could not be booked")
+	ErrLost      = errors.New("the run has lost its gateway")
 	ErrNoMoney   = errors.New("nothing is left to spend")
 	ErrNoBudget  = errors.New("no budget")
 	ErrNoAgent   = errors.New("no such agent")

@@ -17,7 +17,7 @@ func (s *Runs) Close() (errs error) {
 		case in.Remote && outer == nil:
 			errs = errors.Join(errs, s.ledger.ReleaseRun(context.Background(), in.ID))
 		case outer == nil:
-			_, err := s.End(in, ledger.RunEnd{Outcome: "lost"})
+			_, err := s.End(in, ledger.RunEnd{Outcome: Lost})
 			errs = errors.Join(errs, err)
 		}
 	}
@@ -66,9 +66,9 @@ func (s *Runs) checkAttended(in *Run, now time.Time) {
 	case in.Remote && !there && s.leftUs(in):
 	case lost:
 		s.logf("run %.4s: its aex is gone", in.ID)
-		_, err = s.End(in, ledger.RunEnd{Outcome: "lost"})
+		_, err = s.End(in, ledger.RunEnd{Outcome: Lost})
 	case again:
-		_, err = s.End(in, ledger.RunEnd{Outcome: "lost"})
+		_, err = s.End(in, ledger.RunEnd{Outcome: Lost})
 	case due:
 		err = s.ledger.ExtendRun(context.WithoutCancel(s.ctx), in.ID, now.Add(tokenLife))
 	}
@@ -89,7 +89,7 @@ func (s *Runs) leftUs(in *Run) bool {
 	}
 	s.moving.Unlock()
 	if over {
-		in.shut(ledger.RunEnd{Outcome: "lost"})
+		in.shut(ledger.RunEnd{Outcome: Lost})
 	}
 	return gone
 }

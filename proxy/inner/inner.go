@@ -85,7 +85,8 @@ type Status struct {
 	Doubtful  int64         `json:"in_doubt_calls"`
 	Started   time.Time     `json:"started"`
 	Ended     *time.Time    `json:"ended"`
-	Asks      string        `json:"asks,omitempty"` // what a held call waits for, for people
+	Outcome   string        `json:"outcome,omitempty"` // of one that has
+	Asks      string        `json:"asks,omitempty"`    // what a held call waits for, for people
 
 	// Short is why the last call was refused, where that was for money.
 	Short *ledger.Refusal `json:"short,omitempty"`
@@ -97,8 +98,11 @@ type End struct {
 	ExitCode int    `json:"exit_code"`
 }
 
+// Lost is the outcome of a run whose aex was away for too long.
+const Lost = "lost"
+
 // outcomes are those that a run's end may be booked with.
-var outcomes = []string{"exited", "signalled", "budget", "guard", "timeout", "stopped", "interrupted", "lost", "unbooked", "not_started"}
+var outcomes = []string{"exited", "signalled", "budget", "guard", "timeout", "stopped", "interrupted", Lost, "unbooked", "not_started"}
 
 const (
 	tokenLife = 15 * time.Minute

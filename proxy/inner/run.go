@@ -121,7 +121,7 @@ func (in *Run) status(row ledger.Run) Status {
 	}
 	switch {
 	case row.State == ledger.RunEnded:
-		s.Ended = &row.Ended
+		s.Ended, s.Outcome = &row.Ended, row.Outcome
 	case row.State == ledger.RunEnding:
 	case in.limit != "":
 		s.State = in.limit

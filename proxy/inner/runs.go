@@ -148,7 +148,7 @@ func (s *Runs) End(in *Run, how ledger.RunEnd) (Status, error) {
 	how = in.shut(how)
 	var errs error
 	for _, deeper := range s.inside(in.ID) {
-		_, err := s.End(deeper, ledger.RunEnd{Outcome: "lost"})
+		_, err := s.End(deeper, ledger.RunEnd{Outcome: Lost})
 		if !errors.Is(err, ledger.ErrElsewhere) { // then this one is, too
 			errs = errors.Join(errs, err)
 		}

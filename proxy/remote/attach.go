@@ -2,8 +2,8 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -13,8 +13,10 @@ import (
 
 // place is a gateway that has the run, and the how manieth.
 type place struct {
-	base string
-	move int
+	base   string
+	move   int
+	client *http.Client
+	left   context.Context // over when the run has gone from it to another because it was silent
 }
 
 // ready waits until a gateway has the run. It ends with an error when the run is
@@ -28,7 +30,7 @@ func (g *Gateways) ready(ctx context.Context) (place, error) {
 			return place{}, g.gone
 		case g.lost.IsZero():
 			defer g.mu.Unlock()
-			return place{g.o.URLs[g.at], g.moves}, nil
+			return place{g.o.URLs[g.at], g.moves, g.client, g.left}, nil
 		case g.search == nil:
 			g.search = make(chan struct{})
 			g.owners.Go(g.findAnother)
@@ -43,13 +45,14 @@ func (g *Gateways) ready(ctx context.Context) (place, error) {
 	}
 }
 
-// lose is told of a gateway that does not answer for the run. What was lost
-// before the run moved is old news.
-func (g *Gateways) lose(at place) {
+// lose is told of a gateway that does not answer for the run, or at all. What
+// was lost before the run moved is old news.
+func (g *Gateways) lose(at place, silent bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.moves == at.move && g.lost.IsZero() {
-		g.lost = time.Now()
+		g.lost, g.silent = time.Now(), silent
+		g.afresh()
 	}
 }
 
@@ -70,7 +73,7 @@ func (g *Gateways) findAnother() {
 			if g.attached(n, s, err) {
 				return
 			}
-			if ctx.Err() == nil {
+			if ctx.Err() == nil || last == nil {
 				last = fmt.Errorf("%s: %w", g.o.URLs[n], err)
 			}
 		}
@@ -91,16 +94,24 @@ func (g *Gateways) attach(ctx context.Context, base string, run ledger.RunID) (s
 
 // attached keeps what an attempt came to, and tells whether the search is over.
 func (g *Gateways) attached(at int, s inner.Status, err error) bool {
-	if err != nil {
-		return false
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err != nil {
+		g.afresh()
+		return false
+	}
 	g.search = nil
 	if s.State == string(ledger.RunEnded) {
 		g.final = &s
 		g.gone = &Refused{"run_not_found", "the run was ended"}
+		if s.Outcome == inner.Lost {
+			g.gone = ErrUnheard
+		}
 		return true
+	}
+	if at != g.at && g.silent { // no connection may ever tell that its end is gone
+		g.leave()
+		g.left, g.leave = context.WithCancel(g.ctx)
 	}
 	g.at, g.lost = at, time.Time{}
 	g.moves++
@@ -112,6 +123,6 @@ func (g *Gateways) giveUp(last error) {
 	defer g.mu.Unlock()
 	g.search = nil
 	if g.gone == nil {
-		g.gone = fmt.Errorf("%w, for %s: %w", ErrLost, g.o.Within, errors.Join(last))
+		g.gone = fmt.Errorf("%w, for %s: %w", ErrLost, g.o.Within, last)
 	}
 }

@@ -42,7 +42,7 @@ func (g *Gateways) agentToken(ctx context.Context, base string) (token string, f
 	if token != "" {
 		return token, false, nil
 	}
-	proof, err := g.o.Proof(ctx, g.client)
+	proof, err := g.o.Proof(ctx, g.connection())
 	if err != nil {
 		return "", false, fmt.Errorf("getting the job's token: %w", err)
 	}

@@ -27,6 +27,10 @@ import (
 // ErrLost reports that no gateway of the list took the run in time.
 var ErrLost = errors.New("no gateway answers for the run")
 
+// ErrUnheard reports that a gateway has ended the run because it did not hear of
+// it for too long.
+var ErrUnheard = fmt.Errorf("the gateway has ended the run: it had not heard from here for %s", ledger.AttachWithin)
+
 // Refused is what a gateway refused.
 type Refused struct {
 	Code    string // x-aex-code
@@ -54,7 +58,6 @@ type Options struct {
 // Gateways are those that a run may hang at. It hangs at one of them at a time.
 type Gateways struct {
 	o      Options
-	client *http.Client
 	ctx    context.Context
 	stop   context.CancelFunc
 	owners sync.WaitGroup
@@ -63,12 +66,16 @@ type Gateways struct {
 
 	mu     sync.Mutex
 	run    ledger.RunID
-	at     int           // of URLs
-	moves  int           // how often the run was attached
-	lost   time.Time     // when the gateway was; zero: it is there
-	search chan struct{} // closed when the search for another is over; nil: there is none
-	gone   error         // the run is over, or no gateway was found
-	minted string        // what Proof was exchanged for
+	at     int          // of URLs
+	moves  int          // how often the run was attached
+	client *http.Client // its connections are no older than the last loss
+	left   context.Context
+	leave  context.CancelFunc // ends left, and with it the calls at a silent gateway
+	lost   time.Time          // when the gateway was; zero: it is there
+	silent bool               // it was lost because it did not answer
+	search chan struct{}      // closed when the search for another is over; nil: there is none
+	gone   error              // the run is over, or no gateway was found
+	minted string             // what Proof was exchanged for
 	final  *inner.Status
 }
 
@@ -84,13 +91,33 @@ func New(o Options) (*Gateways, error) {
 	if len(o.URLs) == 0 {
 		return nil, errors.New("no gateway is named")
 	}
+	g.ctx, g.stop = context.WithCancel(context.Background())
+	g.left, g.leave = context.WithCancel(g.ctx)
+	g.client = newClient(o.RootCA)
+	return g, nil
+}
+
+func newClient(roots *x509.CertPool) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCA}
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	t.MaxIdleConnsPerHost, t.IdleConnTimeout, t.DisableCompression = 64, 30*time.Second, true
 	t.TLSHandshakeTimeout = patience
-	g.client = &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	g.ctx, g.stop = context.WithCancel(context.Background())
-	return g, nil
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// connection is the client for what is asked now.
+func (g *Gateways) connection() *http.Client {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.client
+}
+
+// afresh has all that is asked from now on go over new connections: of those
+// that there are nobody knows whether they still lead anywhere. Calls that are
+// under way keep theirs. It is called with mu held.
+func (g *Gateways) afresh() {
+	g.client.CloseIdleConnections()
+	g.client = newClient(g.o.RootCA)
 }
 
 // checkURL refuses what a token should not be sent to.
@@ -111,7 +138,7 @@ func checkURL(text string) error {
 func (g *Gateways) Close() {
 	g.stop()
 	g.owners.Wait()
-	g.client.CloseIdleConnections()
+	g.connection().CloseIdleConnections()
 }
 
 // URL is the gateway that the run hangs at, or did last.
@@ -198,7 +225,7 @@ func (g *Gateways) of(ctx context.Context, method, path string, body, answer any
 		case errors.As(err, &refused) && (tries == maxTries || !elsewhere(refused.Code) && refused.Code != "invalid_token"):
 			return err
 		}
-		g.lose(at)
+		g.lose(at, refused == nil)
 	}
 }
 
@@ -210,7 +237,7 @@ func (g *Gateways) id() ledger.RunID {
 
 // tell asks one gateway.
 func (g *Gateways) tell(ctx context.Context, base, token, method, path string, body, answer any) error {
-	return Ask(ctx, g.client, base, token, method, path, body, answer)
+	return Ask(ctx, g.connection(), base, token, method, path, body, answer)
 }
 
 // Ask asks a gateway about a run. What it refuses is a *Refused.

@@ -2,9 +2,7 @@ package remote
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -54,9 +52,6 @@ func opens(req *http.Request) bool {
 func (r *Relay) passOpened(w http.ResponseWriter, resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	_ = resp.Body.Close() // it has been read
-	if errors.Is(err, context.Canceled) {
-		return nil // the program left
-	}
 	if err != nil {
 		return err
 	}

@@ -93,30 +93,41 @@ func (r *Relay) relay(w http.ResponseWriter, req *http.Request, body []byte, tok
 			}
 			return
 		}
-		resp, sent, err := r.send(req, at.base, body, token)
-		switch {
-		case req.Context().Err() != nil:
-			panic(http.ErrAbortHandler)
-		case err != nil && sent:
-			r.Gateways.lose(at)
-			panic(http.ErrAbortHandler)
-		case err != nil || token != "" && tries < maxTries && moved(resp):
-			if resp != nil {
-				_ = resp.Body.Close() // a refusal
-			}
-			r.Gateways.lose(at)
-			continue
-		case opens(req) && resp.StatusCode == http.StatusOK:
-			err = r.passOpened(w, resp)
-		default:
-			err = pass(w, resp)
+		if r.relayTo(at, w, req, body, token, tries < maxTries) {
+			return
 		}
-		if err != nil {
-			r.Gateways.lose(at)
-			panic(http.ErrAbortHandler)
-		}
-		return
 	}
+}
+
+// relayTo brings a call to one gateway. If that is not its end, it was not sent
+// and may go to another.
+func (r *Relay) relayTo(at place, w http.ResponseWriter, req *http.Request, body []byte, token string, again bool) (end bool) {
+	ctx, cut := context.WithCancel(req.Context())
+	defer cut()
+	defer context.AfterFunc(at.left, cut)()
+	resp, sent, err := r.send(req.WithContext(ctx), at, body, token)
+	switch {
+	case req.Context().Err() != nil:
+		panic(http.ErrAbortHandler)
+	case err != nil && sent:
+		r.Gateways.lose(at, true)
+		panic(http.ErrAbortHandler)
+	case err != nil || token != "" && again && moved(resp):
+		if resp != nil {
+			_ = resp.Body.Close() // a refusal
+		}
+		r.Gateways.lose(at, err != nil)
+		return false
+	case opens(req) && resp.StatusCode == http.StatusOK:
+		err = r.passOpened(w, resp)
+	default:
+		err = pass(w, resp)
+	}
+	if err != nil && req.Context().Err() == nil {
+		r.Gateways.lose(at, true)
+		panic(http.ErrAbortHandler)
+	}
+	return true
 }
 
 // maxTries is how many gateways one call is brought to before the answer of the
@@ -131,13 +142,14 @@ func moved(resp *http.Response) bool {
 }
 
 // send sends the call to a gateway. sent tells whether that may have got it.
-func (r *Relay) send(req *http.Request, base string, body []byte, token string) (resp *http.Response, sent bool, err error) {
-	to, err := url.Parse(base)
+func (r *Relay) send(req *http.Request, at place, body []byte, token string) (resp *http.Response, sent bool, err error) {
+	to, err := url.Parse(at.base)
 	if err != nil {
 		return nil, false, err
 	}
 	to.Path, to.RawPath, to.RawQuery = req.URL.Path, req.URL.RawPath, req.URL.RawQuery
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{WroteHeaders: func() { sent = true }})
+	var wrote atomic.Bool
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
 	out, err := http.NewRequestWithContext(ctx, req.Method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, false, err
@@ -148,8 +160,8 @@ func (r *Relay) send(req *http.Request, base string, body []byte, token string) 
 		out.Header.Del(name)
 	}
 	authorize(out, token)
-	resp, err = r.Gateways.client.Do(out)
-	return resp, sent, err
+	resp, err = at.client.Do(out)
+	return resp, wrote.Load(), err
 }
 
 // authorize leaves one token in a request, of all places where SDKs put one.
@@ -194,8 +206,6 @@ func pass(w http.ResponseWriter, resp *http.Response) error {
 		}
 		switch {
 		case err == io.EOF:
-			return nil
-		case errors.Is(err, context.Canceled):
 			return nil
 		case err != nil:
 			return err
