@@ -164,7 +164,7 @@ func (r *session) openInside(ctx context.Context) error {
 func (r *session) openAround(ctx context.Context) (inner.Opened, error) {
 	ask := inner.Request{
 		Program: r.report.Program, Agent: r.Agent, Budget: r.Budget, NoBudget: r.NoBudget, MaxCalls: r.MaxCalls, Policy: r.Policy,
-		Bypasses: environ.PassesKey(r.PassEnv, r.keys()),
+		Bypasses: environ.PassesKey(r.PassEnv, r.keys()), Rules: r.AgentRules,
 	}
 	if r.OnExhausted == ExhaustedAsk {
 		ask.AskMilli = max(r.AskTimeout.Milliseconds(), 1)

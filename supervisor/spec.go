@@ -7,6 +7,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/proxy/remote"
 )
 
@@ -44,6 +45,7 @@ type Spec struct {
 	AskTimeout  time.Duration    // how long OnExhaustedAsk holds a call
 	Outer       *Outer           // the run that this one is inside of; nil: none
 	Gateway     *remote.Gateways // shared ones, where the run is booked; nil: here
+	AgentRules  inner.AgentRules // what must be so there of the agent who pays
 
 	Quiet   bool
 	Verbose bool

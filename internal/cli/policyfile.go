@@ -13,6 +13,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 	"github.com/Auro-rium/aex/v3/supervisor"
 )
 
@@ -164,10 +165,15 @@ func (a *app) underPolicy(ctx context.Context, spec *supervisor.Spec, file *poli
 			spec.NewAgent = nil
 		}
 	}
-	if limits == (ledger.Limits{}) && file.Group == "" || spec.Outer != nil || spec.Gateway != nil {
+	rules := inner.AgentRules{Group: file.Group, RequestsPerMinute: file.RequestsPerMinute, TokensPerMinute: file.TokensPerMinute, Concurrency: file.Concurrency}
+	switch {
+	case rules == (inner.AgentRules{}) || spec.Outer != nil:
 		return nil // the gateway around paces the agent who pays, and knows its group
+	case spec.Gateway != nil: // it knows the agent
+		spec.AgentRules = rules
+		return nil
 	}
-	return a.checkAgent(ctx, spec, file, limits)
+	return a.checkAgent(ctx, spec, file, rules)
 }
 
 // addHosted adds --hosted-tools to what the run's policy says. The stricter of
@@ -191,7 +197,7 @@ func addHosted(spec *supervisor.Spec, rule string) error {
 
 // checkAgent refuses an agent whose own pace is looser than the file's, or that
 // is not in the file's group.
-func (a *app) checkAgent(ctx context.Context, spec *supervisor.Spec, file *policy.File, limits ledger.Limits) (err error) {
+func (a *app) checkAgent(ctx context.Context, spec *supervisor.Spec, file *policy.File, rules inner.AgentRules) (err error) {
 	l, err := ledger.Open(ctx, spec.Ledger)
 	if err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
@@ -214,22 +220,8 @@ func (a *app) checkAgent(ctx context.Context, spec *supervisor.Spec, file *polic
 	if err != nil {
 		return err
 	}
-	if file.Group != "" && !ag.In(file.Group) {
-		return hinted(fmt.Errorf("%s says group %s, agent %s is in %s", file.Path, file.Group, spec.Agent, orText(ag.Group, "none")),
-			"aex agent set %s --group %s", plain.Word(printable(spec.Agent)), plain.Word(printable(file.Group)))
-	}
-	for _, c := range []struct {
-		what, flag string
-		has, may   int64
-	}{
-		{"requests a minute", "rpm", ag.Limits.RequestsPerMinute, limits.RequestsPerMinute},
-		{"tokens a minute", "max-tokens-per-minute", ag.Limits.TokensPerMinute, limits.TokensPerMinute},
-		{"calls at a time", "max-concurrency", ag.Limits.Concurrency, limits.Concurrency},
-	} {
-		if policy.Strictest(c.has, c.may) != c.has {
-			return hinted(fmt.Errorf("%s allows %d %s, agent %s may make %s", file.Path, c.may, c.what, spec.Agent, orNone(c.has)),
-				"aex agent set %s --%s %d", spec.Agent, c.flag, c.may)
-		}
+	if how, flags := rules.Broken(file.Path, ag); how != "" {
+		return hinted(errors.New(how), "aex agent set %s %s", plain.Word(printable(ag.Name)), flags)
 	}
 	return nil
 }

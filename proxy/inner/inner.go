@@ -40,6 +40,7 @@ type Request struct {
 	Budget   *ledger.Micros  `json:"budget_micro,omitempty"` // nil: all that there is
 	MaxCalls int64           `json:"max_calls,omitempty"`
 	Policy   json.RawMessage `json:"policy,omitempty"`      // capabilities that must allow its calls, too
+	Rules    AgentRules      `json:"rules,omitzero"`        // what its policy file says of who pays
 	AskMilli int64           `json:"ask_ms,omitempty"`      // how long calls that its own budget refuses are held for a top-up
 	Bypasses bool            `json:"not_metered,omitempty"` // a real key is passed on
 	Token    string          `json:"token,omitempty"`       // of a remote run: what it is to be known by, 256 bits in hex

@@ -49,6 +49,9 @@ func (c *caller) newRun(ctx context.Context, ask Request) (n ledger.NewRun, path
 	if ask.Budget != nil && *ask.Budget <= 0 {
 		return n, nil, refusal.New("invalid_request", "a budget of %s allows no call; give an amount above $0, or none for no limit", *ask.Budget)
 	}
+	if err := c.agreed(ctx, ask); err != nil {
+		return n, nil, err
+	}
 	rules, err := c.innerPolicy(ctx, ask)
 	if err != nil {
 		return n, nil, err
