@@ -61,7 +61,11 @@ func (p *Report) Lines() []string {
 		lines = append(lines, first)
 	}
 	if hint {
-		lines = append(lines, "aex: hint: see where it went: aex runs show "+id)
+		at := ""
+		if p.Gateway != "" {
+			at = ", at the gateway"
+		}
+		lines = append(lines, "aex: hint: see where it went"+at+": aex runs show "+id)
 	} else if p.Refused > 0 {
 		lines = append(lines, "aex: hint: see why calls were refused: aex runs show "+id)
 	}

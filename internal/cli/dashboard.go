@@ -90,6 +90,9 @@ func (a *app) openBrowser(ctx context.Context, link string) {
 
 // serveDashboard serves the pages for reading until it is interrupted.
 func (a *app) serveDashboard(ctx context.Context, s *settings, open bool, port int) (err error) {
+	if err := s.elsewhere(); err != nil {
+		return err
+	}
 	l, err := ledger.OpenReadOnly(ctx, s.ledgerOptions())
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):

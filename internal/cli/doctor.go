@@ -136,6 +136,10 @@ func (c *checkup) home() {
 }
 
 func (c *checkup) ledger(ctx context.Context) {
+	if err := c.settings.elsewhere(); err != nil {
+		c.add("note", "ledger", err.Error(), "")
+		return
+	}
 	l, err := ledger.Open(ctx, c.settings.ledgerOptions())
 	if err != nil {
 		c.add("broken", "ledger", err.Error(), "see: aex audit")

@@ -222,8 +222,15 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
+	set, err := a.settings(f.envFiles...)
+	if err != nil {
+		return err
+	}
+	if err := set.elsewhere(); err != nil {
+		return err
+	}
 	log := &serverLog{file: a.stderr, path: f.logFile, now: a.now}
-	s, err := a.newServer(ctx, f, log)
+	s, err := a.newServer(ctx, f, set, log)
 	if err != nil {
 		return err
 	}

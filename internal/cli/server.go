@@ -52,11 +52,7 @@ var errStopAsked = errors.New("asked to stop")
 
 // newServer opens everything in order; what it opened close closes in the
 // opposite order.
-func (a *app) newServer(ctx context.Context, f *serveFlags, log *serverLog) (s *server, err error) {
-	set, err := a.settings(f.envFiles...)
-	if err != nil {
-		return nil, err
-	}
+func (a *app) newServer(ctx context.Context, f *serveFlags, set *settings, log *serverLog) (s *server, err error) {
 	opening := &server{app: a, flags: f, log: log, home: set.home}
 	s = opening
 	s.stopped, s.stop = context.WithCancelCause(context.WithoutCancel(ctx))

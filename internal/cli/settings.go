@@ -228,6 +228,21 @@ func (s *settings) ledgerOptions() ledger.Options {
 // opener opens the ledger, as open and openToShow do.
 type opener func(context.Context) (*ledger.Ledger, error)
 
+// elsewhere refuses to act on a ledger where there is none because the runs of
+// this machine are booked at a shared gateway: what was made or shown here would
+// be taken for what is there.
+func (s *settings) elsewhere() error {
+	gateway, _, from := s.lookup("AEX_GATEWAY")
+	if gateway == "" || s.ledgerPath != filepath.Join(s.home, "aex.db") {
+		return nil
+	}
+	if _, err := os.Stat(s.ledgerPath); err == nil {
+		return nil
+	}
+	return hinted(fmt.Errorf("the runs of this machine are booked at the gateway of AEX_GATEWAY (%s), and the ledger is there", from),
+		"do this at the gateway; for a ledger of this machine's own: unset AEX_GATEWAY")
+}
+
 // open opens the ledger for a command that may change it.
 func (a *app) open(ctx context.Context) (*ledger.Ledger, error) {
 	return a.openWith(ctx, ledger.Open)
@@ -242,6 +257,9 @@ func (a *app) openToShow(ctx context.Context) (*ledger.Ledger, error) {
 func (a *app) openWith(ctx context.Context, open func(context.Context, ledger.Options) (*ledger.Ledger, error)) (*ledger.Ledger, error) {
 	s, err := a.settings()
 	if err != nil {
+		return nil, err
+	}
+	if err := s.elsewhere(); err != nil {
 		return nil, err
 	}
 	l, err := open(ctx, s.ledgerOptions())
