@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,7 +43,7 @@ func (e *Refused) Error() string { return strings.TrimPrefix(e.Message, "aex: ")
 // Bounds of what is read from a gateway, and how long it may not answer.
 const (
 	maxAnswer = 1 << 20
-	patience  = 5 * time.Second
+	patience  = 10 * time.Second       // three ways there and back over a slow network, and some
 	betweenIt = 500 * time.Millisecond // rounds of looking for a gateway
 )
 
@@ -97,11 +98,19 @@ func New(o Options) (*Gateways, error) {
 	return g, nil
 }
 
+// unheard is for how long the other end of a connection may not be heard of
+// while it should: what is under way there is cut then.
+const unheard = ledger.AttachWithin
+
 func newClient(roots *x509.CertPool) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	t.MaxIdleConnsPerHost, t.IdleConnTimeout, t.DisableCompression = 64, 30*time.Second, true
 	t.TLSHandshakeTimeout = patience
+	dialer := &net.Dialer{
+		Timeout: 30 * time.Second, Control: bound, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: unheard / 4, Interval: unheard / 4, Count: 3},
+	}
+	t.DialContext = dialer.DialContext
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 

@@ -118,6 +118,9 @@ func (r *Relay) relayTo(at place, w http.ResponseWriter, req *http.Request, body
 		}
 		r.Gateways.lose(at, err != nil)
 		return false
+	case between(resp):
+		r.Gateways.lose(at, true) // the program hears it: nobody knows whether the call was sent
+		err = pass(w, resp)
 	case opens(req) && resp.StatusCode == http.StatusOK:
 		err = r.passOpened(w, resp)
 	default:
@@ -139,6 +142,13 @@ const maxTries = 8
 func moved(resp *http.Response) bool {
 	code := resp.Header.Get("X-Aex-Code")
 	return code == "invalid_token" || code == "shutting_down"
+}
+
+// between tells whether an answer is that of a proxy on the way, which did not
+// reach the gateway or lost it.
+func between(resp *http.Response) bool {
+	return resp.StatusCode >= http.StatusBadGateway && resp.StatusCode <= http.StatusGatewayTimeout &&
+		resp.Header.Get("X-Aex-Code") == "" && resp.Header.Get("X-Aex-Call") == ""
 }
 
 // send sends the call to a gateway. sent tells whether that may have got it.

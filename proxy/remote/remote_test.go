@@ -22,6 +22,7 @@ import (
 type gateway struct {
 	*httptest.Server
 	refuses string // every request, with this code
+	away    bool   // it is not behind its proxy any more
 
 	mu     sync.Mutex
 	has    bool
@@ -43,6 +44,8 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	reply := func(v any) { _ = json.NewEncoder(w).Encode(v) }
 	switch {
+	case g.away:
+		w.WriteHeader(http.StatusBadGateway)
 	case g.refuses != "":
 		proxy.Refuse(w, r, g.refuses, "not now")
 	case r.URL.Path == "/v1/aex/runs":

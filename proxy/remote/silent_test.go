@@ -196,3 +196,18 @@ func TestARunIsAttachedOverANewConnection(t *testing.T) {
 		t.Errorf("%v %v", resp, err)
 	}
 }
+
+// A proxy before a gateway that is gone answers for it. The program hears that
+// once, and the next call waits for the other gateway.
+func TestAProxyWhoseGatewayIsGone(t *testing.T) {
+	a, b := newGateway(t), newGateway(t)
+	_, relay := opened(t, time.Minute, a, b)
+	a.mu.Lock()
+	a.away = true
+	a.mu.Unlock()
+	for n, want := range []int{http.StatusBadGateway, http.StatusOK} {
+		if resp, err := call(t, relay.URL, "program's"); err != nil || resp.StatusCode != want || b.calls() != n {
+			t.Errorf("call %d: %v %v, %d at the other", n, resp, err, b.calls())
+		}
+	}
+}
