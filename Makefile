@@ -89,9 +89,12 @@ assault: build ## attack aex in ten ways, and count: two minutes, or LONG=1 (cli
 
 RUNNERS ?= 2000
 KILLS   ?= 50
-.PHONY: shared
-shared: ## a shared gateway under RUNNERS runners in four turns, and gateways killed KILLS times in mid-call
-	AEX_TEST_RUNNERS=$(RUNNERS) AEX_TEST_KILLS=$(KILLS) $(GO) test -count=1 -run 'TestManyRunners|TestGatewaysAreKilled' -timeout 30m -v ./internal/e2e
+.PHONY: shared shared-short
+shared: ## a shared gateway: real programs on another host, its network cut, runners slow, stopped and killed, nginx, RUNNERS runners in four turns, KILLS kills
+	AEX_TEST_RUNNERS=$(RUNNERS) AEX_TEST_KILLS=$(KILLS) ./clients/shared/run $(COMPAT_CACHE)
+
+shared-short: ## a real Python bot on another host, and a network that is away for some seconds
+	./clients/shared/run $(COMPAT_CACHE) --short
 
 FUZZTIME ?= 20s
 fuzz: ## each fuzz target for FUZZTIME
@@ -188,7 +191,7 @@ cc:
 	  $$( [ "$$(id -u)" = 0 ] || echo sudo ) sh -c 'apt-get update -qq && apt-get install -y -qq gcc libc6-dev'; }
 
 tools: ## what some tests call; without it they are skipped, and in CI they fail
-	@missing=; for t in strace:strace unshare:util-linux setpriv:util-linux bash:bash zsh:zsh fish:fish python3:python3; do \
+	@missing=; for t in strace:strace unshare:util-linux setpriv:util-linux nsenter:util-linux ip:iproute2 bash:bash zsh:zsh fish:fish python3:python3; do \
 	  command -v "$${t%%:*}" >/dev/null || missing="$$missing $${t##*:}"; done; \
 	[ -e /usr/share/bash-completion/bash_completion ] || missing="$$missing bash-completion"; \
 	[ -z "$$missing" ] || { echo "installing$$missing for the tests"; \

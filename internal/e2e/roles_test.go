@@ -57,6 +57,8 @@ func play(role string, args []string) int {
 		return confinedAs(args)
 	case "escape-child":
 		return escapeChild()
+	case "callers":
+		return callers(os.Stdin)
 	case "steady":
 		return steady(args)
 	case "polite":

@@ -28,6 +28,9 @@ type gate struct {
 	port int
 	home string
 	cmd  *exec.Cmd
+
+	name, listen, cert, key string // where it is reached from elsewhere; "": on loopback
+	behind                  int    // its own port, of a gateway behind a proxy at port; 0: there is none
 }
 
 // onServer has the stage keep its ledger on the PostgreSQL server that make
@@ -56,11 +59,23 @@ func (s *stage) gate() *gate {
 	return g
 }
 
-func (g *gate) url() string { return fmt.Sprintf("http://127.0.0.1:%d", g.port) }
+func (g *gate) url() string {
+	if g.name != "" {
+		return fmt.Sprintf("https://%s:%d", g.name, g.port)
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", g.port)
+}
 
 func (g *gate) start() {
 	g.t.Helper()
-	g.cmd = g.s.aex("serve", "--port", fmt.Sprint(g.port), "--price", price)
+	args := []string{"serve", "--port", fmt.Sprint(g.port), "--price", price}
+	switch {
+	case g.behind != 0:
+		args = []string{"serve", "--port", fmt.Sprint(g.behind), "--price", price, "--allow-host", g.name}
+	case g.name != "":
+		args = append(args, "--listen", g.listen, "--allow-host", g.name, "--tls-cert", g.cert, "--tls-key", g.key)
+	}
+	g.cmd = g.s.aex(args...)
 	g.cmd.Env = append(g.cmd.Env, "AEX_HOME="+g.home, "AEX_LEDGER="+g.s.ledger())
 	r, err := g.cmd.StderrPipe()
 	must(g.t, err)
