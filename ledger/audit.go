@@ -34,6 +34,16 @@ func (a Audit) OK() bool {
 	return true
 }
 
+// bad is the first check that did not pass, "" if all did.
+func (a Audit) bad() string {
+	for _, c := range a.Checks {
+		if !c.OK {
+			return c.Name + ": " + c.Detail
+		}
+	}
+	return ""
+}
+
 // audit is one Verify under way, in one read transaction.
 type audit struct {
 	l      *Ledger
@@ -55,6 +65,11 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 		return Audit{}, fmt.Errorf("auditing: %w", l.explain(err))
 	}
 	defer tx.Rollback() // it has only read
+	return l.verify(ctx, tx, heads, progress)
+}
+
+// verify is Verify of what one transaction sees. heads were read before it began.
+func (l *Ledger) verify(ctx context.Context, tx *snapshot, heads headLines, progress func(done, all int64)) (Audit, error) {
 	a := &audit{l: l, tx: tx, heads: heads, replay: newReplay()}
 	for _, c := range []struct {
 		name  string

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -53,6 +54,9 @@ func (s *sqlite) open(ctx context.Context) error {
 	kind, err := s.connect(ctx)
 	if err != nil {
 		return err
+	}
+	if was, err := movedFrom(ctx, s.conn, s.l.path); err != nil || was != nil {
+		return cmp.Or(err, error(was))
 	}
 	if err := s.migrate(ctx, kind); err != nil {
 		return err

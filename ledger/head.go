@@ -131,6 +131,19 @@ func (h *headFile) store(db querier) error {
 // readAndWrite reads where the ledger is when it has the lock, so that no
 // process puts back what another has written.
 func (h *headFile) readAndWrite(db querier) error {
+	return h.locked(func() error {
+		ctx, stop := h.l.lookingOnce()
+		defer stop()
+		now, err := h.l.place(ctx, db)
+		if err != nil {
+			return h.l.explain(err)
+		}
+		return h.write(now)
+	})
+}
+
+// locked does what nobody else does to the file meanwhile.
+func (h *headFile) locked(do func() error) error {
 	lock, err := owned.Open(h.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -141,13 +154,7 @@ func (h *headFile) readAndWrite(db querier) error {
 	} else if !free {
 		return errHeadHeld
 	}
-	ctx, stop := h.l.lookingOnce()
-	defer stop()
-	now, err := h.l.place(ctx, db)
-	if err != nil {
-		return h.l.explain(err)
-	}
-	return h.write(now)
+	return do()
 }
 
 // headPatience is how long is waited for who writes the file now. Who is stopped

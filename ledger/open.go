@@ -152,12 +152,18 @@ func (l *Ledger) explain(err error) error {
 	if errors.Is(err, ErrPythonTwo) {
 		return l.pythonTwo()
 	}
+	if was, is := errors.AsType[*Moved](err); is {
+		return was
+	}
 	dir := filepath.Dir(l.path)
 	say := func(format string, args ...any) error {
 		return fmt.Errorf("ledger %s: "+format+": %w", append(append([]any{l.path}, args...), err)...)
 	}
 	var se *driver.Error
 	if errors.As(err, &se) {
+		if place, moved := refusedAsMoved(se); moved {
+			return &Moved{Path: l.path, Place: place, Done: true}
+		}
 		if noRoomForIndex(err) {
 			return say("the disk is full; free some space in %s", dir)
 		}

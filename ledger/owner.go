@@ -202,6 +202,31 @@ func (l *Ledger) clearOwners(named map[ownerID]bool) error {
 	return errors.Join(errs...)
 }
 
+// livingOwners counts the other processes that have the ledger open.
+func (l *Ledger) livingOwners() (n int, err error) {
+	entries, err := os.ReadDir(l.ownersPath())
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		id, err := strconv.ParseInt(e.Name(), 36, 64)
+		if err != nil || ownerID(id) == l.owner.id() {
+			continue
+		}
+		file, dead, err := l.deadFile(ownerID(id))
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !dead {
+			n++
+		}
+	}
+	return n, nil
+}
+
 func removeUnlocked(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {

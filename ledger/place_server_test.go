@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"testing"
 
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -34,4 +35,17 @@ func openRawServer(place string) (*sql.DB, error) {
 			END LOOP;
 		END $$`)
 	return db, err
+}
+
+// administrator is a connection as who may do everything.
+func administrator(t testing.TB, place string) *sql.DB {
+	t.Helper()
+	s, err := parseServer(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(s.config.RuntimeParams, "idle_in_transaction_session_timeout")
+	db := stdlib.OpenDB(*s.config)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }

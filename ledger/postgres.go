@@ -94,13 +94,10 @@ func (p *postgres) open(ctx context.Context) error {
 	}
 	var schema int
 	err := p.conn.QueryRow(ctx, `SELECT id, chain, version FROM ledger`).Scan(&p.l.id, &p.l.chain, &schema)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case schema > serverSchema:
-		return fmt.Errorf("%w (schema %d, this one knows %d); update aex", ErrNewerSchema, schema, serverSchema)
 	}
-	return nil
+	return usable(schema)
 }
 
 func (p *postgres) connect(ctx context.Context) error {

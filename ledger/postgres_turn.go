@@ -60,14 +60,17 @@ func (p *postgres) takeTurn() error {
 	var alive bool
 	var now int64
 	var version int
+	var id string
 	look := statement{query: `SELECT (SELECT n FROM turn), CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT),
-		EXISTS (SELECT 1 FROM owner WHERE id = ?), (SELECT version FROM ledger)`, args: []any{own}}
-	err := p.send(look, func(rows pgx.Rows) error { return scanOne(rows, &p.number, &now, &alive, &version) })
+		EXISTS (SELECT 1 FROM owner WHERE id = ?), (SELECT version FROM ledger), (SELECT id FROM ledger)`, args: []any{own}}
+	err := p.send(look, func(rows pgx.Rows) error { return scanOne(rows, &p.number, &now, &alive, &version, &id) })
 	switch {
 	case err != nil:
 		return err
-	case version > serverSchema:
-		return fmt.Errorf("%w (schema %d, this one knows %d); update aex", ErrNewerSchema, version, serverSchema)
+	case version > serverSchema: // since this process opened it
+		return newerTables(version)
+	case id != p.l.id:
+		return fmt.Errorf("%w: what is at %s now is another ledger", ErrCorrupt, p.l.path)
 	}
 	p.in, p.reborn = true, false
 	p.l.setClock(now)

@@ -11,9 +11,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// serverSchema is the version of the tables on a server that this aex reads and
-// writes.
-const serverSchema = 1
+// serverSteps are the files of SQL that bring the tables on a server from one
+// version to the next: the first from 1 to 2. A new ledger has them all.
+var serverSteps = []string{"postgres_2.sql"}
+
+// serverSchema is the version of the tables on a server that this aex makes, and
+// the newest that it uses. It uses those from serverNeeds on.
+var serverSchema = 1 + len(serverSteps)
+
+// serverNeeds is the oldest version that this aex works with, so that gateways
+// can be replaced one after the other before the tables are brought up to date.
+const serverNeeds = 1
 
 // ServerSchema is the SQL that makes a ledger on a PostgreSQL server, with its
 // roles and what they may do. address is only looked at for its search_path.
@@ -30,15 +38,32 @@ func (s *server) schemaText() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	newer, err := stepsFrom(1)
+	if err != nil {
+		return "", err
+	}
 	sums := make([]string, len(sumColumns))
 	for i, c := range sumColumns {
 		sums[i] = c + " BIGINT NOT NULL DEFAULT 0,"
 	}
 	name := pgx.Identifier{s.schema}.Sanitize()
 	return strings.NewReplacer(
-		"@SUMS@", strings.Join(sums, "\n\t"), "@VERSION@", strconv.Itoa(serverSchema),
+		"@SUMS@", strings.Join(sums, "\n\t"), "@VERSION@", strconv.Itoa(serverSchema), "@NEWER@", newer,
 		"SCHEMA aex", "SCHEMA "+name, "search_path = aex", "search_path = "+name,
 	).Replace(string(text)), nil
+}
+
+// stepsFrom is the SQL of the steps that follow a version.
+func stepsFrom(version int) (string, error) {
+	var all strings.Builder
+	for _, name := range serverSteps[version-1:] {
+		text, err := schemaFiles.ReadFile("schema/" + name)
+		if err != nil {
+			return "", err
+		}
+		all.WriteString("\n" + string(text))
+	}
+	return all.String(), nil
 }
 
 // InitServer makes a ledger on a PostgreSQL server: ErrExists where there is one.

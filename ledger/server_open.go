@@ -52,10 +52,7 @@ func (l *Ledger) openServerToRead(ctx context.Context) error {
 	if err := l.read.QueryRowContext(ctx, `SELECT id, chain, version FROM ledger`).Scan(&l.id, &l.chain, &version); err != nil {
 		return l.explain(err)
 	}
-	if version > serverSchema {
-		return fmt.Errorf("%w (schema %d, this one knows %d); update aex", ErrNewerSchema, version, serverSchema)
-	}
-	return nil
+	return usable(version)
 }
 
 // rights finds out what this process's role may do, so that what it may not is

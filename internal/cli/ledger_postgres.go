@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,6 +67,9 @@ func (a *app) initPostgres(ctx context.Context, print bool) error {
 
 // database tells what of the ledger's server is not as it should be.
 func (c *checkup) database(ctx context.Context, l *ledger.Ledger) {
+	if ledger.OnServer(l.Place()) {
+		c.passwords()
+	}
 	found, err := l.ServerState(ctx)
 	if err != nil {
 		c.add("broken", "server", err.Error(), "see docs/fleet.md")
@@ -73,5 +80,15 @@ func (c *checkup) database(ctx context.Context, l *ledger.Ledger) {
 		} else {
 			c.add("ok", "server", f.Says, "")
 		}
+	}
+}
+
+// passwords are to be read by their user alone. PostgreSQL's own programs leave a
+// file out that others can read; aex does not, and says so here.
+func (c *checkup) passwords() {
+	env := environment(c.app.environ)
+	path := cmp.Or(env["PGPASSFILE"], filepath.Join(env["HOME"], ".pgpass"))
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		c.add("warning", "permissions", fmt.Sprintf("%s can be read by others (%s)", path, info.Mode().Perm()), "chmod 600 "+path)
 	}
 }

@@ -14,7 +14,9 @@ import (
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
-	return group("ledger", "back up and prune the ledger, choose its time zone, or make one on PostgreSQL", a.ledgerInitPostgresCommand(), a.ledgerBackupCommand(), a.outsideOnly(a.ledgerPruneCommand()), a.outsideOnly(a.ledgerTimezoneCommand()))
+	return group("ledger", "back up and prune the ledger, choose its time zone, or move it to PostgreSQL",
+		a.ledgerBackupCommand(), a.outsideOnly(a.ledgerCopyCommand()), a.ledgerInitPostgresCommand(), a.outsideOnly(a.ledgerMigrateCommand()),
+		a.outsideOnly(a.ledgerPruneCommand()), a.outsideOnly(a.ledgerTimezoneCommand()))
 }
 
 func (a *app) ledgerBackupCommand() *cobra.Command {
@@ -30,6 +32,14 @@ func (a *app) backup(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	if ledger.OnServer(s.ledgerPath) {
+		return hinted(errors.New("a ledger on PostgreSQL is backed up by the means of its server: pg_dump, or a base backup with the archived log, to which one can go back in time"),
+			"for example: pg_dump --format=custom --schema=aex --file=%s DATABASE; see docs/fleet.md, Backup and recovery", name)
+	}
 	l, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -37,8 +47,6 @@ func (a *app) backup(ctx context.Context, name string) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	if err := l.Backup(ctx, path); errors.Is(err, fs.ErrExist) {
 		return hinted(fmt.Errorf("there is a file %s already", name), "name one that does not exist")
-	} else if err != nil && ledger.OnServer(l.Place()) {
-		return err
 	} else if err != nil {
 		return hinted(err, "name a file in a directory that exists and is yours")
 	}

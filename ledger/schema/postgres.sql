@@ -260,4 +260,5 @@ GRANT UPDATE ON agent, agent_group TO aex_budget;
 GRANT UPDATE (budget_micro), DELETE ON group_budget TO aex_budget;
 GRANT UPDATE (target_micro) ON account TO aex_budget;
 GRANT DELETE ON zone TO aex_budget;
+@NEWER@
 COMMIT;
