@@ -124,6 +124,7 @@ func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 
 // published makes a committed group's effects known inside the process.
 func (w *writer) published(g *group) {
+	w.know(g)
 	if g.lastEvent.seq > 0 || len(g.newHolds) > 0 {
 		w.l.head.advance()
 	}

@@ -120,18 +120,6 @@ func (g *group) touch(a *account) {
 	}
 }
 
-// last is the end of the trail.
-func (g *group) last() mark {
-	if !g.rows.lastRead {
-		var hash []byte
-		if g.query(`SELECT seq, hash FROM event_log ORDER BY seq DESC LIMIT 1`, nil, &g.rows.last.seq, &hash) {
-			copy(g.rows.last.hash[:], hash)
-		}
-		g.rows.lastRead = g.err == nil
-	}
-	return g.rows.last
-}
-
 // event adds one to the trail. members adds its members; it must not add events.
 func (g *group) event(action string, ag *agent, r RunID, members func(e *line)) (seq int64) {
 	prev := g.last()

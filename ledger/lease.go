@@ -59,7 +59,9 @@ func newLease(ctx context.Context, l *Ledger, p *postgres) (*owner, error) {
 func (e *lease) keep() error {
 	err := e.l.commitOne(context.Background(), func(g *group) error {
 		g.wrote = true // the barrier is the beat
-		return nil
+		g.rows.lastRead = false
+		g.last() // who has nothing to do also sees when the trail is cut off
+		return g.err
 	})
 	return errors.Join(err, e.look())
 }

@@ -75,15 +75,18 @@ func (p *postgres) loadFirst(g *group, tokens [][]byte, holds []holdKey) error {
 			}
 			return err
 		}},
-		statement{query: `SELECT seq, hash FROM event_log ORDER BY seq DESC LIMIT 1`, row: func(scan func(...any) error) error {
+		statement{query: endOfTrail, args: []any{g.w.known.seq}, row: func(scan func(...any) error) error {
 			if g.rows.lastRead {
 				return nil
 			}
-			var hash []byte
-			err := scan(&g.rows.last.seq, &hash)
-			copy(g.rows.last.hash[:], hash)
-			g.rows.lastRead = err == nil
-			return err
+			var end mark
+			var hash, there []byte
+			if err := scan(&end.seq, &hash, &there); err != nil {
+				return err
+			}
+			copy(end.hash[:], hash)
+			g.tookEnd(end, there)
+			return g.err
 		}},
 	)
 }

@@ -55,6 +55,7 @@ type writer struct {
 	denied   map[denialKey]*denial
 	tooLarge map[int64]int // run -> calls in a row that were too large for its budget
 	holds    int64         // the last n of our own
+	known    mark          // of the trail: durable
 	suspects map[holdKey]bool
 	broken   error
 	commits  commitTimes

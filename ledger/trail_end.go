@@ -1,0 +1,45 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// endOfTrail is the last event, and what is now where the last one was that this
+// process knows of: nothing where that has been folded.
+const endOfTrail = `SELECT seq, hash, (SELECT hash FROM event_log WHERE seq = ?) FROM event_log ORDER BY seq DESC LIMIT 1`
+
+// last is the end of the trail.
+func (g *group) last() mark {
+	if !g.rows.lastRead {
+		var end mark
+		var hash, there []byte
+		g.query(endOfTrail, []any{g.w.known.seq}, &end.seq, &hash, &there)
+		copy(end.hash[:], hash)
+		g.tookEnd(end, there)
+	}
+	return g.rows.last
+}
+
+// tookEnd notes the end of the trail as it was read. What this process knows to be
+// durable must still be there: a trail that was cut off or changed below it, with
+// all that would tell, is noticed by who has seen it.
+func (g *group) tookEnd(end mark, there []byte) {
+	known := g.w.known
+	switch {
+	case g.err != nil:
+		return
+	case end.seq < known.seq:
+		g.fail(fmt.Errorf("%w: events %d to %d are lost, which were there while this aex was running", ErrCorrupt, end.seq+1, known.seq))
+	case there != nil && !bytes.Equal(there, known.hash[:]):
+		g.fail(fmt.Errorf("%w: event %d is not the one that was written while this aex was running", ErrCorrupt, known.seq))
+	}
+	g.rows.last, g.rows.lastRead = end, g.err == nil
+}
+
+// know notes what a group has made durable, by itself and before it.
+func (w *writer) know(g *group) {
+	if g.committing && g.rows.lastRead && g.rows.last.seq >= w.known.seq {
+		w.known = g.rows.last
+	}
+}
