@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"strings"
 	"testing"
 	"time"
 )
@@ -126,62 +124,4 @@ func TestFleetTakesAnyText(t *testing.T) {
 		t.Error(err)
 	}
 	audited(t, l)
-}
-
-// TestGatewaysRole: it books calls, and neither gives a budget nor touches what
-// has been written down.
-func TestGatewaysRole(t *testing.T) {
-	onServer(t)
-	dir := t.TempDir()
-	operator := gatewayAt(t, dir, time.Hour)
-	agentOn(t, operator, "x")
-	if _, err := operator.CreateAgent(t.Context(), NewAgent{Name: "daily", Window: Daily, Budget: new(Micros(50))}); err != nil {
-		t.Fatal(err)
-	}
-	s, err := parseServer(Place(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := s.readers()
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, q := range []string{`SET default_transaction_read_only = off`, `SET ROLE aex_gateway`} {
-		if _, err := conn.ExecContext(t.Context(), q); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, q := range []string{
-		`UPDATE account SET target_micro = 5000000000, budget_micro = 5000000000`,
-		`UPDATE account SET budget_micro = budget_micro + 1`,
-		`UPDATE account SET budget_micro = NULL`,
-		`INSERT INTO account (agent_id, kind, "window", start_at, target_micro, budget_micro) VALUES (2, 'window', 'daily', 1, 51, 51)`,
-		`INSERT INTO account (agent_id, kind, target_micro, budget_micro) VALUES (2, 'agent', 51, 51)`,
-		`UPDATE agent SET budget_micro = 51`, `INSERT INTO agent (name, "window", created_at) VALUES ('y', 'total', 0)`,
-		`UPDATE event_log SET body = '{}'`, `DELETE FROM event_log`, `TRUNCATE event_log`, `DELETE FROM account`, `DELETE FROM tally`,
-		`UPDATE group_budget SET budget_micro = 1`, `UPDATE ledger SET id = 'x'`, `DROP TABLE hold`, `UPDATE token SET scope = 'execution'`,
-		`ALTER TABLE account DISABLE ROW LEVEL SECURITY`,
-	} {
-		if err := refusedBy(t.Context(), conn, q); err == "" {
-			t.Errorf("a gateway may %s", q)
-		} else if !strings.Contains(err, "permission denied") && !strings.Contains(err, "must be owner") && !strings.Contains(err, "violates") {
-			t.Errorf("%s: %s", q, err)
-		}
-	}
-}
-
-// refusedBy is what the server says against a statement; "": nothing.
-func refusedBy(ctx context.Context, conn *sql.Conn, q string) string {
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return err.Error()
-	}
-	defer tx.Rollback() // nothing is to stay
-	if _, err := tx.ExecContext(ctx, q); err != nil {
-		return err.Error()
-	}
-	return ""
 }

@@ -197,6 +197,7 @@ func (g *group) insertAccount(a *account) {
 		orNull(a.agent != 0, a.agent), orNull(a.group != 0, a.group), orNull(a.parent != 0, a.parent), string(a.kind), string(a.window), a.start,
 		orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)))
 	if g.err == nil {
+		a.given = false // it is in the row: only who gives budgets may write it again
 		g.rows.keepAccount(a)
 	}
 }

@@ -13,12 +13,16 @@ const catalogue = `SELECT coalesce(string_agg(what, E'\n' ORDER BY what), '') FR
 	UNION ALL SELECT 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || coalesce(array_to_string(a.attacl, ','), '') FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0
 	UNION ALL SELECT 'constraint ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
 	UNION ALL SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = current_schema()
+	UNION ALL SELECT 'policy ' || tablename || ' ' || policyname || ' ' || array_to_string(roles, ',') || cmd || coalesce(qual, '') || coalesce(with_check, '') FROM pg_policies WHERE schemaname = current_schema()
 	UNION ALL SELECT 'version ' || version FROM ledger) all_of_it`
 
 // older makes a ledger with the tables of version 1, as aex made them.
 func older(t *testing.T, place string) {
 	t.Helper()
-	execOnServer(t, place, `DROP VIEW agents, events; UPDATE ledger SET version = 1`)
+	execOnServer(t, place, `DROP VIEW agents, events; UPDATE ledger SET version = 1;
+		DROP POLICY runs ON account; CREATE POLICY runs ON account FOR INSERT TO aex_gateway WITH CHECK (false);
+		DROP POLICY all_see ON run; DROP POLICY all_change ON run; DROP POLICY opens ON run; ALTER TABLE run DISABLE ROW LEVEL SECURITY;
+		DROP POLICY all_see ON token; DROP POLICY makes ON token; DROP POLICY extends ON token; ALTER TABLE token DISABLE ROW LEVEL SECURITY`)
 }
 
 // TestServerIsMigrated: older tables become what a new ledger has, while a gateway

@@ -35,3 +35,29 @@ SELECT seq AS id,
 FROM trail t;
 
 GRANT SELECT ON agents, events TO aex_read, aex_gateway, aex_budget;
+
+-- What a gateway makes hangs where its calls are charged: a run's account under
+-- its agent's or under another run of the agent, and a run on an account of its
+-- own. Else it could make a run that nothing limits, and other gateways would
+-- serve it. What has been revoked stays so.
+DROP POLICY runs ON account;
+CREATE POLICY runs ON account FOR INSERT TO aex_gateway WITH CHECK (
+	spent_micro = 0 AND reserved_micro = 0 AND overrun_micro = 0 AND (
+		kind = 'run'
+			AND EXISTS (SELECT 1 FROM account p WHERE p.id = account.parent AND p.agent_id = account.agent_id AND p.kind IN ('agent', 'run'))
+		OR kind = 'window' AND parent IS NULL
+			AND target_micro IS NOT DISTINCT FROM (SELECT a.budget_micro FROM agent a WHERE a.id = account.agent_id AND a."window" = account."window")
+			AND EXISTS (SELECT 1 FROM agent a WHERE a.id = account.agent_id AND a."window" = account."window")
+		OR kind = 'group' AND parent IS NULL AND "window" <> ''
+			AND target_micro = (SELECT b.budget_micro FROM group_budget b WHERE b.group_id = account.group_id AND b."window" = account."window")));
+
+ALTER TABLE run ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_see ON run FOR SELECT USING (true);
+CREATE POLICY all_change ON run FOR UPDATE USING (true);
+CREATE POLICY opens ON run FOR INSERT TO aex_gateway WITH CHECK (
+	EXISTS (SELECT 1 FROM account c WHERE c.id = run.account_id AND c.agent_id = run.agent_id AND c.kind = 'run'));
+
+ALTER TABLE token ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_see ON token FOR SELECT USING (true);
+CREATE POLICY makes ON token FOR INSERT TO aex_gateway WITH CHECK (true);
+CREATE POLICY extends ON token FOR UPDATE TO aex_gateway USING (revoked_at IS NULL) WITH CHECK (true);

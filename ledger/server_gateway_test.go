@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestGatewaysRoleSuffices: with it a gateway does all that a gateway does, and
+// gives no budget.
+func TestGatewaysRoleSuffices(t *testing.T) {
+	onServer(t)
+	dir := t.TempDir()
+	operator, err := Open(t.Context(), Options{Path: strings.Replace(Place(dir), "postgres@", userOf(t, Place(dir), "aex_budget")+"@", 1), Home: t.TempDir(), lease: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, operator)
+	if _, err := operator.CreateGroup(t.Context(), NewGroup{Name: "acme", Budgets: map[Window]Micros{Total: 100_000, Daily: 90_000}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := operator.CreateAgent(t.Context(), NewAgent{Name: "daily", Window: Daily, Budget: new(Micros(50_000)), Group: "acme", Limits: Limits{RequestsPerMinute: 50, TokensPerMinute: 1 << 20, Concurrency: 50}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := operator.AddToken(t.Context(), NewToken{Agent: "daily", Hash: HashToken("daily"), Scope: Execution}); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.Replace(Place(dir), "postgres@", userOf(t, Place(dir), "aex_gateway")+"@", 1)
+	gate, err := Open(t.Context(), Options{Path: address, Home: t.TempDir(), lease: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, gate)
+	call := func(token string) {
+		t.Helper()
+		h, no, err := gate.Admit(t.Context(), Admission{Token: HashToken(token), Least: 10, Most: 10})
+		if err != nil || no != nil {
+			t.Fatal(no, err)
+		}
+		if _, err := gate.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 9}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call("daily")
+	run := func(token string, parent RunID) RunID {
+		t.Helper()
+		r, err := gate.OpenRun(t.Context(), NewRun{Agent: "daily", Parent: parent, Program: "p", Budget: new(Micros(5000)), Token: HashToken(token), Expires: time.Now().Add(time.Hour), Metered: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		call(token)
+		return r.ID
+	}
+	outer := run("outer", "")
+	inner := run("inner", outer)
+	if err := gate.ExtendRun(t.Context(), outer, time.Now().Add(2*time.Hour)); err != nil {
+		t.Error(err)
+	}
+	if err := gate.AddToken(t.Context(), NewToken{Agent: "daily", Hash: HashToken("exchanged"), Scope: Runs, Expires: time.Now().Add(time.Hour)}); err != nil {
+		t.Error(err)
+	}
+	if _, no, err := gate.Admit(t.Context(), Admission{Token: HashToken("inner"), Least: 1 << 40, Most: 1 << 40}); err != nil || no == nil {
+		t.Errorf("%v %v", no, err) // a refusal is counted
+	}
+	for _, id := range []RunID{inner, outer} {
+		if _, err := gate.EndRun(t.Context(), id, RunEnd{Outcome: "exited"}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, no, err := gate.Admit(t.Context(), Admission{Token: HashToken("daily"), Least: 10, Most: 10}); err != nil || no != nil {
+		t.Fatal(no, err)
+	}
+	if _, err := gate.Sweep(t.Context(), func(HoldID) bool { return false }); err != nil {
+		t.Error(err)
+	}
+	if _, err := gate.TopUpAgent(t.Context(), "daily", 1); !errors.Is(err, ErrNotAllowed) {
+		t.Errorf("topped up: %v", err)
+	}
+	if _, err := gate.Prune(t.Context(), time.Now()); !errors.Is(err, ErrNotAllowed) {
+		t.Errorf("pruned: %v", err)
+	}
+	if _, err := operator.TopUpAgent(t.Context(), "daily", 100); err != nil {
+		t.Error(err)
+	}
+	call("daily")
+	audited(t, gate)
+}
