@@ -101,7 +101,7 @@ func (c *copying) table(table string) (n int64, err error) {
 		return n, err
 	}
 	for _, row := range rows.aside {
-		q := `INSERT INTO tally (` + quotedNames(names) + `) VALUES (?` + strings.Repeat(", ?", len(names)-1) + `)` + addToTally
+		q := `INSERT INTO tally (` + quotedNames(names) + `) VALUES (?` + strings.Repeat(", ?", len(names)-1) + `)` + addToTally()
 		if _, err := c.tx.ExecContext(c.ctx, numbered(q), row...); err != nil {
 			return n, err
 		}
