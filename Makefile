@@ -112,6 +112,10 @@ mutants: ## change an operator, a condition or a statement at a time: which do n
 postgres: ## the ledger on a real PostgreSQL (installs Debian's; POSTGRES=--ci for the short form)
 	./clients/postgres/run $(POSTGRES)
 
+.PHONY: deploy-check
+deploy-check: build ## what is in deploy/, read by Compose's and Kubernetes' own types and run (installs PostgreSQL and promtool)
+	./clients/deploy/run
+
 guards: tools ## take each guard away and see its test fail (clients/guards)
 	./clients/guards/run
 

@@ -57,13 +57,19 @@ func newLease(ctx context.Context, l *Ledger, p *postgres) (*owner, error) {
 
 // keep beats, and looks at the beats of the others.
 func (e *lease) keep() error {
-	err := e.l.commitOne(context.Background(), func(g *group) error {
-		g.wrote = true // the barrier is the beat
-		g.rows.lastRead = false
-		g.last() // who has nothing to do also sees when the trail is cut off
-		return g.err
-	})
+	err := e.l.commitOne(context.Background(), beat)
 	return errors.Join(err, e.look())
+}
+
+// beat has the barrier commit, and looks at the trail: who has nothing to do also
+// sees when that is cut off.
+func beat(g *group) error {
+	g.wrote = true
+	if len(g.events) == 0 { // else it has been looked at, and goes on in memory
+		g.rows.lastRead = false
+		g.last()
+	}
+	return g.err
 }
 
 func (e *lease) look() error {

@@ -177,3 +177,21 @@ func VerifyPython(t testing.TB, args ...string) (out string, ok bool) {
 	}
 	return string(b), err == nil
 }
+
+// TestBeatAmongOthers: a beat that shares its group with events takes none of
+// their numbers.
+func TestBeatAmongOthers(t *testing.T) {
+	l, _ := openInside(t)
+	if err := l.commitOne(t.Context(), func(g *group) error {
+		for range 3 {
+			g.event("test", nil, "", nil)
+			if err := beat(g); err != nil {
+				return err
+			}
+		}
+		return g.err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	audited(t, l)
+}

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) ledgerInitPostgresCommand() *cobra.Command {
-	var print bool
+	var print, ifMissing bool
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "init-postgres", Short: "make a ledger in the PostgreSQL database that AEX_LEDGER names",
 		Long: `init-postgres makes the tables of a ledger in a PostgreSQL database (14 or
@@ -25,13 +25,14 @@ aex_read reads, aex_owner has the tables. AEX_LEDGER names the database and a us
 who may create roles and schemas there. See docs/fleet.md.`,
 		Example: "  AEX_LEDGER=postgres://postgres@db.example/aex aex ledger init-postgres\n  aex ledger init-postgres --print | psql -v ON_ERROR_STOP=1 aex",
 		Args:    none,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.initPostgres(cmd.Context(), print) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.initPostgres(cmd.Context(), print, ifMissing) },
 	})
+	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "where there is a ledger already, leave it as it is and exit 0")
 	cmd.Flags().BoolVar(&print, "print", false, "print the SQL and do nothing")
 	return cmd
 }
 
-func (a *app) initPostgres(ctx context.Context, print bool) error {
+func (a *app) initPostgres(ctx context.Context, print, ifMissing bool) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
@@ -53,6 +54,9 @@ func (a *app) initPostgres(ctx context.Context, print bool) error {
 	}
 	made, err := ledger.InitServer(ctx, place)
 	switch {
+	case errors.Is(err, ledger.ErrExists) && ifMissing:
+		fmt.Fprintf(a.stderr, "aex: %v; nothing was changed\n", err)
+		return nil
 	case errors.Is(err, ledger.ErrExists):
 		return hinted(err, "it is ready to be used; nothing was changed")
 	case err != nil:
