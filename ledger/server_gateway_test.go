@@ -12,44 +12,21 @@ import (
 func TestGatewaysRoleSuffices(t *testing.T) {
 	onServer(t)
 	dir := t.TempDir()
-	operator, err := Open(t.Context(), Options{Path: strings.Replace(Place(dir), "postgres@", userOf(t, Place(dir), "aex_budget")+"@", 1), Home: t.TempDir(), lease: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closed(t, operator)
-	if _, err := operator.CreateGroup(t.Context(), NewGroup{Name: "acme", Budgets: map[Window]Micros{Total: 100_000, Daily: 90_000}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := operator.CreateAgent(t.Context(), NewAgent{Name: "daily", Window: Daily, Budget: new(Micros(50_000)), Group: "acme", Limits: Limits{RequestsPerMinute: 50, TokensPerMinute: 1 << 20, Concurrency: 50}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := operator.AddToken(t.Context(), NewToken{Agent: "daily", Hash: HashToken("daily"), Scope: Execution}); err != nil {
-		t.Fatal(err)
-	}
+	operator := operatorAt(t, Place(dir))
 	address := strings.Replace(Place(dir), "postgres@", userOf(t, Place(dir), "aex_gateway")+"@", 1)
 	gate, err := Open(t.Context(), Options{Path: address, Home: t.TempDir(), lease: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closed(t, gate)
-	call := func(token string) {
-		t.Helper()
-		h, no, err := gate.Admit(t.Context(), Admission{Token: HashToken(token), Least: 10, Most: 10})
-		if err != nil || no != nil {
-			t.Fatal(no, err)
-		}
-		if _, err := gate.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 9}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	call("daily")
+	callAt(t, gate, "daily")
 	run := func(token string, parent RunID) RunID {
 		t.Helper()
 		r, err := gate.OpenRun(t.Context(), NewRun{Agent: "daily", Parent: parent, Program: "p", Budget: new(Micros(5000)), Token: HashToken(token), Expires: time.Now().Add(time.Hour), Metered: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		call(token)
+		callAt(t, gate, token)
 		return r.ID
 	}
 	outer := run("outer", "")
@@ -83,6 +60,39 @@ func TestGatewaysRoleSuffices(t *testing.T) {
 	if _, err := operator.TopUpAgent(t.Context(), "daily", 100); err != nil {
 		t.Error(err)
 	}
-	call("daily")
+	callAt(t, gate, "daily")
 	audited(t, gate)
+}
+
+// operatorAt is a user with the role aex_budget, who has made an agent with all
+// kinds of limits.
+func operatorAt(t *testing.T, place string) *Ledger {
+	t.Helper()
+	operator, err := Open(t.Context(), Options{Path: strings.Replace(place, "postgres@", userOf(t, place, "aex_budget")+"@", 1), Home: t.TempDir(), lease: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, operator) })
+	if _, err := operator.CreateGroup(t.Context(), NewGroup{Name: "acme", Budgets: map[Window]Micros{Total: 100_000, Daily: 90_000}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := operator.CreateAgent(t.Context(), NewAgent{Name: "daily", Window: Daily, Budget: new(Micros(50_000)), Group: "acme", Limits: Limits{RequestsPerMinute: 50, TokensPerMinute: 1 << 20, Concurrency: 50}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := operator.AddToken(t.Context(), NewToken{Agent: "daily", Hash: HashToken("daily"), Scope: Execution}); err != nil {
+		t.Fatal(err)
+	}
+	return operator
+}
+
+// callAt is a call from its hold to its settlement.
+func callAt(t *testing.T, l *Ledger, token string) {
+	t.Helper()
+	h, no, err := l.Admit(t.Context(), Admission{Token: HashToken(token), Least: 10, Most: 10})
+	if err != nil || no != nil {
+		t.Fatal(no, err)
+	}
+	if _, err := l.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 9}); err != nil {
+		t.Fatal(err)
+	}
 }
