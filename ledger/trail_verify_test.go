@@ -44,7 +44,7 @@ func TestEveryEditIsFoundWithoutAex(t *testing.T) {
 				}
 				putBack(t, dir, rows)
 			}
-			for _, i := range []int{0, 1, len(rows) / 2, len(rows) - 1} {
+			for _, i := range []int{0, len(rows) / 2, len(rows) - 1} {
 				row := rows[i]
 				editRow(t, row, try)
 				try(fmt.Sprint("a space in ", row.seq), func(db *sql.DB) {
