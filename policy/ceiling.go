@@ -80,7 +80,11 @@ func Bound(c Call, m Model, clamp bool) (Ceiling, error) {
 	var in, out sum
 	in.add(input, rates.input.pico)
 	in.add(1, rates.perRequest.pico)
-	in.add(fees, rates.perSearch.pico)
+	search := rates.perSearch.pico
+	if !rates.perSearch.known {
+		search = unpricedSearch
+	}
+	in.add(fees, search)
 	in.add(c.Prediction, rates.output.pico)
 	out.add(outputs, rates.output.pico)
 	if ceiling.Input, err = in.pico(); err != nil {

@@ -2,7 +2,9 @@ package policy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +23,10 @@ const (
 // model. What goes beyond is booked as overrun, and the next use holds the most
 // that was seen.
 const FoundTokens = 30_000
+
+// unpricedSearch is held for a search at a host whose answers tell its fee, but
+// that has no price for it: what the dearest in the price list costs.
+const unpricedSearch = 35_000 * picoPerMicro
 
 // HostedRule is the strictest of the rules that the policies name; auto where
 // none does.
@@ -46,7 +52,7 @@ func HostedRule(all []Capabilities) string {
 func (t HostedTool) takesUses(wire string) bool {
 	switch wire {
 	case Messages:
-		return strings.HasPrefix(t.Type, "web_search") || strings.HasPrefix(t.Type, "web_fetch")
+		return t.Tool && (strings.HasPrefix(t.Type, "web_search") || strings.HasPrefix(t.Type, "web_fetch"))
 	case Responses:
 		return t.Tool && t.Type != "mcp"
 	}
@@ -77,11 +83,11 @@ func (c Call) WithUses(most int64) Call {
 	return c
 }
 
-// Unmetered are the hosted tools of a request whose fees no answer counts, and
-// that can be taken out of it because other tools remain.
-func (c Call) Unmetered() (kinds []string) {
+// Unmetered are the hosted tools of a request whose fees no answer counts, or
+// nobody has a price for, and that can be taken out of it because other tools remain.
+func (c Call) Unmetered(m Model) (kinds []string) {
 	for _, t := range c.Hosted {
-		if t.Tool && hostedFee(t.Type, c.Wire) == feeUnknown {
+		if _, err := hostedFees(t, 1, c, m); t.Tool && errors.Is(err, ErrNoRate) {
 			kinds = append(kinds, t.Type)
 		}
 	}
@@ -89,6 +95,29 @@ func (c Call) Unmetered() (kinds []string) {
 		return nil
 	}
 	return kinds
+}
+
+// searchers are models that search by themselves in every call, by their names as
+// sent, and what the search brings is billed as input; most: so often a call at
+// most, 0 for as often as they like. What OpenAI's older search models and Perplexity's others find is free.
+var searchers = []struct {
+	glob string
+	most int64
+}{{"*-search-api", 1}, {"*-search-api-*", 1}, {"*sonar-deep-research", 0}, {"*:online", 0}, {"groq/compound*", 0}, {"compound-beta*", 0}}
+
+// Searching is the call with the searches that its model makes unasked.
+func (c Call) Searching(m Model) Call {
+	name := strings.ToLower(m.Sent)
+	for _, s := range searchers {
+		if c.Wire == Embeddings || !anyGlob([]string{s.glob}, name) {
+			continue
+		}
+		if t := (HostedTool{Type: "web_search", MaxUses: s.most}); !slices.Contains(c.Hosted, t) {
+			c.Hosted = append(slices.Clone(c.Hosted), t)
+		}
+		return c
+	}
+	return c
 }
 
 // hostedInput bounds the input of a call whose hosted tools are bounded: the
@@ -105,6 +134,8 @@ func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
 		switch {
 		case t.Type == "compaction":
 			again++
+		case !t.Tool && t.MaxUses > 0: // the model's own
+			uses += n
 		case !t.takesUses(c.Wire):
 			endless = true
 		case c.Wire == Responses: // one bound for all together
@@ -161,14 +192,20 @@ func hostedFees(t HostedTool, uses int64, c Call, m Model) (fees int64, err erro
 	switch kind := hostedFee(t.Type, c.Wire); {
 	case kind == feeNone || m.Provider.Local:
 		return 0, nil
-	case kind == feeSearch && m.Price.PerSearch == nil:
-		return 0, fmt.Errorf("%w: searches of %q", ErrNoRate, t.Type)
+	case kind == feeSearch && m.Price.PerSearch == nil && m.Provider.Host().OwnCost == "":
+		return 0, fmt.Errorf("%w: searches of %q; set per_search_usd for %s in models.yaml", ErrNoRate, t.Type, m.Name)
 	case kind == feeSearch:
 		return uses, nil
 	case t.Tool && c.HostedRule == HostedAllow:
 		return 0, nil
 	}
 	return 0, fmt.Errorf("%w: the fee of hosted tool %q is not known", ErrNoRate, t.Type)
+}
+
+// UnpricedSearch tells whether the provider may search at a fee that has no price:
+// an answer without the provider's own bill then does not tell the cost.
+func (c Call) UnpricedSearch(m Model) bool {
+	return m.Price.PerSearch == nil && !m.Provider.Local && slices.ContainsFunc(c.Hosted, func(t HostedTool) bool { return hostedFee(t.Type, c.Wire) == feeSearch })
 }
 
 type hostedKind int

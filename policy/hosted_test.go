@@ -8,8 +8,8 @@ import (
 
 // TestUsesOfHostedTools: which tools a request can bound, how often they may be used, and what a lower bound changes.
 func TestUsesOfHostedTools(t *testing.T) {
-	search := HostedTool{Type: "web_search_20250305", MaxUses: 3}
-	fetch := HostedTool{Type: "web_fetch"}
+	search := HostedTool{Type: "web_search_20250305", MaxUses: 3, Tool: true}
+	fetch := HostedTool{Type: "web_fetch", Tool: true}
 	code := HostedTool{Type: "code_execution", MaxUses: 50}
 	for _, c := range []struct {
 		name string
@@ -22,6 +22,7 @@ func TestUsesOfHostedTools(t *testing.T) {
 		{"a tool of Responses", Call{Wire: Responses, Hosted: []HostedTool{{Type: "web_search", Tool: true, MaxUses: 2}}}, 2},
 		{"no tool of its list", Call{Wire: Responses, Hosted: []HostedTool{{Type: "web_search", MaxUses: 2}}}, 0},
 		{"MCP", Call{Wire: Responses, Hosted: []HostedTool{{Type: "mcp", Tool: true, MaxUses: 2}}}, 0},
+		{"a search that is no tool", Call{Wire: Messages, Hosted: []HostedTool{{Type: "web_search", MaxUses: 2}}}, 0},
 		{"chat bounds none", Call{Wire: Chat, Hosted: []HostedTool{search}}, 0},
 		{"none", Call{Wire: Messages}, 0},
 	} {
@@ -46,20 +47,75 @@ func TestUsesOfHostedTools(t *testing.T) {
 
 func TestUnmeteredTools(t *testing.T) {
 	code, search := HostedTool{Type: "code_interpreter", Tool: true}, HostedTool{Type: "web_search", Tool: true}
+	priced, local := Model{Price: Price{Rates: Rates{PerSearch: pico(1)}}}, Model{Provider: Provider{Local: true}}
+	tells := Model{Provider: Provider{Type: TypeOpenAI, BaseURL: "https://openrouter.ai/api/v1"}}
 	for _, c := range []struct {
 		name string
+		m    Model
 		call Call
 		want []string
 	}{
-		{"beside another tool", Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{code}}, []string{"code_interpreter"}},
-		{"alone", Call{Wire: Responses, Tools: 1, Hosted: []HostedTool{code}}, nil},
-		{"counted in the answer", Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{search}}, nil},
-		{"no tool of the list", Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{{Type: "code_interpreter"}}}, nil},
-		{"free at Google", Call{Wire: Gemini, Tools: 2, Hosted: []HostedTool{{Type: "code_execution", Tool: true}}}, nil},
-		{"not free elsewhere", Call{Wire: Messages, Tools: 2, Hosted: []HostedTool{{Type: "code_execution", Tool: true}}}, []string{"code_execution"}},
+		{"beside another tool", priced, Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{code}}, []string{"code_interpreter"}},
+		{"alone", priced, Call{Wire: Responses, Tools: 1, Hosted: []HostedTool{code}}, nil},
+		{"on this machine", local, Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{code}}, nil},
+		{"counted in the answer", priced, Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{search}}, nil},
+		{"counted, but without a price", Model{}, Call{Wire: Responses, Tools: 3, Hosted: []HostedTool{search, code}}, []string{"web_search", "code_interpreter"}},
+		{"without a price, alone", Model{}, Call{Wire: Responses, Tools: 1, Hosted: []HostedTool{search}}, nil},
+		{"billed in the answer", tells, Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{search}}, nil},
+		{"no tool of the list", priced, Call{Wire: Responses, Tools: 2, Hosted: []HostedTool{{Type: "code_interpreter"}}}, nil},
+		{"free at Google", priced, Call{Wire: Gemini, Tools: 2, Hosted: []HostedTool{{Type: "code_execution", Tool: true}}}, nil},
+		{"not free elsewhere", priced, Call{Wire: Messages, Tools: 2, Hosted: []HostedTool{{Type: "code_execution", Tool: true}}}, []string{"code_execution"}},
 	} {
-		if got := c.call.Unmetered(); !slices.Equal(got, c.want) {
+		if got := c.call.Unmetered(c.m); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestSearchingModels: what a model finds unasked is in its ceiling.
+func TestSearchingModels(t *testing.T) {
+	asked := Call{Wire: Chat, BodyBytes: 1000, HostedRule: HostedAuto}
+	for name, want := range map[string]int64{
+		"gpt-5": 1_000, "gpt-4o-search-preview": 1_000, "sonar-pro": 1_000, "gpt-5-search-api": 2*(1_000+toolsPrompt) + FoundTokens, "openai/gpt-5-search-api-2025-10-14": 2*(1_000+toolsPrompt) + FoundTokens,
+		"gpt-5-search-apical": 1_000, "sonar-deep-research": 1_000 + toolsPrompt + 100_000, "perplexity/sonar-deep-research": 1_000 + toolsPrompt + 100_000, "openai/gpt-4o:online": 1_000 + toolsPrompt + 100_000, "groq/compound-mini": 1_000 + toolsPrompt + 100_000, "compound-beta": 1_000 + toolsPrompt + 100_000,
+	} {
+		m := Model{Sent: name, Context: 100_000, Price: Price{Rates: Rates{Input: pico(1), Output: pico(1), PerSearch: pico(1)}}}
+		c, err := Bound(asked.Searching(m).Searching(m), m, true)
+		if err != nil || c.InputTk != want {
+			t.Errorf("%s: %d input tokens (%v), want %d", name, c.InputTk, err, want)
+		}
+		if _, err = Bound(Call{Wire: Embeddings}.Searching(m), m, true); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(asked.Hosted) > 0 {
+		t.Errorf("the call itself was changed: %+v", asked.Hosted)
+	}
+}
+
+// TestUnpricedSearch: a search whose price is not known is held at what the
+// dearest of the price list costs, where the answer will tell; no row has a dearer.
+func TestUnpricedSearch(t *testing.T) {
+	m := Model{Context: 100_000, Provider: Provider{Type: TypeOpenAI, BaseURL: "https://api.x.ai/v1"}, Price: Price{Rates: Rates{Input: pico(1), Output: pico(1)}}}
+	c := Call{Wire: Responses, HostedRule: HostedAuto, Hosted: []HostedTool{{Type: "x_search", MaxUses: 3, Tool: true}}}
+	with, err := Bound(c, m, true)
+	if err != nil || with.Input-Pico(with.InputTk) != 3*unpricedSearch {
+		t.Errorf("%d for %d tokens (%v)", with.Input, with.InputTk, err)
+	}
+	m.Provider.BaseURL = "https://api.example.com/v1"
+	if _, err := Bound(c, m, true); !errors.Is(err, ErrNoRate) {
+		t.Errorf("where no answer tells: %v", err)
+	}
+	r, err := NewRegistry(Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for provider := range r.catalogue().shelves {
+		rows, _ := r.catalogue().of(provider)
+		for _, row := range rows {
+			if fee := row.price.PerSearch; fee != nil && *fee > unpricedSearch {
+				t.Errorf("%s: a search costs %d", row.ID, *fee)
+			}
 		}
 	}
 }

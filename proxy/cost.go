@@ -91,7 +91,7 @@ func (c *call) told() (ledger.How, ledger.Micros) {
 	micros, err := policy.Cost(price, used, c.tier())
 	clear := policy.Clear(price, used, c.tier())
 	switch {
-	case err == nil && c.reading.Unclear == "":
+	case err == nil && c.reading.Unclear == "" && (billed || !c.asked.UnpricedSearch(c.model)):
 		return ledger.Settled, ledger.Micros(max(micros, own))
 	case billed:
 		return ledger.Settled, ledger.Micros(max(clear, own))

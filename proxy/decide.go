@@ -48,6 +48,7 @@ func (c *call) decide() error {
 	if err := c.providerKey(caps); err != nil {
 		return err
 	}
+	c.asked = c.asked.Searching(c.model)
 	bounded, err := c.hosted(caps)
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (c *call) hosted(caps []policy.Capabilities) (policy.Call, error) {
 	case rule == policy.HostedRefuse:
 		return bounded, nil
 	}
-	if kinds := c.asked.Unmetered(); rule == policy.HostedAuto && len(kinds) > 0 {
+	if kinds := c.asked.Unmetered(c.model); rule == policy.HostedAuto && len(kinds) > 0 {
 		if err := c.takeOut(kinds); err != nil {
 			return bounded, err
 		}
@@ -111,6 +112,7 @@ func (c *call) takeOut(kinds []string) error {
 	if err := c.readAsked(); err != nil {
 		return err
 	}
+	c.asked = c.asked.Searching(c.model)
 	c.asked.BodyBytes = size
 	c.changed = append(c.changed, c.discreet(strings.Join(kinds, ", "))+" taken out")
 	return nil

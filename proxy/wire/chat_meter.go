@@ -133,6 +133,10 @@ func chatOutput(o Object, r *Reading) {
 	if o.Get("reasoning_content").textLen() > 0 || o.Get("reasoning").textLen() > 0 || !empty(o.Get("reasoning_details")) {
 		r.Hidden = true
 	}
+	// What Groq's own tools did: a fee each, as for a search.
+	var executed int64
+	o.each("executed_tools", func(Object) { executed++ })
+	r.Usage.Searches = max(r.Usage.Searches, executed)
 	o.each("tool_calls", func(t Object) { toolOutput(t.child("function"), r) })
 	if f := o.Get("function_call"); f.Kind() == '{' {
 		toolOutput(f.Object(o.err), r)
