@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
@@ -15,8 +16,9 @@ const askEvery = 100 * time.Millisecond
 // asking is what the user was asked for.
 type asking struct {
 	mu    sync.Mutex
-	held  int    // calls
-	asked string // the line that was said last; "": nobody waits
+	held  int                   // calls
+	asked string                // the line that was said last; "": nobody waits
+	late  map[ledger.RunID]bool // the runs whose wait for money is over: they end
 }
 
 // ask holds a call that money or a pause keeps back until it may be tried
@@ -34,6 +36,10 @@ func (r *session) ask(ctx context.Context, q watch.Question) watch.Answer {
 	case <-r.ctx.Done():
 		return watch.Left
 	}
+	money := q.Refusal.Cause != ledger.CausePaused
+	if money && r.asking.over(q.Owner) {
+		return watch.Late
+	}
 	r.hold(ctx, q)
 	defer r.release()
 	late := time.NewTimer(wait)
@@ -47,6 +53,9 @@ func (r *session) ask(ctx context.Context, q watch.Question) watch.Answer {
 		case <-r.ctx.Done():
 			return watch.Left
 		case <-late.C:
+			if money {
+				r.asking.end(q.Owner)
+			}
 			return watch.Late
 		case <-look.C:
 			if q.Helped(ctx, r.ledger) {
@@ -54,6 +63,23 @@ func (r *session) ask(ctx context.Context, q watch.Question) watch.Answer {
 			}
 		}
 	}
+}
+
+// over tells whether a run was asked about until its wait ran out. It ends, and what
+// it calls in its grace is not asked about again.
+func (a *asking) over(run ledger.RunID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.late[run]
+}
+
+func (a *asking) end(run ledger.RunID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.late == nil {
+		a.late = map[ledger.RunID]bool{}
+	}
+	a.late[run] = true
 }
 
 // hold counts a held call, and asks the user unless that was done already.

@@ -130,6 +130,16 @@ func TestAskIsNotAnswered(t *testing.T) {
 	}
 }
 
+// Who was asked until the time ran out is not asked again by what the run calls in its grace.
+func TestAskAsksOnce(t *testing.T) {
+	s := newStage(t, fakeprovider.Options{Lean: true, Behaviour: fakeprovider.Behaviour{OutputTokens: 300}})
+	r := s.do(askArgs([]string{"--on-exhausted", "ask", "--ask-timeout", "300ms", "--grace", "2s"}, bot("loop", "1")...)...)
+	if asked := strings.Count(r.stderr, "; aex topup "); r.code != 121 || asked != 1 {
+		t.Errorf("exit %d, asked %d times\n%s", r.code, asked, r.stderr)
+	}
+	s.audit()
+}
+
 // Quiet asks nothing, and holds all the same.
 func TestAskQuietly(t *testing.T) {
 	s := newStage(t, fakeprovider.Options{Lean: true, Behaviour: fakeprovider.Behaviour{OutputTokens: 300}})
