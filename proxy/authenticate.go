@@ -39,27 +39,6 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 	return nil
 }
 
-// Token finds the caller's token where any SDK puts its key.
-func Token(r *http.Request) string {
-	if t := headerToken(r); t != "" {
-		return t
-	}
-	return r.URL.Query().Get("key")
-}
-
-// headerToken is the token in a header.
-func headerToken(r *http.Request) string {
-	if kind, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "bearer") {
-		return strings.TrimSpace(value)
-	}
-	for _, name := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
-		if v := r.Header.Get(name); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 // identify finds who is calling. The ledger compares hashes and checks
 // again when it admits.
 func (g *Gateway) identify(ctx context.Context, r *http.Request) (ledger.Identity, ledger.TokenHash, error) {

@@ -211,3 +211,24 @@ func (c *call) dialect() *wire.Wire {
 	}
 	return c.g.dialectOf(c.r.URL.Path)
 }
+
+// Token finds the caller's token where any SDK puts its key.
+func Token(r *http.Request) string {
+	if t := headerToken(r); t != "" {
+		return t
+	}
+	return r.URL.Query().Get("key")
+}
+
+// headerToken is the token in a header.
+func headerToken(r *http.Request) string {
+	if kind, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "bearer") {
+		return strings.TrimSpace(value)
+	}
+	for _, name := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
+		if v := r.Header.Get(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -23,7 +23,7 @@ var wayOfACall = []string{
 	"admin", "gateway", "call",
 	"free", "relayed", // beside the way
 	"authenticate", "read", "decide", "admit", "tighter", "ask", "forward", "relay", "judge", "settle", "later", // the steps
-	"refuse", "notice", "live", "request", "joint", "cost", "transport", "route", // what they use
+	"refuse", "notice", "live", "request", "joint", "cost", "transport", "discreet", "route", // what they use
 }
 
 // handedOn are the types that go from step to step: all know them and their
