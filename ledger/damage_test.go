@@ -156,7 +156,7 @@ func TestFilesThatAreNoLedger(t *testing.T) {
 			if err := os.Mkdir(filepath.Join(dir, "aex.db"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, "opened"},
+		}, "is no file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

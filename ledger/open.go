@@ -109,7 +109,7 @@ func (l *Ledger) prepareDirectories() error {
 		return f.Close()
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return nil
+		return l.oneName()
 	}
 	return l.explain(err)
 }

@@ -82,6 +82,9 @@ func (l *Ledger) openForReading(ctx context.Context) error {
 	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) {
 		return l.noLedger()
 	}
+	if err := l.oneName(); err != nil {
+		return err
+	}
 	if err := l.refusePythonTwo(ctx); err != nil {
 		return err
 	}
