@@ -1,12 +1,29 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
+
+// A token that a job is given lives as long as its rule says, or an hour.
+func TestServeFileSaysHowLongATokenLives(t *testing.T) {
+	const rules = `oidc: [{issuer: "https://ci.example.com", audience: "https://gate.example.com", agents: [{agent: x, claims: {a: b}%s}]}]`
+	for text, want := range map[string]time.Duration{"": time.Hour, ", ttl: 90m": 90 * time.Minute, ", ttl: 24h": 24 * time.Hour} {
+		var file serveFile
+		noError(t, yaml.Unmarshal(fmt.Appendf(nil, rules, text), &file))
+		list, err := file.issuers()
+		noError(t, err)
+		if got := list[0].Rules[0].TTL; got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
 
 // What cannot be meant in serve.yaml is told before anything is served.
 func TestServeFile(t *testing.T) {

@@ -3,10 +3,12 @@
 package e2e
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/fakeissuer"
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
@@ -66,5 +68,20 @@ func TestAJobsTokenOpensRuns(t *testing.T) {
 	if out := s.do("events", "--json").stdout; !strings.Contains(out, `"for":"repo:acme/search:ref:refs/heads/main"`) {
 		t.Errorf("the trail does not tell whom the tokens are for:\n%s", out)
 	}
+	jobsTokensLive(t, s.home, 30*time.Minute)
 	s.audit()
+}
+
+// jobsTokensLive compares how long the tokens live that jobs were given.
+func jobsTokensLive(t *testing.T, home string, want time.Duration) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(home, "aex.db"))
+	must(t, err)
+	defer db.Close()
+	var tokens, shortest, longest time.Duration
+	must(t, db.QueryRow(`SELECT count(*), min(expires_at - created_at), max(expires_at - created_at) FROM token WHERE run_no IS NULL AND expires_at IS NOT NULL`).
+		Scan(&tokens, &shortest, &longest))
+	if tokens == 0 || shortest*time.Millisecond != want || longest*time.Millisecond != want {
+		t.Errorf("%d tokens live from %s to %s, want %s", tokens, shortest*time.Millisecond, longest*time.Millisecond, want)
+	}
 }

@@ -63,7 +63,10 @@ func TestGroupsAreShown(t *testing.T) {
 	}
 	k.show("/groups", "4 groups", `class="in2"`, `aria-label="acme/search/deep"`, "of $5.00 a month", "of $2.00 a day", "none of its own")
 	k.show("/groups?q=search", "2 of 4 groups", "<bdi>acme/search/deep</bdi>")
-	k.show("/groups?sort=used", "<bdi>acme/search</bdi>")
+	_, _, page := k.get("/dashboard/groups?sort=used") // the tree has acme before what is in it
+	if most, less := strings.Index(page, "<bdi>acme/search</bdi>"), strings.Index(page, "<bdi>acme</bdi>"); most < 0 || less < most {
+		t.Errorf("acme/search has used more of its budget than acme, and stands at %d, acme at %d:\n%s", most, less, page)
+	}
 	k.show("/group?group=acme", `data-figure="group-spent">`+spent, `data-figure="spent">`+spent, "acme/search/deep", "None. Move one there")
 	k.show("/group?group=acme&by=group", "/dashboard/group?group=acme%2fsearch%2fdeep", spent)
 	k.show("/group?group=acme/search/deep", "None of its own; those around it hold.", `/dashboard/agent?agent=atlas`, "agent.set", `aria-label="Groups around"`)
