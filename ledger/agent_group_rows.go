@@ -55,6 +55,7 @@ func (g *group) keepGroup(a *agentGroup) *agentGroup {
 	})
 	if g.err == nil {
 		g.rows.groups[a.id] = a
+		g.saw("setting of group", a.id, a.setting())
 	}
 	return a
 }

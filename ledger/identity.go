@@ -136,12 +136,14 @@ func (l *Ledger) readIdentity(ctx context.Context, h TokenHash) (Identity, error
 	var owner sql.NullInt64
 	var deleted bool
 	var capabilities, policy []byte
+	var end int64
 	err := l.read.QueryRowContext(ctx, `SELECT a.id, a.name, a.deleted_at IS NOT NULL, coalesce(r.id, ''), coalesce(r.state, ''), r.owner,
-			t.scope, t.max_run_micro, coalesce(t.expires_at, 0), a.rpm_limit, a.tpm_limit, a.concurrency_limit, a.capabilities, r.policy
+			t.scope, t.max_run_micro, coalesce(t.expires_at, 0), a.rpm_limit, a.tpm_limit, a.concurrency_limit, a.capabilities, r.policy,
+			(SELECT coalesce(max(seq), 0) FROM event_log)
 		FROM token t JOIN agent a ON a.id = t.agent_id LEFT JOIN run r ON r.no = t.run_no
 		WHERE t.hash = ? AND t.revoked_at IS NULL`, h[:]).
 		Scan(&agentID, &id.Agent, &deleted, &id.Run, &id.RunState, &owner, &id.Scope, &id.MaxRun, &expires,
-			&id.Limits.RequestsPerMinute, &id.Limits.TokensPerMinute, &id.Limits.Concurrency, &capabilities, &policy)
+			&id.Limits.RequestsPerMinute, &id.Limits.TokensPerMinute, &id.Limits.Concurrency, &capabilities, &policy, &end)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return Identity{}, ErrNotFound
@@ -153,5 +155,6 @@ func (l *Ledger) readIdentity(ctx context.Context, h TokenHash) (Identity, error
 		return Identity{}, ErrNotFound
 	}
 	id.AgentID, id.Expires, id.Capabilities, id.RunPolicy = publicID(agentID), fromMillis(expires), capabilities, policy
+	l.sawTexts(ctx, id, end)
 	return id, nil
 }

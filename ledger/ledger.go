@@ -106,7 +106,8 @@ type Ledger struct {
 	owner *owner   // nil when opened for reading
 	head  *headFile
 
-	own ownCosts
+	own      ownCosts
+	settings settings
 
 	identities identityCache
 	watchers   watchers

@@ -51,14 +51,19 @@ func (e *line) flag(name string, v bool) {
 
 // raw adds JSON that is known to be valid, if there is any, on one line.
 func (e *line) raw(name string, v []byte) {
-	if len(v) == 0 {
-		return
-	}
-	var one bytes.Buffer
-	if err := json.Compact(&one, v); err == nil {
+	if text := rawText(v); len(text) > 0 {
 		e.key(name)
-		e.b = append(e.b, PlainJSON(bytes.ToValidUTF8(one.Bytes(), []byte("\ufffd")))...)
+		e.b = append(e.b, text...)
 	}
+}
+
+// rawText is JSON as an event has it; nothing for nothing, or for what is none.
+func rawText(v []byte) []byte {
+	var one bytes.Buffer
+	if len(v) == 0 || json.Compact(&one, v) != nil {
+		return nil
+	}
+	return PlainJSON(bytes.ToValidUTF8(one.Bytes(), []byte("\ufffd")))
 }
 
 func (e *line) numbers(name string, vs []int64) {

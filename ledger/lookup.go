@@ -41,6 +41,7 @@ func (g *group) account(id int64) *account {
 		return a
 	}
 	g.rows.keepAccount(a)
+	g.saw("budget of account", a.id, a.setting())
 	return a
 }
 
@@ -102,6 +103,7 @@ func (g *group) agentByID(id int64) *agent {
 		return a
 	}
 	g.rows.keepAgent(a)
+	g.saw("setting of agent", a.id, a.setting())
 	return a
 }
 
@@ -122,6 +124,7 @@ func (g *group) agentNamed(name string) (*agent, error) {
 		return nil, fmt.Errorf("agent %q: %w", name, ErrNotFound)
 	}
 	g.rows.keepAgent(a)
+	g.saw("setting of agent", a.id, a.setting())
 	return a, nil
 }
 
@@ -141,6 +144,7 @@ func (g *group) run(no int64) *run {
 		return r
 	}
 	g.rows.keepRun(r)
+	g.saw("run", r.no, r.setting())
 	return r
 }
 
@@ -158,6 +162,7 @@ func (g *group) runNamed(id RunID) (*run, error) {
 		return nil, fmt.Errorf("run %q: %w", id, ErrNotFound)
 	}
 	g.rows.keepRun(r)
+	g.saw("run", r.no, r.setting())
 	return r, nil
 }
 

@@ -146,6 +146,9 @@ func (l *Ledger) checkRun(ctx context.Context, anew *readers, r Run) error {
 	if err != nil {
 		return fmt.Errorf("%w: run %.4s cannot be read any more: %w", ErrChanged, r.ID, err)
 	}
+	if err := l.settings.wereChanged(); err != nil {
+		return err
+	}
 	own, cost := l.own.take(no), r.Account.Spent+r.Account.Overrun
 	switch {
 	case r.State != RunEnded:

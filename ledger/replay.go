@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 )
 
@@ -29,6 +30,14 @@ type replayedEvent struct {
 	Daily   *Micros `json:"daily_budget_micro"`
 	Weekly  *Micros `json:"weekly_budget_micro"`
 	Monthly *Micros `json:"monthly_budget_micro"`
+
+	// Of an agent's event.
+	Window            Window          `json:"window"`
+	WindowBudget      *Micros         `json:"window_budget_micro"`
+	RequestsPerMinute int64           `json:"rpm_limit"`
+	TokensPerMinute   int64           `json:"tpm_limit"`
+	Concurrency       int64           `json:"concurrency_limit"`
+	Capabilities      json.RawMessage `json:"capabilities"`
 }
 
 // budgetWas is what an event says of an account: whose it is, for what time,

@@ -76,6 +76,8 @@ type run struct {
 	remote                     bool
 }
 
+func (r *run) setting() runSetting { return runSetting{r.no, r.maxCalls, r.account} }
+
 // token is a token as the writer knows it.
 type token struct {
 	agent   int64

@@ -149,6 +149,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 		return none, g.err
 	}
 	g.rows.keepRun(r)
+	g.saw("run", r.no, r.setting())
 	g.given(r)
 	g.insertToken(NewToken{Hash: n.Token, Scope: Execution, Expires: n.Expires}, ag.id, r.no)
 	return Run{
@@ -199,6 +200,7 @@ func (g *group) insertAccount(a *account) {
 	if g.err == nil {
 		a.given = false // it is in the row: only who gives budgets may write it again
 		g.rows.keepAccount(a)
+		g.saw("budget of account", a.id, a.setting())
 	}
 }
 
