@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/internal/whole"
 )
 
 // chainHash is one link: SHA-256 of the link before and the event's body.
@@ -248,11 +249,13 @@ func (lines headLines) of(path, id string) (was headLine, known bool) {
 	return was, known
 }
 
+const maxHead = 16 << 20 // thousands of ledgers
+
 // readHead reads the lines. Lines that do not parse are left
 // out: they prove nothing.
 func readHead(path string) (headLines, error) {
 	lines := make(headLines)
-	b, err := os.ReadFile(path)
+	b, err := whole.ReadFile(path, maxHead)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the head: %w", err)
 	}

@@ -111,7 +111,7 @@ func (l *Ledger) holderOf(sqlite bool) *Holder {
 // readNote takes what the holder has written of itself, unless the kernel names
 // another.
 func (h *Holder) readNote() {
-	f, err := os.Open(h.Path + ".lock")
+	f, err := os.OpenFile(h.Path+".lock", os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}

@@ -113,7 +113,7 @@ func openBeside(path string) (*os.File, error) {
 	if len(beside.files) >= besideMax && !forgetGone() {
 		return nil, errBeside
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for a writer
 	if err != nil {
 		return nil, err
 	}

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/whole"
 )
 
 // Errors of Resolve.
@@ -162,16 +163,10 @@ func readFile(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	data, err := whole.ReadFile(path, maxFileBytes)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err != nil:
-		return nil, err
-	case info.Size() > maxFileBytes || !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file of at most %d MiB", path, maxFileBytes>>20)
 	}
-	data, err := os.ReadFile(path)
 	if err == nil && data == nil {
 		data = []byte{}
 	}

@@ -142,7 +142,7 @@ func relayed(e wire.Edit, w *wire.Wire, stream []byte, next func() int) (*relay,
 	return rl, got.Bytes()
 }
 
-func whole() int { return 1 << 30 }
+func allAtOnce() int { return 1 << 30 }
 
 func TestFixtures(t *testing.T) {
 	for _, f := range fixtures(t) {
@@ -173,7 +173,7 @@ func TestFixtures(t *testing.T) {
 			}
 			if _, ok := f.file("stream"); ok {
 				stream := f.stream()
-				rl, got := relayed(e, f.wire, stream, whole)
+				rl, got := relayed(e, f.wire, stream, allAtOnce)
 				f.check(t, "read", facts(rl.reading), "")
 				f.check(t, "relayed", string(got), string(stream))
 				if _, ok := f.file("cut"); ok {
@@ -261,7 +261,7 @@ func TestAnyChunking(t *testing.T) {
 			t.Fatalf("%s: %v", f.path, err)
 		}
 		e := f.edit(t, c)
-		want, sent := relayed(e, f.wire, stream, whole)
+		want, sent := relayed(e, f.wire, stream, allAtOnce)
 		for size := 1; size < min(len(stream), 70); size++ {
 			rl, got := relayed(e, f.wire, stream, func() int { return size })
 			if facts(rl.reading) != facts(want.reading) || !bytes.Equal(got, sent) {

@@ -11,12 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/internal/whole"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/memory"
 )
@@ -76,9 +76,11 @@ func (u *upstreams) to(p policy.Provider) (*http.Transport, error) {
 	return t, nil
 }
 
+const maxCertificates = 16 << 20
+
 // withCA is the system's roots and those of a file.
 func withCA(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	pem, err := whole.Read(file, maxCertificates)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func FuzzChunking(f *testing.F) {
 			if edits {
 				e.Masked, e.Usage = "alias", true
 			}
-			want, sent := relayed(e, w, stream, whole)
+			want, sent := relayed(e, w, stream, allAtOnce)
 			i := 0
 			got, gotSent := relayed(e, w, stream, func() int {
 				if len(sizes) == 0 {

@@ -97,6 +97,7 @@ func Main(args []string) Exit {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
+		context.AfterFunc(ctx, stop)               // whatever hangs then, a second one ends aex
 		if err != nil || target.Name() != "demo" { // which does a run, too
 			defer process.StopBetween(a.rest)()
 		}

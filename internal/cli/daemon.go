@@ -175,7 +175,7 @@ func (a *app) daemonFailed(child *exec.Cmd, before int64, s *settings, cause err
 
 // lastSaid is the last error and hint in a log behind an offset.
 func lastSaid(path string, offset int64) (said, hint string) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for a writer
 	if err != nil {
 		return "", ""
 	}

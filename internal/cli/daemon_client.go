@@ -10,10 +10,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/Auro-rium/aex/v3/internal/whole"
 )
 
 // errNoServer means that no server of this home answers.
@@ -23,7 +24,7 @@ var errNoServer = errors.New("no aex server is running")
 func (v daemonView) client(timeout time.Duration) (*http.Client, error) {
 	t := &http.Transport{Proxy: nil}
 	if v.CAFile != "" {
-		pem, err := os.ReadFile(v.CAFile)
+		pem, err := whole.ReadFile(v.CAFile, maxNamed)
 		if err != nil {
 			return nil, fmt.Errorf("reading the server's certificate: %w", err)
 		}
@@ -44,7 +45,7 @@ func operatorTokenPath(home string) string { return filepath.Join(home, "operato
 
 // operatorToken reads the operator's token.
 func operatorToken(home string) (string, error) {
-	b, err := os.ReadFile(operatorTokenPath(home))
+	b, err := whole.ReadFile(operatorTokenPath(home), maxOwn)
 	if err != nil {
 		return "", hinted(fmt.Errorf("reading the operator's token: %w", err), "aex serve and aex daemon start make it")
 	}

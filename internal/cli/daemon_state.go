@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/internal/whole"
 )
 
 // daemonView is the server of a home, as it is found.
@@ -50,7 +51,7 @@ func (a *app) lookAtDaemon(ctx context.Context, s *settings) daemonView {
 		return daemonView{}
 	}
 	v := daemonView{}
-	if data, err := os.ReadFile(daemonPath(s.home)); err == nil {
+	if data, err := whole.ReadFile(daemonPath(s.home), maxOwn); err == nil {
 		// What cannot be read is a server that has not come so far yet.
 		_ = json.Unmarshal(data, &v)
 	}

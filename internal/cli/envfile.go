@@ -4,10 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"github.com/Auro-rium/aex/v3/internal/whole"
+)
+
+const (
+	maxNamed = 16 << 20 // bytes of a file that a user names
+	maxOwn   = 1 << 20  // of aex's own, of a few lines
 )
 
 // errEnvFile is a file of variables that cannot be understood.
@@ -16,12 +22,7 @@ var errEnvFile = errors.New("it is no NAME=value, or a quote in it does not end;
 // readEnvFile reads a file of variables. What is wrong in it is told by its
 // line alone: what the library says shows the rest of the file, keys and all.
 func readEnvFile(file string) (map[string]string, error) {
-	f, err := os.Open(file)
-	var text []byte
-	if err == nil {
-		defer f.Close() // only read
-		text, err = readBounded(f)
-	}
+	text, err := whole.Read(file, maxNamed)
 	if at, is := errors.AsType[*fs.PathError](err); is {
 		err = at.Err
 	}

@@ -11,16 +11,16 @@ import (
 // line to the two that import nothing of aex's: ledger and policy, neither of which knows the other.
 var mayImport = map[string]string{
 	"main":                "internal/cli internal/room supervisor/adapter supervisor/process",
-	"internal/cli":        "internal/owned internal/fakeprovider internal/plain ledger policy proxy proxy/dashboard proxy/inner proxy/memory proxy/metrics proxy/oidc proxy/refusal proxy/remote proxy/tunnel proxy/watch proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
+	"internal/cli":        "internal/owned internal/fakeprovider internal/plain internal/whole ledger policy proxy proxy/dashboard proxy/inner proxy/memory proxy/metrics proxy/oidc proxy/refusal proxy/remote proxy/tunnel proxy/watch proxy/wire supervisor supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor":          "internal/plain ledger policy proxy proxy/inner proxy/refusal proxy/remote proxy/tunnel proxy/watch supervisor/adapter supervisor/environ supervisor/process supervisor/sandbox",
 	"supervisor/process":  "internal/plain supervisor/sandbox",
 	"supervisor/sandbox":  "internal/plain",
-	"supervisor/adapter":  "internal/owned policy supervisor/environ",
+	"supervisor/adapter":  "internal/owned internal/whole policy supervisor/environ",
 	"supervisor/environ":  "policy",
 	"proxy/tunnel":        "",
 	"proxy/remote":        "ledger proxy proxy/inner",
 	"proxy/dashboard":     "internal/plain ledger policy proxy proxy/refusal",
-	"proxy":               "internal/plain ledger policy proxy/bound proxy/inner proxy/memory proxy/oidc proxy/refusal proxy/tunnel proxy/watch proxy/wire",
+	"proxy":               "internal/plain internal/whole ledger policy proxy/bound proxy/inner proxy/memory proxy/oidc proxy/refusal proxy/tunnel proxy/watch proxy/wire",
 	"proxy/bound":         "internal/vocabulary ledger policy proxy/wire",
 	"proxy/inner":         "internal/plain ledger policy proxy/refusal proxy/watch",
 	"proxy/watch":         "ledger proxy/refusal",
@@ -29,12 +29,13 @@ var mayImport = map[string]string{
 	"proxy/refusal":       "internal/plain ledger proxy/wire",
 	"proxy/oidc":          "ledger",
 	"proxy/wire":          "internal/plain policy",
-	"ledger":              "internal/owned internal/plain",
-	"policy":              "internal/plain",
+	"ledger":              "internal/owned internal/plain internal/whole",
+	"policy":              "internal/plain internal/whole",
 	"internal/plain":      "",
 	"internal/owned":      "",
 	"internal/room":       "",
 	"internal/vocabulary": "",
+	"internal/whole":      "",
 }
 
 // mustImport are the edges without which the picture would be another.

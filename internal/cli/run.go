@@ -144,21 +144,14 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	insisted := monitor.Insisted()
 	rep, err := supervisor.Run(cmd.Context(), monitor, spec)
-	if rep.Outcome != "not_started" && rep.RunID != "" && !f.quiet {
-		for _, line := range rep.Lines() {
-			fmt.Fprintln(a.stderr, printable(line))
-		}
-		if who := rep.Unmetered(); who != "" {
-			fmt.Fprintf(a.stderr, "aex: no call of %s came to aex: what it did was not metered\n", printable(who))
-		}
-	}
-	a.hintSandbox(f, spec.Ledger.Home)
 	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
-	if f.report != "" {
-		err = errors.Join(err, a.writeReport(f.report, rep))
+	err, told := soon(insisted, func() error { return errors.Join(err, a.tellEnd(f, spec, rep)) })
+	if !told {
+		a.exit.Code = supervisor.ExitInternal
+		return nil // whoever reads what aex says has been waited for
 	}
-	err = errors.Join(err, a.stepSummary(rep))
 	if err != nil && a.exit.Code == 0 {
 		a.exit.Code = supervisor.ExitInternal
 	}

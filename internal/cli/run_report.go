@@ -5,13 +5,65 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/supervisor"
 )
+
+// tellWithin is how long who reads the end of a run is waited for once aex is
+// asked to stop then, or was asked twice before.
+const tellWithin = 9 * time.Second
+
+// soon waits for tell, and no longer than that: the reader of a pipe may be
+// stopped. What hangs then ends with this process.
+func soon(insisted <-chan struct{}, tell func() error) (err error, done bool) {
+	asked := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		if !signal.Ignored(s) {
+			signal.Notify(asked, s)
+		}
+	}
+	defer signal.Stop(asked)
+	over := make(chan error, 1)
+	go func() { over <- tell() }()
+	select {
+	case err := <-over:
+		return err, true
+	case <-insisted:
+	case <-asked:
+	}
+	late := time.NewTimer(tellWithin)
+	defer late.Stop()
+	select {
+	case err := <-over:
+		return err, true
+	case <-late.C:
+		return nil, false
+	}
+}
+
+// tellEnd prints how a run ended, and writes its report.
+func (a *app) tellEnd(f *runFlags, spec supervisor.Spec, rep *supervisor.Report) (err error) {
+	if rep.Outcome != "not_started" && rep.RunID != "" && !f.quiet {
+		for _, line := range rep.Lines() {
+			fmt.Fprintln(a.stderr, printable(line))
+		}
+		if who := rep.Unmetered(); who != "" {
+			fmt.Fprintf(a.stderr, "aex: no call of %s came to aex: what it did was not metered\n", printable(who))
+		}
+	}
+	a.hintSandbox(f, spec.Ledger.Home)
+	if f.report != "" {
+		err = a.writeReport(f.report, rep)
+	}
+	return errors.Join(err, a.stepSummary(rep))
+}
 
 // writeReport puts the report where no reader sees half of it. A pipe, a device
 // and a link stay what they are; what is aex's own standard output or error,
@@ -61,9 +113,23 @@ func writeTo(path string, b []byte) error {
 	if err != nil {
 		return reportError(0, err)
 	}
-	_, err = f.Write(b)
-	return reportError(0, errors.Join(err, f.Close()))
+	return reportError(0, errors.Join(writeSoon(f, b), f.Close()))
 }
+
+// writeSoon does not wait for ever for who reads a pipe.
+func writeSoon(f *os.File, b []byte) error {
+	// What is no pipe has no deadline, and needs none.
+	if err := f.SetWriteDeadline(time.Now().Add(readWithin)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		return err
+	}
+	_, err := f.Write(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("%s: its reader has not read it for %s", f.Name(), readWithin)
+	}
+	return err
+}
+
+const readWithin = 5 * time.Second
 
 func isLink(path string) bool {
 	info, err := os.Lstat(path)
@@ -101,6 +167,5 @@ func (a *app) stepSummary(rep *supervisor.Report) error {
 	if err != nil {
 		return fmt.Errorf("writing the job summary: %w", err)
 	}
-	_, err = file.WriteString(rep.Markdown())
-	return errors.Join(err, file.Close())
+	return errors.Join(writeSoon(file, []byte(rep.Markdown())), file.Close())
 }

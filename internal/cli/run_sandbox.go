@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/internal/whole"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/tunnel"
@@ -206,7 +207,7 @@ func (s *settings) keyFiles() (map[string]string, error) {
 		}
 		text := []byte{}
 		if base := filepath.Base(path); strings.HasPrefix(base, ".env") || strings.HasSuffix(base, ".env") {
-			if text, err = os.ReadFile(path); err != nil {
+			if text, err = whole.ReadFile(path, maxNamed); err != nil {
 				return nil, fmt.Errorf("reading %s: %w", path, err)
 			}
 		}

@@ -12,10 +12,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/policy"
-	"github.com/Auro-rium/aex/v3/proxy/memory"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/Auro-rium/aex/v3/internal/whole"
+	"github.com/Auro-rium/aex/v3/policy"
+	"github.com/Auro-rium/aex/v3/proxy/memory"
 )
 
 // defaultPort is where v1.2 listened.
@@ -178,7 +180,12 @@ func (f *serveFlags) tlsConfig() (*tls.Config, error) {
 	if f.cert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	cert, certErr := whole.Read(f.cert, maxNamed)
+	key, keyErr := whole.Read(f.key, maxNamed)
+	pair, err := tls.Certificate{}, errors.Join(certErr, keyErr)
+	if err == nil {
+		pair, err = tls.X509KeyPair(cert, key)
+	}
 	if err != nil {
 		return nil, hinted(fmt.Errorf("reading the certificate: %w", err), "--tls-cert and --tls-key are PEM files that belong together")
 	}

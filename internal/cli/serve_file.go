@@ -14,6 +14,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/Auro-rium/aex/v3/internal/whole"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy/oidc"
 )
@@ -53,14 +54,12 @@ const (
 // issuers reads whose tokens are exchanged. Nil: nobody's.
 func (s *settings) issuers(caFile string, now func() time.Time) (*oidc.Issuers, error) {
 	path := filepath.Join(filepath.Dir(s.modelsFile), "serve.yaml")
-	text, err := os.ReadFile(path)
+	text, err := whole.Read(path, maxServeFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case len(text) > maxServeFile:
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxServeFile)
 	}
 	var file serveFile
 	d := yaml.NewDecoder(bytes.NewReader(text))

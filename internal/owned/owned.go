@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 )
 
 // Open is os.OpenFile with O_CREATE. A file that is there already stays whose
-// it is: where others can write, it might be a link to another's.
+// it is: where others can write, it might be a link to another's. A pipe that is
+// opened for writing needs a reader within some seconds.
 func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|os.O_CREATE|os.O_EXCL, perm)
 	if err == nil {
@@ -19,7 +22,30 @@ func Open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	if flag&os.O_EXCL != 0 || !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return os.OpenFile(path, flag|os.O_CREATE, perm)
+	return openThere(path, flag|os.O_CREATE, perm)
+}
+
+const (
+	readerWithin = 5 * time.Second
+	look         = 20 * time.Millisecond
+)
+
+// openThere does not wait for ever for the other end of a pipe, and what is then
+// written to one can be given a deadline.
+func openThere(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	for end := time.Now().Add(readerWithin); ; time.Sleep(look) {
+		f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK, perm)
+		if !errors.Is(err, syscall.ENXIO) {
+			return f, err
+		}
+		info, statErr := os.Stat(path)
+		if statErr != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+			return nil, err
+		}
+		if time.Now().After(end) {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("nobody reads this pipe")}
+		}
+	}
 }
 
 // give gives a file that this process has just made to its directory's owner.

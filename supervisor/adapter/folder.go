@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/internal/whole"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -206,7 +207,7 @@ func (f *Folder) Start(a *Adapter, argv []string, at int, env []string, to envir
 }
 
 func readPlan(folder string) (l launch, err error) {
-	b, err := os.ReadFile(filepath.Join(folder, plan))
+	b, err := whole.ReadFile(filepath.Join(folder, plan), 4*maxSettings)
 	if err != nil {
 		return l, fmt.Errorf("reading what leads the agents: %w", err)
 	}

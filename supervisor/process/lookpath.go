@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // defaultPath is where programs are looked for when there is no PATH at all, as execvp(3) has it.
@@ -78,7 +79,7 @@ func runnable(path, name string) error {
 
 // interpreter is what the first line of a script names; "" for what is no script, or cannot be read.
 func interpreter(path string) string {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for a writer
 	if err != nil {
 		return ""
 	}

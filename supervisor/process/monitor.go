@@ -143,7 +143,7 @@ const standardShell = "/bin/sh"
 // textual tells whether a file can be a script. A program for another machine
 // is none, and a shell that reads it as one does whatever its bytes happen to say.
 func textual(path string) bool {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for a writer
 	if err != nil {
 		return false
 	}
