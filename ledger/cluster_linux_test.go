@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,5 +23,14 @@ func watchEnds(pids []int) (wait func()) {
 			}
 			_ = unix.Close(int(ends[i].Fd))
 		}
+	}
+}
+
+// wait lasts d, to some ten microseconds: Go's own timers are a millisecond late
+// where nothing else goes on.
+func wait(d time.Duration) {
+	if d > 0 {
+		t := unix.NsecToTimespec(d.Nanoseconds())
+		_ = unix.Nanosleep(&t, nil)
 	}
 }

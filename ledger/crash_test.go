@@ -82,6 +82,7 @@ func newBiller(t *testing.T, dir string, most int64) *biller {
 	if err != nil {
 		t.Fatal(err)
 	}
+	db.SetMaxOpenConns(16)
 	b := &biller{most: most, charged: make(chan struct{}, 1)}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		owner, n, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "-")

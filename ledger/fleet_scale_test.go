@@ -70,7 +70,7 @@ func (f *farAway) carry(from, to net.Conn) {
 		}
 	}()
 	for p := range pieces {
-		time.Sleep(time.Until(p.due))
+		wait(time.Until(p.due))
 		if _, err := to.Write(p.data); err != nil {
 			_, _ = io.Copy(io.Discard, from)
 			return

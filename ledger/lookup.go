@@ -214,16 +214,13 @@ func (g *group) hold(k holdKey) *hold {
 	return h
 }
 
+const openCounts = `SELECT agent_id, count(*) FROM hold WHERE state = 'open' GROUP BY agent_id`
+
 // openHolds is how many holds of the agent are open, in all processes.
 func (g *group) openHolds(agent int64) int64 {
 	if g.rows.open == nil {
 		g.rows.open = make(map[int64]int64)
-		g.each(`SELECT agent_id, count(*) FROM hold WHERE state = 'open' GROUP BY agent_id`, nil, func(scan func(...any) error) error {
-			var id, n int64
-			err := scan(&id, &n)
-			g.rows.open[id] = n
-			return err
-		})
+		g.each(openCounts, nil, g.rows.takeOpen)
 		made, ended := g.unstored()
 		for _, h := range made {
 			g.rows.open[h.agent]++

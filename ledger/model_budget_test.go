@@ -14,7 +14,7 @@ func (m *model) reopen(only func(*modelRun) bool) {
 			continue
 		}
 		if !slices.ContainsFunc(m.path(r.agent, r), func(x *modelAccount) bool { return x.over > 0 || x.limited && x.room() <= 0 }) {
-			r.state, r.tooDear = ledger.RunOpen, 0
+			m.become(r, ledger.RunOpen)
 		}
 	}
 }
@@ -110,12 +110,13 @@ func (m *model) endRun() {
 	m.runs = slices.DeleteFunc(m.runs, func(x *modelRun) bool { return x == r })
 }
 
-// crash is what kill -9 leaves: the owner's lock is free and its holds stay.
+// crash is what kill -9 of a gateway leaves: the owner's lock is free and its
+// holds stay. Another gateway goes on with what is its own.
 func (m *model) crash() {
 	m.check(m.l.Close())
-	m.open()
+	m.open(m.at)
 	for _, h := range m.holds {
-		if h.recovered {
+		if h.recovered || h.at != m.at {
 			continue
 		}
 		h.recovered = true
@@ -124,11 +125,14 @@ func (m *model) crash() {
 			x.charge(h.amount, h.amount)
 		}
 	}
+	lost := func(r *modelRun) bool { return r.at == m.at }
 	for _, r := range m.runs {
-		r.lost = true
+		if lost(r) {
+			r.lost = true
+			m.compareRun(r)
+		}
 	}
-	for _, r := range m.runs {
-		m.compareRun(r)
+	if m.runs = slices.DeleteFunc(m.runs, lost); len(m.runs) > 0 {
+		m.did["crashed with another alive"]++
 	}
-	m.runs = nil
 }

@@ -63,9 +63,9 @@ func (m *model) openRun() {
 		return
 	}
 	m.serial++
-	r := &modelRun{agent: a, state: ledger.RunOpen, token: ledger.HashToken(fmt.Sprint("run", m.serial)), acc: &modelAccount{kind: ledger.RunAccount, parent: a.total}}
+	r := &modelRun{at: m.at, agent: a, state: ledger.RunOpen, token: ledger.HashToken(fmt.Sprint("run", m.serial)), acc: &modelAccount{kind: ledger.RunAccount, parent: a.total}}
 	n := ledger.NewRun{Agent: a.name, Budget: m.money(), Program: "bot", Token: r.token, Metered: true}
-	if p := pick(m, m.runs); p != nil && p.agent == a && !p.lost && p.state != ledger.RunEnding && m.r.IntN(2) == 0 {
+	if p := pick(m, m.runs); p != nil && p.agent == a && p.at == m.at && !p.lost && p.state != ledger.RunEnding && m.r.IntN(2) == 0 {
 		r.parent, r.acc.parent, n.Parent = p, p.acc, p.id
 	}
 	r.acc.retarget(n.Budget)
@@ -126,7 +126,7 @@ func (m *model) expect(a *modelAgent, r *modelRun, least, most micros, share fun
 	}
 	exhausted := func() (ledger.Cause, micros) {
 		if r != nil && r.state == ledger.RunOpen {
-			r.state = ledger.RunExhausted
+			m.become(r, ledger.RunExhausted)
 		}
 		return ledger.CauseExhausted, 0
 	}
@@ -178,7 +178,14 @@ func (m *model) admit() {
 		return min(least, room)
 	}
 	was := r != nil && r.exhausted()
-	cause, amount := m.expect(a, r, least, most, share)
+	elsewhere := r != nil && r.at != m.at
+	var cause ledger.Cause
+	var amount micros
+	if elsewhere {
+		cause = ledger.CauseToken
+	} else {
+		cause, amount = m.expect(a, r, least, most, share)
+	}
 	h, no, err := m.l.Admit(m.t.Context(), ledger.Admission{Token: token, Least: least, Most: most, Share: share})
 	m.check(err)
 	switch {
@@ -186,10 +193,12 @@ func (m *model) admit() {
 		m.t.Fatalf("admit %d to %d: got %+v %+v, want cause %q or %d", least, most, h, no, cause, amount)
 	case no == nil && h.Amount != amount:
 		m.t.Fatalf("admit %d to %d: held %d, want %d", least, most, h.Amount, amount)
+	case elsewhere:
+		m.did["refused a run of another gateway"]++
 	case no != nil:
 		m.refused(a, r, no, least, was)
 	default:
-		mh := &modelHold{id: h.ID, amount: amount, path: m.path(a, r), agent: a, run: r, group: a.group}
+		mh := &modelHold{at: m.at, id: h.ID, amount: amount, path: m.path(a, r), agent: a, run: r, group: a.group}
 		for _, x := range mh.path {
 			x.reserved += amount
 		}

@@ -72,9 +72,12 @@ func (m *model) settle() {
 	}
 	out, err := m.l.Settle(m.t.Context(), h.id, s)
 	m.check(err)
+	if h.at != m.at {
+		m.did["settled at another gateway"]++
+	}
 	worst, standing := m.charge(h, cost)
 	if standing && h.run != nil && h.run.state == ledger.RunOpen {
-		h.run.state = ledger.RunExhausted
+		m.become(h.run, ledger.RunExhausted)
 	}
 	if out.Cost != cost || out.Overrun != worst || out.Late != h.recovered || out.RunEnds != (standing && h.run != nil) {
 		m.t.Fatalf("settled %d of %d: %+v, want overrun %d", cost, h.amount, out, worst)

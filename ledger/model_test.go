@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,12 +80,14 @@ type modelRun struct {
 	token   ledger.TokenHash
 	acc     *modelAccount
 	state   ledger.RunState
-	tooDear int
+	at      int // the gateway that has it
+	tooDear int // calls in a row, as that one counts them
 	lost    bool
 }
 
 type modelHold struct {
 	id        ledger.HoldID
+	at        int // the gateway that took it
 	amount    micros
 	path      []*modelAccount
 	agent     *modelAgent
@@ -97,8 +101,11 @@ type model struct {
 	t      *testing.T
 	r      *rand.Rand
 	dir    string
-	l      *ledger.Ledger
 	now    time.Time
+	clock  atomic.Int64 // now, for the gateways
+	gates  []*ledger.Ledger
+	at     int // the gateway whose turn it is
+	l      *ledger.Ledger
 	agents []*modelAgent
 	runs   []*modelRun
 	holds  []*modelHold
@@ -111,12 +118,30 @@ type model struct {
 	did        map[string]int
 }
 
-func (m *model) open() {
-	l, err := ledger.Open(m.t.Context(), ledger.Options{Path: ledger.Place(m.dir), Home: m.dir, Now: func() time.Time { return m.now }})
-	if err != nil {
-		m.t.Fatal(err)
+// open opens the ledger at a gateway, which is the one whose turn it is from now on.
+func (m *model) open(at int) {
+	m.clock.Store(m.now.UnixMilli())
+	l, err := ledger.Open(m.t.Context(), ledger.Options{
+		Path: ledger.Place(m.dir), Home: filepath.Join(m.dir, strconv.Itoa(at)),
+		Now: func() time.Time { return time.UnixMilli(m.clock.Load()).UTC() },
+	})
+	m.check(err)
+	m.gates[at] = l
+	m.turnTo(at)
+}
+
+func (m *model) turnTo(gate int) { m.at, m.l = gate, m.gates[gate] }
+
+func (m *model) later() {
+	m.now = m.now.Add(time.Duration(m.r.Int64N(int64(20 * time.Hour)))).Truncate(time.Millisecond)
+	m.clock.Store(m.now.UnixMilli())
+}
+
+// become changes a run's state. Only the gateway that has it begins to count anew.
+func (m *model) become(r *modelRun, s ledger.RunState) {
+	if r.state = s; r.at == m.at {
+		r.tooDear = 0
 	}
-	m.l = l
 }
 
 func (m *model) money() *micros {
@@ -173,37 +198,57 @@ func (m *model) compareAll() {
 // TestModel plays tens of thousands of random moves against the model: runs
 // inside runs, agents with windows, a tree of groups with windows that agents
 // move about in, crashes and late settlements. No account is ever over its
-// budget, and every node's events add up to what it spent. More with
+// budget, and every node's events add up to what it spent. Each move is made at
+// one of so many gateways on the same ledger, which one chance says. More with
 // AEX_MODEL=<steps of each seed>.
 func TestModel(t *testing.T) {
 	steps := 5000
 	if s, err := strconv.Atoi(os.Getenv("AEX_MODEL")); err == nil {
 		steps = s
 	}
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			t.Parallel()
-			m := &model{
-				t: t, r: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), now: time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC),
-				costs: map[string]micros{}, did: map[string]int{},
-			}
-			m.open()
-			defer func() { m.check(m.l.Close()) }()
-			m.play(steps)
-			m.compareAll()
-			m.compareNodes()
-			verify(t, m.l)
-			for _, what := range []string{
-				"refused for a group", "refused for a run", "refused for an agent", "refused for a pause", "moved with calls on their way",
-				"settled elsewhere", "late elsewhere", "topped up", "deleted", "deleted with calls on their way",
-			} {
-				if m.did[what] == 0 && steps >= 5000 {
-					t.Errorf("never %s", what)
-				}
-			}
-			t.Logf("%d groups, %v", len(m.everyGroup), m.did)
-		})
+	for _, gates := range []int{1, 2} {
+		for seed := range uint64(4) {
+			t.Run(fmt.Sprintf("gateways=%d/seed=%d", gates, seed), func(t *testing.T) {
+				t.Parallel()
+				playModel(t, gates, seed, steps)
+			})
+		}
 	}
+}
+
+func playModel(t *testing.T, gates int, seed uint64, steps int) {
+	m := &model{
+		t: t, r: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), now: time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC),
+		costs: map[string]micros{}, did: map[string]int{}, gates: make([]*ledger.Ledger, gates),
+	}
+	for at := range gates {
+		m.open(at)
+	}
+	defer func() {
+		for _, l := range m.gates {
+			m.check(l.Close())
+		}
+	}()
+	m.play(steps)
+	for at := range gates {
+		m.turnTo(at)
+		m.compareAll()
+		m.compareNodes()
+	}
+	verify(t, m.l)
+	must := []string{
+		"refused for a group", "refused for a run", "refused for an agent", "refused for a pause", "moved with calls on their way",
+		"settled elsewhere", "late elsewhere", "topped up", "deleted", "deleted with calls on their way",
+	}
+	if gates > 1 {
+		must = append(must, "settled at another gateway", "refused a run of another gateway", "crashed with another alive")
+	}
+	for _, what := range must {
+		if m.did[what] == 0 && steps >= 5000 {
+			t.Errorf("never %s", what)
+		}
+	}
+	t.Logf("%d groups, %v", len(m.everyGroup), m.did)
 }
 
 // play makes random moves.
@@ -214,7 +259,7 @@ func (m *model) play(steps int) {
 	}{
 		{400, m.admit}, {300, m.settle}, {40, m.openRun}, {30, m.endRun}, {40, m.topUp}, {30, m.setBudget},
 		{20, m.createAgent}, {4, m.deleteAgent}, {4, m.crash}, {20, m.compareAll}, {1, func() { verify(m.t, m.l) }},
-		{10, func() { m.now = m.now.Add(time.Duration(m.r.Int64N(int64(20 * time.Hour)))) }},
+		{10, m.later},
 		{12, m.createGroup}, {40, m.moveAgent}, {20, m.setGroupBudget}, {20, m.topUpGroup}, {12, m.pauseGroup}, {20, m.deleteGroup},
 	}
 	all := 0
@@ -223,6 +268,9 @@ func (m *model) play(steps int) {
 	}
 	for range steps {
 		n := m.r.IntN(all)
+		if len(m.gates) > 1 {
+			m.turnTo(m.r.IntN(len(m.gates)))
+		}
 		for _, mv := range moves {
 			if n -= mv.weight; n < 0 {
 				mv.move()

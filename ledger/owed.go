@@ -121,3 +121,15 @@ func (w *writer) forgetOwedOps() {
 		}
 	}
 }
+
+// payOwed writes what is owed when the ledger closes, for as long as that waits
+// for its server. What cannot be written is a hold, which the others, or who
+// opens the ledger next, book in full.
+func (w *writer) payOwed() {
+	for w.owed != nil {
+		if w.turn(nil); w.owed == nil || len(w.owed.decided)+len(w.owed.more) == 0 {
+			return
+		}
+		time.Sleep(pollEvery)
+	}
+}

@@ -18,7 +18,7 @@ import (
 
 // The test binary plays other processes: AEX_TEST_ROLE names the part.
 func TestMain(m *testing.M) {
-	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "pairs": pairs, "look": openAndClose, "grip": grip}
+	roles := map[string]func(part) error{"race": race, "load": load, "hold": holdOne, "peek": peek, "fill": fillDisk, "pairs": pairs, "look": openAndClose, "grip": grip, "spend": spendAll, "steady": steady}
 	role := os.Getenv("AEX_TEST_ROLE")
 	if role == "" {
 		os.Exit(m.Run())
@@ -48,10 +48,16 @@ type part struct {
 	Wait    time.Duration
 	Pairs   int
 	Grip    string
+	Agent   string
+	Live    bool // it is not taken for dead before its time
 }
 
 func (p part) open() (*ledger.Ledger, error) {
-	return ledger.Open(context.Background(), ledger.ShortLease(ledger.Options{Path: ledger.Place(p.Dir), Home: p.Dir}))
+	o := ledger.Options{Path: ledger.Place(p.Dir), Home: p.Dir}
+	if !p.Live {
+		o = ledger.ShortLease(o)
+	}
+	return ledger.Open(context.Background(), o)
 }
 
 // process is a child with its lines.

@@ -229,6 +229,7 @@ func (g *group) setRunState(r *run, s RunState) {
 	from := r.state
 	g.exec(`UPDATE run SET state = ? WHERE no = ?`, string(s), r.no)
 	r.state = s
+	g.tooLarge[r.no] = 0
 	g.event("run.state", g.agentByID(r.agent), r.id, func(e *line) {
 		e.text("from", string(from))
 		e.text("to", string(s))

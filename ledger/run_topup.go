@@ -77,6 +77,5 @@ func (g *group) reopen(r *run) {
 			return
 		}
 	}
-	g.tooLarge[r.no] = 0
 	g.setRunState(r, RunOpen)
 }

@@ -223,6 +223,7 @@ func (w *writer) last() {
 			if w.anyDenialDue() {
 				w.turn(nil)
 			}
+			w.payOwed()
 			return
 		}
 	}
