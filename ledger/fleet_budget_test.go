@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +16,8 @@ import (
 )
 
 // spendAll has every caller call, one call after the other, in a run of this
-// process, until there is no money for another. It stays until it is told to go.
+// process, from when it is told to until there is no money for another. It stays
+// until its input ends.
 func spendAll(p part) error {
 	l, err := p.open()
 	if err != nil {
@@ -28,6 +29,10 @@ func spendAll(p part) error {
 		return err
 	}
 	fmt.Println("ready")
+	in := bufio.NewReader(os.Stdin)
+	if _, err := in.ReadString('\n'); err != nil {
+		return err
+	}
 	var wg sync.WaitGroup
 	errs := make(chan error, p.Callers)
 	for range p.Callers {
@@ -41,7 +46,7 @@ func spendAll(p part) error {
 		return err
 	}
 	fmt.Println("no more")
-	if _, err := io.ReadAll(os.Stdin); err != nil {
+	if _, err := io.ReadAll(in); err != nil {
 		return err
 	}
 	return l.Close()
@@ -74,23 +79,32 @@ func (p part) callUntilRefused(ctx context.Context, l *ledger.Ledger, token ledg
 
 // spenders are gateways in processes of their own.
 type spenders struct {
-	t     *testing.T
-	part  part
-	all   []*process
-	done  chan *process // says that there is no more, or was killed
-	alive atomic.Int64
+	t    *testing.T
+	part part
+	all  []*process
+	over chan *process // whose callers were all refused for good
 }
 
-func (s *spenders) start(agent string) *process {
-	s.part.Agent = agent
-	p := startProcess(s.t, "spend", s.part, nil)
-	p.line(s.t)
-	s.alive.Add(1)
-	go func() {
-		_, _ = p.out.ReadString('\n')
-		s.done <- p
-	}()
-	return p
+// start starts some at once.
+func (s *spenders) start(agents ...string) (started []*process) {
+	for _, agent := range agents {
+		s.part.Agent = agent
+		started = append(started, startProcess(s.t, "spend", s.part, nil))
+	}
+	for _, p := range started {
+		p.line(s.t)
+	}
+	for _, p := range started {
+		if _, err := io.WriteString(p.in, "\n"); err != nil {
+			s.t.Fatal(err)
+		}
+		go func() {
+			if text, _ := p.out.ReadString('\n'); text != "" {
+				s.over <- p
+			}
+		}()
+	}
+	return started
 }
 
 // TestFleetOnATightBudget: eight gateways of 125 callers spend one group's budget
@@ -119,18 +133,12 @@ func spendTightly(t *testing.T, calls ledger.Micros, kills int) {
 		agent(t, l, ledger.NewAgent{Name: name, Group: "company"})
 	}
 	provider := newBiller(t, dir, amount)
-	s := &spenders{t: t, done: make(chan *process, 8+kills)}
+	s := &spenders{t: t, over: make(chan *process, 8+kills)}
 	s.part = part{Dir: dir, Callers: 125, Amount: amount, URL: provider.URL + "/", Wait: time.Minute, Live: kills == 0}
-	for i := range 8 {
-		s.all = append(s.all, s.start([]string{"even", "odd"}[i%2]))
-	}
-	s.kill(provider, kills)
-	for s.alive.Load() > 0 {
-		<-s.done
-		s.alive.Add(-1)
-	}
+	s.all = s.start("even", "odd", "even", "odd", "even", "odd", "even", "odd")
+	kills = s.kill(provider, kills)
 	for _, p := range s.all {
-		p.in.Close()
+		p.in.Close() // it ends when it has no more
 		if err := p.Wait(); err != nil {
 			t.Error(err)
 		}
@@ -144,14 +152,13 @@ func spendTightly(t *testing.T, calls ledger.Micros, kills int) {
 }
 
 // kill kills a gateway and starts another, so many times or until nothing is left.
-func (s *spenders) kill(provider *biller, kills int) {
-	for n := 0; n < kills; n++ {
+func (s *spenders) kill(provider *biller, kills int) (done int) {
+	for ; done < kills; done++ {
 		for range 100 + rand.IntN(200) {
 			select {
 			case <-provider.charged:
-			case p := <-s.done: // there is no more
-				s.done <- p
-				return
+			case <-s.over:
+				return done
 			}
 		}
 		i := rand.IntN(len(s.all))
@@ -159,8 +166,9 @@ func (s *spenders) kill(provider *biller, kills int) {
 			s.t.Fatal(err)
 		}
 		_ = s.all[i].Wait()
-		s.all[i] = s.start([]string{"even", "odd"}[n%2])
+		s.all[i] = s.start([]string{"even", "odd"}[done%2])[0]
 	}
+	return done
 }
 
 func checkSpent(t *testing.T, l *ledger.Ledger, provider *biller, budget, amount ledger.Micros, kills int) {

@@ -116,7 +116,7 @@ func (p *postgres) loadWho(g *group, tokens [][]byte, holds []holdKey) error {
 	if err := p.readAll(all...); err != nil {
 		return err
 	}
-	g.rows.zonesRead, g.rows.lastRead = true, true
+	g.rows.zonesRead = true
 	for id, a := range more {
 		g.rows.groups[id] = a
 	}

@@ -131,8 +131,7 @@ func (c *call) hear(ctx context.Context, limit time.Duration, at *url.URL, booke
 		Price: c.model.Price.Version, Ending: "asked",
 	})
 	if err != nil {
-		c.g.o.Logf("booking what call %s did cost: %v", c.hold.ID, err)
-		c.g.fail(err)
+		c.notBooked(err)
 		return true
 	}
 	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asks(), Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}

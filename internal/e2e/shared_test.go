@@ -31,6 +31,7 @@ type gate struct {
 
 	name, listen, cert, key string // where it is reached from elsewhere; "": on loopback
 	behind                  int    // its own port, of a gateway behind a proxy at port; 0: there is none
+	place                   string // of the ledger, by another way than the stage's; "": by the same
 }
 
 // onServer has the stage keep its ledger on the PostgreSQL server that make
@@ -76,7 +77,7 @@ func (g *gate) start() {
 		args = append(args, "--listen", g.listen, "--allow-host", g.name, "--tls-cert", g.cert, "--tls-key", g.key)
 	}
 	g.cmd = g.s.aex(args...)
-	g.cmd.Env = append(g.cmd.Env, "AEX_HOME="+g.home, "AEX_LEDGER="+g.s.ledger())
+	g.cmd.Env = append(g.cmd.Env, "AEX_HOME="+g.home, "AEX_LEDGER="+cmp.Or(g.place, g.s.ledger()))
 	r, err := g.cmd.StderrPipe()
 	must(g.t, err)
 	must(g.t, g.cmd.Start())
