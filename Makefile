@@ -49,6 +49,7 @@ demo: build ## build, and run the main job: no keys, no network, no set-up
 bench: build ## the figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./...
 	./clients/bench/run
+	./clients/postgres/run --bench
 
 crash: ## kill -9 at 500 random instants
 	AEX_CRASH=500 $(GO) test -run 'Crash' -timeout 60m -v ./ledger

@@ -123,14 +123,26 @@ func (c *cluster) start() {
 
 // signal sends a signal to the server and to all its processes at once.
 func (c *cluster) signal(s syscall.Signal) {
+	pids := c.pids()
+	wait := watchEnds(pids)
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, s) // it may have gone
+	}
+	if s == syscall.SIGKILL {
+		wait()
+	}
+}
+
+// pids are the server's process and its children; none where it is not there.
+func (c *cluster) pids() []int {
 	b, err := os.ReadFile(c.dir + "/data/postmaster.pid")
 	if err != nil {
-		return
+		return nil
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
 	server, err := strconv.Atoi(line)
 	if err != nil {
-		return
+		return nil
 	}
 	pids := []int{server}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", server, server))
@@ -139,13 +151,7 @@ func (c *cluster) signal(s syscall.Signal) {
 			pids = append(pids, pid)
 		}
 	}
-	wait := watchEnds(pids)
-	for _, pid := range pids {
-		_ = syscall.Kill(pid, s) // it may have gone
-	}
-	if s == syscall.SIGKILL {
-		wait()
-	}
+	return pids
 }
 
 // psql runs a statement as the administrator.

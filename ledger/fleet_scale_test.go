@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // farAway is the way to a server, with something added to how long it takes.
@@ -78,32 +80,97 @@ func (f *farAway) carry(from, to net.Conn) {
 	}
 }
 
+// fleet is four gateways a millisecond from their server.
+type fleet struct {
+	t      *testing.T
+	c      *cluster
+	way    *farAway
+	gates  []*Ledger
+	tokens [][]TokenHash // of the runs of each
+}
+
 // TestFleetOfTenThousandRuns has 10,000 runs of one group call at four gateways,
 // a millisecond from their server, and tells how long admissions take at 300 and
-// at 500 calls a second. AEX_FLEET=SECONDS, a call's length, asks for it.
+// at 500 calls a second, with how long a commit of one row takes at the same time.
+// AEX_FLEET=SECONDS, a call's length, asks for it; AEX_FLEET_EVENTS=1e7 has so many
+// events there before.
 func TestFleetOfTenThousandRuns(t *testing.T) {
 	length, err := strconv.Atoi(os.Getenv("AEX_FLEET"))
 	if err != nil {
 		t.Skip("AEX_FLEET=20 measures it")
 	}
-	c := newCluster(t, "max_connections = 100")
-	way := newFarAway(t, fmt.Sprintf("127.0.0.1:%d", c.port))
-	var gates []*Ledger
+	events, _ := strconv.ParseFloat(os.Getenv("AEX_FLEET_EVENTS"), 64)
+	c := newCluster(t, "max_connections = 100", "max_wal_size = 8GB")
+	f := &fleet{t: t, c: c, way: newFarAway(t, fmt.Sprintf("127.0.0.1:%d", c.port))}
 	for range 4 {
-		u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: way.addr, Path: "/aex"}
+		u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: f.way.addr, Path: "/aex"}
 		l, err := Open(context.Background(), Options{Path: u.String(), Home: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer closed(t, l)
-		gates = append(gates, l)
+		f.gates = append(f.gates, l)
 	}
-	tokens := tenThousand(t, gates)
-	way.added.Store(int64(500 * time.Microsecond))
+	f.tokens = tenThousand(t, f.gates)
+	f.writeHistory(int(events))
+	c.psql("CREATE TABLE probe (n BIGINT); INSERT INTO probe VALUES (0)")
+	near, _ := f.commits(50)
+	f.way.added.Store(int64(500 * time.Microsecond))
+	far, _ := f.commits(50)
+	t.Logf("a commit of one row takes %v, and %v with the way that is added; %d events", near, far, int(events))
 	for _, rate := range []int{300, 500} {
-		measureFleet(t, gates, tokens, rate, time.Duration(length)*time.Second)
+		f.measure(rate, time.Duration(length)*time.Second)
 	}
-	audited(t, gates[0])
+	if events == 0 {
+		audited(t, f.gates[0])
+	}
+}
+
+// writeHistory puts events behind those that there are, with the runs that they
+// are of. Their hashes are made up: it is their number that is to be felt.
+func (f *fleet) writeHistory(events int) {
+	if events == 0 {
+		return
+	}
+	began := time.Now()
+	f.c.psql(`SET search_path = aex;
+		WITH a AS (INSERT INTO account (agent_id, parent, kind) SELECT 1, 1, 'run' FROM generate_series(1, 20000) RETURNING id)
+		INSERT INTO run (id, agent_id, account_id, owner, state, program, metered, started_at, ended_at, outcome, first_seq)
+			SELECT md5(id::text), 1, id, 1, 'ended', 'bot', true, 0, 0, 'exited', 1 FROM a`)
+	f.c.psql(fmt.Sprintf(`SET search_path = aex; INSERT INTO event_log (seq, body, hash)
+		SELECT last.seq + n, format('{"seq":%%s,"time":"2026-01-01T00:00:00.000Z","action":"usage.commit","agent":"team","agent_id":"a1","run":"%%s","cost_micro":321,"pad":"%%s"}',
+			last.seq + n, md5((n / 500)::text), repeat('x', 500)), sha256(n::text::bytea)
+		FROM generate_series(1, %d) n, (SELECT max(seq) AS seq FROM event_log) last`, events))
+	f.c.psql("CHECKPOINT")
+	f.c.psql("ANALYZE")
+	f.t.Logf("%d events were written in %v", events, time.Since(began).Round(time.Second))
+}
+
+// commits is how long so many commits of one row take, one after the other: the
+// median and the ninety-ninth of a hundred.
+func (f *fleet) commits(n int) (p50, p99 time.Duration) {
+	conn, err := pgx.Connect(context.Background(), "postgres://postgres@"+f.way.addr+"/aex")
+	if err != nil {
+		f.t.Error(err)
+		return 0, 0
+	}
+	defer conn.Close(context.Background())
+	took := make([]time.Duration, n)
+	for i := range took {
+		start := time.Now()
+		if _, err := conn.Exec(context.Background(), `UPDATE probe SET n = n + 1`); err != nil {
+			f.t.Error(err)
+		}
+		took[i] = time.Since(start)
+		time.Sleep(10 * time.Millisecond)
+	}
+	return at(took, .5), at(took, .99)
+}
+
+// at is a quantile.
+func at(took []time.Duration, q float64) time.Duration {
+	slices.Sort(took)
+	return took[int(q*float64(len(took)-1))].Round(100 * time.Microsecond)
 }
 
 // tenThousand opens the runs, a quarter at each gateway.
@@ -140,20 +207,21 @@ func tenThousand(t *testing.T, gates []*Ledger) [][]TokenHash {
 	return tokens
 }
 
-// measureFleet offers so many calls a second for half a minute.
-func measureFleet(t *testing.T, gates []*Ledger, tokens [][]TokenHash, rate int, length time.Duration) {
+// measure offers so many calls a second for half a minute.
+func (f *fleet) measure(rate int, length time.Duration) {
+	t := f.t
 	t.Helper()
 	var mu sync.Mutex
 	var took []time.Duration
 	var wg sync.WaitGroup
-	var before, after syscall.Rusage
-	commits := gates[0].Commits()
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	commits, clients, server := f.gates[0].Commits(), ownCPU(), f.c.cpu()
+	var bare, bareLong time.Duration
+	wg.Go(func() { bare, bareLong = f.commits(1500) })
 	began := time.Now()
 	all := rate * 30
 	for n := range all {
 		time.Sleep(time.Until(began.Add(time.Duration(n) * time.Second / time.Duration(rate))))
-		l, token := gates[n%4], tokens[n%4][(n*7919)%2500]
+		l, token := f.gates[n%4], f.tokens[n%4][(n*7919)%2500]
 		wg.Go(func() {
 			start := time.Now()
 			h, no, err := l.Admit(context.Background(), Admission{Token: token, Least: 100, Most: 1000})
@@ -173,20 +241,38 @@ func measureFleet(t *testing.T, gates []*Ledger, tokens [][]TokenHash, rate int,
 	}
 	offered := time.Since(began)
 	wg.Wait()
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
-	slices.Sort(took)
 	if len(took) == 0 {
 		t.Fatal("nothing was admitted")
 	}
-	at := func(q float64) time.Duration { return took[int(q*float64(len(took)-1))].Round(100 * time.Microsecond) }
-	now := gates[0].Commits()
-	cpu := time.Duration(after.Utime.Nano() - before.Utime.Nano() + after.Stime.Nano() - before.Stime.Nano())
-	t.Logf("%d calls/s offered, %.0f in fact: p50 %v, p90 %v, p99 %v, longest %v; a commit with its turn took %v on average (%d of one gateway); %v of CPU a pair, clients included; %s",
-		rate, float64(all)/offered.Seconds(), at(.5), at(.9), at(.99), at(1), (now.Sum-commits.Sum)/time.Duration(max(1, now.Count-commits.Count)), now.Count-commits.Count,
-		cpu/time.Duration(all), strings.TrimSpace(load()))
-	if p99 := at(.99); rate == 300 && p99 > 250*time.Millisecond {
+	now := f.gates[0].Commits()
+	turns := now.Count - commits.Count
+	t.Logf("%d calls/s offered, %.0f in fact: p50 %v, p90 %v, p99 %v, longest %v; a turn with its barrier %v (%d of one gateway); a commit of one row beside p50 %v, p99 %v; CPU a pair: %v of gateways and clients, %v of the server; %s",
+		rate, float64(all)/offered.Seconds(), at(took, .5), at(took, .9), at(took, .99), at(took, 1),
+		((now.Sum - commits.Sum) / time.Duration(max(1, turns))).Round(10*time.Microsecond), turns, bare, bareLong,
+		((ownCPU() - clients) / time.Duration(all)).Round(time.Microsecond), ((f.c.cpu() - server) / time.Duration(all)).Round(time.Microsecond), strings.TrimSpace(load()))
+	if p99 := at(took, .99); rate == 300 && p99 > 250*time.Millisecond {
 		t.Errorf("at 300 calls/s p99 is %v", p99)
 	}
+}
+
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// cpu is the processor time of a cluster's processes, those that live.
+func (c *cluster) cpu() (all time.Duration) {
+	for _, pid := range c.pids() {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(b), ") ")
+		f := strings.Fields(rest)
+		for i := 11; i < 13 && i < len(f); i++ { // user and system, in hundredths of a second
+			n, _ := strconv.Atoi(f[i])
+			all += time.Duration(n) * 10 * time.Millisecond
+		}
+	}
+	return all
 }
 
 // load is what the machine had to do meanwhile.
