@@ -21,7 +21,7 @@ import (
 
 	"github.com/Auro-rium/aex/v3/internal/fakeprovider"
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/proxy"
+	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
 // line is the way to a server, which can be cut.
@@ -276,7 +276,7 @@ func (o *outage) owners() (ids string) {
 // attendThrough attends a run as aex does, which asks again when it gets no answer.
 func (r *fakeRunner) attendThrough(ctx context.Context) {
 	for ctx.Err() == nil {
-		var s proxy.RunStatus
+		var s inner.Status
 		if err := r.ask(ctx, r.token, "GET", "/v1/aex/runs/"+string(r.id)+"?after=open", "", &s); err != nil {
 			select {
 			case <-ctx.Done():

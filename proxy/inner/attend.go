@@ -40,16 +40,25 @@ func (s *Runs) Attend() {
 			return
 		case now := <-tick.C:
 			for _, in := range s.inside("") {
-				s.checkAttended(in, now)
+				if !s.checkAttended(in, now) {
+					break // nor would it for the others
+				}
 			}
 		}
 	}
 }
 
 // checkAttended extends the token of a run whose aex is there, and ends one whose
-// aex has been away too often. An end that was not possible is tried again.
-func (s *Runs) checkAttended(in *Run, now time.Time) {
+// aex has been away too often. An end that was not possible is tried again. It
+// returns false while the ledger does not answer: nobody who attends a run from
+// elsewhere can be let in then, and that is no absence.
+func (s *Runs) checkAttended(in *Run, now time.Time) bool {
 	there := in.Attended()
+	if in.Remote && !there {
+		if gone, err := s.leftUs(in); gone || errors.Is(err, ledger.ErrHeld) {
+			return gone
+		}
+	}
 	in.mu.Lock()
 	if !there {
 		in.missed++
@@ -63,7 +72,6 @@ func (s *Runs) checkAttended(in *Run, now time.Time) {
 	in.mu.Unlock()
 	var err error
 	switch {
-	case in.Remote && !there && s.leftUs(in):
 	case lost:
 		s.logf("run %.4s: its aex is gone", in.ID)
 		_, err = s.End(in, ledger.RunEnd{Outcome: Lost})
@@ -75,14 +83,15 @@ func (s *Runs) checkAttended(in *Run, now time.Time) {
 	if err != nil && !errors.Is(err, ledger.ErrHeld) && !errors.Is(err, ledger.ErrUnsettled) && !errors.Is(err, ledger.ErrElsewhere) && !errors.Is(err, ErrAnew) {
 		s.fail(err)
 	}
+	return true
 }
 
 // leftUs tells whether another gateway has taken a run over. Its calls that are
 // under way here go on, unless the run is ended there.
-func (s *Runs) leftUs(in *Run) bool {
+func (s *Runs) leftUs(in *Run) (gone bool, err error) {
 	s.moving.Lock() // or it comes back between the look and what follows from it
 	state, has, err := s.ledger.HasRun(s.ctx, in.ID)
-	gone := err == nil && !has
+	gone = err == nil && !has
 	over := gone && (in.Idle() || state == ledger.RunEnding || state == ledger.RunEnded)
 	if over {
 		s.Forget(in)
@@ -91,5 +100,5 @@ func (s *Runs) leftUs(in *Run) bool {
 	if over {
 		in.shut(ledger.RunEnd{Outcome: Lost})
 	}
-	return gone
+	return gone, err
 }
