@@ -1,49 +1,50 @@
 #include "textflag.h"
 
-// The least limit under which Go's runtime starts, and aex has room to work.
-#define LEAST $0x60000000
+// The least limits under which Go's runtime starts, and aex has room to work.
+#define LEAST_SPACE $0x60000000
+#define LEAST_FILES $64
 
-DATA tooSmall<>+0x00(SB)/8, $"aex: the"
-DATA tooSmall<>+0x08(SB)/8, $" address"
-DATA tooSmall<>+0x10(SB)/8, $" space i"
-DATA tooSmall<>+0x18(SB)/8, $"s limite"
-DATA tooSmall<>+0x20(SB)/8, $"d to les"
-DATA tooSmall<>+0x28(SB)/8, $"s than t"
-DATA tooSmall<>+0x30(SB)/8, $"he 1.5 G"
-DATA tooSmall<>+0x38(SB)/8, $"iB that "
-DATA tooSmall<>+0x40(SB)/8, $"aex need"
-DATA tooSmall<>+0x48(SB)/8, $"s; raise"
-DATA tooSmall<>+0x50(SB)/8, $" it: uli"
-DATA tooSmall<>+0x58(SB)/8, $"mit -v u"
-DATA tooSmall<>+0x60(SB)/8, $"nlimited"
-DATA tooSmall<>+0x68(SB)/1, $"\n"
-GLOBL tooSmall<>(SB), RODATA|NOPTR, $0x69
-
-// getrlimit(RLIMIT_AS), and on to Go where that is enough or cannot be told.
-// The stack is as the kernel left it when Go begins.
+// getrlimit(RLIMIT_AS) and getrlimit(RLIMIT_NOFILE), and on to Go where both are
+// enough or cannot be told. Of open files the hard limit counts: Go raises the
+// other to it. The stack is as the kernel left it when Go begins.
 TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	SUBQ $32, SP
 	MOVQ $97, AX
 	MOVQ $9, DI
 	MOVQ SP, SI
 	SYSCALL
+	TESTQ AX, AX
+	JNE  files
 	MOVQ 0(SP), CX
-	ADDQ $32, SP
+	MOVQ LEAST_SPACE, BX
+	LEAQ ·smallSpace(SB), SI
+	MOVQ $105, DX
+	CMPQ CX, BX
+	JCS  small
+
+files:
+	MOVQ $97, AX
+	MOVQ $7, DI
+	MOVQ SP, SI
+	SYSCALL
 	TESTQ AX, AX
 	JNE  enough
-	MOVQ LEAST, BX
+	MOVQ 8(SP), CX
+	MOVQ LEAST_FILES, BX
+	LEAQ ·fewFiles(SB), SI
+	MOVQ $90, DX
 	CMPQ CX, BX
 	JCC  enough
 
+small:
 	// write(2), exit_group(125)
 	MOVQ $1, AX
 	MOVQ $2, DI
-	LEAQ tooSmall<>(SB), SI
-	MOVQ $0x69, DX
 	SYSCALL
 	MOVQ $231, AX
 	MOVQ $125, DI
 	SYSCALL
 
 enough:
+	ADDQ $32, SP
 	JMP _rt0_amd64_linux(SB)
