@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -196,13 +197,16 @@ func checkBudget(ctx context.Context, anew *readers, b ownBudget, opened int64) 
 
 func sameBudget(a, b *Micros) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
-// lastTold is what the trail says last of an account's budget, after a place.
+// lastTold is what the trail says last of an account's budget, after a place. A
+// checkpoint stands last and keeps what was said in events that are gone, so what
+// an event says that is still there is newer.
 func lastTold(ctx context.Context, anew *readers, account, after int64) (*budgetWas, error) {
 	rs, err := anew.QueryContext(ctx, `SELECT body FROM event_log WHERE seq > ? ORDER BY seq DESC`, after)
 	if err != nil {
 		return nil, err
 	}
 	defer rs.Close()
+	var folded *budgetWas
 	for rs.Next() {
 		var body []byte
 		if err := rs.Scan(&body); err != nil {
@@ -215,15 +219,20 @@ func lastTold(ctx context.Context, anew *readers, account, after int64) (*budget
 		if err := json.Unmarshal(body, &e); err != nil {
 			return nil, err
 		}
-		told := e.Budgets
-		if e.Folded != nil { // what a checkpoint keeps of the events before it
-			told = append(told, e.Folded.Budgets...)
+		if was := of(e.Budgets, account); was != nil {
+			return was, nil
 		}
-		for _, was := range told {
-			if was.Account == account {
-				return &was, nil
-			}
+		if e.Folded != nil && folded == nil {
+			folded = of(e.Folded.Budgets, account)
 		}
 	}
-	return nil, rs.Err()
+	return folded, rs.Err()
+}
+
+// of is what is said of an account's budget, nil for nothing.
+func of(told []budgetWas, account int64) *budgetWas {
+	if i := slices.IndexFunc(told, func(was budgetWas) bool { return was.Account == account }); i >= 0 {
+		return &told[i]
+	}
+	return nil
 }

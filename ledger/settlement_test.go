@@ -138,6 +138,32 @@ func TestARunIsWhatThisProcessBooked(t *testing.T) {
 	}
 }
 
+// TestToppedUpAndPruned: what was said of a budget after what a checkpoint keeps
+// counts, also where both happened during the run.
+func TestToppedUpAndPruned(t *testing.T) {
+	ledger.InFile(t)
+	l := open(t, t.TempDir())
+	agent(t, l, ledger.NewAgent{Name: "x", Budget: micro(1000)})
+	run, err := l.OpenRun(t.Context(), ledger.NewRun{Agent: "x", Token: ledger.HashToken("r"), Expires: time.Now().Add(time.Hour), Metered: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	topUp := func() time.Time {
+		if _, err := l.TopUpAgent(t.Context(), "x", 5); err != nil {
+			t.Fatal(err)
+		}
+		return time.Now()
+	}
+	between := topUp()
+	topUp()
+	if p, err := l.Prune(t.Context(), between); err != nil || p.Events == 0 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if _, err := l.EndOwnRun(t.Context(), run.ID, ledger.RunEnd{Outcome: "exited"}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAReservationThatIsGone: a hold of which its account knows nothing is not
 // booked, because then no sum of this file is to be believed.
 func TestAReservationThatIsGone(t *testing.T) {

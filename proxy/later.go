@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -180,4 +181,14 @@ func (c *call) askOnce(ctx context.Context, at *url.URL) (over bool, err error) 
 	}
 	c.route.wire.Meter(c.edit).Whole(resp.StatusCode, body, &c.reading)
 	return c.reading.Finished, nil
+}
+
+// notBooked tells of a settlement that could not be written. Where the ledger's
+// server was away for too long the hold is booked in full when it is back, by the
+// sweep; anything else ends the gateway.
+func (c *call) notBooked(err error) {
+	c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
+	if !errors.Is(err, ledger.ErrHeld) {
+		c.g.fail(err)
+	}
 }

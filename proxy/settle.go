@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -100,16 +99,6 @@ func (c *call) learn(how ledger.How, cost ledger.Micros) {
 		b.Price = c.price()
 	}
 	c.g.paid.Learn(c.known(), b)
-}
-
-// notBooked tells of a settlement that could not be written. Where the ledger's
-// server was away for too long the hold is booked in full when it is back, by the
-// sweep; anything else ends the gateway.
-func (c *call) notBooked(err error) {
-	c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
-	if !errors.Is(err, ledger.ErrHeld) {
-		c.g.fail(err)
-	}
 }
 
 // askAbout has the provider asked for what the call did cost. A run inside

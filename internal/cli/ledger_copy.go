@@ -43,6 +43,9 @@ func (a *app) copyLedger(ctx context.Context, to string) error {
 	case !ledger.OnServer(to):
 		return &failure{err: errors.New("copy needs --to with the address of a PostgreSQL database"), hint: example, code: exitUsage}
 	}
+	if err := s.elsewhere(); err != nil {
+		return err
+	}
 	made, err := ledger.Copy(ctx, s.ledgerOptions(), to, a.auditProgress())
 	if was, moved := errors.AsType[*ledger.Moved](err); moved {
 		if !was.Done {

@@ -65,8 +65,9 @@ var atRunner = map[string]struct {
 	"aex daemon start": {refused, []string{"--port", "0"}}, "aex daemon stop": {works, nil}, "aex daemon status": {works, nil},
 	"aex status": {refused, nil}, "aex metrics": {refused, nil}, "aex report": {refused, nil}, "aex dashboard": {refused, nil}, "aex events": {refused, nil}, "aex audit": {refused, nil},
 	"aex ledger backup": {refused, []string{"copy.db"}}, "aex ledger prune": {refused, []string{"--before", "2020-01-01"}}, "aex ledger timezone": {refused, nil},
-	"aex ledger init-postgres": {works, nil}, // it is told which by AEX_LEDGER
-	"aex models list":          {works, nil}, "aex models price": {works, []string{"gpt-4o-mini"}}, "aex models init": {works, nil}, "aex models schema": {works, nil},
+	"aex ledger copy":          {refused, []string{"--to", "postgres://127.0.0.1:1/x"}},
+	"aex ledger init-postgres": {works, nil}, "aex ledger migrate": {works, nil}, // they are told which by AEX_LEDGER
+	"aex models list": {works, nil}, "aex models price": {works, []string{"gpt-4o-mini"}}, "aex models init": {works, nil}, "aex models schema": {works, nil},
 	"aex models reload": {works, nil}, "aex models update": {works, []string{"--from", "nothing.json"}},
 	"aex policy init": {works, nil}, "aex policy check": {works, nil}, "aex policy schema": {works, nil},
 	"aex env": {refused, []string{"ci"}}, "aex fake-provider": {works, []string{"--nonsense"}}, "aex demo-agent": {works, nil},

@@ -33,7 +33,7 @@ func surface() *cobra.Command {
 // that is run, without comments.
 func scriptLines(t *testing.T) []string {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/script/*.txtar")
+	paths, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
