@@ -75,6 +75,8 @@ type biller struct {
 	bill    atomic.Int64
 	unheld  atomic.Int64 // requests that came before their hold
 	charged chan struct{}
+	caught  chan string   // a call of a process that somebody waits for; it is answered
+	letGo   chan struct{} // when it is let go
 }
 
 func newBiller(t *testing.T, dir string, most int64) *biller {
@@ -83,7 +85,7 @@ func newBiller(t *testing.T, dir string, most int64) *biller {
 		t.Fatal(err)
 	}
 	db.SetMaxOpenConns(16)
-	b := &biller{most: most, charged: make(chan struct{}, 1)}
+	b := &biller{most: most, charged: make(chan struct{}, 1), caught: make(chan string), letGo: make(chan struct{})}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		owner, n, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "-")
 		number, _ := strconv.ParseInt(owner, 36, 64)
@@ -95,6 +97,11 @@ func newBiller(t *testing.T, dir string, most int64) *biller {
 		}
 		if err != nil || held != 1 {
 			b.unheld.Add(1)
+		}
+		select {
+		case b.caught <- r.URL.RawQuery:
+			<-b.letGo
+		default:
 		}
 		cost := rand.Int64N(b.most + 1)
 		b.bill.Add(cost)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -67,7 +69,7 @@ func (p part) callUntilRefused(ctx context.Context, l *ledger.Ledger, token ledg
 		case no != nil:
 			return nil
 		}
-		cost, err := charged(p.URL + string(h.ID))
+		cost, err := charged(fmt.Sprint(p.URL, h.ID, "?", os.Getpid()))
 		if err != nil {
 			return err
 		}
@@ -151,7 +153,8 @@ func spendTightly(t *testing.T, calls ledger.Micros, kills int) {
 	checkSpent(t, checker, provider, budget, amount, kills)
 }
 
-// kill kills a gateway and starts another, so many times or until nothing is left.
+// kill kills a gateway in the middle of a call and starts another, so many times or
+// until nothing is left.
 func (s *spenders) kill(provider *biller, kills int) (done int) {
 	for ; done < kills; done++ {
 		for range 100 + rand.IntN(200) {
@@ -161,11 +164,22 @@ func (s *spenders) kill(provider *biller, kills int) (done int) {
 				return done
 			}
 		}
-		i := rand.IntN(len(s.all))
+		var pid string
+		select {
+		case pid = <-provider.caught:
+		case <-s.over:
+			return done
+		}
+		i := slices.IndexFunc(s.all, func(p *process) bool { return strconv.Itoa(p.Process.Pid) == pid })
+		if i < 0 { // of one that was killed before
+			provider.letGo <- struct{}{}
+			continue
+		}
 		if err := s.all[i].Process.Kill(); err != nil {
 			s.t.Fatal(err)
 		}
 		_ = s.all[i].Wait()
+		provider.letGo <- struct{}{}
 		s.all[i] = s.start([]string{"even", "odd"}[done%2])[0]
 	}
 	return done
