@@ -33,8 +33,8 @@ type Admission struct {
 	// Wait is how long to wait for money that calls in flight hold. 0: not.
 	Wait time.Duration
 
-	// Holds says that the caller holds the call where money or a pause keeps it
-	// back: that is told as held, and is a refusal once Stands says so.
+	// Holds says that the caller waits with the call for help where money or a pause
+	// keeps it back: the refusal is then marked Held, and stands once Stands says so.
 	Holds bool
 
 	// Joint is the hash of a secret by which the hold of another aex on this
@@ -98,13 +98,14 @@ type Refusal struct {
 	Spent      Micros
 	Reserved   Micros
 	Overrun    Micros
-	Needed     Micros        // Least
+	Needed     Micros        // the least that the call is worth: Admission.Least
 	Left       Micros        // of CauseShort: what is unreserved
 	Unspent    Micros        // of CauseShort: what will be, at most, without what is on its way
 	Limit      int64         // for rates and counts
-	Tokens     int64         // LeastTokens, for tokens a minute
+	Tokens     int64         // for tokens a minute: Admission.LeastTokens
 	RetryAfter time.Duration // 0: trying again does not help
-	// Held: by Admission.Holds it is none yet.
+	// Held: the caller waits with the call (Admission.Holds), and this is no refusal
+	// until Stands says so.
 	Held bool
 	// RunEnds is set where the ledger has marked the token's run exhausted in
 	// the transaction of this refusal.
@@ -117,9 +118,10 @@ func (r *Refusal) Of() Account {
 	return Account{Kind: r.Account, Name: r.Name, Window: r.Window, Budget: &budget, Spent: r.Spent, Reserved: r.Reserved, Overrun: r.Overrun}
 }
 
-// Admit lets a call through or refuses it, in one transaction: token, run and
-// agent state, requests and tokens a minute, concurrency, calls, every account
-// on the path, and the hold (its event comes when it ends). When it returns a Hold, the hold
+// Admit lets a call through or refuses it, in one transaction. It looks, in this
+// order, at the state of token, agent and run, the calls of the run, every account
+// on the path, requests and tokens a minute and concurrency, and then takes the
+// hold (its event comes when it ends). When it returns a Hold, the hold
 // is on disk. It returns exactly one of Hold, Refusal and error. It waits up
 // to a.Wait, first come first served in this process, while Least does not fit
 // what is unreserved but would fit what is unspent. A ctx that ends while it
@@ -173,7 +175,8 @@ type caller struct {
 	joins  *hold // that charges the rest of the path already; nil: none
 }
 
-// admit decides one admission, and records the hold or the refusal.
+// admit decides one admission, and records the hold or the refusal. The group that
+// it stands in is a transaction of the writer, and not a group of agents.
 func (g *group) admit(o *op) error {
 	a := o.admit
 	a.hold, a.refusal, a.tokens = Hold{}, nil, a.Tokens
@@ -182,7 +185,7 @@ func (g *group) admit(o *op) error {
 		return g.err
 	}
 	if no != nil {
-		if no.Cause == CauseExhausted {
+		if no.Cause == CauseExhausted { // of the run's state, which knows no figures
 			no = g.usedUp(c, a)
 		}
 		g.deny(c, a, no)

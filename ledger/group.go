@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// group is one transaction of the writer: what its operations decided, not yet
-// in the file. Sums are folded and rows of a kind are written together.
+// group is one transaction of the writer, and has nothing to do with the groups of
+// agents, which are agentGroup: what its operations decided, not yet in the file.
+// Sums are folded and rows of a kind are written together.
 type group struct {
 	w    *writer
 	rows *rows

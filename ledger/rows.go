@@ -106,8 +106,8 @@ func parseHoldID(id HoldID) (holdKey, bool) {
 // hold is a hold as the writer knows it.
 type hold struct {
 	key       holdKey
-	recovered bool
-	ended     bool
+	recovered bool // it is booked, and its real cost may still come: after recovery, or an estimate that is asked about
+	ended     bool // its row goes
 	agent     int64
 	run       int64   // 0: none
 	account   int64   // the lowest of its path

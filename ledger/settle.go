@@ -77,7 +77,8 @@ type Outcome struct {
 
 // Settle ends a hold by compare and swap, in the transaction of its event.
 // Call it with context.WithoutCancel: the effect has happened. A second
-// Settle of a hold that ended other than by recovery is ErrHoldEnded.
+// Settle of a hold is ErrHoldEnded, unless its real cost was still to come: it was
+// recovered, or the first Settlement said Asks.
 func (l *Ledger) Settle(ctx context.Context, id HoldID, s Settlement) (Outcome, error) {
 	out := new(Outcome)
 	o, err := settling(id, s, out)
@@ -135,7 +136,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("hold %s: %w", key.id(), ErrHoldEnded)
 	}
 	cost, held, was := s.Cost, h.amount, Micros(0)
-	if h.recovered { // booked already
+	if h.recovered { // booked already, by recovery or by keep: only the difference is left
 		cost, held, was = s.Cost-h.amount, 0, h.amount
 	}
 	asks := s.Asks && s.How == Estimated && !h.recovered
@@ -181,8 +182,9 @@ func (g *group) end(h *hold) {
 	g.ended = append(g.ended, h)
 }
 
-// keep leaves the row of a hold that was booked with cost, because its real cost
-// may still come. It is the same swap as that of end.
+// keep leaves the row of a hold that was booked with cost, in the state of one that
+// was recovered, because its real cost may still come. It is the same swap as that
+// of end.
 func (g *group) keep(h *hold, cost Micros) {
 	if g.err != nil {
 		return

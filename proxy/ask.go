@@ -7,8 +7,9 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
-// ask holds a refused call until it may be tried again. Where it may not, what
-// the refusal ends stands in refused.RunEnds.
+// ask keeps a refused call, unsent and without a hold, until somebody has helped,
+// and tells whether it may be tried again. Where it may not, refused.RunEnds tells
+// whether the refusal ends the run.
 func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	exhausted := refused.Cause == ledger.CauseExhausted
 	if !exhausted && refused.Cause != ledger.CauseTooLarge && refused.Cause != ledger.CausePaused {
@@ -30,7 +31,7 @@ func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	return false
 }
 
-// mayAsk tells whether calls of the caller may be held.
+// mayAsk tells whether calls of the caller may be kept waiting for help.
 func (c *call) mayAsk() bool {
 	if !c.canAsk() {
 		return false

@@ -36,27 +36,27 @@ type call struct {
 	ceiling policy.Ceiling
 	outCap  int64 // the cap that the agent's policy imposes; 0: none
 	hold    ledger.Hold
-	moved   bool // it was held for a top-up when the gateway closed
+	moved   bool // it was waiting for a top-up when the gateway closed
 	edit    wire.Edit
 	clamped int64
-	loose   *bound.Offer  // by the request's bytes
-	offered *bound.Offer  // the hold is for
-	secret  string        // by which an aex upstream joins the hold; "": it is none of this ledger
-	form    []byte        // the body as it came, where body says what is in it; nil: body came
-	prompt  *bound.Prompt // once it was asked for
-	changed []string      // in the request, to bound it: for people
+	loose   *bound.Offer  // the first offer, which the request's bytes bound
+	offered *bound.Offer  // the offer that the hold was taken for
+	secret  string        // by which an aex upstream joins the hold; "": the upstream is no aex on this ledger
+	form    []byte        // the form as it came, of which body is the JSON that says the same; nil: the request came as JSON
+	prompt  *bound.Prompt // what is known of the prompt; nil until known is called
+	changed []string      // what was changed in the request to bound it, in words for people
 
 	sent       time.Time // when the request went out
-	flows      bool      // an event of a stream came
+	flows      bool      // an event of a stream has come
 	reading    wire.Reading
 	progress   progress
 	firstToken time.Duration
-	ended      ending // how forwarding went; until it has, that it panicked
-	answered   *refusal.Refusal
+	ended      ending           // how forward went; it is panicked until forward returns
+	answered   *refusal.Refusal // what aex answered itself; nil: nothing
 }
 
-// serve is the way of a call, in six steps. What costs nothing, and what is
-// not read, leaves it after the first.
+// serve is the way of a call, in six steps. What costs nothing, and what
+// models.yaml prices by the call, is not read and leaves it after the first.
 func (c *call) serve(ctx context.Context) error {
 	if err := c.authenticate(ctx); err != nil {
 		return err

@@ -15,9 +15,23 @@ import (
 // panicked is the row of a call that did not come to its end.
 const panicked = "panic"
 
-// ending is how a call that was admitted went.
+// ending is how a call that was admitted went. The rows of the table, which the event
+// of the call names, are:
+//
+//	not_sent     there was no connection to the provider
+//	no_answer    the request went out, and no answer came
+//	refused      the answer's status is 300 or above
+//	complete     the answer told its usage to the end
+//	error_event  an error came in place of the answer, or within it
+//	early_end    the answer ended without its own end
+//	no_usage     the answer came to its end and told no usage
+//	cut          the connection was lost within the answer, or aex could not hold it
+//	client_gone  the client left, and the rest was not read
+//	over_cap     aex ended a stream that went on beyond its cap
+//	denied_tool  aex ended a stream that called a tool which the policy denies
+//	panic        forward did not return
 type ending struct {
-	row  string // of the table in cost
+	row  string
 	resp *http.Response
 	err  error
 	// closed: aex ended it, not the peer.
@@ -26,7 +40,8 @@ type ending struct {
 }
 
 // cost is the table of endings: what a call that ended so costs, and how sure
-// that is. Unknown is not zero: what no rule makes cheaper costs the hold.
+// that is. What the answer told goes first, then the row. Unknown is not zero: what
+// no rule makes cheaper costs the hold.
 func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	status := 0
 	if e.resp != nil {
@@ -250,15 +265,15 @@ func (c *call) counter() bound.Counter { return bound.CounterOf(c.model) }
 func (c *call) known() *bound.Prompt {
 	if c.prompt == nil {
 		c.prompt = &bound.Prompt{
-			Buyer: owner(c.id), Asked: &c.asked, Model: &c.model, Body: c.body, Key: c.key, Header: c.r.Header, Opened: c.opened != nil,
+			Buyer: buyer(c.id), Asked: &c.asked, Model: &c.model, Body: c.body, Key: c.key, Header: c.r.Header, Opened: c.opened != nil,
 		}
 	}
 	return c.prompt
 }
 
-// owner is whose answers a caller may ask for again: its run's, or its agent's
-// where it is in none.
-func owner(id ledger.Identity) string {
+// buyer is who pays for a call, and so may ask for its answer again and is bounded by
+// what it paid before: the caller's run, or its agent where it is in none.
+func buyer(id ledger.Identity) string {
 	if id.Run != "" {
 		return "run " + string(id.Run)
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// decide is the third step: it finds the model and asks the policies. It has
-// no effects.
+// decide is the third step: it finds the model, asks the policies, chooses the
+// key, and works out what the call can cost by its bytes. It may take a tool out of
+// the request; outside the call it changes nothing.
 func (c *call) decide() error {
 	caps, err := capabilities(c.id)
 	if err != nil {

@@ -37,8 +37,8 @@ func (c *call) secrets() []string {
 	return all
 }
 
-// asks is the model that was asked for, as it is kept and shown.
-func (c *call) asks() string { return plain.Stored(c.modelName(c.asked.Model)) }
+// modelAsked is the model that was asked for, as it is kept and shown.
+func (c *call) modelAsked() string { return plain.Stored(c.modelName(c.asked.Model)) }
 
 // modelName is a model's name without what is no part of one. That of a model
 // with a price is in a list of them, or nearly: it is looked through less.

@@ -121,13 +121,13 @@ func (f fixture) stream() []byte {
 // relayed runs the stream through the relay's own code, in pieces of the sizes
 // that next gives, and returns what the client would get.
 func relayed(e wire.Edit, w *wire.Wire, stream []byte, next func() int) (*relay, []byte) {
-	rl := &relay{call: &call{edit: e, asked: e.Call}, meter: w.Meter(e), held: e.Usage || e.Masked != ""}
+	rl := &relay{call: &call{edit: e, asked: e.Call}, meter: w.Meter(e), byEvent: e.Usage || e.Masked != ""}
 	var got bytes.Buffer
 	for rest := stream; len(rest) > 0; {
 		n := max(1, min(next(), len(rest)))
 		rl.out.Reset()
 		rl.split.Write(rest[:n], rl.event)
-		if rl.held {
+		if rl.byEvent {
 			got.Write(rl.out.Bytes())
 		} else {
 			got.Write(rest[:n])
@@ -136,7 +136,7 @@ func relayed(e wire.Edit, w *wire.Wire, stream []byte, next func() int) (*relay,
 	}
 	rl.out.Reset()
 	rl.split.End(rl.event)
-	if rl.held {
+	if rl.byEvent {
 		got.Write(rl.out.Bytes())
 	}
 	return rl, got.Bytes()

@@ -24,7 +24,7 @@ func (c *call) forward() {
 	c.ended = c.exchange()
 }
 
-// plan settles what is changed in the request, now that the hold says how much
+// plan chooses what is changed in the request, now that the hold says how much
 // output it pays for.
 func (c *call) plan() {
 	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: c.model.OpenAI}
@@ -107,7 +107,7 @@ func (c *call) exchange() ending {
 		return !policy.AllowsToolCall(cp, "") // some name is not allowed
 	})
 	rl.stops.Store(rl.closes())
-	rl.held = c.edit.Usage || c.edit.Masked != "" || rl.watched
+	rl.byEvent = c.edit.Usage || c.edit.Masked != "" || rl.watched
 	// The upstream request outlives the client's connection by choice.
 	defer rl.listen()()
 

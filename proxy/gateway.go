@@ -38,8 +38,8 @@ type Options struct {
 	// out, as after a night of suspension; ledger.ErrNotFound for any other.
 	// Nil: an expired token stays so.
 	Extend func(context.Context, ledger.TokenHash) error
-	// Alone is the run that a gateway is for alone: a call of nobody's is counted
-	// as a refusal of it. Empty: there are many.
+	// Alone is the one run that the gateway serves: a request whose caller is not
+	// known is booked as a refusal of that run. Empty: it serves many.
 	Alone ledger.Identity
 	// KeyHint is more to say where a provider's key is missing; may be nil.
 	KeyHint func(policy.Provider) string
@@ -110,15 +110,15 @@ type Gateway struct {
 	closing   bool
 	calls     sync.WaitGroup // Add only under mu while not closing
 	open      atomic.Int64   // calls under way
-	sweeper   sync.WaitGroup
-	live      liveCalls // those of them that hold money
-	paid      bound.Paid
-	counts    counts
-	kept      keptAnswers
+	sweeper   sync.WaitGroup // sweep, and the watch over inner
+	live      liveCalls      // calls under way that have a hold
+	paid      bound.Paid     // what callers have paid for, which bounds their next prompts
+	counts    counts         // providers that are not asked for counts for now
+	kept      keptAnswers    // answers that providers keep, by who bought them
 	reasons   bound.Reasons  // models that turned out to reason
-	later     later          // what providers are asked for afterwards
+	later     later          // what providers are asked for afterwards: the real cost of an estimate
 	inner     *inner.Runs    // runs inside the one that this gateway is for, and those of other machines
-	exchanged inner.Openings // tokens of CIs
+	exchanged inner.Openings // how often each CI's token was exchanged of late
 	memory    *memory.Budget
 	broken    sync.Once
 	failed    atomic.Bool

@@ -135,7 +135,7 @@ func (c *call) hear(ctx context.Context, limit time.Duration, at *url.URL, booke
 		c.notBooked(err)
 		return true
 	}
-	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asks(), Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}
+	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.modelAsked(), Late: true, Cost: cost - booked, Was: booked, Ends: out.RunEnds, Began: c.began}
 	if n.Ends {
 		n.Owner = c.g.inner.ShortOf(context.WithoutCancel(ctx), c.caller())
 	}

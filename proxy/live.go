@@ -116,7 +116,7 @@ func (p *progress) show() LiveCall {
 		cost = min(cost, ledger.Micros(micros))
 	}
 	return LiveCall{
-		ID: c.hold.ID, Agent: c.id.Agent, Run: c.id.Run, Wire: c.asked.Wire, Model: c.asks(), Stream: c.asked.Stream,
+		ID: c.hold.ID, Agent: c.id.Agent, Run: c.id.Run, Wire: c.asked.Wire, Model: c.modelAsked(), Stream: c.asked.Stream,
 		Began: c.began, Hold: c.hold.Amount, Output: output, Cost: cost,
 	}
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // haiku is a wire that nobody speaks. It shows that a wire is one value: this
-// file alone makes the gateway serve it.
+// file alone makes the gateway serve it. It has no streams, and it does not tell of
+// fields that it does not know: in proxy/wire, Read calls body.beside for that.
 var haiku = &wire.Wire{
 	Dialect:   policy.Dialect{Name: "haiku", Type: policy.TypeOpenAI, Provider: "house", PerRequest: 16, PerMessage: 4},
 	Operation: "chat",

@@ -15,7 +15,7 @@ import (
 // refusal that the ledger did not decide itself.
 func (c *call) notify() {
 	no := c.answered
-	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.asks(), Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
+	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.modelAsked(), Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
 	n.Body = c.bodyHash()
 	if !no.Booked {
 		c.trail(no)
@@ -49,7 +49,7 @@ func (c *call) trail(f *refusal.Refusal) {
 	}
 	err := c.g.ledger.Refused(context.WithoutCancel(c.r.Context()), ledger.RefusedCall{
 		AgentID: id.AgentID, Agent: id.Agent, Run: id.Run, Code: f.Code, Reason: plain.Text(c.discreet(plain.Clip(f.Message, maxTold)), 300),
-		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: c.asks(), Stream: c.asked.Stream},
+		Call: ledger.CallInfo{Wire: c.asked.Wire, ModelAsked: c.modelAsked(), Stream: c.asked.Stream},
 	})
 	if err != nil {
 		c.g.o.Logf("booking a refusal: %v", err)
@@ -82,7 +82,7 @@ func (c *call) below() context.Context {
 // callInfo is what the ledger keeps of a call.
 func (c *call) callInfo() ledger.CallInfo {
 	return ledger.CallInfo{
-		Wire: c.asked.Wire, ModelAsked: c.asks(), ModelSent: plain.Stored(c.modelName(c.model.Sent)),
+		Wire: c.asked.Wire, ModelAsked: c.modelAsked(), ModelSent: plain.Stored(c.modelName(c.model.Sent)),
 		Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
 	}
 }

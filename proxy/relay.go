@@ -27,7 +27,7 @@ var (
 type relay struct {
 	*call
 	meter   wire.Meter
-	held    bool        // events are held until they are whole, because some change
+	byEvent bool        // a stream passes event by event, because some events change
 	gone    atomic.Bool // the client left; what comes is read for its usage only
 	watched bool        // the policy denies some tool calls, in answers too
 	judged  int         // how many of the tools that the answer calls have been looked at
@@ -109,7 +109,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 			denied = tool
 			return false
 		}
-		if rl.held {
+		if rl.byEvent {
 			p = rl.out.Bytes()
 		}
 		rl.write(p)
@@ -133,13 +133,13 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true, closed: true}
 	}
 	rl.out.Reset()
-	if rl.held && err != nil {
+	if rl.byEvent && err != nil {
 		rl.out.Write(rl.split.Pending())
 	}
 	if err == nil {
 		rl.split.End(rl.event)
 	}
-	if rl.held {
+	if rl.byEvent {
 		rl.write(rl.out.Bytes())
 	}
 	return rl.nameEnding(resp, err)
@@ -203,7 +203,7 @@ func (rl *relay) event(e wire.Event) {
 	rl.flows = rl.flows || e.Data != nil
 	drop, edits := rl.meter.Event(e, &rl.reading)
 	switch {
-	case !rl.held || drop:
+	case !rl.byEvent || drop:
 	case len(edits) > 0 && bytes.Count(e.Raw, e.Data) == 1:
 		before, after, _ := bytes.Cut(e.Raw, e.Data)
 		rl.out.Write(before)

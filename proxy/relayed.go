@@ -15,7 +15,7 @@ import (
 // serveRelayed passes on a request that costs nothing, as it is. What is about
 // an answer that the provider keeps is for the caller that it was made for.
 func (c *call) serveRelayed(ctx context.Context) error {
-	at, whose := c.route.at, owner(c.id)
+	at, whose := c.route.at, buyer(c.id)
 	if id := c.route.id; id != "" {
 		from, own := c.g.kept.of(whose, id)
 		if !own {

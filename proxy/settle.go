@@ -44,7 +44,7 @@ func (c *call) book(e ending) (booked func()) {
 	}
 	c.tellAex(how, cost)
 	if c.reading.ID != "" {
-		c.g.kept.note(owner(c.id), c.reading.ID, c.model.Provider.Name)
+		c.g.kept.note(buyer(c.id), c.reading.ID, c.model.Provider.Name)
 	}
 	s := ledger.Settlement{
 		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.modelName(c.keyless(c.reading.Model))), Tier: plain.Text(c.discreet(c.tier()), 40),
@@ -118,7 +118,7 @@ func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
 // notice tells of a call that was booked.
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) watch.Notice {
 	n := watch.Notice{
-		Agent: c.id.Agent, Run: c.id.Run, Model: c.asks(), Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
+		Agent: c.id.Agent, Run: c.id.Run, Model: c.modelAsked(), Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
 		Body: c.bodyHash(), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
 	// What has no text in its answer cannot come to nothing by having none.
@@ -170,22 +170,22 @@ func requestID(h http.Header) string {
 // keptMax bounds the answers that are remembered; the oldest are forgotten.
 const keptMax = 10_000
 
-// keptAnswers remembers which caller an answer was made for that its provider
-// keeps, and which provider that is. They are in memory only: a gateway that
+// keptAnswers remembers who bought an answer that its provider keeps, and which
+// provider that is. They are in memory only: a gateway that
 // starts anew knows none.
 type keptAnswers struct {
 	mu    sync.Mutex
-	from  map[[2]string]string // owner and id -> provider
+	from  map[[2]string]string // buyer and id -> provider
 	order [][2]string
 }
 
-func (k *keptAnswers) note(owner, id, provider string) {
+func (k *keptAnswers) note(buyer, id, provider string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.from == nil {
 		k.from = map[[2]string]string{}
 	}
-	key := [2]string{owner, id}
+	key := [2]string{buyer, id}
 	if _, known := k.from[key]; known {
 		return
 	}
@@ -196,9 +196,9 @@ func (k *keptAnswers) note(owner, id, provider string) {
 	k.from[key], k.order = provider, append(k.order, key)
 }
 
-func (k *keptAnswers) of(owner, id string) (provider string, found bool) {
+func (k *keptAnswers) of(buyer, id string) (provider string, found bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	provider, found = k.from[[2]string{owner, id}]
+	provider, found = k.from[[2]string{buyer, id}]
 	return provider, found
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// offer works the ceilings of a call out.
+// offer works out what a call can cost, by what bounds its prompt.
 func (c *call) offer(asked policy.Call, by string) (*bound.Offer, error) {
 	o, err := bound.New(asked, c.model, by, !c.g.o.NoClamp)
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *call) tighter(ctx context.Context, o *bound.Offer, step int, short ledg
 	return o, step
 }
 
-// better is the offer of a call that is known better, if it is lower.
+// better is the offer of a call of which more is known, nil where it is no lower.
 func (c *call) better(o *bound.Offer, asked policy.Call, by string) *bound.Offer {
 	n, err := c.offer(asked, by)
 	if err != nil || n.Most() >= o.Most() && n.Least().LeastMicros() >= o.Least().LeastMicros() {

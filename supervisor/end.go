@@ -73,7 +73,7 @@ func (r *session) shutdown() error {
 	}
 	err := r.gateway.Shutdown(ctx)
 	r.stop(nil)
-	r.owners.Wait()
+	r.owned.Wait()
 	if r.tunnel != nil {
 		r.bookSeen()
 		r.report.Sandbox.Hosts, r.report.Sandbox.Refused = r.network.hosts()

@@ -16,7 +16,7 @@ const (
 	loopLimit  = 100 // the same request, to no effect, within loopWindow
 	loopWindow = time.Minute
 	stormLimit = 50  // refusals after the one that said that the money is gone
-	noLimit    = 500 // refusals within loopWindow with no answer between
+	noesLimit  = 500 // refusals within loopWindow with no answer between
 	loopWarn   = 20
 )
 
@@ -50,14 +50,14 @@ type guard struct {
 	say  func(string, ...any)
 
 	mu      sync.Mutex
-	active  time.Time
+	active  time.Time                // of the last call
 	repeats map[[32]byte][]time.Time // of fruitless requests, the last loopWindow
 	warned  bool
-	final   bool
-	refused int         // since final
-	noes    []time.Time // of refusals since the last answer, within loopWindow
-	metered atomic.Int64
-	free    atomic.Int64 // of those that somebody else counted, the calls of local models, which cost nothing
+	final   bool         // a call was told that the money is gone: the grace has begun
+	refused int          // calls that were refused since final
+	noes    []time.Time  // of refusals since the last answer, within loopWindow
+	metered atomic.Int64 // calls that were answered, those of local models apart
+	free    atomic.Int64 // calls of local models within metered, where another aex keeps that count
 }
 
 func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any)) *guard {
@@ -67,7 +67,8 @@ func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any
 	return &guard{GuardSpec: s, stop: stop, say: say, active: time.Now(), repeats: map[[32]byte][]time.Time{}}
 }
 
-// noticed looks at one answered call.
+// noticed looks at one answered call. The first that says that the money is gone ends
+// nothing here: that is for the grace, which the guard cuts short when calls go on.
 func (g *guard) noticed(n watch.Notice) {
 	if n.Code == "ledger_busy" { // it passes, and the program can do nothing about it
 		return
@@ -93,7 +94,7 @@ func (g *guard) noticed(n watch.Notice) {
 	}
 	if n.Code == "" {
 		g.noes = nil
-	} else if g.noes = recent(append(g.noes, g.active)); len(g.noes) >= noLimit {
+	} else if g.noes = recent(append(g.noes, g.active)); len(g.noes) >= noesLimit {
 		g.stop(fmt.Errorf("%w: %d calls refused in a minute, and none answered", ErrGuard, len(g.noes)))
 	}
 	if g.Loop != LoopOff && (n.Fruitless || n.Code != "") {

@@ -20,12 +20,12 @@ func TestGuardEndsARefusedProgram(t *testing.T) {
 		name     string
 		answered int // after so many noes comes an answer
 		ends     bool
-	}{{"noes only", 0, true}, {"an answer between", noLimit - 1, false}} {
+	}{{"noes only", 0, true}, {"an answer between", noesLimit - 1, false}} {
 		var stopped error
 		g := newGuard(GuardSpec{Loop: LoopWarn}, func(err error) { stopped = err }, t.Logf)
-		for n := 1; n < 2*noLimit-1 && stopped == nil; n++ {
+		for n := 1; n < 2*noesLimit-1 && stopped == nil; n++ {
 			g.noticed(notice("model_not_priced", n))
-			if n < noLimit && stopped != nil {
+			if n < noesLimit && stopped != nil {
 				t.Errorf("%s: ended after %d", tt.name, n)
 			}
 			if n == tt.answered {

@@ -113,7 +113,7 @@ func (r *session) runElsewhere(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.closeInside(ctx)) }()
-	defer r.owners.Wait()
+	defer r.owned.Wait()
 	defer r.stop(nil)
 
 	if err := r.enter(); err != nil {
@@ -189,11 +189,11 @@ func (r *session) openAround(ctx context.Context) (inner.Opened, error) {
 
 // watchInside starts what looks after the run while the program works.
 func (r *session) watchInside() {
-	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.callsInside) })
+	r.owned.Go(func() { r.guard.watch(r.ctx, r.proc, r.callsInside) })
 	r.bypass = newBypass(r.proc)
-	r.owners.Go(func() { r.bypass.watch(r.ctx) })
-	r.owners.Go(func() { r.seeAgents(r.ctx) })
-	r.owners.Go(r.attend)
+	r.owned.Go(func() { r.bypass.watch(r.ctx) })
+	r.owned.Go(func() { r.seeAgents(r.ctx) })
+	r.owned.Go(r.attend)
 }
 
 // attend follows the run's state. The gateway around takes the open request for

@@ -26,7 +26,7 @@ func (r *session) relay() (end func(), err error) {
 		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 15 * time.Minute, MaxHeaderBytes: 256 << 10,
 		ErrorLog: plain.ServerLog(r.verbosely),
 	}
-	r.owners.Go(func() {
+	r.owned.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err))
 		}

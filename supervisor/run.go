@@ -48,10 +48,10 @@ type session struct {
 	Spec
 	ledger  *ledger.Ledger
 	row     ledger.Run
-	had     []ledger.Account // the agent's and its groups', before
+	had     []ledger.Account // the agent's accounts and its groups', as the run found them
 	token   string
 	gateway *proxy.Gateway
-	around  around // where the run is booked, when not here
+	around  around // the gateway elsewhere that books the run; nil: it is booked here
 	relayed *remote.Relay
 	url     string
 	monitor *process.Launcher // waits for the program
@@ -60,22 +60,22 @@ type session struct {
 	guard   *guard
 	bypass  *bypass
 	report  *Report
-	folder  *adapter.Folder // of what leads agents; nil: none
-	removed <-chan error    // how removing it went; nil: that has not begun
+	folder  *adapter.Folder // what leads agents to the gateway; nil: nothing has to
+	removed <-chan error    // how removing folder went; nil: that has not begun
 
 	// stop ends the run; its first cause is the reason.
 	ctx  context.Context
 	stop context.CancelCauseFunc
 
 	unbooked  atomic.Pointer[error]
-	unmetered bool          // and the user wants it metered
+	unmetered bool          // the run was not metered, and the user wants it to be
 	started   chan struct{} // closed when proc is there
 	spent     sync.Once
 	exhausted chan struct{} // closed when a call was refused for the last of the money
-	upstream  atomic.Bool   // it was an upstream's budget that ended
+	upstream  atomic.Bool   // the budget that ended was that of an aex upstream
 	asking    asking
 	progress  progress
-	owners    sync.WaitGroup
+	owned     sync.WaitGroup // the goroutines of the run: it does not end before them
 }
 
 // Run does one run, whole, below a monitor that comes up meanwhile. It uses the
@@ -172,7 +172,7 @@ func (r *session) listen() error {
 			}
 		},
 	})
-	r.owners.Go(func() {
+	r.owned.Go(func() {
 		if err := r.gateway.Serve(l); err != nil {
 			r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err))
 		}
@@ -243,7 +243,8 @@ func (r *session) unbookable(err error) {
 	r.stop(err)
 }
 
-// noticed is told of every answered call.
+// noticed is told of every answered call. One that was refused for the last of the
+// run's money closes exhausted, by which wait lets the grace begin.
 func (r *session) noticed(n watch.Notice) {
 	if n.Over && n.Run == r.row.ID {
 		r.stop(ErrStopped) // a program that calls quickly learns of it before the watch of the run's state does
@@ -279,15 +280,15 @@ func (r *session) noticed(n watch.Notice) {
 
 // watch starts what looks after the run while the program works.
 func (r *session) watch() {
-	r.owners.Go(func() { r.guard.watch(r.ctx, r.proc, r.gateway.Open) })
+	r.owned.Go(func() { r.guard.watch(r.ctx, r.proc, r.gateway.Open) })
 	r.bypass = newBypass(r.proc)
-	r.owners.Go(func() { r.bypass.watch(r.ctx) })
-	r.owners.Go(func() { r.seeAgents(r.ctx) })
+	r.owned.Go(func() { r.bypass.watch(r.ctx) })
+	r.owned.Go(func() { r.seeAgents(r.ctx) })
 	if r.tunnel != nil {
-		r.owners.Go(func() { r.bookNetwork(r.ctx) })
+		r.owned.Go(func() { r.bookNetwork(r.ctx) })
 	}
-	r.owners.Go(r.sweep)
-	r.owners.Go(func() {
+	r.owned.Go(r.sweep)
+	r.owned.Go(func() {
 		tick := time.NewTicker(tokenLife / 3)
 		defer tick.Stop()
 		for {
@@ -307,7 +308,7 @@ func (r *session) watch() {
 		}
 	})
 	states := r.ledger.WatchRun(r.ctx, r.row.ID, ledger.RunOpen)
-	r.owners.Go(func() {
+	r.owned.Go(func() {
 		for state := range states {
 			if state == ledger.RunEnding || state == ledger.RunEnded {
 				r.stop(ErrStopped)

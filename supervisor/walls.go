@@ -220,7 +220,7 @@ func (r *session) withoutKeys(text string, env []string) ([]byte, error) {
 // relays serves the ports of this machine's loopback that appear inside.
 func (r *session) relays() {
 	for _, l := range r.proc.Local() {
-		r.owners.Go(func() {
+		r.owned.Go(func() {
 			stop := context.AfterFunc(r.ctx, func() { l.Close() })
 			defer stop()
 			relayLocal(r.ctx, l)

@@ -18,11 +18,11 @@ import (
 type Refusal struct {
 	wire.Refusal
 	RetryAfter time.Duration
-	Ends       bool         // the money of Owner is at its end
-	Owner      ledger.RunID // the run whose limit it was
-	Money      *ledger.Refusal
-	Booked     bool // the ledger refused, and has its own event of it
-	Over       bool // the run is ending or has ended
+	Ends       bool            // the money of Owner is at its end
+	Owner      ledger.RunID    // the run whose limit it was
+	Money      *ledger.Refusal // what the ledger said, where it was for money; nil: it was not
+	Booked     bool            // the ledger refused, and has its own event of it
+	Over       bool            // the run is ending or has ended
 }
 
 // Error is the code and what is said to people.

@@ -33,6 +33,6 @@ type Notice struct {
 	// the difference to Was, which may be negative.
 	Late  bool
 	Was   ledger.Micros
-	Local bool
-	Tools []string
+	Local bool     // a local model answered, which costs nothing unless it has a price
+	Tools []string // names of the tools that the answer calls
 }

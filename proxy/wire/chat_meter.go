@@ -108,7 +108,7 @@ func (m *chatMeter) common(o Object, r *Reading) {
 	r.Tier = firstOf(tierOf(o), r.Tier)
 }
 
-// cut ends every choice that is open, then the stream, as a provider does that
+// Cut ends every choice that is open, then the stream, as a provider does that
 // reached its cap.
 func (m *chatMeter) Cut(r *Reading) []byte {
 	var b bytes.Buffer

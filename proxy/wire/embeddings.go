@@ -66,7 +66,7 @@ func (m *embeddingsMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	return mask(o, "model", m.Masked)
 }
 
-// event is not reached: there is no stream of embeddings. One that comes all
+// Event is not reached: there is no stream of embeddings. One that comes all
 // the same stays without usage.
 func (m *embeddingsMeter) Event(Event, *Reading) (bool, []Splice) { return false, nil }
 

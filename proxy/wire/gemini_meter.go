@@ -19,7 +19,7 @@ type geminiMeter struct {
 	last    string // usageMetadata as last told, JSON text
 }
 
-// whole reads one answer, or the list of chunks that a stream is without alt=sse.
+// Whole reads one answer, or the list of chunks that a stream is without alt=sse.
 func (m *geminiMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	doc, err := Parse(body)
 	if err != nil {
@@ -92,7 +92,7 @@ func (m *geminiMeter) candidate(c Object, r *Reading) {
 	r.Usage.Searches = max(r.Usage.Searches, groundings(c.protoChild("grounding_metadata"), r.Model))
 }
 
-// cut is the last chunk of an answer that reached its cap.
+// Cut is the last chunk of an answer that reached its cap.
 func (m *geminiMeter) Cut(r *Reading) []byte {
 	var b bytes.Buffer
 	b.WriteString(`data: {"candidates":[`)

@@ -12,10 +12,10 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
-// maxDepth bounds how deep a body may nest.
+// MaxDepth bounds how deep a body may nest.
 const MaxDepth = 200
 
-// span is a JSON value inside a valid document: where it stands, so that it
+// Span is a JSON value inside a valid document: where it stands, so that it
 // can be read without copying and replaced without touching its neighbours.
 type Span struct {
 	Doc        []byte
@@ -36,8 +36,8 @@ var bom = []byte("\xef\xbb\xbf")
 // where a decision depends on them.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// parse checks that b is one JSON value, a byte order mark before it left
-// aside, and returns it. Every other function of span relies on that check. An
+// Parse checks that b is one JSON value, a byte order mark before it left
+// aside, and returns it. Every other function of Span relies on that check. An
 // error tells the place, not the content.
 func Parse(b []byte) (Span, error) {
 	start, end := len(b)-len(bytes.TrimPrefix(b, bom)), len(b)
@@ -89,7 +89,7 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\
 // raw is the value's own text.
 func (s Span) raw() []byte { return s.Doc[s.start:s.end] }
 
-// kind is the first byte of the value: { [ " t f n, a digit or a minus; 0 for
+// Kind is the first byte of the value: { [ " t f n, a digit or a minus; 0 for
 // the zero span, a value that is not there.
 func (s Span) Kind() byte {
 	if s.Doc == nil {
@@ -106,7 +106,7 @@ func (s Span) clone() Span {
 
 func (s Span) isNull() bool { return s.Kind() == 0 || s.Kind() == 'n' }
 
-// text is the value of a string, "" for anything else.
+// Text is the value of a string, "" for anything else.
 func (s Span) Text() string {
 	if s.Kind() != '"' {
 		return ""
@@ -127,7 +127,7 @@ func (s Span) textLen() int {
 	return s.end - s.start - 2
 }
 
-// truth is true for the literal true.
+// Truth is true for the literal true.
 func (s Span) Truth() bool { return s.Kind() == 't' }
 
 // integer reads a whole number, also when it is written 1e3 or 10.0.
@@ -210,7 +210,7 @@ func (s Span) elements(f func(Span)) {
 	}
 }
 
-// object is an object whose members a decision is made from. A name that
+// Object is an object whose members a decision is made from. A name that
 // stands twice, or that another JSON reader could take for one that the
 // decision reads ("Model" beside "model"), makes the decision unsafe: the
 // first such name is kept in err.
@@ -220,7 +220,7 @@ type Object struct {
 	err     *error
 }
 
-// object reads the members of s. err collects the first fault of this object
+// Object reads the members of s. err collects the first fault of this object
 // and of those reached through it.
 func (s Span) Object(err *error) Object {
 	o := Object{Span: s, err: err}
@@ -242,7 +242,7 @@ func (s Span) Object(err *error) Object {
 	return o
 }
 
-// get is the member of that name, the zero span when there is none.
+// Get is the member of that name, the zero span when there is none.
 func (o Object) Get(name string) Span {
 	var found Span
 	seen := 0
@@ -285,7 +285,7 @@ func (o Object) Count(name string, least int64) *int64 {
 	return o.number(o.Get(name), name, least)
 }
 
-// number is count for a value that has been found.
+// number is Count for a value that has been found.
 func (o Object) number(v Span, name string, least int64) *int64 {
 	if v.isNull() {
 		return nil
@@ -302,7 +302,7 @@ func (o Object) number(v Span, name string, least int64) *int64 {
 	return &n
 }
 
-// quote is s as JSON text.
+// Quote is s as JSON text.
 func Quote(s string) string {
 	b, _ := jsontext.AppendQuote(nil, s)
 	return string(b)

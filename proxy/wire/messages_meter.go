@@ -128,7 +128,7 @@ func (m *messagesMeter) delta(d Object, r *Reading) {
 	}
 }
 
-// cut ends the block that is open and the message.
+// Cut ends the block that is open and the message.
 func (m *messagesMeter) Cut(r *Reading) []byte {
 	var b strings.Builder
 	if m.open >= 0 {

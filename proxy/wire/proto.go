@@ -92,7 +92,7 @@ func camelOf(snake string) string {
 	return b.String()
 }
 
-// snake is a name in snake_case, whichever form it has.
+// Snake is a name in snake_case, whichever form it has.
 func Snake(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(name) {

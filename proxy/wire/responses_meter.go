@@ -215,7 +215,7 @@ func responsesCalls(item Object, r *Reading) {
 // maxKept bounds the output that is kept to tell, in cut, what came.
 const maxKept = 256 << 10
 
-// cut is the terminal event of an answer that reached its cap, with what came.
+// Cut is the terminal event of an answer that reached its cap, with what came.
 func (m *responsesMeter) Cut(r *Reading) []byte {
 	items := string(m.items)
 	if m.item != "" {

@@ -2,7 +2,7 @@ package wire
 
 import "bytes"
 
-// splice is one edit of a document: what stands between start and end becomes text.
+// Splice is one edit of a document: what stands between start and end becomes text.
 type Splice struct {
 	start, end int
 	text       string
@@ -41,7 +41,7 @@ func (o Object) drop(name string) Splice {
 	return Splice{start: o.start, end: o.start}
 }
 
-// apply makes the edits. Several may insert at the same place; they keep their
+// Apply makes the edits. Several may insert at the same place; they keep their
 // order. Of two that overlap the first in the document is made.
 func Apply(doc []byte, edits []Splice) []byte {
 	if len(edits) == 0 {

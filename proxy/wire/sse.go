@@ -2,17 +2,17 @@ package wire
 
 import "bytes"
 
-// maxEvent bounds one event of a stream.
+// MaxEvent bounds one event of a stream.
 const MaxEvent = 8 << 20
 
-// event is one server-sent event, or a comment or blank lines between two.
+// Event is one server-sent event, or a comment or blank lines between two.
 type Event struct {
 	Raw  []byte // every byte, separators included
 	Name string // of the event: line
 	Data []byte // the data: lines joined by \n; nil: none
 }
 
-// splitter cuts a stream into events without changing a byte: the raw parts
+// Splitter cuts a stream into events without changing a byte: the raw parts
 // of the events, joined, are what was written. Lines end in LF, CR or CRLF,
 // also where a read falls between the two. It is a copy of what is relayed.
 type Splitter struct {
@@ -27,7 +27,7 @@ type Splitter struct {
 	over  bool // an event grew beyond maxEvent: the stream is not understood any more
 }
 
-// write adds bytes and calls f with each event that they complete. The event
+// Write adds bytes and calls f with each event that they complete. The event
 // is valid until f returns.
 func (s *Splitter) Write(p []byte, f func(Event)) {
 	if s.over {
@@ -117,7 +117,7 @@ func (s *Splitter) emit(n int, f func(Event)) {
 	s.name, s.data, s.some = "", s.data[:0], false
 }
 
-// end hands out what is left when the stream has ended: an event without its
+// End hands out what is left when the stream has ended: an event without its
 // blank line counts, as every SDK takes it.
 func (s *Splitter) End(f func(Event)) {
 	if s.over || len(s.Buf) == 0 {
@@ -130,5 +130,5 @@ func (s *Splitter) End(f func(Event)) {
 	s.Buf, s.start, s.scan, s.seen = s.Buf[:0], 0, 0, 0
 }
 
-// pending is what has been written but has not made an event yet.
+// Pending is what has been written but has not made an event yet.
 func (s *Splitter) Pending() []byte { return s.Buf[s.start:] }

@@ -33,10 +33,10 @@ var (
 		rejected_prediction_tokens`)
 )
 
-// read turns a usage object into classes that do not overlap: cached, written
+// Read turns a usage object into classes that do not overlap: cached, written
 // and audio tokens are parts of the input, audio and reasoning of the output.
 // It reports whether input and output are both given; zero is given. What
-// cannot be priced makes r.unclear.
+// cannot be priced makes r.Unclear.
 // Fields: openai-python types/completion_usage.py, types/responses/response_usage.py.
 func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 	if v.Kind() != '{' {

@@ -32,7 +32,7 @@ type messagesUsage struct {
 	fault                                 string
 }
 
-// read merges one usage object.
+// Read merges one usage object.
 func (u *messagesUsage) Read(o Object, host *policy.Host) {
 	var err error
 	o = o.Span.Object(&err)

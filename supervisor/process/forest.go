@@ -44,7 +44,8 @@ type forest struct {
 	sweep func(s unix.Signal) (found swept, known bool)
 }
 
-func (f *forest) settle() {
+// reapDead takes what has died of the forest out of the process table, where that is for this process to do.
+func (f *forest) reapDead() {
 	if f.reap != nil {
 		f.reap()
 	}

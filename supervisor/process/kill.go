@@ -25,7 +25,7 @@ type Ended struct {
 
 const (
 	killLimit = 5 * time.Second // of the rounds of KILL: what survives them cannot be killed, and is named
-	holdLimit = time.Second     // of those of STOP before them
+	stopLimit = time.Second     // of the rounds of STOP before them
 )
 
 // ending is a forest that is being ended.
@@ -82,9 +82,9 @@ func (e *ending) terminate(grace time.Duration) (empty bool) {
 // not stopped already: what is stopped has no more children, and KILL then meets all of them.
 func (e *ending) stop() {
 	stopped := map[identity]bool{}
-	deadline := time.Now().Add(holdLimit)
+	deadline := time.Now().Add(stopLimit)
 	for same := 0; same < 2 && time.Now().Before(deadline); same++ {
-		e.settle()
+		e.reapDead()
 		for _, p := range e.list(true) {
 			id := identity{p.PID, p.start}
 			if !stopped[id] && e.table.signal(p, unix.SIGSTOP) == nil {
@@ -135,7 +135,7 @@ func (e *ending) kill(deadline time.Time) (survivors []Proc) {
 // living lists what lives. Where nobody can be asked whether the tree is empty, and the list before was, it reads the whole
 // table of processes.
 func (e *ending) living() []Proc {
-	e.settle()
+	e.reapDead()
 	return e.list(e.quiet > 0)
 }
 

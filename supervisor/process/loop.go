@@ -78,7 +78,7 @@ func (p *Process) handle(s os.Signal) {
 func (p *Process) reported(r report) {
 	switch {
 	case r.Ended != nil:
-		p.end.settle(*r.Ended, r.Alone)
+		p.end.keep(*r.Ended, r.Alone)
 	case r.Stopped != 0:
 		p.childStopped(syscall.Signal(r.Stopped))
 	}
@@ -92,5 +92,5 @@ func (p *Process) monitorLost() {
 	case <-p.closing:
 		return
 	}
-	p.end.settle(Status{Code: 125, Lost: true}, false)
+	p.end.keep(Status{Code: 125, Lost: true}, false)
 }

@@ -51,8 +51,8 @@ type childEnd struct {
 	alone  bool // nothing else was left of the tree
 }
 
-// settle keeps the first answer.
-func (e *childEnd) settle(s Status, alone bool) {
+// keep notes how the child ended; the first answer stands.
+func (e *childEnd) keep(s Status, alone bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.known {

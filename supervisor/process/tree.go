@@ -18,10 +18,10 @@ type tree struct {
 	strangers []Proc  // children that this process had before: a shell's, which then became aex
 
 	endings atomic.Int32 // ends under way: a stopped child is then no reason to suspend aex
-	once    sync.Mutex   // one polite end at a time
+	polite  sync.Mutex   // one end that grants a grace at a time
 
 	mu  sync.Mutex
-	sum Ended // what all of them did
+	sum Ended // what all ends did
 }
 
 // strangers lists the children that this process has already.
@@ -67,13 +67,14 @@ func (t *tree) forest() *forest {
 	return &forest{roots: roots, cgroup: t.cgroup, reap: reap, sweep: sweep}
 }
 
-// end ends it, and answers what all ends together did.
+// end ends the tree, and answers what all ends together did. A sandboxed tree is ended by the kernel (walls.go), any
+// other process by process (kill.go).
 func (t *tree) end(grace time.Duration) Ended {
 	t.endings.Add(1)
 	defer t.endings.Add(-1)
 	if grace > 0 {
-		t.once.Lock()
-		defer t.once.Unlock()
+		t.polite.Lock()
+		defer t.polite.Unlock()
 	}
 	if t.monitor.contained() {
 		return t.addUp(t.endContained(grace))
