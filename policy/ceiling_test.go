@@ -95,7 +95,7 @@ func TestCostNeverExceedsTheHold(t *testing.T) {
 		}
 		priced++
 	})
-	if priced < 20 && !testing.Short() { // in short a tenth is drawn
+	if priced < 20 && !testing.Short() { // in short fewer are drawn
 		t.Fatalf("only %d calls could be priced", priced)
 	}
 }
