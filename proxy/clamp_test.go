@@ -102,6 +102,8 @@ func TestUnboundedUnderABudget(t *testing.T) {
 		{"responses web search", "/v1/responses", answers + `,"tools":[{"type":"web_search"}]}`, true, true, true},
 		{"responses web search, bounded", "/v1/responses", answers + `,"max_tool_calls":2,"tools":[{"type":"web_search"}]}`, true, true, true},
 		{"responses code interpreter", "/v1/responses", answers + `,"max_tool_calls":2,"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`, false, true, false},
+		{"responses code interpreter beside a function", "/v1/responses", answers + `,"tools":[{"type":"code_interpreter","container":{"type":"auto"}},{"type":"function","name":"f"}]}`, true, true, false},
+		{"responses code interpreter that must be used", "/v1/responses", answers + `,"tool_choice":{"type":"code_interpreter"},"tools":[{"type":"code_interpreter","container":{"type":"auto"}},{"type":"function","name":"f"}]}`, false, true, false},
 		{"responses mcp", "/v1/responses", answers + `,"tools":[{"type":"mcp","server_label":"x","server_url":"https://example.com"}]}`, true, true, true},
 		{"responses in the background", "/v1/responses", answers + `,"background":true}`, false, false, false},
 		{"messages web search", "/v1/messages", claude + `,"tools":[{"type":"web_search_20250305","name":"web_search"}]}`, true, true, true},

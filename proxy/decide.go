@@ -92,7 +92,8 @@ func (c *call) hosted(caps []policy.Capabilities) (policy.Call, error) {
 	case rule == policy.HostedRefuse:
 		return bounded, nil
 	}
-	if kinds := c.asked.Unmetered(c.model); rule == policy.HostedAuto && len(kinds) > 0 {
+	kinds := c.asked.Unmetered(c.model)
+	if rule == policy.HostedAuto && len(kinds) > 0 && !wire.Forces(c.body, kinds) { // who must use it is refused
 		if err := c.takeOut(kinds); err != nil {
 			return bounded, err
 		}

@@ -100,3 +100,19 @@ func TestTakeOutLeavesTheRest(t *testing.T) {
 		}
 	}
 }
+
+// TestForcedTools: a tool that the model must use is not one to take out.
+func TestForcedTools(t *testing.T) {
+	for choice, want := range map[string]bool{
+		`"auto"`: false, `"required"`: false, `{"type":"function","name":"f"}`: false, `{"type":"auto"}`: false,
+		`{"type":"code_interpreter"}`: true, `{"type":"tool","name":"code_interpreter"}`: true, `{"type":"tool","name":"web_fetch"}`: true, `{"type":"tool","name":"fetch"}`: false,
+		`{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"},{"type":"code_interpreter"}]}`: true,
+		`{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]}`:                             false,
+	} {
+		doc, err := wire.Parse([]byte(`{"tool_choice":` + choice + `}`))
+		must(t, err)
+		if got := wire.Forces(doc.Object(new(error)), []string{"code_interpreter", "web_fetch_20250910"}); got != want {
+			t.Errorf("%s: %v", choice, got)
+		}
+	}
+}

@@ -72,6 +72,26 @@ func TakeOut(body Object, kinds []string) []Splice {
 	})
 }
 
+// Forces tells whether a request makes the model use one of these kinds of tools,
+// by tool_choice: by its type, by its name, which a type goes on from with a date,
+// or in a list of those allowed.
+func Forces(body Object, kinds []string) bool {
+	choice := body.Get("tool_choice")
+	if choice.Kind() != '{' {
+		return false
+	}
+	named := func(o Object) bool {
+		return slices.ContainsFunc(kinds, func(kind string) bool {
+			name := o.Get("name").Text()
+			return o.Get("type").Text() == kind || kind == name || name != "" && strings.HasPrefix(kind, name+"_")
+		})
+	}
+	o := choice.Object(body.err)
+	forced := named(o)
+	o.each("tools", func(t Object) { forced = forced || named(t) })
+	return forced
+}
+
 // boundUses bounds how often the provider uses its own tools, in Anthropic's
 // way: each for itself.
 func boundUses(body Object, most int64) []Splice {
