@@ -112,14 +112,12 @@ func TestUnboundedUnderABudget(t *testing.T) {
 		{"messages fallbacks", "/v1/messages", claude + `,"fallbacks":[{"model":"claude-opus-4-5"}]}`, false, false, false},
 		{"gemini search", "/v1beta/models/gemini-2.5-flash:generateContent", flash + `,"tools":[{"googleSearch":{}}]}`, true, true, true},
 	}
-	reserves := policy.Open()
-	reserves.ReserveHostedTools = true
 	for name, world := range map[string]struct {
 		setup setup
 		may   func(hosted) bool
 	}{
 		"budget":   {setup{}, func(c hosted) bool { return c.bounded }},
-		"reserves": {setup{caps: &reserves}, func(c hosted) bool { return c.reserved }},
+		"reserves": {setup{caps: reserves()}, func(c hosted) bool { return c.reserved }},
 		"no limit": {setup{budget: "none"}, func(c hosted) bool { return c.unbudged }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -145,4 +143,11 @@ func TestUnboundedUnderABudget(t *testing.T) {
 			}
 		})
 	}
+}
+
+// reserves has the provider's own tools reserved for.
+func reserves() *policy.Capabilities {
+	caps := policy.Open()
+	caps.ReserveHostedTools = true
+	return &caps
 }
