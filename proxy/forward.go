@@ -124,6 +124,7 @@ func (c *call) exchange() ending {
 	}
 	defer resp.Body.Close()
 	body := decoded(resp)
+	rl.reading.Doubt = foreign(resp)
 	rl.copyHeader(resp)
 	if isStream(resp) {
 		return rl.stream(resp, body)

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
+	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -32,7 +35,7 @@ func (rl *relay) keep(kept *bytes.Buffer, p []byte, asked int64) error {
 	return nil
 }
 
-// refuseUnjudged answers for a whole answer that cannot be held to be judged.
+// refuseUnjudged answers for a whole answer that cannot be judged.
 func (rl *relay) refuseUnjudged(resp *http.Response, why error) ending {
 	rl.cancel(why)
 	for name := range rl.w.Header() {
@@ -68,12 +71,44 @@ func (rl *relay) forbidden() string {
 	return ""
 }
 
+// objection is why the client must not see what came of an answer, nil where it may:
+// it calls a tool against the policy, or the client may read another call in it than
+// was read here.
+func (rl *relay) objection() *refusal.Refusal {
+	if tool := rl.forbidden(); tool != "" {
+		return refusal.New("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(tool, 80))
+	}
+	if why := rl.reading.Doubt; rl.watched && why != nil {
+		return refusal.New("policy_denied", "agent %s: its policy denies tools, and which the answer calls is not certain: %v", rl.id.Agent, why)
+	}
+	return nil
+}
+
+// foreign is why an answer is no text as it is read here, nil where it is.
+func foreign(resp *http.Response) error {
+	_, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	packed, charset := resp.Header.Get("Content-Encoding"), params["charset"]
+	switch {
+	case packed != "" && !strings.EqualFold(packed, "identity"):
+		return fmt.Errorf("it is packed as %s", plain.Clip(packed, 40))
+	case charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") && !strings.EqualFold(charset, "us-ascii"):
+		return fmt.Errorf("its charset is %s", plain.Clip(charset, 40))
+	}
+	return nil
+}
+
 // deny answers for a whole answer that the client must not see.
-func (rl *relay) deny(tool string) {
+func (rl *relay) deny(why *refusal.Refusal) {
 	for name := range rl.w.Header() {
 		rl.w.Header().Del(name)
 	}
-	f := refusal.New("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(tool, 80))
-	rl.trail(f)
-	rl.refuse(f)
+	rl.trail(why)
+	rl.refuse(why)
+}
+
+// cutDenied ends a stream of which the client must not see more.
+func (rl *relay) cutDenied(resp *http.Response, why *refusal.Refusal) ending {
+	rl.cancel(errDenied)
+	rl.trail(why)
+	return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true, closed: true}
 }

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
@@ -92,7 +91,8 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	rl.announce()
 	rl.w.WriteHeader(resp.StatusCode)
 	rl.flush()
-	over, denied := false, ""
+	over := false
+	var denied *refusal.Refusal
 	asked := rl.memory.Has()
 	var large error // an event that cannot be judged
 	err := read(body, func(p []byte) bool {
@@ -105,8 +105,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		rl.heedServer()
 		rl.progress.seen.Store(rl.reading.Seen)
 		rl.progress.outputs.Store(rl.reading.Outputs)
-		if tool := rl.forbidden(); tool != "" {
-			denied = tool
+		if denied = rl.objection(); denied != nil {
 			return false
 		}
 		if rl.byEvent {
@@ -127,17 +126,24 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 		rl.cancel(errOverCap)
 		return ending{row: "over_cap", resp: resp, err: errOverCap, closed: true}
 	}
-	if denied != "" {
-		rl.cancel(errDenied)
-		rl.trail(refusal.New("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(denied, 80)))
-		return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true, closed: true}
+	if denied != nil {
+		return rl.cutDenied(resp, denied)
 	}
+	return rl.streamed(resp, err)
+}
+
+// streamed is the end of a stream: what is left of it is judged like the rest, and
+// half an event cannot be.
+func (rl *relay) streamed(resp *http.Response, err error) ending {
 	rl.out.Reset()
-	if rl.byEvent && err != nil {
+	if rl.byEvent && err != nil && !rl.watched {
 		rl.out.Write(rl.split.Pending())
 	}
 	if err == nil {
 		rl.split.End(rl.event)
+	}
+	if denied := rl.objection(); denied != nil {
+		return rl.cutDenied(resp, denied)
 	}
 	if rl.byEvent {
 		rl.write(rl.out.Bytes())
@@ -184,9 +190,9 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	if complete {
 		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
 	}
-	if tool := rl.forbidden(); tool != "" && edits && err == nil {
-		rl.deny(tool)
-	} else if edits {
+	if denied := rl.objection(); denied != nil && edits && err == nil {
+		rl.deny(denied)
+	} else if edits && (err == nil || !rl.watched) { // half an answer cannot be judged
 		answer := wire.Apply(kept.Bytes(), changes)
 		if err == nil {
 			rl.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))

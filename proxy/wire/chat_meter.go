@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,8 +11,8 @@ import (
 
 func meterChat(e Edit) Meter {
 	return &chatMeter{Edit: e, object: "chat.completion.chunk", rest: `"delta":{}`, output: func(c Object, r *Reading) {
-		chatOutput(c.child("message"), r)
-		chatOutput(c.child("delta"), r)
+		chatOutput(c.member("message"), r)
+		chatOutput(c.member("delta"), r)
 	}}
 }
 
@@ -26,7 +27,8 @@ type chatMeter struct {
 	output  func(choice Object, r *Reading) // counts what a choice shows
 	choices choices
 	id      string
-	counted bool // usage has been read
+	counted bool                // usage has been read
+	names   map[[2]int64]string // of the tools that are called, by choice and call
 }
 
 func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
@@ -38,7 +40,7 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.failed(o, "", r)
 	r.Finished = true
 	r.Known = chatUsage.Read(usageIn(o), m.Edit, r)
-	o.each("choices", func(c Object) { m.output(c, r) })
+	o.list("choices", func(c Object) { m.output(c, r) })
 	return mask(o, "model", m.Masked)
 }
 
@@ -50,15 +52,14 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		r.Finished, r.Known = true, m.counted
 		return false, nil
 	}
-	doc, err := Parse(e.Data)
-	if err != nil {
+	o, ok := r.parse(e.Data)
+	if !ok {
 		return false, nil
 	}
-	o := doc.Object(new(error))
 	m.failed(o, e.Name, r)
 	m.common(o, r)
 	count, seen := 0, r.Seen
-	o.each("choices", func(c Object) {
+	o.list("choices", func(c Object) {
 		count++
 		before := r.Seen
 		m.output(c, r)
@@ -66,6 +67,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 			r.Deltas++
 		}
 		index, _ := c.Get("index").integer()
+		m.pieces(index, c.member("delta"), r)
 		m.choices.saw(index, !c.Get("finish_reason").isNull())
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
@@ -82,7 +84,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		return true, nil
 	}
 	edits = mask(o, "model", m.Masked)
-	if m.Usage && o.Get("usage").Kind() == 'n' {
+	if m.Usage && usageOf(o).Kind() == 'n' {
 		edits = append(edits, o.drop("usage"))
 	}
 	return false, edits
@@ -137,20 +139,48 @@ func chatOutput(o Object, r *Reading) {
 	var executed int64
 	o.each("executed_tools", func(Object) { executed++ })
 	r.Usage.Searches = max(r.Usage.Searches, executed)
-	o.each("tool_calls", func(t Object) { toolOutput(t.child("function"), r) })
-	if f := o.Get("function_call"); f.Kind() == '{' {
-		toolOutput(f.Object(o.err), r)
-	}
+	o.list("tool_calls", func(t Object) {
+		toolOutput(t.member("function"), r)
+		toolOutput(t.member("custom"), r)
+	})
+	toolOutput(o.member("function_call"), r)
 	if a := o.Get("audio"); a.Kind() == '{' {
 		r.Seen += int64(a.end - a.start)
 	}
 }
 
+// pieces doubts a call whose name comes in pieces: clients join them.
+func (m *chatMeter) pieces(choice int64, delta Object, r *Reading) {
+	named := func(call int64, f Object) {
+		at, name := [2]int64{choice, call}, f.word("name")
+		if before := m.names[at]; name != "" && before != "" && before != name && r.Doubt == nil {
+			r.Doubt = errors.New("the name of a tool comes in pieces")
+		}
+		if name != "" && len(m.names) < maxChoices {
+			if m.names == nil {
+				m.names = map[[2]int64]string{}
+			}
+			m.names[at] = name
+		}
+	}
+	named(-1, delta.member("function_call"))
+	var position int64
+	delta.list("tool_calls", func(t Object) {
+		call, err := t.Get("index").integer()
+		if err != nil {
+			call = position
+		}
+		position++
+		named(call, t.member("function"))
+		named(call, t.member("custom"))
+	})
+}
+
 func toolOutput(f Object, r *Reading) {
-	if name := f.Get("name").Text(); name != "" {
+	if name := f.word("name"); name != "" {
 		r.Tools = append(r.Tools, name)
 	}
-	r.Seen += int64(f.Get("name").textLen() + f.Get("arguments").textLen())
+	r.Seen += int64(f.Get("name").textLen() + f.Get("arguments").textLen() + f.Get("input").textLen())
 }
 
 // mask shows the name the client knows in place of the provider's.

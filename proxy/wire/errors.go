@@ -37,10 +37,17 @@ func fails(o Object, name string) bool {
 // usageIn is the usage that an answer or an event tells: some put that of a call
 // that failed into its error.
 func usageIn(o Object) Span {
-	if usage := o.Get("usage"); !usage.isNull() {
+	if usage := usageOf(o); !usage.isNull() {
 		return usage
 	}
-	return o.child("error").Get("usage")
+	return usageOf(o.child("error"))
+}
+
+// usageOf is the member of that name. Where it stands twice, that is no doubt of
+// what the answer calls.
+func usageOf(o Object) Span {
+	o.err = new(error)
+	return o.Get("usage")
 }
 
 // own tells whether an object is an error of the call's provider itself.
@@ -49,11 +56,9 @@ func (e Edit) own(o Object) bool { return ownError(o, e.Provider.Host()) }
 // answered reads a whole answer. It is not ok where that is no JSON, or a refusal
 // that tells no usage, of which then nothing else is to be read.
 func answered(status int, body []byte, r *Reading, own func(Object) bool) (o Object, ok bool) {
-	doc, err := Parse(body)
-	if err != nil {
-		return Object{}, false
+	if o, ok = r.parse(body); !ok {
+		return o, false
 	}
-	o = doc.Object(new(error))
 	if status >= 400 && usageIn(o).isNull() {
 		r.Refused = own(o)
 		return o, false

@@ -21,15 +21,15 @@ type geminiMeter struct {
 
 // Whole reads one answer, or the list of chunks that a stream is without alt=sse.
 func (m *geminiMeter) Whole(status int, body []byte, r *Reading) []Splice {
-	doc, err := Parse(body)
-	if err != nil {
+	doc, ok := r.value(body)
+	if !ok {
 		return nil
 	}
 	var edits []Splice
 	if doc.Kind() == '[' {
-		doc.elements(func(s Span) { edits = append(edits, m.answer(status, s.Object(new(error)), r)...) })
+		doc.elements(func(s Span) { edits = append(edits, m.answer(status, s.Object(&r.Doubt), r)...) })
 	} else {
-		edits = m.answer(status, doc.Object(new(error)), r)
+		edits = m.answer(status, doc.Object(&r.Doubt), r)
 		r.Finished = status < 400
 		r.Known = m.usage.counted(r) // also of a refusal that tells what it did cost
 	}
@@ -40,11 +40,11 @@ func (m *geminiMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	if e.Data == nil {
 		return false, nil
 	}
-	doc, err := Parse(e.Data)
-	if err != nil {
+	o, ok := r.parse(e.Data)
+	if !ok {
 		return false, nil
 	}
-	return false, m.answer(http.StatusOK, doc.Object(new(error)), r)
+	return false, m.answer(http.StatusOK, o, r)
 }
 
 func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
@@ -55,7 +55,7 @@ func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
 	}
 	r.Answer = firstOf(plain.Clip(o.proto("response_id").Text(), 200), r.Answer)
 	r.Model = firstOf(o.proto("model_version").Text(), r.Model)
-	o.each("candidates", func(c Object) { m.candidate(c, r) })
+	o.list("candidates", func(c Object) { m.candidate(c, r) })
 	// A prompt that was blocked has no candidates.
 	blocked := !o.protoChild("prompt_feedback").proto("block_reason").isNull()
 	r.Finished = r.Finished || blocked || m.choices.over(m.Call.Outputs)
@@ -70,7 +70,7 @@ func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
 
 func (m *geminiMeter) candidate(c Object, r *Reading) {
 	before := r.Seen
-	c.child("content").each("parts", func(p Object) {
+	c.member("content").list("parts", func(p Object) {
 		if p.Get("thought").Truth() {
 			r.Hidden = true // a summary of what is billed
 		}
@@ -79,8 +79,8 @@ func (m *geminiMeter) candidate(c Object, r *Reading) {
 			part := p.proto(name)
 			r.Seen += int64(part.end - part.start)
 		}
-		if f := p.protoChild("function_call"); f.Kind() == '{' {
-			r.Tools = append(r.Tools, f.Get("name").Text())
+		if f := p.protoMember("function_call"); f.Kind() == '{' {
+			r.Tools = append(r.Tools, f.word("name"))
 		}
 	})
 	if r.Seen > before {

@@ -26,7 +26,7 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.failed(o, "", r)
 	m.named(o, r)
 	r.Finished = true
-	o.each("content", func(b Object) { m.block(b, r) })
+	o.list("content", func(b Object) { m.block(b, r) })
 	m.usage.Read(usageIn(o).Object(o.err), m.Provider.Host())
 	cleared(o, r)
 	r.Known = m.usage.input != nil && m.usage.output != nil
@@ -38,21 +38,21 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	if e.Data == nil {
 		return false, nil
 	}
-	doc, err := Parse(e.Data)
-	if err != nil {
+	o, ok := r.parse(e.Data)
+	if !ok {
 		return false, nil
 	}
-	o := doc.Object(new(error))
 	switch o.Get("type").Text() {
 	case "message_start":
-		message := o.child("message")
+		message := o.member("message")
 		m.named(message, r)
+		message.list("content", func(b Object) { m.block(b, r) })
 		m.usage.Read(message.child("usage"), m.Provider.Host())
 		m.usage.writeTo(m.Edit, r)
 		edits = mask(message, "model", m.Masked)
 	case "content_block_start":
 		m.open, _ = o.Get("index").integer()
-		m.block(o.child("content_block"), r)
+		m.block(o.member("content_block"), r)
 	case "content_block_delta":
 		m.delta(o.child("delta"), r)
 	case "content_block_stop":
@@ -110,7 +110,7 @@ func (m *messagesMeter) block(b Object, r *Reading) {
 		r.Beyond = r.Beyond || b.Get("type").Text() == "compaction"
 	case "tool_use", "server_tool_use", "mcp_tool_use":
 		r.Beyond = r.Beyond || b.Get("type").Text() != "tool_use"
-		r.Tools = append(r.Tools, b.Get("name").Text())
+		r.Tools = append(r.Tools, b.word("name"))
 		if input := b.Get("input"); !empty(input) {
 			r.Seen += int64(input.end - input.start)
 		}

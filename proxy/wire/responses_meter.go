@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,7 @@ func (m *responsesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 		r.Failed, r.Own = true, m.own(o)
 	}
 	r.Finished = state != "queued" && state != "in_progress"
-	o.each("output", func(item Object) {
+	o.list("output", func(item Object) {
 		responsesCalls(item, r)
 		item.each("content", func(p Object) { r.Seen += int64(p.Get("text").textLen() + p.Get("refusal").textLen()) })
 		r.Seen += int64(item.Get("arguments").textLen() + item.Get("input").textLen())
@@ -45,11 +46,10 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	if e.Data == nil {
 		return false, nil
 	}
-	doc, err := Parse(e.Data)
-	if err != nil {
+	o, ok := r.parse(e.Data)
+	if !ok {
 		return false, nil
 	}
-	o := doc.Object(new(error))
 	if n, err := o.Get("sequence_number").integer(); err == nil {
 		m.sequence = n
 	}
@@ -59,9 +59,9 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 		r.Failed, r.Own = true, r.Own || m.own(o)
 		responsesUsage.Read(usageIn(o), m.Edit, r)
 	case kind == "response.output_item.added":
-		m.added(o.child("item"), r)
+		m.added(o.member("item"), r)
 	case kind == "response.output_item.done":
-		m.done(o.child("item"), r)
+		m.done(o.member("item"), r)
 	case strings.HasSuffix(kind, ".delta"):
 		m.delta(kind, o.Get("delta"), r)
 	case strings.HasSuffix(kind, ".done"):
@@ -70,9 +70,10 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 			r.Seen += max(0, int64(o.Get(name).textLen())-m.part)
 		}
 		m.part = 0
+		r.named(o.word("name"))
 	}
 	r.Known = r.Known && (r.Finished || r.Seen == seen) // output that follows a figure is not in it
-	response := o.child("response")
+	response := o.member("response")
 	if response.Kind() != '{' {
 		return false, nil
 	}
@@ -84,6 +85,12 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	switch kind {
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		r.Finished = true
+		// Some send a call here alone.
+		response.list("output", func(item Object) {
+			if calls(item) {
+				r.named(item.word("name"))
+			}
+		})
 		if kind == "response.failed" && !r.Known {
 			r.Failed, r.Own = true, r.Own || m.own(response)
 		}
@@ -206,9 +213,24 @@ func (m *responsesMeter) done(item Object, r *Reading) {
 
 // responsesCalls notes a call of a tool.
 func responsesCalls(item Object, r *Reading) {
+	if calls(item) {
+		r.Tools = append(r.Tools, item.word("name"))
+	}
+}
+
+// calls tells whether an item is a call of a tool that has a name.
+func calls(item Object) bool {
 	switch item.Get("type").Text() {
 	case "function_call", "custom_tool_call", "mcp_call":
-		r.Tools = append(r.Tools, item.Get("name").Text())
+		return true
+	}
+	return false
+}
+
+// named notes a tool that is called, unless it is noted already.
+func (r *Reading) named(tool string) {
+	if tool != "" && !slices.Contains(r.Tools, tool) {
+		r.Tools = append(r.Tools, tool)
 	}
 }
 

@@ -158,6 +158,7 @@ type Reading struct {
 	Hidden  bool     // output is being made that does not pass
 	Outputs int64    // the most output tokens the provider has reported so far
 	Tools   []string // names of the tools the answer calls
+	Doubt   error    // why another reader may take the answer for another one; nil: none does
 	Beyond  bool     // what was read is not what the request shows: a hosted tool ran, or content was compacted or cleared
 	Unclear string   // why usage cannot be priced: a field that is not known and changes the price
 }
