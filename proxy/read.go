@@ -31,7 +31,7 @@ func (c *call) read(ctx context.Context) error {
 	}
 	said := body
 	if c.route.wire.Form && wire.IsForm(c.r) {
-		if said, err = wire.FormDoc(c.r.Header.Get("Content-Type"), body); err != nil {
+		if said, err = wire.FormDoc(c.r.Header.Values("Content-Type"), body); err != nil {
 			return err
 		}
 		c.form = body

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -133,6 +134,9 @@ func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "aex")
 	}
+	if c.form == nil && c.opened == nil && c.route.free != wire.Relayed && !saysJSON(req.Header["Content-Type"]) {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("Accept-Encoding", "identity")
 	for name, value := range p.Headers {
 		req.Header.Set(name, value)
@@ -142,6 +146,17 @@ func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*
 		req.Header.Set(holdHeader, string(c.hold.ID)+" "+c.secret)
 	}
 	return req, nil
+}
+
+// saysJSON tells whether a body is said to be what it was read as: by another type, or
+// in another charset, a provider may read another model in it.
+func saysJSON(contentTypes []string) bool {
+	if len(contentTypes) != 1 {
+		return false
+	}
+	kind, params, err := mime.ParseMediaType(contentTypes[0])
+	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) &&
+		(len(params) == 0 || len(params) == 1 && strings.EqualFold(params["charset"], "utf-8"))
 }
 
 // unreachable says what stood between aex and the provider.

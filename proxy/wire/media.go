@@ -1,15 +1,7 @@
 package wire
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/http"
-	"path"
-	"strconv"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/policy"
@@ -125,64 +117,6 @@ func readTranscription(r *http.Request, body Object, _ string) (policy.Call, err
 		c.Hidden = append(c.Hidden, "known_speaker_references")
 	}
 	return c, *body.err
-}
-
-// maxFormParts bounds the parts of a form.
-const maxFormParts = 1000
-
-// IsForm tells whether a request is a form, which FormDoc reads.
-func IsForm(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/")
-}
-
-// FormDoc is a form as the JSON object that says the same: text as text, numbers
-// and flags as such, of a file only how long it sounds.
-func FormDoc(contentType string, body []byte) ([]byte, error) {
-	_, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return nil, fmt.Errorf("the Content-Type is no form's: %w", err)
-	}
-	form := multipart.NewReader(bytes.NewReader(body), params["boundary"])
-	fields := map[string]any{}
-	for range maxFormParts {
-		part, err := form.NextRawPart()
-		if err == io.EOF {
-			return json.Marshal(fields)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the form is damaged: %w", err)
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			return nil, fmt.Errorf("the form is damaged: %w", err)
-		}
-		name, isList := strings.CutSuffix(part.FormName(), "[]")
-		var v any = formValue(string(content))
-		if part.FileName() != "" {
-			millis := soundMillis(bytes.NewReader(content), int64(len(content)), strings.TrimPrefix(path.Ext(part.FileName()), "."))
-			v, isList = map[string]int64{"millis": millis}, true
-		}
-		before, again := fields[name]
-		switch list, _ := before.([]any); {
-		case isList:
-			fields[name] = append(list, v)
-		case again:
-			return nil, fmt.Errorf("%q stands twice in the form", name)
-		default:
-			fields[name] = v
-		}
-	}
-	return nil, fmt.Errorf("the form has more than %d parts", maxFormParts)
-}
-
-func formValue(s string) any {
-	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
-		return n
-	}
-	if s == "true" || s == "false" {
-		return s == "true"
-	}
-	return s
 }
 
 // mediaMeter reads the usage of pictures and transcripts, whose parts go by

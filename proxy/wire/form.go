@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A form is sent as it came. What is judged is what the provider reads only where
+// nothing in it can be read in two ways.
+
+// maxFormParts bounds the parts of a form.
+const maxFormParts = 1000
+
+// IsForm tells whether a request is a form, which FormDoc reads.
+func IsForm(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/")
+}
+
+// FormDoc is a form as the JSON object that says the same: text as text, numbers
+// and flags as such, of a file only how long it sounds.
+func FormDoc(contentTypes []string, body []byte) ([]byte, error) {
+	boundary, err := boundaryOf(contentTypes)
+	if err != nil {
+		return nil, err
+	}
+	form := multipart.NewReader(bytes.NewReader(body), boundary)
+	fields := map[string]any{}
+	for parts := range maxFormParts {
+		part, err := form.NextRawPart()
+		if err == io.EOF {
+			if !wholeForm(body, boundary, parts) {
+				return nil, errors.New("the form has text outside of its parts, or a boundary within one: where they end is ambiguous")
+			}
+			return json.Marshal(fields)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the form is damaged: %w", err)
+		}
+		if err := addField(fields, part); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("the form has more than %d parts", maxFormParts)
+}
+
+// boundaryOf is what stands between the parts.
+func boundaryOf(contentTypes []string) (string, error) {
+	if len(contentTypes) != 1 {
+		return "", errors.New("the form has several Content-Types: which one counts is ambiguous")
+	}
+	kind, params, err := mime.ParseMediaType(contentTypes[0])
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the Content-Type is no form's: %w", err)
+	case kind != "multipart/form-data" || len(params) != 1 || params["boundary"] == "" || strings.Contains(contentTypes[0], "*"):
+		return "", errors.New("the Content-Type of a form is multipart/form-data with a boundary, and nothing else")
+	}
+	return params["boundary"], nil
+}
+
+// wholeForm tells whether a form is its parts, and nothing before, between or behind
+// them that a reader with other lines, or with more patience, takes for another.
+func wholeForm(body []byte, boundary string, parts int) bool {
+	line := "--" + boundary
+	return parts == 0 || bytes.HasPrefix(body, []byte(line+"\r\n")) && bytes.Count(body, []byte(line)) == parts+1 &&
+		bytes.HasSuffix(bytes.TrimRight(body, "\r\n"), []byte("\r\n"+line+"--"))
+}
+
+// addField reads one part.
+func addField(fields map[string]any, part *multipart.Part) error {
+	name, isList, err := partName(part)
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(part)
+	if err != nil {
+		return fmt.Errorf("the form is damaged: %w", err)
+	}
+	var v any = formValue(string(content))
+	if part.FileName() != "" {
+		millis := soundMillis(bytes.NewReader(content), int64(len(content)), strings.TrimPrefix(path.Ext(part.FileName()), "."))
+		v, isList = map[string]int64{"millis": millis}, true
+	}
+	before, again := fields[name]
+	switch list, _ := before.([]any); {
+	case isList:
+		fields[name] = append(list, v)
+	case again:
+		return fmt.Errorf("%q stands twice in the form", name)
+	default:
+		fields[name] = v
+	}
+	return nil
+}
+
+// fieldName is a name that every reader takes for the same: image, image[],
+// chunking_strategy[type].
+var fieldName = regexp.MustCompile(`^([A-Za-z0-9_.-]+)((\[[A-Za-z0-9_.-]*\])*)$`)
+
+// encodedName is a name in the form that only some readers know.
+var encodedName = regexp.MustCompile(`(?i);\s*name\*`)
+
+// partName is the name of a part's field, which holds a list where brackets follow.
+func partName(part *multipart.Part) (name string, isList bool, err error) {
+	for header, values := range part.Header {
+		switch {
+		case len(values) != 1:
+			return "", false, fmt.Errorf("a part of the form has several lines %s: which one counts is ambiguous", textproto.CanonicalMIMEHeaderKey(header))
+		case header == "Content-Disposition", header == "Content-Type", header == "Content-Length":
+		case header == "Content-Transfer-Encoding" && (strings.EqualFold(values[0], "binary") || strings.EqualFold(values[0], "8bit") || strings.EqualFold(values[0], "7bit")):
+		default:
+			return "", false, fmt.Errorf("a part of the form has a line %.60q, which some readers heed", header+": "+values[0])
+		}
+	}
+	disposition := part.Header.Get("Content-Disposition")
+	found := fieldName.FindStringSubmatch(part.FormName())
+	if found == nil || encodedName.MatchString(disposition) {
+		return "", false, fmt.Errorf("a part of the form is named by %.80q: a name is letters, digits, _ and -, and may have brackets behind it", disposition)
+	}
+	return found[1], found[2] != "", nil
+}
+
+func formValue(s string) any {
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
+		return n
+	}
+	if s == "true" || s == "false" {
+		return s == "true"
+	}
+	return s
+}
