@@ -144,10 +144,17 @@ func chatOutput(o Object, r *Reading) {
 		toolOutput(t.member("custom"), r)
 	})
 	toolOutput(o.member("function_call"), r)
-	if a := o.Get("audio"); a.Kind() == '{' {
-		r.Seen += int64(a.end - a.start)
+	for _, m := range o.members {
+		if !chatRead[m.name] && !empty(m.value) {
+			r.Seen += int64(m.value.end - m.value.start)
+		}
 	}
 }
+
+// chatRead are the members of a message that are read here, and those that hold
+// nothing that the model makes. Whatever else it has (audio, images ...) is output.
+var chatRead = fieldSet(`role content refusal reasoning_content reasoning reasoning_details tool_calls function_call
+	executed_tools annotations citations name`)
 
 // pieces doubts a call whose name comes in pieces: clients join them.
 func (m *chatMeter) pieces(choice int64, delta Object, r *Reading) {
