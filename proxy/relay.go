@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -140,6 +141,9 @@ func (rl *relay) streamed(resp *http.Response, err error) ending {
 		rl.out.Write(rl.split.Pending())
 	}
 	if err == nil {
+		if !rl.flows { // it is no stream, whatever its Content-Type says
+			rl.meter.Whole(resp.StatusCode, rl.split.Pending(), &rl.reading)
+		}
 		rl.split.End(rl.event)
 	}
 	if denied := rl.objection(); denied != nil {
@@ -189,6 +193,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	complete := err == nil && dropped == nil
 	if complete {
 		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
+		rl.readStream(kept.Bytes())
 	}
 	if denied := rl.objection(); denied != nil && edits && err == nil {
 		rl.deny(denied)
@@ -202,6 +207,22 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		rl.write(answer)
 	}
 	return rl.nameEnding(resp, err)
+}
+
+// readStream reads what an answer tells that is a stream of events, whatever its
+// Content-Type says.
+func (rl *relay) readStream(answer []byte) {
+	if !rl.asked.Stream || rl.reading.Doubt == nil || rl.reading.Finished {
+		return
+	}
+	meter := func(e wire.Event) {
+		rl.flows = rl.flows || e.Data != nil
+		rl.meter.Event(e, &rl.reading)
+	}
+	for part := range slices.Chunk(answer, 32<<10) { // so that not all of it is held twice
+		rl.split.Write(part, meter)
+	}
+	rl.split.End(meter)
 }
 
 // event meters one event, and keeps in out what of it the client gets.
