@@ -202,7 +202,7 @@ func (m *model) compareAll() {
 // one of so many gateways on the same ledger, which one chance says. More with
 // AEX_MODEL=<steps of each seed>.
 func TestModel(t *testing.T) {
-	steps := 5000
+	steps := 2000
 	if s, err := strconv.Atoi(os.Getenv("AEX_MODEL")); err == nil {
 		steps = s
 	}
