@@ -63,7 +63,7 @@ func TestToolCallsOfAnswers(t *testing.T) {
 	if AllowsToolCall(noTools, "ls") {
 		t.Error("an agent without tools calls one")
 	}
-	for name, want := range map[string]bool{"ls": true, "rm": false, "": false} {
+	for name, want := range map[string]bool{"ls": true, "rm": false, "rm ": false, "\nrm": false, "": false} {
 		if AllowsToolCall(forbidden, name) != want {
 			t.Errorf("%q beside a list of denied tools", name)
 		}

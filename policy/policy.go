@@ -209,7 +209,7 @@ func (caps Capabilities) allowsName(name string) bool {
 	switch {
 	case len(caps.AllowedTools) == 0 && len(caps.DeniedTools) == 0:
 		return true
-	case name == "":
+	case name != strings.TrimSpace(name), name == "": // a client may trim it, and call another
 		return false
 	case anyGlob(caps.DeniedTools, name):
 		return false

@@ -1,6 +1,7 @@
 package inner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,14 +62,19 @@ func (s *Runs) Serve(ctx context.Context, r *http.Request, by Caller) (any, erro
 	return nil, refusal.New("method_not_allowed", "%s does not fit %s", c.r.Method, plain.Clip(c.r.URL.Path, 200))
 }
 
-// readInner reads a small body of JSON into v.
+// readInner reads a small body of JSON into v. A field that v does not have is an
+// error: a budget of another name would open a run without one.
 func (c *caller) readInner(v any) error {
 	body, err := io.ReadAll(io.LimitReader(c.r.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
 		return refusal.New("request_too_large", "the request is larger than %d KiB", maxBody>>10)
 	}
 	if err == nil {
-		err = json.Unmarshal(body, v)
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.DisallowUnknownFields()
+		if err = d.Decode(v); err == nil && d.More() {
+			err = errors.New("more follows the object")
+		}
 	}
 	if err != nil {
 		return refusal.New("invalid_request", "the request cannot be read: %v", err)
