@@ -70,7 +70,10 @@ func TestWhatARunnersTokenReaches(t *testing.T) {
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
 			body := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"input":"x","max_tokens":5}`
-			if route == "POST /v1/aex/runs" {
+			switch {
+			case strings.HasSuffix(route, "/attach"):
+				body = `{}`
+			case route == "POST /v1/aex/runs":
 				body = `{"budget_micro":1000,"token":"` + ledger.NewSecret(ledger.SecretOfRun) + `"}`
 			}
 			status, answer := w.as(t.Context(), who.token, method, path, body)
