@@ -19,7 +19,10 @@ import (
 // judged or changed before the client may see it: then it is refused.
 const maxAnswer = 128 << 20
 
-var errUnjudged = errors.New("it is too large to be judged by the agent's policy")
+var (
+	errUnjudged = errors.New("it is too large to be judged by the agent's policy")
+	errDenied   = errors.New("the answer called a tool that the policy denies")
+)
 
 // keep adds to what is kept of an answer, beside what the call has asked for
 // already, and says why it cannot.

@@ -19,7 +19,6 @@ import (
 var (
 	errClientGone = errors.New("the client left")
 	errLinger     = errors.New("the client left and the answer took too long")
-	errDenied     = errors.New("the answer called a tool that the policy denies")
 	errOverCap    = errors.New("the provider went on beyond the output cap")
 )
 

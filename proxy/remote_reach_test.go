@@ -69,14 +69,7 @@ func TestWhatARunnersTokenReaches(t *testing.T) {
 		}
 		for _, route := range routes {
 			method, path, _ := strings.Cut(route, " ")
-			body := `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"input":"x","max_tokens":5}`
-			switch {
-			case strings.HasSuffix(route, "/attach"):
-				body = `{}`
-			case route == "POST /v1/aex/runs":
-				body = `{"budget_micro":1000,"token":"` + ledger.NewSecret(ledger.SecretOfRun) + `"}`
-			}
-			status, answer := w.as(t.Context(), who.token, method, path, body)
+			status, answer := w.as(t.Context(), who.token, method, path, bodyFor(route))
 			switch allowed := slices.Contains(who.may, route) || slices.Contains(anybody, route); {
 			case allowed && status != http.StatusOK && status != http.StatusServiceUnavailable: // 503: of /ready, that the test reads it so
 				t.Errorf("%s: %s: %d %.200s", who.name, route, status, answer)
@@ -88,6 +81,17 @@ func TestWhatARunnersTokenReaches(t *testing.T) {
 	if calls := w.calls(); len(calls) != 0 {
 		t.Errorf("a runner's token made %d calls", len(calls))
 	}
+}
+
+// bodyFor is what a route takes, or a call.
+func bodyFor(route string) string {
+	switch {
+	case strings.HasSuffix(route, "/attach"):
+		return `{}`
+	case route == "POST /v1/aex/runs":
+		return `{"budget_micro":1000,"token":"` + ledger.NewSecret(ledger.SecretOfRun) + `"}`
+	}
+	return `{"model":"gpt-4o-mini","messages":[{"role":"user","content":"x"}],"input":"x","max_tokens":5}`
 }
 
 // A run's token is of use at the gateway that has the run, and while the run is
