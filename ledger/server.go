@@ -185,7 +185,7 @@ func (l *Ledger) explainServer(err error) error {
 		return err
 	case errors.As(err, &pg):
 		switch pg.Code {
-		case "3F000", "42P01":
+		case "3F000", "42P01", "22023": // no schema, no table, or none of the roles
 			return say("there is no ledger yet; its administrator makes one with: aex ledger init-postgres")
 		case "42501":
 			return say("this role may not do that; docs/fleet.md says which role does what")
