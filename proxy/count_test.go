@@ -102,7 +102,7 @@ func TestCountFails(t *testing.T) {
 				began := time.Now()
 				w := newWorld(t, setup{budget: s.budget, prices: []string{}, change: func(o *Options) {
 					o.Now = func() time.Time { return began.Add(time.Duration(late.Load())) }
-					o.countPatience, o.noVocabulary = 50*time.Millisecond, true
+					o.countPatience, o.noVocabulary = time.Second, true // within which even a busy provider hears the question
 				}})
 				w.provider.Set(how)
 				for _, step := range []struct {
