@@ -72,7 +72,8 @@ func TestAJobsTokenOpensRuns(t *testing.T) {
 	s.audit()
 }
 
-// jobsTokensLive compares how long the tokens live that jobs were given.
+// jobsTokensLive compares how long the tokens live that jobs were given. When one is
+// made is noted after its end was set, which takes a moment.
 func jobsTokensLive(t *testing.T, home string, want time.Duration) {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(home, "aex.db"))
@@ -81,7 +82,7 @@ func jobsTokensLive(t *testing.T, home string, want time.Duration) {
 	var tokens, shortest, longest time.Duration
 	must(t, db.QueryRow(`SELECT count(*), min(expires_at - created_at), max(expires_at - created_at) FROM token WHERE run_no IS NULL AND expires_at IS NOT NULL`).
 		Scan(&tokens, &shortest, &longest))
-	if tokens == 0 || shortest*time.Millisecond != want || longest*time.Millisecond != want {
+	if tokens == 0 || shortest*time.Millisecond < want-time.Minute || longest*time.Millisecond > want {
 		t.Errorf("%d tokens live from %s to %s, want %s", tokens, shortest*time.Millisecond, longest*time.Millisecond, want)
 	}
 }
