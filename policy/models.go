@@ -32,6 +32,7 @@ type Model struct {
 	Context   int64 // its context window, tokens
 	Cap       int64 // limits.max_tokens of models.yaml, which the provider is told; 0: not said
 	OpenAI    bool  // Sent is one of OpenAI's own
+	Listed    bool  // Sent stands in the price list
 	Aliased   bool  // Name != Sent by models.yaml: the answer's model is put back to Name
 
 	// Thinks says when it makes output that its answer does not show.

@@ -141,6 +141,7 @@ func (r *Registry) fill(m *Model, given *Price) error {
 		}
 	}
 	row, assumed := r.row(m.Provider, looked)
+	m.Listed = row != nil && looked == m.Sent
 	m.Thinks = reasoningOf(row, m.Reasoning)
 	if row != nil && m.Context == 0 {
 		m.Context = row.Context

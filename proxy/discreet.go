@@ -40,9 +40,13 @@ func (c *call) secrets() []string {
 // modelAsked is the model that was asked for, as it is kept and shown.
 func (c *call) modelAsked() string { return plain.Stored(c.modelName(c.asked.Model)) }
 
-// modelName is a model's name without what is no part of one. That of a model
-// with a price is in a list of them, or nearly: it is looked through less.
+// modelName is a model's name without what is no part of one. A name of the price
+// list has nothing else, also where it looks like a key (pplx-70b-chat); that of
+// another model with a price is looked through less.
 func (c *call) modelName(name string) string {
+	if c.model.Listed && name == c.model.Sent {
+		return name
+	}
 	name = plain.Clip(name, maxNamed)
 	if c.model.Price.Version != "" && !c.model.Provider.Local {
 		return plain.Discreet(name)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,19 @@ func TestSecretsAsLocalModelsAreKeptNowhere(t *testing.T) {
 		w.booked(1)
 	}
 	w.notKept(t, map[string]string{"a local model": secret}, "")
+}
+
+// A model of the price list goes by its name, also where that begins as a key does.
+func TestListedModelsKeepTheirNames(t *testing.T) {
+	w := newWorld(t, setup{prices: []string{}})
+	const name = "pplx-70b-chat"
+	status, _, answer, err := w.post("/v1/chat/completions", strings.Replace(hello, "gpt-4o-mini", name, 1))
+	if must(t, err); status != http.StatusOK {
+		t.Fatalf("%d %s", status, answer)
+	}
+	if n := <-w.notices; n.Model != name {
+		t.Errorf("it was told of as %q", n.Model)
+	}
 }
 
 // notKept searches the ledger's files, what was told and what was logged.
