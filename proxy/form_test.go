@@ -53,6 +53,9 @@ func TestFormsThatReadTwoWays(t *testing.T) {
 	if status := post("", "", `Content-Disposition: form-data; name="chunking_strategy[type]"`, ""); status != http.StatusOK {
 		t.Fatalf("a form of an SDK's was answered %d", status)
 	}
+	if status := post("multipart/form-data; charset=UTF-8; boundary=b", "", "Content-Disposition: form-data; name=\"prompt\"\r\n\r\n1984\r\n--b\r\nContent-Disposition: form-data; name=language", ""); status != http.StatusOK {
+		t.Errorf("a form in UTF-8 with a number for its prompt was answered %d", status)
+	}
 	for _, f := range twoWayForms {
 		if status := post(f.kind, f.before, f.part, f.after); status != http.StatusBadRequest {
 			t.Errorf("%s: %d", f.name, status)

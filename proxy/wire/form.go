@@ -60,11 +60,14 @@ func boundaryOf(contentTypes []string) (string, error) {
 		return "", errors.New("the form has several Content-Types: which one counts is ambiguous")
 	}
 	kind, params, err := mime.ParseMediaType(contentTypes[0])
+	if strings.EqualFold(params["charset"], "utf-8") { // as it is read here
+		delete(params, "charset")
+	}
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("the Content-Type is no form's: %w", err)
 	case kind != "multipart/form-data" || len(params) != 1 || params["boundary"] == "" || strings.Contains(contentTypes[0], "*"):
-		return "", errors.New("the Content-Type of a form is multipart/form-data with a boundary, and nothing else")
+		return "", errors.New("the Content-Type of a form is multipart/form-data with a boundary, in UTF-8, and nothing else")
 	}
 	return params["boundary"], nil
 }
@@ -87,7 +90,7 @@ func addField(fields map[string]any, part *multipart.Part) error {
 	if err != nil {
 		return fmt.Errorf("the form is damaged: %w", err)
 	}
-	var v any = formValue(string(content))
+	var v any = formValue(name, string(content))
 	if part.FileName() != "" {
 		millis := soundMillis(bytes.NewReader(content), int64(len(content)), strings.TrimPrefix(path.Ext(part.FileName()), "."))
 		v, isList = map[string]int64{"millis": millis}, true
@@ -131,7 +134,11 @@ func partName(part *multipart.Part) (name string, isList bool, err error) {
 	return found[1], found[2] != "", nil
 }
 
-func formValue(s string) any {
+// formValue is what a text in a form says. A prompt may look like a number, and is none.
+func formValue(name, s string) any {
+	if name == "prompt" {
+		return s
+	}
 	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
 		return n
 	}
