@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -61,13 +60,15 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	count, seen := 0, r.Seen
 	o.list("choices", func(c Object) {
 		count++
-		before := r.Seen
+		before, called := r.Seen, len(r.Tools)
 		m.output(c, r)
 		if r.Seen > before {
 			r.Deltas++
 		}
 		index, _ := c.Get("index").integer()
-		m.pieces(index, c.member("delta"), r)
+		if len(r.Tools) > called {
+			m.pieces(index, c.member("delta"), r)
+		}
 		m.choices.saw(index, !c.Get("finish_reason").isNull())
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
@@ -160,13 +161,15 @@ var chatRead = fieldSet(`role content refusal reasoning_content reasoning reason
 func (m *chatMeter) pieces(choice int64, delta Object, r *Reading) {
 	named := func(call int64, f Object) {
 		at, name := [2]int64{choice, call}, f.word("name")
-		if before := m.names[at]; name != "" && before != "" && before != name && r.Doubt == nil {
-			r.Doubt = errors.New("the name of a tool comes in pieces")
-		}
-		if name != "" && len(m.names) < maxChoices {
-			if m.names == nil {
-				m.names = map[[2]int64]string{}
-			}
+		switch before := m.names[at]; {
+		case name == "" || name == before:
+		case before != "":
+			f.fault("the name of a tool comes in pieces")
+		case len(m.names) >= maxChoices:
+			f.fault("it calls more than %d tools", maxChoices)
+		case m.names == nil:
+			m.names = map[[2]int64]string{at: name}
+		default:
 			m.names[at] = name
 		}
 	}
