@@ -103,7 +103,7 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	return c, *body.err
 }
 
-// messagesHidden reads what brings in content, or other models, from elsewhere.
+// messagesHidden reads what brings in content from elsewhere.
 func messagesHidden(body Object, c *policy.Call) {
 	for _, name := range []string{"container", "thread"} {
 		if !empty(body.Get(name)) {

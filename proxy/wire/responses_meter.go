@@ -81,8 +81,6 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	switch kind {
 	case "response.created", "response.queued", "response.in_progress":
 		r.Known = false
-	}
-	switch kind {
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		r.Finished = true
 		// Some send a call here alone.
