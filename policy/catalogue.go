@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
 // pricesJSON is made by `make prices`; see docs/models.md.
@@ -205,7 +207,7 @@ func (c *catalogue) dearest(model string) *row {
 
 // dated is what may follow a model's name: a date or -latest. Nothing else
 // does: gpt-5 is not gpt-5-pro, nor gpt-5-mini.
-var dated = expression(`^(.+?)(-20\d\d-[01]\d-[0-3]\d|-20\d\d[01]\d[0-3]\d|@20\d\d-?[01]\d-?[0-3]\d|-latest|@latest|@default)$`)
+var dated = plain.Expression(`^(.+?)(-20\d\d-[01]\d-[0-3]\d|-20\d\d[01]\d[0-3]\d|@20\d\d-?[01]\d-?[0-3]\d|-latest|@latest|@default)$`)
 
 // spellings are the names a model may stand under, the exact one first.
 func spellings(model string) []string {

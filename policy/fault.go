@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
 // FileError is what is wrong in a file that people write, and where.
@@ -29,7 +31,7 @@ func (f yamlFile) at(line, column int, format string, args ...any) error {
 
 // secretName is the name of what is not shown, up to its colon; key_env and
 // max_tokens are none.
-var secretName = expression(`(?i)(key|authorization|token|secret|password|cookie)["']?\s*:`)
+var secretName = plain.Expression(`(?i)(key|authorization|token|secret|password|cookie)["']?\s*:`)
 
 // withoutKey is a line to show: who wrote a key or a password into the file does
 // not want it on the terminal as well.

@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
 // What Sources.LocalPrices may be: whether calls of an upstream on this machine
@@ -39,7 +41,7 @@ func PlaceholderKey(key string) bool {
 
 // hostedID knows the ids of models that only their vendors have: no server on
 // this machine makes their answers itself. gpt-oss can be had.
-var hostedID = expression(`^((chat)?gpt-|o[134](-|$)|codex-|text-embedding-(3|ada)|davinci|claude-|gemini-|grok-|sonar(-|$))`)
+var hostedID = plain.Expression(`^((chat)?gpt-|o[134](-|$)|codex-|text-embedding-(3|ada)|davinci|claude-|gemini-|grok-|sonar(-|$))`)
 
 // hostedName is the vendor's id in a name as routers write it:
 // openai/gpt-4o, bedrock/us.anthropic.claude-opus-4-5-v1:0, vertex_ai/gemini-2.5-pro;
@@ -61,9 +63,9 @@ func hostedName(name string) string {
 // OpenAI's own.
 func openAIModel(name string) bool { return openAIOwn().MatchString(hostedName(name)) }
 
-var openAIOwn = expression(`^((chat)?gpt-|o[134](-|$)|codex-|davinci)`)
+var openAIOwn = plain.Expression(`^((chat)?gpt-|o[134](-|$)|codex-|davinci)`)
 
-var bedrockVersion = expression(`-v\d+(:\d+)?$`)
+var bedrockVersion = plain.Expression(`-v\d+(:\d+)?$`)
 
 // localPriced reports whether a call of a local upstream costs what the
 // catalogue says, and under which name that has it.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
 // yamlFile reads a YAML file strictly: every key must be known, every value of
@@ -22,7 +24,7 @@ type yamlFile struct {
 // fieldSet maps the keys of a mapping to what reads their values.
 type fieldSet map[string]func(*yaml.Node) error
 
-var yamlLine = expression(`^yaml: (?:line (\d+): )?`)
+var yamlLine = plain.Expression(`^yaml: (?:line (\d+): )?`)
 
 // parse returns the root of the file's only document; nil for an empty file.
 func (f yamlFile) parse(data []byte) (*yaml.Node, error) {

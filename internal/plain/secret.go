@@ -1,21 +1,19 @@
 package plain
 
-import "regexp"
-
 // Hidden stands where a secret was.
 const Hidden = "***"
 
 var (
 	// keys are words that begin as the keys of providers and others do; the word
 	// before is kept.
-	keys = regexp.MustCompile(`(^|[^A-Za-z0-9])((?i:sk|pk|rk|gsk|xai|pplx|hf|nvapi|fw|r8|tgp|ghp|gho|ghu|ghs|ghr|github_pat|glpat|xox[abeprs])[-_][A-Za-z0-9_-]{8,}|` +
+	keys = Expression(`(^|[^A-Za-z0-9])((?i:sk|pk|rk|gsk|xai|pplx|hf|nvapi|fw|r8|tgp|ghp|gho|ghu|ghs|ghr|github_pat|glpat|xox[abeprs])[-_][A-Za-z0-9_-]{8,}|` +
 		`AIza[A-Za-z0-9_-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*)`)
 	// runs are words so long that they may be random.
-	runs = regexp.MustCompile(`[A-Za-z0-9]{20,}`)
+	runs = Expression(`[A-Za-z0-9]{20,}`)
 	// passwords are those within addresses.
-	passwords = regexp.MustCompile(`(://)[^/\s@]*@`)
+	passwords = Expression(`(://)[^/\s@]*@`)
 	// pem is a key as a file has it.
-	pem = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*KEY-----[^-]*(?:-----END [A-Z0-9 ]*KEY-----)?`)
+	pem = Expression(`-----BEGIN [A-Z0-9 ]*KEY-----[^-]*(?:-----END [A-Z0-9 ]*KEY-----)?`)
 )
 
 // Discreet is s with Hidden in place of what looks like a key: people put theirs
@@ -24,10 +22,10 @@ func Discreet(s string) string {
 	if len(s) < 8 {
 		return s
 	}
-	s = pem.ReplaceAllLiteralString(s, Hidden)
-	s = passwords.ReplaceAllString(s, "${1}"+Hidden+"@")
-	s = keys.ReplaceAllString(s, "${1}"+Hidden)
-	return runs.ReplaceAllStringFunc(s, func(word string) string {
+	s = pem().ReplaceAllLiteralString(s, Hidden)
+	s = passwords().ReplaceAllString(s, "${1}"+Hidden+"@")
+	s = keys().ReplaceAllString(s, "${1}"+Hidden)
+	return runs().ReplaceAllStringFunc(s, func(word string) string {
 		if random(word) {
 			return Hidden
 		}

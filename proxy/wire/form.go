@@ -11,9 +11,10 @@ import (
 	"net/http"
 	"net/textproto"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
 // A form is sent as it came. What is judged is what the provider reads only where
@@ -109,10 +110,10 @@ func addField(fields map[string]any, part *multipart.Part) error {
 
 // fieldName is a name that every reader takes for the same: image, image[],
 // chunking_strategy[type].
-var fieldName = regexp.MustCompile(`^([A-Za-z0-9_.-]+)((\[[A-Za-z0-9_.-]*\])*)$`)
+var fieldName = plain.Expression(`^([A-Za-z0-9_.-]+)((\[[A-Za-z0-9_.-]*\])*)$`)
 
 // encodedName is a name in the form that only some readers know.
-var encodedName = regexp.MustCompile(`(?i);\s*name\*`)
+var encodedName = plain.Expression(`(?i);\s*name\*`)
 
 // partName is the name of a part's field, which holds a list where brackets follow.
 func partName(part *multipart.Part) (name string, isList bool, err error) {
@@ -127,8 +128,8 @@ func partName(part *multipart.Part) (name string, isList bool, err error) {
 		}
 	}
 	disposition := part.Header.Get("Content-Disposition")
-	found := fieldName.FindStringSubmatch(part.FormName())
-	if found == nil || encodedName.MatchString(disposition) {
+	found := fieldName().FindStringSubmatch(part.FormName())
+	if found == nil || encodedName().MatchString(disposition) {
 		return "", false, fmt.Errorf("a part of the form is named by %.80q: a name is letters, digits, _ and -, and may have brackets behind it", disposition)
 	}
 	return found[1], found[2] != "", nil
