@@ -104,6 +104,7 @@ func TestInnerRunIsItsParents(t *testing.T) {
 		{"a policy that is none", w.token, "POST", "", `{"policy":{"nope":1}}`, 400},
 		{"a budget by another name", w.token, "POST", "", `{"budget":1}`, 400},
 		{"more than an object", w.token, "POST", "", `{}{}`, 400},
+		{"more than its end", w.token, "POST", "", `{}}`, 400},
 		{"too large", w.token, "POST", "", `{"program":"` + strings.Repeat("x", 64<<10) + `"}`, 413},
 		{"its own token", one.Token, "GET", "/" + string(one.RunID), "", 404},
 		{"a sister's token", two.Token, "POST", "/" + string(one.RunID) + "/end", end, 404},

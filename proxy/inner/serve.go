@@ -72,8 +72,10 @@ func (c *caller) readInner(v any) error {
 	if err == nil {
 		d := json.NewDecoder(bytes.NewReader(body))
 		d.DisallowUnknownFields()
-		if err = d.Decode(v); err == nil && d.More() {
-			err = errors.New("more follows the object")
+		if err = d.Decode(v); err == nil {
+			if _, end := d.Token(); end != io.EOF {
+				err = errors.New("more follows the object")
+			}
 		}
 	}
 	if err != nil {
