@@ -86,8 +86,8 @@ type Options struct {
 
 	sweepEvery time.Duration                                                     // how often the ledger is asked for holds that no call owns; 0: 1 min
 	dial       func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
-	grace      time.Duration                                                     // of an upload; 0: uploadGrace
-	readWithin time.Duration                                                     // with a client that does not read; 0: readWithin
+	grace      time.Duration                                                     // of an upload; 0: memory.UploadGrace
+	readWithin time.Duration                                                     // with a client that does not read; 0: as memory has it
 	laterFirst time.Duration                                                     // before a provider is asked what a call did cost; 0: 1 s
 }
 

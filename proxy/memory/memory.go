@@ -40,7 +40,7 @@ type Budget struct {
 	left     int64
 	waiting  []*drawing
 	wait     time.Duration // the longest; 0: waitMax
-	grace    time.Duration // of an upload; 0: uploadGrace
+	grace    time.Duration // of an upload; 0: UploadGrace
 	patience time.Duration // with a client that does not read; 0: readWithin
 	small    atomic.Int64  // calls that have a part of their own
 }
