@@ -107,7 +107,7 @@ func (g *group) createAgent(n NewAgent, in int64) (*agent, *account) {
 func (ag *agent) describe(e *line) {
 	e.text("window", string(ag.window))
 	if ag.budget != nil && ag.window != Total {
-		e.number("window_budget_micro", int64(*ag.budget))
+		e.given("window_budget_micro", *ag.budget)
 	}
 	e.number("rpm_limit", ag.limits.RequestsPerMinute)
 	e.number("tpm_limit", ag.limits.TokensPerMinute)

@@ -109,8 +109,7 @@ func (g *group) groupEvent(action string, a *agentGroup, members func(e *line)) 
 func (a *agentGroup) describe(e *line) {
 	for _, w := range slices.Sorted(maps.Keys(a.budgets)) {
 		if w != Total {
-			e.key(string(w) + "_budget_micro")
-			e.b = fmt.Append(e.b, int64(a.budgets[w]))
+			e.given(string(w)+"_budget_micro", a.budgets[w])
 		}
 	}
 	e.flag("paused", a.paused)

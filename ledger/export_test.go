@@ -30,3 +30,6 @@ func ShareCommits(l *Ledger, wait time.Duration) {
 
 // LazyWait is how long it waits.
 const LazyWait = lazyWait
+
+// SettingsChanged is the first change that no event told this process of.
+func (l *Ledger) SettingsChanged() error { return l.settings.wereChanged() }

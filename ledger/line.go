@@ -42,6 +42,12 @@ func (e *line) number(name string, v int64) {
 	}
 }
 
+// given adds a budget, which is told also where it is nothing.
+func (e *line) given(name string, budget Micros) {
+	e.key(name)
+	e.b = strconv.AppendInt(e.b, int64(budget), 10)
+}
+
 func (e *line) flag(name string, v bool) {
 	if v {
 		e.key(name)
