@@ -43,7 +43,8 @@ type Pruned struct {
 // the hash of the last one and the sums of all, so that the chain and the sums
 // still prove themselves. It never folds the newest event, and removes nothing
 // where the trail does not verify. The file does not get smaller; a backup of
-// it is.
+// it is. On a server it also removes what gateways may not: tokens of jobs that
+// are over.
 func (l *Ledger) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 	if l.server != nil && !l.mayPrune {
 		return Pruned{}, fmt.Errorf("%w: on PostgreSQL only the role aex_owner takes events away (docs/fleet.md)", ErrNotAllowed)
@@ -74,6 +75,9 @@ func (l *Ledger) prune(ctx context.Context, before time.Time) (Pruned, error) {
 		g.query(`SELECT min(seq) FROM event_log`, nil, &first)
 		g.event("checkpoint", nil, "", func(e *line) { e.raw("folded", text) })
 		g.exec(`DELETE FROM event_log WHERE seq <= ?`, through.seq)
+		if l.server != nil { // in a file who mints them does it
+			g.exec(forgetJobs, g.at-expiredKept.Milliseconds())
+		}
 		p = Pruned{Events: through.seq - first + 1, Through: through.seq}
 		return g.err
 	})

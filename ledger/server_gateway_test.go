@@ -34,7 +34,7 @@ func TestGatewaysRoleSuffices(t *testing.T) {
 	if err := gate.ExtendRun(t.Context(), outer, time.Now().Add(2*time.Hour)); err != nil {
 		t.Error(err)
 	}
-	if err := gate.AddToken(t.Context(), NewToken{Agent: "daily", Hash: HashToken("exchanged"), Scope: Runs, Expires: time.Now().Add(time.Hour)}); err != nil {
+	if err := gate.AddToken(t.Context(), NewToken{Agent: "daily", Hash: HashToken("exchanged"), Scope: Runs, Expires: time.Now().Add(time.Hour), For: "repo:acme/search"}); err != nil {
 		t.Error(err)
 	}
 	if _, no, err := gate.Admit(t.Context(), Admission{Token: HashToken("inner"), Least: 1 << 40, Most: 1 << 40}); err != nil || no == nil {
@@ -62,6 +62,28 @@ func TestGatewaysRoleSuffices(t *testing.T) {
 	}
 	callAt(t, gate, "daily")
 	audited(t, gate)
+}
+
+// TestServerForgetsTokensOfJobs: what a gateway has minted for jobs that are over
+// goes when old events do.
+func TestServerForgetsTokensOfJobs(t *testing.T) {
+	onServer(t)
+	dir := t.TempDir()
+	l := gatewayAt(t, dir, time.Hour)
+	agentOn(t, l, "x")
+	for name, before := range map[string]time.Duration{"long ago": 48 * time.Hour, "just now": time.Minute} {
+		if err := l.AddToken(t.Context(), NewToken{Agent: "x", Hash: HashToken(name), Scope: Runs, Expires: time.Now().Add(-before)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p, err := l.Prune(t.Context(), time.Now()); err != nil || p.Events == 0 {
+		t.Fatalf("%+v %v", p, err)
+	}
+	var left int
+	if err := administrator(t, Place(dir)).QueryRow(`SELECT count(*) FROM token WHERE scope = 'runs'`).Scan(&left); err != nil || left != 1 {
+		t.Errorf("%d tokens of jobs are left, %v", left, err)
+	}
+	callAt(t, l, "x")
 }
 
 // operatorAt is a user with the role aex_budget, who has made an agent with all
