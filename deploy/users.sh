@@ -3,9 +3,10 @@
 # makes the database; the tables and what the roles may do are made by
 # `aex ledger init-postgres` after it.
 set -eu
-secrets=${SECRETS:-/run/secrets}
-psql -v ON_ERROR_STOP=1 -U postgres -d "${POSTGRES_DB:-aex}" \
-  -v gate="$(cat "$secrets/gate.password")" -v ops="$(cat "$secrets/ops.password")" <<'SQL'
+export SECRETS="${SECRETS:-/run/secrets}"
+psql -v ON_ERROR_STOP=1 -U postgres -d "${POSTGRES_DB:-aex}" <<'SQL'
+\set gate `cat "$SECRETS/gate.password"`
+\set ops `cat "$SECRETS/ops.password"`
 CREATE ROLE aex_gateway NOLOGIN;
 CREATE ROLE aex_budget NOLOGIN;
 CREATE ROLE gate LOGIN PASSWORD :'gate' IN ROLE aex_gateway;

@@ -169,9 +169,7 @@ func (m *machine) scraped(made map[string]*container) {
 // makes them; the Job at it; and the sidecar with what its program calls.
 func TestKubernetesRuns(t *testing.T) {
 	m, c := newMachine(t), manifests(t)
-	for _, user := range []string{"gate"} {
-		m.write("PGPASSWORD", m.read(user+".password"))
-	}
+	m.write("PGPASSWORD", m.read("gate.password"))
 	upstream := m.provider()
 	if out, code := m.container("admin", []string{m.binary, "ledger", "init-postgres"}, map[string]string{"AEX_LEDGER": "postgres://postgres@postgres/aex"}).do(); code != 0 {
 		t.Fatal(out)
