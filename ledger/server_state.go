@@ -139,7 +139,7 @@ func (f *serverFacts) judgeAccess() (found []Finding) {
 	default:
 		found = append(found, Finding{Says: "the connection: " + cmp.Or(f.tls, "plain, on this machine")})
 	}
-	may := map[bool]string{true: "books calls and gives no budgets, as is right for a gateway", false: "reads and nothing else"}[f.mayBook]
+	var may string
 	switch {
 	case f.superuser:
 		return append(found, Finding{Says: "user " + f.user + " may do everything in the database", Hint: "a gateway's user needs aex_gateway alone, and an operator's aex_budget (docs/fleet.md)", Wrong: true})
@@ -147,6 +147,10 @@ func (f *serverFacts) judgeAccess() (found []Finding) {
 		may = "has the tables: for aex ledger migrate, copy and prune"
 	case f.mayBudget:
 		may = "may give budgets: right for an operator, not for a gateway"
+	case f.mayBook:
+		may = "books calls and gives no budgets, as is right for a gateway"
+	default:
+		may = "reads and nothing else"
 	}
 	return append(found, Finding{Says: "user " + f.user + " " + may})
 }
