@@ -207,7 +207,7 @@ func (s *settings) keyFiles() (map[string]string, error) {
 		}
 		text := []byte{}
 		if base := filepath.Base(path); strings.HasPrefix(base, ".env") || strings.HasSuffix(base, ".env") {
-			if text, err = whole.ReadFile(path, maxNamed); err != nil {
+			if text, err = whole.Read(path, maxNamed); err != nil {
 				return nil, fmt.Errorf("reading %s: %w", path, err)
 			}
 		}

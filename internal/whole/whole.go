@@ -35,7 +35,7 @@ func Read(path string, most int64) ([]byte, error) {
 		}
 	}
 	text, err := bounded(f, path, most)
-	for end := now.Add(writerWithin); err == nil && len(text) == 0 && info.Mode()&fs.ModeNamedPipe != 0; time.Sleep(look) {
+	for end := now.Add(writerWithin); err == nil && len(text) == 0 && info.Mode()&fs.ModeNamedPipe != 0 && !over(f); time.Sleep(look) {
 		if time.Now().After(end) {
 			return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("nobody has written to this pipe for %s", writerWithin)}
 		}

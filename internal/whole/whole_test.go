@@ -4,6 +4,7 @@ package whole_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,6 +67,25 @@ func TestAPipeIsReadToItsEnd(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
 	must(t, <-wrote)
+}
+
+// A program in <(...) may have nothing to say.
+func TestAPipeWhoseWriterWritesNothing(t *testing.T) {
+	read, write, err := os.Pipe()
+	must(t, err)
+	defer read.Close()
+	must(t, write.Close())
+	if text, err := whole.Read(fmt.Sprintf("/dev/fd/%d", read.Fd()), most); len(text) != 0 || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	path := at(t, "pipe")
+	must(t, syscall.Mkfifo(path, 0o600))
+	left := make(chan error, 1)
+	go func() { left <- os.WriteFile(path, nil, 0) }() // it waits for a reader
+	if text, err := whole.Read(path, most); len(text) != 0 || err != nil {
+		t.Errorf("of a pipe with a name: %q, %v", text, err)
+	}
+	must(t, <-left)
 }
 
 func TestADeviceThatNeverEnds(t *testing.T) {
