@@ -11,10 +11,11 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy/dashboard"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) dashboardCommand() *cobra.Command {

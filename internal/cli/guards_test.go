@@ -4,15 +4,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/Auro-rium/aex/v3/internal/need"
 )
 
 // TestGuardPatchesApply: each patch of clients/guards, which takes one guard away
 // to show that a test goes red without it, fits the tree as it is. make guards
 // takes minutes; a patch that no longer fits shows nothing, and is found here.
 func TestGuardPatchesApply(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("NOT TESTED: git is missing, by which the patches are tried")
-	}
+	git := need.Tool(t, "git")
 	patches, err := filepath.Glob("../../clients/guards/*.patch")
 	noError(t, err)
 	if len(patches) < 19 {
@@ -21,7 +21,7 @@ func TestGuardPatchesApply(t *testing.T) {
 	for _, patch := range patches {
 		path, err := filepath.Abs(patch)
 		noError(t, err)
-		try := exec.Command("git", "apply", "--check", "-C1", "--recount", path) // as clients/guards/run applies it
+		try := exec.Command(git, "apply", "--check", "-C1", "--recount", path) // as clients/guards/run applies it
 		try.Dir = "../.."
 		if out, err := try.CombinedOutput(); err != nil {
 			t.Errorf("%s does not fit the tree: %v\n%s", filepath.Base(patch), err, out)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/joho/godotenv"
+
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -15,7 +17,6 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
-	"github.com/joho/godotenv"
 )
 
 // printSources prints, with -v, where each setting is from; never its value.

@@ -11,9 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
-	"github.com/spf13/cobra"
 )
 
 // callView is what a run's event tells of one call, or of equal refused ones.

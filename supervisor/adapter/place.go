@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/owned"
+	"github.com/Auro-rium/aex/v3/internal/whole"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
@@ -133,11 +134,7 @@ func (p *Place) lend(own string, kept []string, without ...string) error {
 // read is a file's content; nil where there is none, or it is no file of a
 // sane size.
 func read(path string) []byte {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxSettings {
-		return nil
-	}
-	b, err := os.ReadFile(path)
+	b, err := whole.ReadFile(path, maxSettings)
 	if err != nil {
 		return nil
 	}
