@@ -36,3 +36,18 @@ func TestAskAtASharedGateway(t *testing.T) {
 	}
 	s.audit()
 }
+
+// Who was asked there until the time ran out is not asked again by what the run
+// calls in its grace: those calls are refused at once.
+func TestAskAtASharedGatewayAsksOnce(t *testing.T) {
+	s := newStage(t, fakeprovider.Options{Lean: true, Behaviour: fakeprovider.Behaviour{OutputTokens: 300}})
+	s.do("agent", "create", "team", "5.00", "none")
+	a := s.gate()
+	a.start()
+	r := s.runner(s.token("team", "--scope", "runs"), a)
+	got := r.do(append([]string{"run", "--budget", "0.01", "--on-exhausted", "ask", "--ask-timeout", "5s", "--grace", "4s", "--"}, bot("stubborn", "3", "7")...)...)
+	if asked := strings.Count(got.stderr, "; aex topup "); got.code != 121 || asked != 1 || !strings.Contains(got.stdout, "refused 3") {
+		t.Errorf("exit %d, asked %d times\n%s%s", got.code, asked, got.stdout, got.stderr)
+	}
+	s.audit()
+}

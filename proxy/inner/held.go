@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
@@ -13,6 +14,10 @@ const askEvery = time.Second
 
 // Hold holds a call of a remote run, whose aex is told and tells the user.
 func (s *Runs) Hold(ctx context.Context, in *Run, q watch.Question) watch.Answer {
+	money := q.Refusal.Cause != ledger.CausePaused
+	if money && in.late.Load() {
+		return watch.Late
+	}
 	in.ask(q.Line(ctx, s.ledger) + ", at the gateway")
 	defer in.asked()
 	late := time.NewTimer(q.Wait)
@@ -26,6 +31,9 @@ func (s *Runs) Hold(ctx context.Context, in *Run, q watch.Question) watch.Answer
 		case <-s.draining:
 			return watch.Moved
 		case <-late.C:
+			if money {
+				in.late.Store(true)
+			}
 			return watch.Late
 		case <-look.C:
 			if q.Helped(ctx, s.ledger) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -20,6 +21,7 @@ type Run struct {
 	Ctx        context.Context
 	stop       context.CancelFunc
 	over       chan struct{} // closed when a limit of its own, or around it, ended it
+	late       atomic.Bool   // its wait for money is over: it ends, and is not asked about again
 
 	mu       sync.Mutex
 	limit    string         // why over is closed: Exhausted, Limited
