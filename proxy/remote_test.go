@@ -222,3 +222,32 @@ func TestOpeningARunWhileTheLedgerIsHeld(t *testing.T) {
 	must(t, unix.Flock(int(f.Fd()), unix.LOCK_UN))
 	w.openRemote(`{"budget_micro":1000,"token":"` + remoteToken + `"}`)
 }
+
+// A run is opened also where calls under way hold the last of its agent's budget:
+// they may leave some. Where that is spent it is not.
+func TestARunWhereCallsHoldTheLast(t *testing.T) {
+	w := newWorld(t, setup{provider: hanging})
+	w.opener()
+	in := w.openInner(w.token, `{}`)
+	go w.as(t.Context(), in.Token, "POST", "/v1/chat/completions", hello)
+	must(t, w.provider.Hung(t.Context(), 1))
+	ag, err := w.ledger.Agent(t.Context(), w.agent)
+	must(t, err)
+	held := &ag.Account.Reserved
+	ag, err = w.ledger.SetAgent(t.Context(), w.agent, ledger.AgentChange{Budget: &held})
+	if left, limited := ag.Account.Left(); err != nil || left != 0 || !limited || *held == 0 {
+		t.Fatalf("%+v %v", ag.Account, err)
+	}
+	w.openRemote(`{"budget_micro":1000,"token":"` + remoteToken + `"}`)
+	w.openInner(w.token, `{}`)
+	if status, answer := w.as(t.Context(), w.token, "POST", "/v1/aex/runs/"+string(in.RunID)+"/end", `{"outcome":"exited"}`); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	ask := `{"budget_micro":1000,"token":"` + ledger.NewSecret(ledger.SecretOfRun) + `"}`
+	if status, answer := w.as(t.Context(), runsToken, "POST", "/v1/aex/runs", ask); status != 402 || !strings.Contains(answer, "has used ") {
+		t.Errorf("with all of it spent: %d %s", status, answer)
+	}
+	if status, answer := w.as(t.Context(), w.token, "POST", "/v1/aex/runs", `{}`); status != 402 || !strings.Contains(answer, "nothing left") {
+		t.Errorf("inside, with all of it spent: %d %s", status, answer)
+	}
+}

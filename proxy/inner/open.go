@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
@@ -31,7 +32,7 @@ func (c *caller) openInner(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if left := leftOf(path, nil); left != nil && *left <= 0 {
+	if slices.ContainsFunc(path, ledger.Account.UsedUp) {
 		return nil, refusal.New("budget_exceeded", "run %.4s has nothing left for a run inside it", c.ID.Run)
 	}
 	out := Opened{Token: ledger.NewSecret(ledger.SecretOfRun), Parent: c.ID.Run, Agent: c.ID.Agent, Budget: leftOf(path, ask.Budget)}

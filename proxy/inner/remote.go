@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,12 +88,13 @@ func (c *caller) openRemote(ctx context.Context, ask Request) (any, error) {
 		most = c.ID.MaxRun
 	}
 	out := Opened{Token: ask.Token, Agent: c.ID.Agent, Budget: leftOf(path, most)}
+	used := slices.IndexFunc(path, ledger.Account.UsedUp) // what calls under way hold they may leave
 	switch {
 	case out.Budget == nil && !ask.NoBudget:
 		return nil, refusal.New("no_budget", "agent %s has no budget, and none was given for the run; give --budget 0.50, or --budget none", c.ID.Agent)
-	case out.Budget != nil && *out.Budget <= 0: // by an account: what was asked for is more
-		short := ledger.Shortest(path)
-		return nil, refusal.New("budget_exceeded", "%s has used %s of %s", short.Whose(), short.Charged(), *short.Budget)
+	case used >= 0:
+		a := path[used]
+		return nil, refusal.New("budget_exceeded", "%s has used %s of %s", a.Whose(), a.Charged(), *a.Budget)
 	}
 	n.Budget, n.Token, n.Remote = most, hash, true
 	out.RunID, err = c.openRow(ctx, n, &Run{Remote: true, Asks: ask.asks()})
