@@ -113,7 +113,12 @@ func TestACallOutlivesTheMoveOfItsRun(t *testing.T) {
 	w.opener()
 	b := w.another(time.Minute)
 	run, in := w.moves(b)
-	<-time.After(3 * 240 * time.Millisecond) // it is the time that is tested: three times the patience
+	for range 3 { // for longer than a run has that nobody attends
+		lost := w.openRemote(`{"budget_micro":1000,"token":"` + ledger.NewSecret(ledger.SecretOfRun) + `"}`)
+		if ended := w.awaitEnd(lost.RunID); ended.Outcome != inner.Lost {
+			t.Fatalf("%+v", ended)
+		}
+	}
 	if in.Over() || in.Idle() {
 		t.Error("the call was cut")
 	}
