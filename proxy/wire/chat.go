@@ -78,11 +78,13 @@ func chatContent(m Object, c *policy.Call) {
 	role := m.word("role")
 	c.ToolTurns = c.ToolTurns || role == "tool" || role == "function" || !empty(m.Get("tool_calls")) || !empty(m.Get("function_call"))
 	for _, beside := range m.members {
-		switch name := bare(beside.name); {
-		case !carriers[name] || empty(beside.value):
-		case name == "audio": // an earlier audio answer is referred to by id: its tokens are input again
+		if !among(carriers, beside.name) || empty(beside.value) {
+			continue
+		}
+		switch bare(beside.name) {
+		case "audio": // an earlier audio answer is referred to by id: its tokens are input again
 			c.Audio = append(c.Audio, policy.Media{Remote: true})
-		case name == "images": // that OpenRouter's models made
+		case "images": // that OpenRouter's models made
 			m.list(beside.name, func(part Object) { chatPart(part, c) })
 		default:
 			c.Files = append(c.Files, policy.Media{Type: plain.Clip(beside.name, 40), Remote: true})

@@ -174,7 +174,7 @@ var geminiTurns = fieldSet("function_call function_response executable_code code
 
 // geminiPart reads a part; a function's response may hold some of its own.
 func geminiPart(p Object, c *policy.Call, depth int) {
-	p.word("text")
+	p.onlyWord(p.Get("text"), "text")
 	for _, name := range []string{"inline_data", "file_data", "function_response"} {
 		p.proto(name) // in a form that is not Google's it is refused
 	}

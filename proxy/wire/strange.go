@@ -2,6 +2,7 @@ package wire
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -24,6 +25,27 @@ var carriers = bareSet(`image images image_url image_urls image_data input_image
 // bare is a name without what JSON readers overlook in one: case and underscores.
 func bare(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
 
+// among tells whether a set of bare names has that of name. Every member of every
+// message is asked for: it allocates nothing.
+func among(set map[string]bool, name string) bool {
+	var buf [40]byte // longer than any name of a set
+	short := buf[:0]
+	for _, c := range []byte(name) {
+		switch {
+		case c == '_':
+			continue
+		case c >= utf8.RuneSelf: // the small letter of a capital there may be in ASCII
+			return set[bare(name)]
+		case len(short) == len(buf):
+			return false
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		short = append(short, c)
+	}
+	return set[string(short)]
+}
+
 func bareSet(names string) map[string]bool {
 	set := map[string]bool{}
 	for name := range fieldSet(names) {
@@ -37,12 +59,11 @@ func (o Object) beside(known map[string]bool, c *policy.Call) {
 	c.Unknown = o.unknown(known)
 	routed(o, c)
 	for _, m := range o.members {
-		name := bare(m.name)
 		switch {
 		case empty(m.value):
-		case elsewhere[name] && !googles(m):
+		case among(elsewhere, m.name) && !googles(m):
 			c.Elsewhere = append(c.Elsewhere, plain.Clip(m.name, 40))
-		case carriers[name] && !known[m.name]:
+		case among(carriers, m.name) && !known[m.name]:
 			c.Files = append(c.Files, policy.Media{Type: plain.Clip(m.name, 40), Remote: true})
 		}
 	}
@@ -57,9 +78,9 @@ func googles(m member) bool {
 // onlyText faults a part that says it is text and may be taken for more: its text
 // is none, or it carries something beside it.
 func (o Object) onlyText(kind string) {
-	o.word("text")
+	o.onlyWord(o.Get("text"), "text")
 	for _, m := range o.members {
-		if carriers[bare(m.name)] && !empty(m.value) {
+		if among(carriers, m.name) && !empty(m.value) {
 			o.fault("a part of type %s has %s, too: which one counts is ambiguous", kind, plain.Clip(m.name, 40))
 		}
 	}

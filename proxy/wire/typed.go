@@ -19,10 +19,15 @@ func (o Object) word(name string) string { return o.asWord(o.Get(name), name) }
 
 // asWord is word for a value that has been found.
 func (o Object) asWord(v Span, name string) string {
+	o.onlyWord(v, name)
+	return v.Text()
+}
+
+// onlyWord is asWord for a text of which nothing is read: it may be long.
+func (o Object) onlyWord(v Span, name string) {
 	if !v.isNull() && v.Kind() != '"' {
 		o.fault("%s is not text", name)
 	}
-	return v.Text()
 }
 
 // member is the object under name; one without members when absent or null.
