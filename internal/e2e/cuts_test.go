@@ -20,6 +20,22 @@ func minutes(t *testing.T) {
 	t.Parallel()
 }
 
+// moment is what happens so long after a cut or a stop has begun.
+type moment struct {
+	after time.Duration
+	does  func()
+}
+
+// lasts plays moments in their order. How long a cut or a stop lasts is what these
+// tests try, and nothing but the clock tells of that; all else is waited for.
+func lasts(moments ...moment) {
+	began := time.Now()
+	for _, m := range moments {
+		<-time.After(time.Until(began.Add(m.after)))
+		m.does()
+	}
+}
+
 // A network that is away for some seconds: the calls that are under way come to
 // their ends when it is back, and what was called meanwhile is answered.
 func TestNetworkIsCutForSeconds(t *testing.T) {
@@ -28,8 +44,7 @@ func TestNetworkIsCutForSeconds(t *testing.T) {
 	d.h.cables[0].cut()
 	d.calls("meanwhile")
 	d.provider.Release()
-	time.Sleep(3 * time.Second) // this is the cut
-	d.h.cables[0].mend()
+	lasts(moment{3 * time.Second, d.h.cables[0].mend})
 	d.await("under-way 200", "meanwhile 200")
 	d.ends(0, "3 calls")
 	d.books("exited", 3, true)
@@ -43,12 +58,9 @@ func TestNetworkIsCutForHalfAMinute(t *testing.T) {
 	d.hangs("under-way")
 	d.h.cables[0].cut()
 	d.calls("at-once")
-	time.Sleep(15 * time.Second)
-	d.provider.Release() // it is booked while nobody hears of it
-	time.Sleep(13 * time.Second)
-	d.calls("not-sent")
-	time.Sleep(2 * time.Second)
-	d.h.cables[0].mend()
+	lasts(moment{15 * time.Second, d.provider.Release}, // it is booked while nobody hears of it
+		moment{28 * time.Second, func() { d.calls("not-sent") }},
+		moment{30 * time.Second, d.h.cables[0].mend})
 	d.await("not-sent 200", "at-once 200", "under-way 200")
 	d.ends(0, "4 calls")
 	d.books("exited", 4, true)
@@ -62,13 +74,12 @@ func TestNetworkComesBackAsAnother(t *testing.T) {
 	d := newDistant(t, 1, true)
 	d.hangs("under-way")
 	d.h.cables[0].cut()
-	time.Sleep(15 * time.Second)
-	d.provider.Release()
-	d.h.cables[0].renumber()
-	time.Sleep(13 * time.Second)
-	d.calls("not-sent")
-	time.Sleep(2 * time.Second)
-	d.h.cables[0].mend()
+	lasts(moment{15 * time.Second, func() {
+		d.provider.Release()
+		d.h.cables[0].renumber()
+	}},
+		moment{28 * time.Second, func() { d.calls("not-sent") }},
+		moment{30 * time.Second, d.h.cables[0].mend})
 	d.await("not-sent 200", "under-way cut")
 	d.calls("last")
 	d.await("last 200")
@@ -86,16 +97,15 @@ func TestNetworkIsCutForLonger(t *testing.T) {
 			t.Parallel()
 			d := newDistant(t, 1, true)
 			d.hangs("under-way")
-			began := time.Now()
 			d.h.cables[0].cut()
-			time.Sleep(30 * time.Second)
-			if answered {
-				d.provider.Release()
-			}
-			d.calls("not-sent")
-			d.ends(125, "the run has lost its gateway")
-			time.Sleep(90*time.Second - time.Since(began))
-			d.h.cables[0].mend()
+			lasts(moment{30 * time.Second, func() {
+				if answered {
+					d.provider.Release()
+				}
+				d.calls("not-sent")
+				d.ends(125, "the run has lost its gateway")
+			}},
+				moment{90 * time.Second, d.h.cables[0].mend})
 			if left := d.h.processes(); left != "" {
 				t.Errorf("at the runner there is still %s", left)
 			}
@@ -147,8 +157,7 @@ func TestSuspendedRunner(t *testing.T) {
 			d.stops()
 			d.provider.Release()
 			d.calls("meanwhile")
-			time.Sleep(tt.rest)
-			must(t, d.cmd.Process.Signal(syscall.SIGCONT))
+			lasts(moment{tt.rest, func() { must(t, d.cmd.Process.Signal(syscall.SIGCONT)) }})
 			calls := 2
 			if tt.code == 0 {
 				d.await("under-way 200", "meanwhile 200")
