@@ -149,8 +149,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	a.exit = Exit{Code: rep.ExitCode, Status: rep.Like()}
 	err, told := soon(insisted, func() error { return errors.Join(err, a.tellEnd(f, spec, rep)) })
 	if !told {
-		a.exit.Code = supervisor.ExitInternal
-		return nil // whoever reads what aex says has been waited for
+		a.exit = Exit{Code: supervisor.ExitInternal} // also where the program died of the signal
+		return nil                                   // whoever reads what aex says has been waited for
 	}
 	if err != nil && a.exit.Code == 0 {
 		a.exit.Code = supervisor.ExitInternal

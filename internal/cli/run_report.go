@@ -29,7 +29,11 @@ func soon(insisted <-chan struct{}, tell func() error) (err error, done bool) {
 			signal.Notify(asked, s)
 		}
 	}
-	defer signal.Stop(asked)
+	defer func() {
+		if done { // else aex ends now, and one more signal does not change how
+			signal.Stop(asked)
+		}
+	}()
 	over := make(chan error, 1)
 	go func() { over <- tell() }()
 	select {
