@@ -21,7 +21,7 @@ import (
 func BenchmarkFleet(b *testing.B) {
 	for _, callers := range []int{1, 8, 64, 1000} {
 		b.Run(fmt.Sprintf("file/callers=%d", callers), func(b *testing.B) {
-			benchmarkFleet(b, filepath.Join(b.TempDir(), "aex.db"), 1, callers)
+			benchmarkFleet(b, []string{filepath.Join(b.TempDir(), "aex.db")}, callers)
 		})
 	}
 	for _, callers := range []int{1, 8, 64, 1000} {
@@ -29,27 +29,51 @@ func BenchmarkFleet(b *testing.B) {
 			if os.Getenv("AEX_TEST_POSTGRES") == "" {
 				b.Skip("NOT MEASURED: there is no PostgreSQL server (make postgres POSTGRES=--bench)")
 			}
-			benchmarkFleet(b, ledger.Place(b.TempDir()), min(4, callers), callers)
+			benchmarkFleet(b, slices.Repeat([]string{ledger.Place(b.TempDir())}, min(4, callers)), callers)
 		})
 	}
 }
 
-func benchmarkFleet(b *testing.B, place string, gateways, callers int) {
+// BenchmarkFleetApart is the same where four gateways share nothing but the server:
+// each has a ledger, with its turns and its chain, for itself. It bounds what
+// chains and turns of their own could win where runs have no account in common.
+func BenchmarkFleetApart(b *testing.B) {
+	for _, callers := range []int{8, 64, 1000} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			if os.Getenv("AEX_TEST_POSTGRES") == "" {
+				b.Skip("NOT MEASURED: there is no PostgreSQL server (make postgres POSTGRES=--bench)")
+			}
+			places := make([]string, 4)
+			for i := range places {
+				places[i] = ledger.Place(b.TempDir())
+			}
+			benchmarkFleet(b, places, callers)
+		})
+	}
+}
+
+// benchmarkFleet has a gateway at each place; a place that is there twice is one
+// ledger.
+func benchmarkFleet(b *testing.B, places []string, callers int) {
 	ctx := context.Background()
+	gateways := len(places)
+	budget := usd(b, "100000000")
 	var gates []*ledger.Ledger
-	for range gateways {
+	for i, place := range places {
 		l, err := ledger.Open(ctx, ledger.Options{Path: place, Home: b.TempDir()})
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer l.Close()
 		gates = append(gates, l)
+		if slices.Contains(places[:i], place) {
+			continue
+		}
+		if _, err := l.CreateGroup(ctx, ledger.NewGroup{Name: "company", Budgets: map[ledger.Window]ledger.Micros{ledger.Total: *budget}}); err != nil {
+			b.Fatal(err)
+		}
+		agent(b, l, ledger.NewAgent{Name: "team", Group: "company", Budget: budget})
 	}
-	budget := usd(b, "100000000")
-	if _, err := gates[0].CreateGroup(ctx, ledger.NewGroup{Name: "company", Budgets: map[ledger.Window]ledger.Micros{ledger.Total: *budget}}); err != nil {
-		b.Fatal(err)
-	}
-	agent(b, gates[0], ledger.NewAgent{Name: "team", Group: "company", Budget: budget})
 	tokens := make([]ledger.TokenHash, callers)
 	for i := range tokens {
 		tokens[i] = ledger.HashToken(fmt.Sprint("caller ", i))

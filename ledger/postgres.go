@@ -104,6 +104,12 @@ func (p *postgres) connect(ctx context.Context) error {
 	config := p.l.server.config.Copy()
 	// remote_apply is what on is, where there is no standby to wait for.
 	config.RuntimeParams["synchronous_commit"] = "remote_apply"
+	// To plan a turn's statements anew took longer than to run them. All are by
+	// keys, so a plan is right once it goes by them, however small the tables
+	// were when it was made.
+	config.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	config.RuntimeParams["enable_seqscan"] = "off"
+	config.RuntimeParams["jit"] = "off" // which takes a scan that is ruled out, and has no other way, for a long query
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		if n.Severity == "WARNING" {
 			p.warned = errors.Join(p.warned, fmt.Errorf("the server warns: %s", n.Message))
