@@ -58,7 +58,7 @@ func TestWhatIsOwedIsWrittenAtTheEnd(t *testing.T) {
 // gateway closes, and who comes after books the hold in full.
 func TestWhatIsOwedIsRecovered(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a minute long")
+		t.Skip("NOT TESTED in short: it takes a minute")
 	}
 	c, l, settled := owing(t)
 	_ = l.Close() // it cannot say farewell either

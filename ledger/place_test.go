@@ -101,6 +101,6 @@ func Untakable(text []byte) bool {
 func InFile(t testing.TB) {
 	t.Helper()
 	if testServer != "" {
-		t.Skip("of a ledger in a file")
+		t.Skip("NOT TESTED on a server: it is about what only a ledger in a file has")
 	}
 }

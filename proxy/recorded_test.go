@@ -28,7 +28,7 @@ const recordedIn = "AEX_RECORDED"
 func TestRecordedAnswers(t *testing.T) {
 	folder := os.Getenv(recordedIn)
 	if folder == "" {
-		t.Skip("make recorded fetches what others have recorded, and runs this")
+		t.Skip("NOT TESTED: make recorded fetches what others have recorded, and runs this")
 	}
 	sections := map[string]int{}
 	must(t, filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {

@@ -31,7 +31,7 @@ func init() {
 func notInSandbox(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("AEX_TEST_SANDBOX") != "" {
-		t.Skip("in a sandbox: " + why)
+		t.Skip("NOT TESTED in a sandbox: " + why)
 	}
 }
 
