@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -56,8 +57,8 @@ func TestSecondTermCutsOffAServer(t *testing.T) {
 	}
 	token := regexp.MustCompile(`[0-9a-f]{32}`).FindString(s.do("agent", "token", "team").stdout)
 	aex := s.aex("serve", "--port", "0", "--price", price)
-	read, err := aex.StderrPipe()
-	must(t, err)
+	read, write := io.Pipe() // and no StderrPipe, whose end is lost when the process is waited for meanwhile
+	aex.Stderr = write
 	must(t, aex.Start())
 	lines := bufio.NewScanner(read)
 	url := ""
@@ -89,6 +90,7 @@ func TestSecondTermCutsOffAServer(t *testing.T) {
 		said <- text
 	}()
 	insist(t, aex)
+	must(t, write.Close())
 	<-answered
 	text := <-said
 	if !strings.Contains(text, "cut off") || !strings.Contains(text, "before everything was booked") || aex.ProcessState.ExitCode() != 1 {
