@@ -63,6 +63,11 @@ var forms = map[keySet][][2]string{
 		{"capabilities", `capabilities: {vision: false}`}, {"ci", `ci: {allow_unknown_agents: false}`}, {"env", `env: {REGION: eu}`},
 		{"the", `version: 1, and below it a key and its value on each line`},
 	},
+	serveKeySet: {
+		{"oidc", `oidc: [{issuer: "https://gitlab.com", audience: "https://gate.example.com", agents: [...]}]`},
+		{"agents", `agents: [{claims: {project_path: acme/find}, agent: find-ci}]`}, {"claims", `claims: {project_path: acme/find}`},
+		{"the", `oidc:, and below it a list of issuers`},
+	},
 	modelsKeySet: {
 		{"providers", `providers: {corp: {base_url: https://llm.corp.example/v1}}`}, {"provider", `NAME: {base_url: https://llm.corp.example/v1}`},
 		{"models", `models: {small: {provider: openai, provider_model: gpt-4o-mini}}`}, {"model", `NAME: {provider: openai}`},
@@ -79,6 +84,7 @@ const (
 	noKeySet keySet = iota
 	fileKeySet
 	modelsKeySet
+	serveKeySet
 )
 
 // elsewhere is what people write where it does not stand, and the right form.

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 )
@@ -92,7 +94,7 @@ func FindFile(dir string) (string, error) {
 
 // LoadFile reads a policy file. named tells that the user gave its path; one
 // that was only found may not set environment, providers, routes or keys.
-func LoadFile(path string, named bool) (*File, error) {
+func LoadFile(path string, named bool, checks Checks) (*File, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the policy file: %w", err)
@@ -100,7 +102,7 @@ func LoadFile(path string, named bool) (*File, error) {
 	if data == nil {
 		return nil, fmt.Errorf("reading the policy file: %s: %w", path, fs.ErrNotExist)
 	}
-	return ParseFile(path, data, named)
+	return ParseFile(path, data, named, checks)
 }
 
 // onlyNamed are the keys that a file which was found may not set: whoever can
@@ -109,8 +111,8 @@ var onlyNamed = []string{"env", "env_file", "models_file", "gateway", "providers
 
 // ParseFile reads the text of a policy file strictly; errors name file, line
 // and column.
-func ParseFile(path string, data []byte, named bool) (*File, error) {
-	f := yamlFile{path, data, fileKeySet}
+func ParseFile(path string, data []byte, named bool, checks Checks) (*File, error) {
+	f := yamlFile{path, data, fileKeySet, checks}
 	file := &File{Path: path, Named: named, Capabilities: Open()}
 	root, err := f.parse(data)
 	if err != nil {
@@ -157,9 +159,9 @@ func (file *File) fields(f yamlFile) fieldSet {
 	}
 	count := func(to *int64) func(*yaml.Node) error { return f.integer(to, 1, maxTokensLimit) }
 	return fieldSet{
-		"agent":  f.text(&file.Agent),
-		"group":  f.text(&file.Group),
-		"budget": f.budget(&file.Budget),
+		"agent":  f.checked(&file.Agent, "agent", f.checks.Agent),
+		"group":  f.checked(&file.Group, "group", f.checks.Group),
+		"budget": f.dollars(&file.Budget, "budget"),
 		"models": lists("models", &caps.AllowedModels, &caps.DeniedModels),
 		"tools":  lists("tools", &caps.AllowedTools, &caps.DeniedTools),
 		"limits": func(n *yaml.Node) error {
@@ -193,7 +195,7 @@ func (file *File) fields(f yamlFile) fieldSet {
 		},
 		"env":         func(n *yaml.Node) error { return file.readEnv(f, n) },
 		"env_file":    f.text(&file.EnvFile),
-		"gateway":     f.names(&file.Gateways),
+		"gateway":     f.checkedNames(&file.Gateways, f.checks.Gateway),
 		"models_file": f.text(&file.ModelsFile),
 	}
 }
@@ -217,23 +219,31 @@ func (f yamlFile) names(to *[]string) func(*yaml.Node) error {
 	}
 }
 
-// budget reads dollars, to micro-dollars exactly.
-func (f yamlFile) budget(to **int64) func(*yaml.Node) error {
+// dollars reads what one run may spend, to micro-dollars exactly.
+func (f yamlFile) dollars(to **int64, what string) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" && n.Tag != "!!int" && n.Tag != "!!float" {
 			return f.errorf(n, "this is %s; write dollars like \"0.50\"", kindOf(n))
 		}
-		if amount, period, has := strings.Cut(n.Value, "/"); has {
-			return f.errorf(n, "budget: it is for one run; write %q, and give the agent a budget by the %s: aex agent set NAME --budget %s", amount, period, n.Value)
+		if amount, period, _ := strings.Cut(n.Value, "/"); slices.Contains(periods, period) {
+			return f.errorf(n, "%s: it is for one run; write %q, and give the agent a budget by the %s: aex agent set NAME --budget %s", what, amount, period, n.Value)
 		}
 		micros, err := parseDecimal(strings.TrimPrefix(n.Value, "$"), 6)
-		if err != nil {
-			return f.errorf(n, "budget: %v", err)
+		switch {
+		case n.Value == "none":
+			return f.errorf(n, "%s: leave the key out for no limit of a run's own", what)
+		case err != nil:
+			return f.errorf(n, "%s: %v", what, err)
+		case micros == 0:
+			return f.errorf(n, "%s: $0 allows no call; write an amount, or leave the key out for no limit of a run's own", what)
 		}
 		*to = &micros
 		return nil
 	}
 }
+
+// periods are what the budget of an agent may be for.
+var periods = []string{"day", "week", "month"}
 
 func (f yamlFile) duration(to *time.Duration) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
@@ -262,6 +272,9 @@ func (f yamlFile) zone(to *string) func(*yaml.Node) error {
 func (file *File) readEnv(f yamlFile, n *yaml.Node) error {
 	file.Env = map[string]string{}
 	return f.pairs(n, "env", func(key, value *yaml.Node) error {
+		if strings.ContainsFunc(key.Value, unicode.IsSpace) {
+			return f.errorf(key, "%q is not the name of a variable; write NAME: value", key.Value)
+		}
 		if value.Kind != yaml.ScalarNode || strings.ContainsAny(key.Value, "=\x00") || strings.Contains(value.Value, "\x00") {
 			return f.errorf(value, "this is %s; write NAME: value", kindOf(value))
 		}

@@ -34,7 +34,7 @@ ci:
 `
 
 func TestFile(t *testing.T) {
-	f, err := ParseFile("aex.yaml", []byte(wholeFile), false)
+	f, err := ParseFile("aex.yaml", []byte(wholeFile), false, Checks{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestFile(t *testing.T) {
 		f.MaxCalls != 100 || f.CIUnknownAgents == nil || *f.CIUnknownAgents {
 		t.Errorf("got %+v", f)
 	}
-	if f, err := ParseFile("aex.yaml", []byte("version: 1\n"), false); err != nil || !f.Capabilities.Vision || f.Budget != nil {
+	if f, err := ParseFile("aex.yaml", []byte("version: 1\n"), false, Checks{}); err != nil || !f.Capabilities.Vision || f.Budget != nil {
 		t.Errorf("a file that says nothing: %+v, %v", f, err)
 	}
 }
@@ -74,7 +74,7 @@ func TestBustedFiles(t *testing.T) {
 		{"anchors", "version: 1\nmodels: &m {allow: x}", "anchors are not supported"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := ParseFile("aex.yaml", []byte(c.text), false); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := ParseFile("aex.yaml", []byte(c.text), false, Checks{}); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want %s", err, c.want)
 			}
 		})
@@ -83,11 +83,11 @@ func TestBustedFiles(t *testing.T) {
 
 func TestNamedFile(t *testing.T) {
 	const text = "version: 1\nenv: {A: b, N: 5}\nenv_file: .env.ci\nmodels_file: models.yaml\n"
-	f, err := ParseFile("ci.yaml", []byte(text), true)
+	f, err := ParseFile("ci.yaml", []byte(text), true, Checks{})
 	if err != nil || f.Env["A"] != "b" || f.Env["N"] != "5" || f.EnvFile != ".env.ci" || f.ModelsFile != "models.yaml" {
 		t.Errorf("got %+v, %v", f, err)
 	}
-	if _, err := ParseFile("ci.yaml", []byte("version: 1\nproviders: {}"), true); err == nil || !strings.Contains(err.Error(), "models_file") {
+	if _, err := ParseFile("ci.yaml", []byte("version: 1\nproviders: {}"), true, Checks{}); err == nil || !strings.Contains(err.Error(), "models_file") {
 		t.Errorf("got %v", err)
 	}
 }

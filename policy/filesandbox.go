@@ -18,7 +18,7 @@ type Sandbox struct {
 // fields adds its keys to those of a file.
 func (s *Sandbox) fields(f yamlFile, set fieldSet) fieldSet {
 	set["sandbox"] = f.oneOf(&s.Mode, "auto", "require", "off")
-	set["allow_hosts"] = f.names(&s.AllowHosts)
+	set["allow_hosts"] = f.checkedNames(&s.AllowHosts, f.checks.Host)
 	set["allow_local"] = f.ports(&s.AllowLocal)
 	set["allow_sockets"] = f.names(&s.AllowSockets)
 	set["hide"] = f.names(&s.Hide)

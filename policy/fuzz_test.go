@@ -101,7 +101,7 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte("version: 1\nenv: {A: b}\n"), true)
 	f.Add([]byte("version: 1\nbudget: '$3'\n"), false)
 	f.Fuzz(func(t *testing.T, data []byte, named bool) {
-		file, err := ParseFile("aex.yaml", data, named)
+		file, err := ParseFile("aex.yaml", data, named, Checks{})
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "aex.yaml:") {
 				t.Fatalf("no place: %v", err)

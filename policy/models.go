@@ -52,6 +52,7 @@ type Sources struct {
 	Catalogue  string            // a downloaded catalogue that replaces the built-in one; "" or missing: built in
 	Prices     []string          // --price MODEL=IN/OUT, dollars per million tokens
 	BaseURLs   map[string]string // provider name -> base URL from the environment
+	BaseFrom   map[string]string // provider name -> where that is from, for errors: OPENAI_BASE_URL of the environment
 	// LocalPrices says whether calls of an upstream on this machine that needs no
 	// key cost what the catalogue says: LocalAuto (also ""), LocalOn, LocalOff.
 	LocalPrices string
@@ -103,7 +104,7 @@ func NewRegistry(s Sources) (*Registry, error) {
 			return nil, err
 		}
 	}
-	if err := r.loadProviders(file, s.BaseURLs); err != nil {
+	if err := r.loadProviders(file, s); err != nil {
 		return nil, err
 	}
 	r.Warnings = append(r.Warnings, file.warnings...)
@@ -199,7 +200,7 @@ func (r *Registry) loadPrices(flags []string) error {
 
 // loadProviders puts the built-in providers, the file's and the environment's
 // base URLs together.
-func (r *Registry) loadProviders(file *modelsFile, baseURLs map[string]string) error {
+func (r *Registry) loadProviders(file *modelsFile, s Sources) error {
 	for _, p := range builtins {
 		for _, variable := range p.Host().Keys {
 			if r.hasKey[variable] {
@@ -213,14 +214,14 @@ func (r *Registry) loadProviders(file *modelsFile, baseURLs map[string]string) e
 		r.declared[name] = r.finish(p)
 		r.providers[name] = r.declared[name]
 	}
-	for name, raw := range baseURLs {
+	for name, raw := range s.BaseURLs {
 		p, known := r.providers[name]
 		if !known || raw == "" {
 			continue
 		}
 		base, err := normalBase(name, p.Type, raw)
 		if err != nil {
-			return fmt.Errorf("base URL of %s in the environment: %w; write it like %s", name, err, p.BaseURL)
+			return fmt.Errorf("%s: %w; write it like %s", cmp.Or(s.BaseFrom[name], "base URL of "+name), err, p.BaseURL)
 		}
 		p.PriceAs = file.providers[name].PriceAs // only where it says so
 		p.BaseURL, r.moved[name] = base, true

@@ -5,8 +5,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
 // modelsFile is models.yaml, checked.
@@ -39,7 +42,7 @@ const maxTokensLimit = 1_000_000_000
 
 // parseModelsFile reads models.yaml strictly.
 func parseModelsFile(name string, data []byte) (*modelsFile, error) {
-	f := yamlFile{name, data, modelsKeySet}
+	f := yamlFile{name: name, data: data, keys: modelsKeySet}
 	m := &modelsFile{providers: map[string]Provider{}, models: map[string]*namedModel{}}
 	root, err := f.parse(data)
 	if err != nil {
@@ -95,6 +98,9 @@ func (m *modelsFile) byLine() []*namedModel {
 
 func (m *modelsFile) readProviders(f yamlFile, n *yaml.Node) error {
 	return f.pairs(n, "providers", func(key, value *yaml.Node) error {
+		if strings.ContainsFunc(key.Value, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }) {
+			return f.errorf(key, "a provider's name is printable text without spaces, not %q", key.Value)
+		}
 		p, err := m.readProvider(f, key, value)
 		m.providers[key.Value] = p
 		return err
@@ -112,7 +118,7 @@ func (m *modelsFile) readProvider(f yamlFile, key, n *yaml.Node) (Provider, erro
 	err := f.fields(n, "provider "+key.Value, fieldSet{
 		"base_url":     func(v *yaml.Node) error { base = v; return f.text(&raw)(v) },
 		"type":         f.oneOf(&p.Type, TypeOpenAI, TypeAnthropic, TypeGemini),
-		"key_env":      f.text(&p.KeyEnv),
+		"key_env":      func(v *yaml.Node) error { return readKeyEnv(f, &p.KeyEnv, v) },
 		"keyless":      f.boolean(&p.Keyless),
 		"headers":      func(v *yaml.Node) error { return readHeaders(f, &p, v) },
 		"proxy":        func(v *yaml.Node) error { return readProxy(f, &proxy, v) },
@@ -151,6 +157,20 @@ func keyVariable(provider string) string {
 	}, strings.ToUpper(provider))
 	return clean + "_API_KEY"
 }
+
+// readKeyEnv reads the name of a variable. Who writes the key itself is told so,
+// and the line is not shown.
+func readKeyEnv(f yamlFile, to *string, n *yaml.Node) error {
+	if err := f.text(to)(n); err != nil {
+		return err
+	}
+	if !variableName().MatchString(*to) {
+		return &FileError{File: f.name, Line: n.Line, Column: n.Column, Problem: "this is not the name of a variable, and it is not shown, because it may be a key; name the variable that the key is in: key_env: CORP_LLM_KEY"}
+	}
+	return nil
+}
+
+var variableName = plain.Expression(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func readHeaders(f yamlFile, p *Provider, n *yaml.Node) error {
 	p.Headers = map[string]string{}

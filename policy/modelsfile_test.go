@@ -190,7 +190,7 @@ func TestLoopback(t *testing.T) {
 
 func TestPortsOfAFile(t *testing.T) {
 	for value, want := range map[string]int{`5432`: 1, `"5432"`: 1, `[1, "65535"]`: 2, `[]`: -1, `[0]`: -1, `[65536]`: -1, `[a]`: -1, `{a: 1}`: -1, `[[1]]`: -1} {
-		f, err := ParseFile("aex.yaml", []byte("version: 1\nallow_local: "+value+"\n"), true)
+		f, err := ParseFile("aex.yaml", []byte("version: 1\nallow_local: "+value+"\n"), true, Checks{})
 		switch {
 		case want < 0 && err == nil:
 			t.Errorf("%s: accepted as %v", value, f.Sandbox.AllowLocal)

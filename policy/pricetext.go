@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// CheckPrice tells whether --price can be read.
+func CheckPrice(flag string) error {
+	_, _, err := parsePriceFlag(flag)
+	return err
+}
+
 // parsePriceFlag reads MODEL=IN/OUT, dollars per million tokens.
 func parsePriceFlag(s string) (model string, p Price, err error) {
 	bad := func(why string, args ...any) (string, Price, error) {

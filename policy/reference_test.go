@@ -17,7 +17,7 @@ type written struct {
 }
 
 var files = []written{
-	{"aex.yaml", "../docs/aex.yaml.md", "../docs/aex.schema.json", FileKeys(), func(data []byte) error { _, err := ParseFile("f", data, true); return err }},
+	{"aex.yaml", "../docs/aex.yaml.md", "../docs/aex.schema.json", FileKeys(), func(data []byte) error { _, err := ParseFile("f", data, true, Checks{}); return err }},
 	{"models.yaml", "../docs/models.yaml.md", "../docs/models.schema.json", ModelsKeys(), func(data []byte) error { _, err := parseModelsFile("f", data); return err }},
 }
 

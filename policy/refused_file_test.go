@@ -59,13 +59,13 @@ func TestWrongValues(t *testing.T) {
 		{`env: {A: "x\0y"}`, "2:10: this is text; write NAME: value"},
 		{"version: 2", "2:1: \"version\" stands twice"},
 	} {
-		_, err := ParseFile("aex.yaml", []byte("version: 1\n"+c.text), true)
+		_, err := ParseFile("aex.yaml", []byte("version: 1\n"+c.text), true, Checks{})
 		if err == nil || !strings.HasPrefix(err.Error(), "aex.yaml:"+c.want) {
 			t.Errorf("%s: %v; want %s", c.text, err, c.want)
 		}
 	}
 	for _, version := range []string{"2", `"1"`, "[1]", "1.0", "0x1", "one", "+1", "01"} {
-		if _, err := ParseFile("aex.yaml", []byte("version: "+version), true); err == nil || !strings.Contains(err.Error(), "aex.yaml:1:10: this aex knows files of version 1") {
+		if _, err := ParseFile("aex.yaml", []byte("version: "+version), true, Checks{}); err == nil || !strings.Contains(err.Error(), "aex.yaml:1:10: this aex knows files of version 1") {
 			t.Errorf("version %s: %v", version, err)
 		}
 	}
@@ -74,17 +74,17 @@ func TestWrongValues(t *testing.T) {
 // TestRightValues are those that stand just within the form.
 func TestRightValues(t *testing.T) {
 	const text = "version: 1\nagent: x\nbudget: '$2'\ntimeout: 1ns\ntimezone: UTC\nlocked: false\nlimits: {concurrency: 1, requests_per_minute: 1000000000}\nallow_local: [1, 65535]\ngateway: https://a.example\nenv: {A: ''}\n"
-	f, err := ParseFile("aex.yaml", []byte(text), true)
+	f, err := ParseFile("aex.yaml", []byte(text), true, Checks{})
 	if err != nil || *f.Budget != 2_000_000 || f.Timeout != time.Nanosecond || f.Timezone != "UTC" || f.Concurrency != 1 || f.RequestsPerMinute != 1_000_000_000 ||
 		len(f.Sandbox.AllowLocal) != 2 || f.Sandbox.AllowLocal[1] != 65535 || len(f.Gateways) != 1 || len(f.Env) != 1 {
 		t.Errorf("%+v, %v", f, err)
 	}
 	for _, zone := range []string{"Europe/Berlin", "America/New_York", "UTC"} {
-		if f, err := ParseFile("aex.yaml", []byte("version: 1\ntimezone: "+zone), false); err != nil || f.Timezone != zone {
+		if f, err := ParseFile("aex.yaml", []byte("version: 1\ntimezone: "+zone), false, Checks{}); err != nil || f.Timezone != zone {
 			t.Errorf("%s: %v", zone, err)
 		}
 	}
-	if f, err := ParseFile("aex.yaml", []byte("version: 1\nallow_local: 5432\n"), false); err != nil || len(f.Sandbox.AllowLocal) != 1 {
+	if f, err := ParseFile("aex.yaml", []byte("version: 1\nallow_local: 5432\n"), false, Checks{}); err != nil || len(f.Sandbox.AllowLocal) != 1 {
 		t.Errorf("one port: %+v, %v", f, err)
 	}
 }
@@ -94,7 +94,7 @@ func TestLineOfAnError(t *testing.T) {
 	for length, told := range map[int]bool{20: true, 200: true, 201: false} {
 		line := "budgets: " + strings.Repeat("1", length-len("budgets: "))
 		var at *FileError
-		if _, err := ParseFile("aex.yaml", []byte("version: 1\n"+line), false); !errors.As(err, &at) {
+		if _, err := ParseFile("aex.yaml", []byte("version: 1\n"+line), false, Checks{}); !errors.As(err, &at) {
 			t.Fatal(err)
 		}
 		if at.Line != 2 || (at.Source == line) != told || !told && at.Source != "" {
@@ -106,13 +106,13 @@ func TestLineOfAnError(t *testing.T) {
 // TestLoadFile: a file that is missing or cannot be read is an error.
 func TestLoadFile(t *testing.T) {
 	path := given(t, FileName, "version: 1\nagent: x\n")
-	if f, err := LoadFile(path, false); err != nil || f.Agent != "x" || f.Path != path {
+	if f, err := LoadFile(path, false, Checks{}); err != nil || f.Agent != "x" || f.Path != path {
 		t.Errorf("%+v, %v", f, err)
 	}
-	if _, err := LoadFile(path+".missing", true); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := LoadFile(path+".missing", true, Checks{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, err := LoadFile(filepath.Dir(path), true); err == nil || !strings.Contains(err.Error(), "reading the policy file: ") {
+	if _, err := LoadFile(filepath.Dir(path), true, Checks{}); err == nil || !strings.Contains(err.Error(), "reading the policy file: ") {
 		t.Errorf("a directory: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -16,9 +17,20 @@ import (
 // yamlFile reads a YAML file strictly: every key must be known, every value of
 // its type. Errors carry file, line and column.
 type yamlFile struct {
-	name string
-	data []byte
-	keys keySet
+	name   string
+	data   []byte
+	keys   keySet
+	checks Checks
+}
+
+// Checks are what other packages know of the values in these files. What is
+// nil is not looked at.
+type Checks struct {
+	Agent, Group func(string) error                  // a name
+	Host         func(string) error                  // a host that a sandbox lets out to
+	Gateway      func(string) error                  // the address of a shared gateway
+	Issuer       func(string) error                  // the address of a CI that vouches for jobs
+	TTL          func(string) (time.Duration, error) // of a token
 }
 
 // fieldSet maps the keys of a mapping to what reads their values.
@@ -212,6 +224,38 @@ func (f yamlFile) oneOf(to *string, words ...string) func(*yaml.Node) error {
 			return f.errorf(n, "this must be one of %s", strings.Join(words, ", "))
 		}
 		*to = n.Value
+		return nil
+	}
+}
+
+// checked reads text that has rules of its own.
+func (f yamlFile) checked(to *string, what string, check func(string) error) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if err := f.text(to)(n); err != nil || check == nil {
+			return err
+		}
+		if err := check(*to); err != nil {
+			return f.errorf(n, "%s: %v", what, err)
+		}
+		return nil
+	}
+}
+
+// checkedNames reads a list of names that have rules of their own.
+func (f yamlFile) checkedNames(to *[]string, check func(string) error) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if err := f.names(to)(n); err != nil || check == nil {
+			return err
+		}
+		for i, name := range *to {
+			if err := check(name); err != nil {
+				at := n
+				if n.Kind == yaml.SequenceNode {
+					at = n.Content[i]
+				}
+				return f.errorf(at, "%v", err)
+			}
+		}
 		return nil
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -183,8 +184,18 @@ func (s *scopeFlag) Set(v string) error {
 
 // checkName is the ledger's rule, told before anything is opened.
 func checkName(name string) error {
-	if err := ledger.CheckName(name); err != nil {
-		return usageError("%s", strings.TrimPrefix(err.Error(), ledger.ErrInvalid.Error()+": "))
+	if err := nameRule(ledger.CheckName)(name); err != nil {
+		return usageError("%w", err)
 	}
 	return nil
+}
+
+// nameRule words what the ledger says of a name as it is read in files, too.
+func nameRule(check func(string) error) func(string) error {
+	return func(name string) error {
+		if err := check(name); err != nil {
+			return errors.New(strings.TrimPrefix(err.Error(), ledger.ErrInvalid.Error()+": "))
+		}
+		return nil
+	}
 }

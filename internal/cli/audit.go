@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -131,6 +132,9 @@ func (a *app) export(ctx context.Context, l *ledger.Ledger, name string) error {
 // writeWhole puts a file in its place only when all of it is written.
 func writeWhole(name string, mode os.FileMode, write func(io.Writer) error) error {
 	tmp, err := owned.Temp(filepath.Dir(name), ".aex-*")
+	if at, is := errors.AsType[*fs.PathError](err); is { // the name of the file for now says nothing
+		err = at.Err
+	}
 	if err != nil {
 		return hinted(fmt.Errorf("writing %s: %w", name, err), "name a file in a directory that exists and is yours")
 	}

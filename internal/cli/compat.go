@@ -79,7 +79,7 @@ func (c compatCheck) do(ctx context.Context, r *compatRun) finding {
 
 func (a *app) compat(ctx context.Context, f *compatFlags) error {
 	if f.token == "" {
-		return &failure{err: errors.New("--compat needs --token"), hint: "mint one with: aex agent token NAME", code: exitFailed}
+		return &failure{err: errors.New("--compat needs --token"), hint: "mint one with: aex agent token NAME", code: exitUsage}
 	}
 	r, err := a.newCompat(ctx, f)
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/joho/godotenv"
 
@@ -31,7 +33,7 @@ func readEnvFile(file string) (map[string]string, error) {
 	}
 	vars, err := godotenv.UnmarshalBytes(text)
 	if err == nil {
-		return vars, nil
+		return vars, checkNames(file, string(text), vars)
 	}
 	good, lines := 0, strings.SplitAfter(string(text), "\n")
 	for i := 1; i <= len(lines) && i-good < maxEntry; i++ {
@@ -44,3 +46,19 @@ func readEnvFile(file string) (map[string]string, error) {
 
 // maxEntry bounds the lines that the value of one variable is looked for in.
 const maxEntry = 200
+
+// checkNames refuses a name that no variable has, as of a line OPENAI KEY=sk-...:
+// what was meant would not be set, and nobody would be told.
+func checkNames(file, text string, vars map[string]string) error {
+	for name := range vars {
+		if name != "" && !strings.ContainsFunc(name, unicode.IsSpace) {
+			continue
+		}
+		at := slices.IndexFunc(strings.Split(text, "\n"), func(line string) bool {
+			line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "export "))
+			return strings.HasPrefix(line, name) && strings.HasPrefix(strings.TrimLeft(line[len(name):], " \t"), "=")
+		})
+		return fmt.Errorf("%s:%d: %w", file, max(at, 0)+1, errEnvFile)
+	}
+	return nil
+}

@@ -63,7 +63,7 @@ func (a *app) loadModels(prices []string) (*settings, *policy.Registry, error) {
 	}
 	r, err := s.registry(prices, "")
 	if err != nil {
-		return nil, nil, hinted(err, "correct it; every key is in: aex models init -")
+		return nil, nil, err
 	}
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.stderr, "aex: warning: "+printable(w))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,8 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/inner"
+	"github.com/Auro-rium/aex/v3/proxy/remote"
+	"github.com/Auro-rium/aex/v3/proxy/tunnel"
 	"github.com/Auro-rium/aex/v3/supervisor"
 )
 
@@ -32,7 +35,7 @@ func (a *app) policyFile(named string) (*policy.File, error) {
 			return nil, err
 		}
 	}
-	file, err := policy.LoadFile(path, named != "")
+	file, err := policy.LoadFile(path, named != "", policyChecks)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hinted(fmt.Errorf("there is no policy file %s", path), "give --policy a file that exists; see: aex policy check --help")
 	}
@@ -42,12 +45,26 @@ func (a *app) policyFile(named string) (*policy.File, error) {
 	return file, nil
 }
 
+// policyChecks are what others know of the values of a policy file.
+var policyChecks = policy.Checks{
+	Agent: nameRule(ledger.CheckName), Group: nameRule(ledger.CheckGroupName), Gateway: remote.CheckURL,
+	Host: func(text string) error {
+		_, err := tunnel.ParseRule(text)
+		return err
+	},
+}
+
 // addPolicy adds what a named policy file says of environment and models to the
 // settings. A file that was found says nothing of these.
-func (s *settings) addPolicy(file *policy.File) {
-	if file != nil && file.ModelsFile != "" {
-		s.modelsFile = beside(file, file.ModelsFile)
+func (s *settings) addPolicy(file *policy.File) error {
+	if file == nil || file.ModelsFile == "" {
+		return nil
 	}
+	s.modelsFile = beside(file, file.ModelsFile)
+	if _, err := os.Stat(s.modelsFile); errors.Is(err, fs.ErrNotExist) {
+		return hinted(fmt.Errorf("%s: there is no models_file %s", file.Path, s.modelsFile), "correct models_file, which is relative to the policy file; an example is written by: aex models init -")
+	}
+	return nil
 }
 
 // beside is a path that a policy file gives relative to itself.
@@ -223,79 +240,5 @@ func (a *app) checkAgent(ctx context.Context, spec *supervisor.Spec, file *polic
 	if how, flags := rules.Broken(file.Path, ag); how != "" {
 		return hinted(errors.New(how), "aex agent set %s %s", plain.Word(printable(ag.Name)), flags)
 	}
-	return nil
-}
-
-func (a *app) policyCommand() *cobra.Command {
-	return group("policy", "write and check policy files", a.initFileCommand(writtenPolicy), a.policyCheckCommand(), a.schemaCommand(writtenPolicy))
-}
-
-func (a *app) policyCheckCommand() *cobra.Command {
-	return a.arguments(a.jsonFlag(&cobra.Command{
-		Use: "check [FILE]", Short: "check a policy file and tell what it says",
-		Long: "check reads FILE, or the aex.yaml that a run from here would be under.",
-		Args: atMostOne("FILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			named := ""
-			if len(args) == 1 {
-				named = args[0]
-			}
-			return a.checkPolicy(named)
-		},
-	}), false, takesFile)
-}
-
-func (a *app) checkPolicy(named string) error {
-	file, err := a.policyFile(named)
-	var f *failure
-	switch {
-	case errors.As(err, &f):
-		return hinted(f.err, "every key is in: aex policy init -")
-	case err != nil:
-		return err
-	case file == nil:
-		return hinted(fmt.Errorf("there is no %s from %s up to the root of its repository", policy.FileName, a.dir), "make one with: aex policy init; or name a file: aex policy check FILE")
-	}
-	if a.json {
-		return a.printJSON(map[string]any{
-			"file": file.Path, "agent": file.Agent, "group": file.Group, "budget_micro": file.Budget, "capabilities": file.Capabilities,
-			"requests_per_minute": file.RequestsPerMinute, "tokens_per_minute": file.TokensPerMinute, "concurrency": file.Concurrency,
-			"max_calls": file.MaxCalls, "timeout_s": int64(file.Timeout.Seconds()), "idle_timeout_s": int64(file.IdleTimeout.Seconds()),
-			"locked": file.Locked, "on_exhausted": file.OnExhausted, "timezone": file.Timezone, "sandbox": file.Sandbox,
-		})
-	}
-	a.printf("%s: ok", printable(file.Path))
-	say := func(name, value string) { a.printf("  %-22s %s", name+":", printable(value)) }
-	if file.Agent != "" {
-		say("Agent", file.Agent)
-	}
-	if file.Group != "" {
-		say("Group", file.Group)
-	}
-	if file.Budget != nil {
-		say("Budget", ledger.Micros(*file.Budget).String())
-	}
-	if file.MaxCalls > 0 {
-		say("Max Calls", count(file.MaxCalls))
-	}
-	if file.RequestsPerMinute > 0 {
-		say("RPM Limit", count(file.RequestsPerMinute))
-	}
-	if file.Timeout > 0 {
-		say("Timeout", file.Timeout.String())
-	}
-	if file.IdleTimeout > 0 {
-		say("Idle Timeout", file.IdleTimeout.String())
-	}
-	if file.Sandbox.Mode != "" {
-		say("Sandbox", file.Sandbox.Mode)
-	}
-	if file.Timezone != "" {
-		say("Timezone", file.Timezone)
-	}
-	if file.Locked {
-		say("Locked", "flags may only tighten it")
-	}
-	a.printCapabilities(file.Capabilities, ledger.Limits{TokensPerMinute: file.TokensPerMinute, Concurrency: file.Concurrency})
 	return nil
 }

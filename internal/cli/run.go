@@ -155,7 +155,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil && a.exit.Code == 0 {
 		a.exit.Code = supervisor.ExitInternal
 	}
-	return a.runHint(err, args[0], spec.Agent)
+	return a.runHint(err, args, spec.Agent)
 }
 
 // readSpec reads the settings, makes a run of them, of the policy file and of
@@ -172,7 +172,9 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 	if err != nil {
 		return none, err
 	}
-	s.addPolicy(file)
+	if err := s.addPolicy(file); err != nil {
+		return none, err
+	}
 	if f.adapter != adapter.None && outer == nil {
 		a.addStored(f, s, args)
 	}

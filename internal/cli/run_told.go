@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -72,13 +73,15 @@ func (a *app) keyHint(p policy.Provider) string {
 }
 
 // runHint adds the next step to what ended a run before it began.
-func (a *app) runHint(err error, program, agent string) error {
+func (a *app) runHint(err error, args []string, agent string) error {
 	var poor *supervisor.NoMoneyError
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, sandbox.ErrNotFull), errors.Is(err, sandbox.ErrPlatform):
 		return sandboxHint(err)
+	case (errors.Is(err, supervisor.ErrNoBudget) || errors.Is(err, supervisor.ErrNoAgent)) && budgetBehind(args):
+		return hinted(err, "flags behind %s are its own; put --budget in front of it: aex run --budget 0.50 -- %s", printable(args[0]), plain.Word(printable(args[0])))
 	case errors.Is(err, supervisor.ErrNoBudget):
 		return hinted(err, "give one: --budget 0.50 (or --budget none)")
 	case errors.Is(err, supervisor.ErrNoAgent):
@@ -95,7 +98,7 @@ func (a *app) runHint(err error, program, agent string) error {
 	case errors.Is(err, process.ErrNoInterpreter):
 		return hinted(err, "install what is missing, or mend the program")
 	case errors.Is(err, process.ErrNotFound):
-		return hinted(fmt.Errorf("%s: not found", program), "is it installed, and in PATH?")
+		return hinted(fmt.Errorf("%s: not found", args[0]), "is it installed, and in PATH?")
 	case errors.Is(err, process.ErrNotExecutable):
 		return hinted(err, "is it a program, with the x bit set?")
 	case errors.Is(err, supervisor.ErrCutOff):
@@ -106,4 +109,11 @@ func (a *app) runHint(err error, program, agent string) error {
 		return hinted(err, "look at the disk and permissions of aex's home, then run: aex audit")
 	}
 	return err
+}
+
+// budgetBehind tells whether a budget stands where it is the program's.
+func budgetBehind(args []string) bool {
+	return slices.ContainsFunc(args[min(1, len(args)):], func(arg string) bool {
+		return arg == "-b" || arg == "--budget" || strings.HasPrefix(arg, "--budget=")
+	})
 }

@@ -78,7 +78,7 @@ func (a *app) newServer(ctx context.Context, f *serveFlags, set *settings, log *
 	}
 	registry, err := s.load(ctx)
 	if err != nil {
-		return nil, hinted(err, "check it with: aex models list")
+		return nil, err
 	}
 	token, err := makeOperatorToken(set.home)
 	if err != nil {

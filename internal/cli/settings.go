@@ -197,13 +197,18 @@ func (s *settings) keyed(variable string) bool {
 
 // registry loads prices and models. local is --local-prices, "" for its default.
 func (s *settings) registry(prices []string, local string) (*policy.Registry, error) {
+	for _, price := range prices {
+		if err := policy.CheckPrice(price); err != nil {
+			return nil, usageError("%w", err)
+		}
+	}
 	sources := policy.Sources{
 		ModelsFile: s.modelsFile, Catalogue: filepath.Join(s.home, "prices.json"), Prices: prices,
-		BaseURLs: map[string]string{}, HasKey: map[string]bool{}, LocalPrices: local,
+		BaseURLs: map[string]string{}, BaseFrom: map[string]string{}, HasKey: map[string]bool{}, LocalPrices: local,
 	}
 	for provider, names := range environ.Bases() {
-		if v, _, _ := s.lookup(names...); v != "" {
-			sources.BaseURLs[provider] = v
+		if v, name, from := s.lookup(names...); v != "" {
+			sources.BaseURLs[provider], sources.BaseFrom[provider] = v, name+" of "+from
 		}
 	}
 	for _, p := range policy.BuiltinProviders() {
@@ -217,7 +222,11 @@ func (s *settings) registry(prices []string, local string) (*policy.Registry, er
 			}
 		}
 	}
-	return policy.NewRegistry(sources)
+	r, err := policy.NewRegistry(sources)
+	if _, wrong := errors.AsType[*policy.FileError](err); wrong {
+		return nil, hinted(err, "correct it; every key is in: aex models init -")
+	}
+	return r, err
 }
 
 // ledgerOptions say where the ledger is.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,8 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	hint := "see: " + cmd.CommandPath() + " --help"
 	if meant := closest(name, commandNames(cmd)); meant != "" {
 		hint = "did you mean: " + cmd.CommandPath() + " " + meant
+	} else if topic := closestTopic(cmd, name); topic != "" {
+		hint = "did you mean: aex help " + topic
 	} else if meant := synonyms[strings.ToLower(name)]; meant != "" && !cmd.HasParent() {
 		hint = "did you mean: aex " + meant
 	} else if meant, known := synonymsBelow[cmd.Name()][strings.ToLower(name)]; known {
@@ -62,6 +65,16 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 		hint = "for one run: aex runs show " + name
 	}
 	return &failure{err: fmt.Errorf("unknown command %q", name), hint: hint, code: exitUsage}
+}
+
+// closestTopic is what aex help tells of beside commands, where it is much like
+// the name that was typed.
+func closestTopic(cmd *cobra.Command, name string) string {
+	help, _, err := cmd.Root().Find([]string{"help"})
+	if err != nil || cmd.HasParent() {
+		return ""
+	}
+	return closest(name, commandNames(help))
 }
 
 // looksLikeRun tells of what may be the beginning of a run's id.
@@ -141,6 +154,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	hint := "see: " + cmd.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
 	var empty *pflag.ValueRequiredError
+	var number *strconv.NumError
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		hint, err = unknownShort(cmd, unknown)
@@ -158,6 +172,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		f := empty.GetFlag()
 		kind, _ := pflag.UnquoteUsage(f)
 		err = fmt.Errorf("--%s needs a value: --%s %s", f.Name, f.Name, flagKind(f, kind))
+	case errors.As(err, &number): // of a list of numbers
+		where, _, _ := strings.Cut(err.Error(), ": strconv.")
+		err = errors.New(where + ": must be an integer")
 	}
 	return &failure{err: err, hint: hint, code: exitUsage}
 }

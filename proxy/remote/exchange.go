@@ -65,7 +65,7 @@ func (g *Gateways) mint(token string) {
 func GitHubProof(address, bearer, audience string) func(context.Context, *http.Client) (string, error) {
 	return func(ctx context.Context, client *http.Client) (string, error) {
 		u, err := url.Parse(address)
-		if err != nil || checkURL(u.Scheme+"://"+u.Host) != nil {
+		if err != nil || CheckURL(u.Scheme+"://"+u.Host) != nil {
 			return "", errors.New("ACTIONS_ID_TOKEN_REQUEST_URL is not an address that begins with https://")
 		}
 		query := u.Query()

@@ -85,7 +85,7 @@ func New(o Options) (*Gateways, error) {
 	o.Within = cmp.Or(o.Within, ledger.AttachWithin)
 	g := &Gateways{o: o, secret: ledger.NewSecret(ledger.SecretOfRun)}
 	for _, u := range o.URLs {
-		if err := checkURL(u); err != nil {
+		if err := CheckURL(u); err != nil {
 			return nil, err
 		}
 	}
@@ -129,8 +129,8 @@ func (g *Gateways) afresh() {
 	g.client = newClient(g.o.RootCA)
 }
 
-// checkURL refuses what a token should not be sent to.
-func checkURL(text string) error {
+// CheckURL refuses what a token should not be sent to.
+func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
