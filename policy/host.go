@@ -46,6 +46,7 @@ const (
 	ErrorText   = "text"   // {"error":"..."}
 	ErrorNamed  = "object" // {"object":"error","message":...}
 	ErrorDetail = "detail" // {"detail":...}
+	ErrorFlat   = "flat"   // {"message":...,"type":"..._error","code":...}
 )
 
 // The bills that answers carry, for Host.OwnCost.

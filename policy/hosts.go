@@ -119,11 +119,11 @@ var hosts = []Host{{
 	},
 }, {
 	Name: "cerebras", Hosts: []string{"api.cerebras.ai"}, Type: TypeOpenAI, Base: "https://api.cerebras.ai/v1", Keys: []string{"CEREBRAS_API_KEY"},
-	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, Usage: []string{"queue_time", "prompt_time", "completion_time", "total_time"},
+	Cap: "max_completion_tokens", Errors: []string{ErrorObject, ErrorFlat}, Usage: []string{"queue_time", "prompt_time", "completion_time", "total_time"},
 	Sources: map[string]string{
 		"Keys":   "https://inference-docs.cerebras.ai/quickstart",
 		"Cap":    "https://inference-docs.cerebras.ai/api-reference/chat-completions",
-		"Errors": "https://inference-docs.cerebras.ai/support/error",
+		"Errors": "https://github.com/explyt/explyt/issues/35", // beside https://inference-docs.cerebras.ai/support/error, which shows no body
 		"Usage":  "https://inference-docs.cerebras.ai/api-reference/chat-completions",
 	},
 }, {

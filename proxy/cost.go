@@ -104,7 +104,7 @@ func (c *call) told() (ledger.How, ledger.Micros) {
 		used.Searches = 0 // the fee of the call is for all of them
 	}
 	micros, err := policy.Cost(price, used, c.tier())
-	clear := policy.Clear(price, used, c.tier())
+	clear := policy.Clear(price, used, c.tier()) + c.others()
 	switch {
 	case err == nil && c.reading.Unclear == "" && (billed || !c.asked.UnpricedSearch(c.model)):
 		return ledger.Settled, ledger.Micros(max(micros, own))
@@ -115,13 +115,26 @@ func (c *call) told() (ledger.How, ledger.Micros) {
 }
 
 // clear is what of an answer's usage can be priced, and the provider's own bill
-// where it told one.
+// where it told one. The fee of a call is for one that used something.
 func (c *call) clear() ledger.Micros {
-	clear := policy.Clear(c.price(), c.reading.Usage, c.tier())
+	var clear int64
+	if c.reading.Usage != (policy.Usage{}) {
+		clear = policy.Clear(c.price(), c.reading.Usage, c.tier())
+	}
+	clear += c.others()
 	if c.reading.Cost != nil {
 		clear = max(clear, *c.reading.Cost)
 	}
 	return ledger.Micros(clear)
+}
+
+// others is the price of what other models used within the answer.
+func (c *call) others() (micros int64) {
+	for _, turn := range c.reading.Others {
+		price := c.g.registry.Load().Served(c.model, turn.Model).InGeo(cmp.Or(c.reading.Geo, c.asked.Geo))
+		micros += policy.Clear(price, turn.Usage, c.tier())
+	}
+	return micros
 }
 
 // tier is the service tier to bill: the one served, and where the answer names
@@ -145,7 +158,10 @@ func (c *call) fruitless() bool {
 // that nothing was charged: the provider's own error, or a status by which
 // whoever sent it says that the request was never worked on.
 func (c *call) freeRefusal(status int) bool {
+	host := c.model.Provider.Host()
 	switch {
+	case c.reading.Refused && host.Name != "" && host.Port == "":
+		return true // a row states what its errors look like, and nothing of the user's stands before it
 	case status == http.StatusRequestTimeout, status == 499:
 		return false
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
@@ -161,9 +177,10 @@ func (c *call) shown() bool {
 }
 
 // hides tells whether the model may make output that does not pass: by what is
-// known of it and asked, or because an answer of it has shown that it does.
+// known of it and asked, or because an answer of it has shown that it does. Of a
+// picture's tokens none does.
 func (c *call) hides() bool {
-	return c.model.Thinks.Hides(c.asked) || c.g.reasons.Has(c.model)
+	return c.asked.Wire == policy.Images || c.model.Thinks.Hides(c.asked) || c.g.reasons.Has(c.model)
 }
 
 // broken is what is known of an answer without its usage.

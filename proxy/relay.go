@@ -193,6 +193,8 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	if complete {
 		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
 		rl.readStream(kept.Bytes())
+	} else if dropped == nil && rl.asked.Stream {
+		rl.meter.Whole(resp.StatusCode, wire.Listed(kept.Bytes()), &rl.reading)
 	}
 	if denied := rl.objection(); denied != nil && edits && err == nil {
 		rl.deny(denied)

@@ -38,8 +38,11 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.common(o, r)
 	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = chatUsage.Read(usageIn(o), m.Edit, r)
-	o.list("choices", func(c Object) { m.output(c, r) })
+	r.Known = chatUsage.Read(chatUsageIn(o), m.Edit, r)
+	o.list("choices", func(c Object) {
+		m.failed(c, "", r)
+		m.output(c, r)
+	})
 	return mask(o, "model", m.Masked)
 }
 
@@ -60,6 +63,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	count, seen := 0, r.Seen
 	o.list("choices", func(c Object) {
 		count++
+		m.failed(c, "", r)
 		before, called := r.Seen, len(r.Tools)
 		m.output(c, r)
 		if r.Seen > before {
@@ -72,10 +76,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		m.choices.saw(index, !c.Get("finish_reason").isNull())
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
-	usage := usageIn(o)
-	if usage.isNull() {
-		usage = o.child("x_groq").Get("usage") // where Groq puts it unasked
-	}
+	usage := chatUsageIn(o)
 	read := chatUsage.Read(usage, m.Edit, r)
 	m.counted = m.counted || read
 	// Some send it with every chunk, cumulative: it is the final word only at
@@ -91,7 +92,23 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	return false, edits
 }
 
-// failed notes an error in the place of an answer, or of a chunk.
+// chatUsageIn is the usage that an answer or a chunk tells. Groq puts it below
+// x_groq unasked, Moonshot into the choice that ends.
+func chatUsageIn(o Object) Span {
+	usage := usageIn(o)
+	if usage.isNull() {
+		usage = o.child("x_groq").Get("usage")
+	}
+	o.each("choices", func(c Object) {
+		if usage.isNull() {
+			usage = usageOf(c)
+		}
+	})
+	return usage
+}
+
+// failed notes an error in the place of an answer, of a chunk, or of one of its
+// choices, where OpenRouter puts it.
 func (m *chatMeter) failed(o Object, name string, r *Reading) {
 	if fails(o, name) {
 		r.Failed, r.Own = true, r.Own || m.own(o)

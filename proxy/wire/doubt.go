@@ -9,7 +9,21 @@ import "bytes"
 // parse is an answer, or what an event of one carries, as an object.
 func (r *Reading) parse(b []byte) (o Object, ok bool) {
 	v, ok := r.value(b)
+	if listed := listedError(v); listed.Kind() == '{' {
+		v = listed
+	}
 	return v.Object(&r.Doubt), ok
+}
+
+// listedError is the error that stands alone in a list, as Google's compatible
+// API has it.
+func listedError(v Span) (only Span) {
+	count := 0
+	v.elements(func(e Span) { only, count = e, count+1 })
+	if count != 1 || only.Object(new(error)).Get("error").Kind() != '{' {
+		return Span{}
+	}
+	return only
 }
 
 // value is parse for what need not be an object. What is empty, and the word by

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/Auro-rium/aex/v3/policy"
 )
@@ -24,6 +25,9 @@ func ownError(o Object, host *policy.Host) bool {
 	// The Responses API's own event has its code and message beside its type.
 	if o.Get("type").Text() == "error" && o.Get("message").Kind() == '"' {
 		return has(policy.ErrorObject)
+	}
+	if o.Get("message").Kind() == '"' && strings.HasSuffix(o.Get("type").Text(), "_error") && !o.Get("code").isNull() && has(policy.ErrorFlat) {
+		return true
 	}
 	return !o.Get("detail").isNull() && has(policy.ErrorDetail)
 }

@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
@@ -119,6 +121,12 @@ func readTranscription(r *http.Request, body Object, _ string) (policy.Call, err
 	return c, *body.err
 }
 
+// The members of these usage objects whose meaning for the price is known.
+var (
+	mediaUsageFields = fieldSet(`type input_tokens output_tokens total_tokens output_tokens_details`)
+	mediaPartFields  = fieldSet(`text_tokens image_tokens audio_tokens cached_tokens`)
+)
+
 // mediaMeter reads the usage of pictures and transcripts, whose parts go by
 // other names than a chat's. Without one, what the call could cost is booked.
 type mediaMeter struct {
@@ -152,7 +160,12 @@ func (m *mediaMeter) Event(e Event, r *Reading) (bool, []Splice) {
 		return false, nil
 	}
 	o := doc.Object(new(error))
-	r.Deltas++
+	if fails(o, e.Name) {
+		r.Failed, r.Own = true, r.Own || m.own(o)
+	} else {
+		r.Deltas++
+		r.Seen += int64(len(e.Data))
+	}
 	if !o.Get("usage").isNull() {
 		m.usage(o, r)
 		r.Finished = true
@@ -169,6 +182,8 @@ func (m *mediaMeter) usage(o Object, r *Reading) {
 		return
 	}
 	in := usage.child(m.parts)
+	strange := firstOf(strange(usage, mediaUsageFields, m.parts), strange(in, mediaPartFields),
+		strange(usage.child("output_tokens_details"), mediaPartFields))
 	u := policy.Usage{Output: *output, AudioIn: value(in.Count("audio_tokens", 0)), CacheRead: value(in.Count("cached_tokens", 0))}
 	u.Input = *input - u.AudioIn - u.CacheRead
 	switch {
@@ -176,6 +191,8 @@ func (m *mediaMeter) usage(o Object, r *Reading) {
 		r.Unclear = noTokens
 	case u.Input < 0:
 		r.Unclear = "usage whose parts exceed their sum"
+	case strange != "":
+		r.Unclear = fmt.Sprintf("usage has %s, which is not known", plain.Clip(strange, 60))
 	}
 	r.Usage, r.Known, r.Input = u, true, input
 	r.noteOutput(u.Output)

@@ -19,7 +19,8 @@ var (
 // The members of usage objects whose meaning for the price is known. Beside
 // OpenAI's own: DeepSeek's prompt_cache_*, Moonshot's and Together's
 // cached_tokens and Mistral's num_cached_tokens (parts of the prompt), Groq's
-// times, what OpenRouter (cost) and xAI (ticks) work out themselves.
+// times, vLLM's parts by turn, what OpenRouter (cost) and xAI (ticks) work out
+// themselves.
 var (
 	openAIUsageFields = fieldSet(`prompt_tokens completion_tokens input_tokens output_tokens total_tokens
 		prompt_tokens_details completion_tokens_details input_tokens_details output_tokens_details
@@ -27,11 +28,26 @@ var (
 		queue_time prompt_time completion_time total_time cost cost_details is_byok cost_in_usd_ticks
 		cache_read_input_tokens cache_creation_input_tokens`)
 	openAIInputFields = fieldSet(`cached_tokens cache_write_tokens cache_write_tokens_details audio_tokens
-		text_tokens image_tokens video_tokens cache_creation_tokens cache_creation_token_details`)
+		text_tokens image_tokens video_tokens cache_creation_tokens cache_creation_token_details
+		input_tokens_per_turn cached_tokens_per_turn`)
 	openAIWriteFields  = fieldSet(`ttl_30m_tokens ttl_12h_tokens`)
 	openAIOutputFields = fieldSet(`reasoning_tokens audio_tokens text_tokens accepted_prediction_tokens
-		rejected_prediction_tokens`)
+		rejected_prediction_tokens tool_output_tokens output_tokens_per_turn tool_output_tokens_per_turn`)
 )
+
+// others are the names of OpenAI's other API, where a usage object goes by them, as
+// some servers that took both over do; nil where it does not. What has Anthropic's
+// names for what was cached, too, may count the input without that.
+func (n usageNames) others(o Object) *usageNames {
+	others := &responsesUsage
+	if n == responsesUsage {
+		others = &chatUsage
+	}
+	if o.Count(others.input, 0) == nil && o.Count(others.output, 0) == nil || !empty(o.Get("cache_read_input_tokens")) || !empty(o.Get("cache_creation_input_tokens")) {
+		return nil
+	}
+	return others
+}
 
 // Read turns a usage object into classes that do not overlap: cached, written
 // and audio tokens are parts of the input, audio and reasoning of the output.
@@ -49,7 +65,14 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 	}
 	input, output, total := o.Count(n.input, 0), o.Count(n.output, 0), o.Count("total_tokens", 0)
 	if input == nil && output == nil {
-		return false
+		switch others := n.others(o); {
+		case e.Call.Wire == policy.Embeddings && total != nil:
+			input = total // there is nothing else that it could be of
+		case others != nil:
+			return others.Read(v, e, r)
+		default:
+			return false
+		}
 	}
 	in, out := o.child(n.inputParts), o.child(n.outputParts)
 	strange := firstOf(strange(o, openAIUsageFields, host.Usage...), strange(in, openAIInputFields),

@@ -14,9 +14,10 @@ import (
 var (
 	messagesUsageFields = fieldSet(`input_tokens output_tokens output_tokens_details cache_creation
 		cache_creation_input_tokens cache_read_input_tokens server_tool_use service_tier speed inference_geo
-		iterations fallback_credit type model cost cost_details is_byok server_tool_use_details`)  // the last two name an iteration
+		iterations fallback_credit type model cost cost_details is_byok server_tool_use_details
+		prompt_tokens completion_tokens total_tokens cached_tokens`)  // type and model name an iteration; the last four are Moonshot's
 	messagesWriteFields = fieldSet(`ephemeral_5m_input_tokens ephemeral_1h_input_tokens`)
-	messagesToolFields  = fieldSet(`web_search_requests web_fetch_requests`) // a fetch costs its tokens only
+	messagesToolFields  = fieldSet(`web_search_requests web_fetch_requests tool_search_requests`) // but for a search of the web they cost their tokens only
 )
 
 // messagesUsage is Anthropic's usage, merged over message_start and every
@@ -25,6 +26,7 @@ var (
 type messagesUsage struct {
 	input, read1, write, write5m, write1h *int64
 	output, searches                      *int64
+	prompt                                *int64 // all of the input, where it is told once more as OpenAI does
 	cost                                  *int64 // the host's own bill
 	thought                               bool   // output_tokens_details tells of thinking
 	tier, geo                             string
@@ -46,6 +48,10 @@ func (u *messagesUsage) Read(o Object, host *policy.Host) {
 	greatest(&u.write5m, split.Count("ephemeral_5m_input_tokens", 0))
 	greatest(&u.write1h, split.Count("ephemeral_1h_input_tokens", 0))
 	greatest(&u.output, o.Count("output_tokens", 0))
+	if u.output != nil {
+		greatest(&u.output, o.Count("completion_tokens", 0))
+	}
+	greatest(&u.prompt, o.Count("prompt_tokens", 0))
 	tools := o.child("server_tool_use")
 	greatest(&u.searches, tools.Count("web_search_requests", 0))
 	u.thought = u.thought || value(o.child("output_tokens_details").Count("thinking_tokens", 0)) > 0
@@ -89,6 +95,9 @@ func (u *messagesUsage) writeTo(e Edit, r *Reading) {
 	case rest > 0:
 		r.Usage.CacheWrite5m += rest
 	}
+	if more := value(u.prompt) - inputOf(r.Usage); more > 0 && value(u.prompt) <= maxTokens {
+		r.Usage.Input += more
+	}
 	u.addTurns(e, r)
 	if absurd(r.Usage) {
 		r.Unclear = noTokens
@@ -101,21 +110,28 @@ func (u *messagesUsage) writeTo(e Edit, r *Reading) {
 	}
 }
 
+// maxTurns bounds how many turns of other models are kept of one answer.
+const maxTurns = 1000
+
 // addTurns reads the turns that a message took. Those of the model itself are
 // in the totals; a compaction is not, and has to be added. A turn of another
 // model (an advisor, a fallback) has another price.
 func (u *messagesUsage) addTurns(e Edit, r *Reading) {
+	r.Others = nil
 	u.turns.elements(func(s Span) {
 		t := s.Object(new(error))
 		kind, model := t.Get("type").Text(), t.Get("model").Text()
-		if kind != "message" && kind != "compaction" || model != "" && model != r.Model {
-			r.Unclear = fmt.Sprintf("usage of an iteration of another kind or model: %s %s", plain.Clip(kind, 40), plain.Clip(model, 60))
-			return
-		}
 		var turn messagesUsage
 		var told Reading
 		turn.Read(t, e.Provider.Host())
 		turn.writeTo(e, &told)
+		if kind != "message" && kind != "compaction" || model != "" && model != r.Model {
+			r.Unclear = fmt.Sprintf("usage of an iteration of another kind or model: %s %s", plain.Clip(kind, 40), plain.Clip(model, 60))
+			if len(r.Others) < maxTurns {
+				r.Others = append(r.Others, Turn{plain.Clip(model, 200), told.Usage})
+			}
+			return
+		}
 		r.Unclear = firstOf(told.Unclear, r.Unclear)
 		if kind == "compaction" {
 			r.Usage.Input += told.Usage.Input

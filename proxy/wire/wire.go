@@ -152,6 +152,7 @@ type Reading struct {
 	Answer   string // the provider's name for the answer
 	By       string // who a router says that it was served by
 	Cost     *int64 // the provider's own bill, micro-US-dollars rounded up; nil: it tells none
+	Others   []Turn // what models beside Model used, within the answer
 
 	Seen    int64    // bytes of output that passed: text, tool arguments, visible reasoning
 	Deltas  int64    // events that carried output
@@ -161,4 +162,10 @@ type Reading struct {
 	Doubt   error    // why another reader may take the answer for another one; nil: none does
 	Beyond  bool     // what was read is not what the request shows: a hosted tool ran, or content was compacted or cleared
 	Unclear string   // why usage cannot be priced: a field that is not known and changes the price
+}
+
+// Turn is what one model used within an answer of another's.
+type Turn struct {
+	Model string // "": it is not told
+	Usage policy.Usage
 }
