@@ -147,6 +147,9 @@ func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
+		if c.Wire == Gemini && OneSearchFee(m.Sent) {
+			fee = min(fee, 1)
+		}
 		fees += fee
 	}
 	turns := uses + 1 + again
@@ -158,6 +161,14 @@ func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
 		input += window(m)
 	}
 	return min(input, turns*window(m)+boolInt(endless)*window(m)), fees, nil
+}
+
+// OneSearchFee tells of Google's models up to Gemini 2.5 that an answer costs one
+// fee, however often they searched for it
+// (https://ai.google.dev/gemini-api/docs/pricing).
+func OneSearchFee(model string) bool {
+	name := strings.TrimPrefix(model, "models/")
+	return strings.HasPrefix(name, "gemini-1") || strings.HasPrefix(name, "gemini-2")
 }
 
 func boolInt(b bool) int64 {

@@ -143,7 +143,7 @@ func TestStrictestHostedRule(t *testing.T) {
 func TestInputOfHostedTools(t *testing.T) {
 	const prompt = 1_000
 	search := func(n int64) HostedTool { return HostedTool{Type: "web_search", MaxUses: n, Tool: true} }
-	m := Model{Context: 100_000, Price: Price{Rates: Rates{PerSearch: pico(1)}}}
+	m := Model{Sent: "gemini-2.5-flash", Context: 100_000, Price: Price{Rates: Rates{PerSearch: pico(1)}}}
 	for _, c := range []struct {
 		name        string
 		call        Call
@@ -156,6 +156,7 @@ func TestInputOfHostedTools(t *testing.T) {
 		{"compaction reads once more", Call{Wire: Messages, Hosted: []HostedTool{{Type: "compaction"}}}, 2 * prompt, 0},
 		{"twice", Call{Wire: Messages, Hosted: []HostedTool{{Type: "compaction"}, {Type: "compaction"}, search(1)}}, 4*prompt + FoundTokens, 1},
 		{"what nothing bounds", Call{Wire: Messages, Hosted: []HostedTool{{Type: "mcp"}}}, prompt + 100_000, 0},
+		{"Google's, unbounded: one fee up to Gemini 2.5", Call{Wire: Gemini, Hosted: []HostedTool{{Type: "google_search", Tool: true}}}, prompt + window(m), 1},
 		{"more was seen", Call{Wire: Messages, Found: 50_000, Hosted: []HostedTool{search(1)}}, 2*prompt + 50_000, 1},
 		{"no more than each turn's window", Call{Wire: Messages, Hosted: []HostedTool{search(8)}}, 9 * 100_000, 8},
 		{"the same with what nothing bounds", Call{Wire: Messages, Hosted: []HostedTool{search(8), {Type: "mcp"}}}, 10 * 100_000, 8},

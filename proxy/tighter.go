@@ -116,14 +116,15 @@ func (n *counts) pause(base string, now time.Time) {
 // else that of the model's vocabulary.
 // It is made only where it can change something.
 func (c *call) byCount(ctx context.Context, o *bound.Offer, short ledger.Refusal) *bound.Offer {
-	if !c.known().Grows() || len(c.asked.Hidden) > 0 || !c.decides(o, short) {
+	hidden := c.asked.Hidden
+	if !c.known().Grows() || len(hidden) > 0 && !c.coversHidden() || !c.decides(o, short) {
 		return nil
 	}
 	if c.g.paid.Distrusts(c.counter()) {
 		return nil
 	}
 	by, tokens := bound.ByCount, c.counted(ctx)
-	if tokens == 0 {
+	if tokens == 0 && len(hidden) == 0 {
 		by, tokens = bound.ByVocabulary, c.tokenized(ctx)
 	}
 	if tokens == 0 || o.Asked.Prompt > 0 && o.Asked.Prompt <= tokens {
@@ -132,6 +133,13 @@ func (c *call) byCount(ctx context.Context, o *bound.Offer, short ledger.Refusal
 	asked := o.Asked
 	asked.Prompt = tokens
 	return c.better(o, asked, by)
+}
+
+// coversHidden tells whether the provider's count has what the request brings in
+// by name alone: an earlier response, a conversation, what was cached.
+func (c *call) coversHidden() bool {
+	ask := c.route.wire.Count
+	return ask != nil && ask.Covers(c.asked.Hidden)
 }
 
 // decides tells whether a count can change what becomes of a call: all of it

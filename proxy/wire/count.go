@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/policy"
@@ -17,6 +18,14 @@ type Counting struct {
 	Ask func(body Object, m policy.Model, rest string) (at string, ask []byte)
 	// Read finds the count in the answer; nil: there is none.
 	Read func(answer Object) *int64
+	// ByName are the fields that bring content in by its name alone, and that the
+	// provider counts with the rest.
+	ByName map[string]bool
+}
+
+// Covers tells whether all that a request brings in by name alone is counted.
+func (c *Counting) Covers(hidden []string) bool {
+	return !slices.ContainsFunc(hidden, func(name string) bool { return !c.ByName[name] })
 }
 
 // only is the object with those members alone, the model's name replaced.
@@ -61,10 +70,12 @@ var countResponses = &Counting{
 	Ask: func(body Object, m policy.Model, _ string) (string, []byte) {
 		return "/input_tokens", body.only(responsesCounted, m.Sent)
 	},
-	Read: func(answer Object) *int64 { return answer.Count("input_tokens", 0) },
+	Read:   func(answer Object) *int64 { return answer.Count("input_tokens", 0) },
+	ByName: fieldSet("previous_response_id conversation"),
 }
 
-var responsesCounted = fieldSet(`input instructions parallel_tool_calls reasoning text tool_choice tools truncation`)
+var responsesCounted = fieldSet(`conversation input instructions parallel_tool_calls previous_response_id reasoning text tool_choice
+	tools truncation`)
 
 // countGemini is POST /v1beta/models/M:countTokens with the whole request, as
 // https://ai.google.dev/api/tokens has it.
@@ -75,10 +86,11 @@ var countGemini = &Counting{
 		model, _, _ := strings.Cut(rest, ":")
 		return model + ":countTokens", append(append([]byte(`{"generateContentRequest":`), request...), '}')
 	},
-	Read: func(answer Object) *int64 { return answer.Count("totalTokens", 0) },
+	Read:   func(answer Object) *int64 { return answer.Count("totalTokens", 0) }, // with what is cached
+	ByName: fieldSet("cached_content"),
 }
 
-var geminiCounted = fieldSet(`contents generation_config safety_settings system_instruction tool_config tools`)
+var geminiCounted = fieldSet(`cached_content contents generation_config safety_settings system_instruction tool_config tools`)
 
 // Texts calls f with every text of a request: values, and names. Pictures and
 // files that stand in it as data: URLs are left out; so many of them there are.

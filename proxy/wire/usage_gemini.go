@@ -143,7 +143,7 @@ func (u *geminiUsage) writeTo(asked policy.Call, r *Reading) {
 }
 
 // groundings counts the searches that are billed: one a grounded answer up to
-// Gemini 2.5, one a query since (https://ai.google.dev/gemini-api/docs/pricing).
+// Gemini 2.5, one a query since.
 func groundings(g Object, model string) int64 {
 	var queries int64
 	for _, name := range []string{"web_search_queries", "image_search_queries"} {
@@ -152,8 +152,7 @@ func groundings(g Object, model string) int64 {
 	if queries == 0 && empty(g.proto("grounding_chunks")) && empty(g.proto("search_entry_point")) {
 		return 0
 	}
-	name := strings.TrimPrefix(model, "models/")
-	if strings.HasPrefix(name, "gemini-1") || strings.HasPrefix(name, "gemini-2") {
+	if policy.OneSearchFee(model) {
 		return 1
 	}
 	return max(1, queries)
