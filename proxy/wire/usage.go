@@ -75,10 +75,7 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 		}
 	}
 	in, out := o.child(n.inputParts), o.child(n.outputParts)
-	strange := firstOf(strange(o, openAIUsageFields, host.Usage...), strange(in, openAIInputFields),
-		strange(in.child("cache_write_tokens_details"), openAIWriteFields),
-		strange(in.child("cache_creation_token_details"), messagesWriteFields), strange(out, openAIOutputFields))
-	u := r.Usage
+	u, strange := r.Usage, openAIStrange(o, in, out, host)
 	if input != nil {
 		u = openAIInput(o, in, *input, e.Call)
 		u.Searches, u.Output, u.AudioOut = r.Usage.Searches, r.Usage.Output, r.Usage.AudioOut
@@ -116,6 +113,13 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 	r.Usage = u
 	r.noteOutput(u.Output + u.AudioOut)
 	return input != nil && output != nil
+}
+
+// openAIStrange is the first member that is strange of a usage object and its parts.
+func openAIStrange(o, in, out Object, host *policy.Host) string {
+	return firstOf(strange(o, openAIUsageFields, host.Usage...), strange(in, openAIInputFields),
+		strange(in.child("cache_write_tokens_details"), openAIWriteFields),
+		strange(in.child("cache_creation_token_details"), messagesWriteFields), strange(out, openAIOutputFields))
 }
 
 // keepGreater keeps what was told before where it is more: figures are cumulative,
