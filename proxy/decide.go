@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
@@ -17,7 +18,7 @@ import (
 // key, and works out what the call can cost by its bytes. It may take a tool out of
 // the request; outside the call it changes nothing.
 func (c *call) decide() error {
-	caps, err := capabilities(c.id)
+	caps, err := c.g.permissions.of(c.id)
 	if err != nil {
 		return refusal.New("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
 	}
@@ -125,6 +126,39 @@ func (c *call) takeOut(kinds []string) error {
 func (c *call) unlimited() bool {
 	accounts, err := c.g.ledger.Path(c.r.Context(), c.hash)
 	return err == nil && !slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Budget != nil })
+}
+
+// permissions keeps what callers may do by the texts that the ledger has of it:
+// nearly every call comes with texts that were read for another one.
+type permissions struct {
+	mu   sync.Mutex
+	read map[[2]string][]policy.Capabilities // by the texts of the agent and of the run
+}
+
+const (
+	maxPermissions     = 1000    // that are kept
+	maxPermissionsText = 4 << 10 // of one that is kept, in bytes
+)
+
+// of are the capabilities that a call must satisfy. Nobody changes the list.
+func (p *permissions) of(id ledger.Identity) ([]policy.Capabilities, error) {
+	p.mu.Lock()
+	all, known := p.read[[2]string{string(id.Capabilities), string(id.RunPolicy)}]
+	p.mu.Unlock()
+	if known {
+		return all, nil
+	}
+	all, err := capabilities(id)
+	if err != nil || len(id.Capabilities)+len(id.RunPolicy) > maxPermissionsText {
+		return all, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.read == nil || len(p.read) >= maxPermissions {
+		p.read = make(map[[2]string][]policy.Capabilities)
+	}
+	p.read[[2]string{string(id.Capabilities), string(id.RunPolicy)}] = all
+	return all, nil
 }
 
 // capabilities are those of the agent and what the run, and the runs around it,

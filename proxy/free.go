@@ -104,7 +104,7 @@ func (c *call) serveCount(ctx context.Context) error {
 	if c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, name, c.route.at); err != nil {
 		return refusal.New("model_not_priced", "%v", err)
 	}
-	caps, err := capabilities(c.id)
+	caps, err := c.g.permissions.of(c.id)
 	if err != nil || !allowed(caps, c.model) {
 		return refusal.New("model_not_allowed", "agent %s may not use model %q", c.id.Agent, plain.Clip(name, 100))
 	}
@@ -130,7 +130,7 @@ func (c *call) answer(v any) error {
 // serveModels lists the models that the agent may use, or one of them, as the
 // API does that was asked.
 func (c *call) serveModels() error {
-	caps, err := capabilities(c.id)
+	caps, err := c.g.permissions.of(c.id)
 	if err != nil {
 		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
 	}

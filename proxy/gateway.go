@@ -105,24 +105,25 @@ type Gateway struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc
 
-	draining  chan struct{} // closed when no new call is let in
-	mu        sync.Mutex
-	closing   bool
-	calls     sync.WaitGroup // Add only under mu while not closing
-	open      atomic.Int64   // calls under way
-	sweeper   sync.WaitGroup // sweep, and the watch over inner
-	live      liveCalls      // calls under way that have a hold
-	paid      bound.Paid     // what callers have paid for, which bounds their next prompts
-	counts    counts         // providers that are not asked for counts for now
-	kept      keptAnswers    // answers that providers keep, by who bought them
-	reasons   bound.Reasons  // models that turned out to reason
-	later     later          // what providers are asked for afterwards: the real cost of an estimate
-	inner     *inner.Runs    // runs inside the one that this gateway is for, and those of other machines
-	exchanged inner.Openings // how often each CI's token was exchanged of late
-	memory    *memory.Budget
-	broken    sync.Once
-	failed    atomic.Bool
-	server    *http.Server
+	draining    chan struct{} // closed when no new call is let in
+	mu          sync.Mutex
+	closing     bool
+	calls       sync.WaitGroup // Add only under mu while not closing
+	open        atomic.Int64   // calls under way
+	sweeper     sync.WaitGroup // sweep, and the watch over inner
+	live        liveCalls      // calls under way that have a hold
+	paid        bound.Paid     // what callers have paid for, which bounds their next prompts
+	counts      counts         // providers that are not asked for counts for now
+	permissions permissions    // what callers may do
+	kept        keptAnswers    // answers that providers keep, by who bought them
+	reasons     bound.Reasons  // models that turned out to reason
+	later       later          // what providers are asked for afterwards: the real cost of an estimate
+	inner       *inner.Runs    // runs inside the one that this gateway is for, and those of other machines
+	exchanged   inner.Openings // how often each CI's token was exchanged of late
+	memory      *memory.Budget
+	broken      sync.Once
+	failed      atomic.Bool
+	server      *http.Server
 }
 
 // New makes a gateway. Serve or ServeHTTP put it to work; Shutdown ends it.
