@@ -9,9 +9,19 @@ import (
 // BuiltinProviders are the providers that are known without a models.yaml.
 func BuiltinProviders() []Provider { return slices.Clone(builtins) }
 
-// IsBuiltinHost tells whether a host, with its port if it has one, is that of a
-// provider's base URL.
-func IsBuiltinHost(host string) bool { return builtinHosts()[host] }
+// Builtin tells whether the base URL leads to the host of one of them, with its port
+// if it has one.
+func (p Provider) Builtin() bool {
+	if p.host != nil {
+		return p.builtin
+	}
+	return leadsToBuiltin(p.BaseURL)
+}
+
+func leadsToBuiltin(base string) bool {
+	u, err := url.Parse(base)
+	return err != nil || builtinHosts()[u.Host] // what is no address leads to no aex
+}
 
 var builtinHosts = sync.OnceValue(func() map[string]bool {
 	names := map[string]bool{}

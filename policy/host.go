@@ -162,7 +162,13 @@ func (p Provider) Host() *Host {
 	return hostFor(p)
 }
 
-// hostFor looks it up. A registry does so once for each provider, as every call asks for it several times.
+// located is the provider with what is known of where its base URL leads. A registry
+// looks that up once for each provider, as every call asks for it several times.
+func (p Provider) located() Provider {
+	p.host, p.builtin = hostFor(p), leadsToBuiltin(p.BaseURL)
+	return p
+}
+
 func hostFor(p Provider) *Host {
 	if h := HostOf(p.BaseURL); h != nil {
 		return h

@@ -232,7 +232,7 @@ func (r *Registry) loadProviders(file *modelsFile, s Sources) error {
 
 // finish fills in what follows from the base URL and the keys.
 func (r *Registry) finish(p Provider) Provider {
-	p.host = hostFor(p)
+	p = p.located()
 	if p.PriceAs == "" {
 		p.PriceAs = priceHost(p.BaseURL)
 	}

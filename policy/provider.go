@@ -42,7 +42,8 @@ type Provider struct {
 	// NoStreamUsage: the upstream rejects stream_options.include_usage.
 	NoStreamUsage bool
 
-	host *Host // what is known of where BaseURL leads; nil: to be looked up
+	host    *Host // what is known of where BaseURL leads; nil: to be looked up
+	builtin bool  // what Builtin tells, where host is known
 }
 
 // builtins are the providers that need no models.yaml, in the order in which
@@ -52,7 +53,7 @@ var builtins = builtinProviders()
 func builtinProviders() (list []Provider) {
 	for i := range hosts {
 		if h := &hosts[i]; h.Base != "" {
-			list = append(list, Provider{Name: h.Name, Type: h.Type, BaseURL: h.Base, KeyEnv: h.Keys[0], PriceAs: h.Name, host: h})
+			list = append(list, Provider{Name: h.Name, Type: h.Type, BaseURL: h.Base, KeyEnv: h.Keys[0], PriceAs: h.Name, host: h, builtin: true})
 		}
 	}
 	return list

@@ -75,7 +75,7 @@ func (r *Registry) ProviderAt(d Dialect, at string) (Provider, error) {
 		return p, fmt.Errorf("%w: there is no provider %q; add it under providers in models.yaml, with its base_url", ErrUnknownModel, at)
 	case p.Type == TypeGemini && d.Type == TypeOpenAI:
 		p.Type, p.BaseURL = TypeOpenAI, p.BaseURL+"/v1beta/openai"
-		p.host = hostFor(p)
+		p = p.located()
 	case at != "" && p.Type != d.Type:
 		return p, fmt.Errorf("%w: %s is of type %s and does not speak %s", ErrUnknownModel, at, p.Type, d.Name)
 	}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/ledger"
-	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // A call that goes by way of another aex on the same ledger takes a hold in
@@ -23,7 +21,7 @@ const (
 // meetAex finds out whether the provider is an aex on this ledger: then the key
 // that is sent to it is one of the ledger's tokens.
 func (c *call) meetAex(ctx context.Context) {
-	if c.key == "" || c.secret != "" || c.builtin() {
+	if c.key == "" || c.secret != "" || c.model.Provider.Builtin() {
 		return
 	}
 	if is, err := c.g.ledger.HasToken(ctx, ledger.HashToken(c.key)); err != nil || !is {
@@ -80,10 +78,4 @@ func (c *call) toldByAex(e ending) (how ledger.How, cost ledger.Micros, ok bool)
 		return ledger.Cancelled, 0, true
 	}
 	return "", 0, false
-}
-
-// builtin tells whether the call's provider is one of those that aex knows.
-func (c *call) builtin() bool {
-	at, err := url.Parse(c.model.Provider.BaseURL)
-	return err != nil || policy.IsBuiltinHost(at.Host)
 }

@@ -154,6 +154,9 @@ func saysJSON(contentTypes []string) bool {
 	if len(contentTypes) != 1 {
 		return false
 	}
+	if contentTypes[0] == "application/json" { // as nearly every program has it
+		return true
+	}
 	kind, params, err := mime.ParseMediaType(contentTypes[0])
 	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) &&
 		(len(params) == 0 || len(params) == 1 && strings.EqualFold(params["charset"], "utf-8"))

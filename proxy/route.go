@@ -172,8 +172,8 @@ const deploymentsPath = "/openai/deployments/"
 
 // deployment takes the part of a path that names a deployment off it.
 func deployment(path string) (name, rest string, ok bool) {
-	_, below, ok := strings.Cut("/"+strings.TrimPrefix(wire.Unversioned(path), "/"), deploymentsPath)
-	if !ok || !strings.HasPrefix(wire.Unversioned(path), deploymentsPath) {
+	below, ok := strings.CutPrefix(wire.Unversioned(path), deploymentsPath)
+	if !ok {
 		return "", "", false
 	}
 	name, rest, ok = strings.Cut(below, "/")

@@ -148,7 +148,7 @@ func (c *call) heedUpstream(resp *http.Response, n *watch.Notice) {
 	case resp.StatusCode < 400:
 		c.g.upstream.tooDear.Store(0)
 		return
-	case code != "budget_exceeded" && code != "call_exceeds_budget" || c.builtin():
+	case code != "budget_exceeded" && code != "call_exceeds_budget" || c.model.Provider.Builtin():
 		return
 	case code == "call_exceeds_budget" && c.g.upstream.tooDear.Add(1) < 3:
 		n.Code = code

@@ -246,7 +246,8 @@ func (s Span) Object(err *error) Object {
 func (o Object) Get(name string) Span {
 	var found Span
 	seen := 0
-	for _, m := range o.members {
+	for i := range o.members {
+		m := &o.members[i]
 		if m.name != name && !strings.EqualFold(m.name, name) {
 			continue
 		}

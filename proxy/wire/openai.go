@@ -11,8 +11,13 @@ import (
 // base URL ends in /v1, so every path is served with it, without it and with
 // it twice.
 func Unversioned(path string) string {
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
 	for range 2 {
-		path = "/" + strings.TrimPrefix(strings.TrimPrefix(path, "/"), "v1/")
+		if strings.HasPrefix(path, "/v1/") {
+			path = strings.TrimPrefix(path, "/v1")
+		}
 	}
 	return path
 }

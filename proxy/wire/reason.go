@@ -78,11 +78,14 @@ func thinking(body Object, c *policy.Call) {
 // lowerBudget lowers the thinking budgets that openAIReason reads: their hosts
 // refuse one that the cap leaves no room for.
 func lowerBudget(body Object, e Edit) (edits []Splice) {
+	if e.Thinking <= 0 {
+		return nil
+	}
 	for _, at := range []struct {
 		in   Object
 		name string
 	}{{body.child("reasoning"), "max_tokens"}, {body.child("thinking"), "budget_tokens"}, {body, "thinking_budget"}} {
-		if n := at.in.Count(at.name, 0); e.Thinking > 0 && n != nil && *n > e.Thinking {
+		if n := at.in.Count(at.name, 0); n != nil && *n > e.Thinking {
 			edits = append(edits, at.in.Set(at.name, strconv.FormatInt(e.Thinking, 10)))
 		}
 	}
