@@ -49,7 +49,7 @@ func BenchmarkStream(b *testing.B) {
 				b.SetBytes(int64(len(stream)))
 				b.ReportAllocs()
 				for b.Loop() {
-					rl, _ := relayed(wire.Edit{Usage: name == policy.Chat, Call: policy.Call{Outputs: 1}}, wire.Named(name), stream, func() int { return 4096 })
+					rl, _ := relayed(wire.Edit{Usage: name == policy.Chat, Call: &policy.Call{Outputs: 1}}, wire.Named(name), stream, func() int { return 4096 })
 					if rl.reading.Deltas != int64(chunks) {
 						b.Fatalf("%d of %d chunks were read", rl.reading.Deltas, chunks)
 					}

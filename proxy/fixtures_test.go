@@ -103,7 +103,7 @@ func (f fixture) edit(t testing.TB, c policy.Call) wire.Edit {
 	if h := policy.HostNamed(e.Provider); h != nil {
 		at.BaseURL, at.Type = h.Base, h.Type
 	}
-	return wire.Edit{Model: e.Model, Cap: e.Cap, Usage: e.Usage, Masked: e.Masked, Call: c, Provider: at}
+	return wire.Edit{Model: e.Model, Cap: e.Cap, Usage: e.Usage, Masked: e.Masked, Call: &c, Host: at.Host()}
 }
 
 // stream is the answer as a stream. \r\n at a line's end is written ␍ in the
@@ -121,7 +121,7 @@ func (f fixture) stream() []byte {
 // relayed runs the stream through the relay's own code, in pieces of the sizes
 // that next gives, and returns what the client would get.
 func relayed(e wire.Edit, w *wire.Wire, stream []byte, next func() int) (*relay, []byte) {
-	rl := &relay{call: &call{edit: e, asked: e.Call}, meter: w.Meter(e), byEvent: e.Usage || e.Masked != ""}
+	rl := &relay{call: &call{edit: e, asked: *e.Call}, meter: w.Meter(e), byEvent: e.Usage || e.Masked != ""}
 	var got bytes.Buffer
 	for rest := stream; len(rest) > 0; {
 		n := max(1, min(next(), len(rest)))

@@ -27,7 +27,7 @@ func (c *call) forward() {
 // plan chooses what is changed in the request, now that the hold says how much
 // output it pays for.
 func (c *call) plan() {
-	e := wire.Edit{Provider: c.model.Provider, Call: c.asked, OpenAIModel: c.model.OpenAI}
+	e := wire.Edit{Host: c.model.Provider.Host(), Call: &c.asked, OpenAIModel: c.model.OpenAI}
 	if c.model.Sent != c.asked.Model || c.route.deployment != "" && !c.model.Provider.IsAzure() {
 		e.Model = c.model.Sent
 	}
@@ -124,9 +124,10 @@ func (c *call) exchange() ending {
 	}
 	defer resp.Body.Close()
 	body := decoded(resp)
-	rl.reading.Doubt = foreign(resp)
+	kind, charset := contentType(resp)
+	rl.reading.Doubt = foreign(resp, charset)
 	rl.copyHeader(resp)
-	if isStream(resp) {
+	if kind == "text/event-stream" {
 		return rl.stream(resp, body)
 	}
 	return rl.whole(resp, body)

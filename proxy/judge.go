@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -88,9 +87,8 @@ func (rl *relay) objection() *refusal.Refusal {
 }
 
 // foreign is why an answer is no text as it is read here, nil where it is.
-func foreign(resp *http.Response) error {
-	_, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	packed, charset := resp.Header.Get("Content-Encoding"), params["charset"]
+func foreign(resp *http.Response, charset string) error {
+	packed := resp.Header.Get("Content-Encoding")
 	switch {
 	case packed != "" && !strings.EqualFold(packed, "identity"):
 		return fmt.Errorf("it is packed as %s", plain.Clip(packed, 40))

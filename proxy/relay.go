@@ -81,9 +81,10 @@ func (rl *relay) listen() (stop func()) {
 	}
 }
 
-func isStream(resp *http.Response) bool {
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return kind == "text/event-stream"
+// contentType is what an answer is said to be, and in which charset.
+func contentType(resp *http.Response) (kind, charset string) {
+	kind, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return kind, params["charset"]
 }
 
 // stream relays server-sent events as they come.
@@ -95,7 +96,7 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	var denied *refusal.Refusal
 	asked := rl.memory.Has()
 	var large error // an event that cannot be judged
-	err := read(body, func(p []byte) bool {
+	err := read(body, resp.ContentLength, func(p []byte) bool {
 		rl.sawBytes()
 		rl.out.Reset()
 		rl.split.Write(p, rl.event)
@@ -168,7 +169,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	}
 	var dropped error // why it is not kept whole
 	asked := rl.memory.Has()
-	err := read(body, func(p []byte) bool {
+	err := read(body, resp.ContentLength, func(p []byte) bool {
 		rl.sawBytes()
 		if dropped == nil {
 			dropped = rl.keep(&kept, p, asked)
@@ -254,9 +255,14 @@ func (rl *relay) overCap() bool {
 	return rl.reading.Deltas > limit+limit/4+64 || rl.reading.Outputs > limit+64
 }
 
-// read calls f with what comes until it ends, or fails, or f returns false.
-func read(body io.Reader, f func([]byte) bool) error {
-	buf := make([]byte, 2<<10) // enough for a stream's chunks, of which many may be open
+// read calls f with what comes until it ends, or fails, or f returns false. length
+// is how much is to come, negative where that is not said.
+func read(body io.Reader, length int64, f func([]byte) bool) error {
+	size := int64(2 << 10) // enough for a stream's chunks, of which many may be open
+	if length >= 0 {
+		size = min(size, length+1) // the last read does not fill it
+	}
+	buf := make([]byte, size)
 	for {
 		n, err := body.Read(buf)
 		if n > 0 && !f(buf[:n]) {

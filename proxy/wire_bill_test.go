@@ -111,7 +111,7 @@ func billed(t *testing.T, w *wire.Wire, request string, stream bool, how fakepro
 	if asked.Stream != stream {
 		t.Fatalf("a stream: %t", asked.Stream)
 	}
-	e := wire.Edit{Call: asked, Usage: stream && (w.Name == policy.Chat || w.Name == policy.Completions)}
+	e := wire.Edit{Call: &asked, Usage: stream && (w.Name == policy.Chat || w.Name == policy.Completions)}
 	path := w.Path(policy.Model{Sent: cmp.Or(asked.Model, "gemini-2.5-flash")}, rest)
 	if !strings.HasPrefix(path, "/v1") {
 		path = "/v1" + path

@@ -33,7 +33,7 @@ func FuzzRequest(f *testing.F) {
 			if c.Outputs < 1 || c.OutputCap != nil && *c.OutputCap < 0 {
 				t.Fatalf("%s reads %+v", w.Name, c)
 			}
-			e := wire.Edit{Model: "the-model", Cap: max(16, limit%100_000), Usage: c.Stream, Call: c}
+			e := wire.Edit{Model: "the-model", Cap: max(16, limit%100_000), Usage: c.Stream, Call: &c}
 			out := wire.Apply(doc.Doc, w.Edit(body, e))
 			var was, is map[string]any
 			if json.Unmarshal(b, &was) != nil || json.Unmarshal(out, &is) != nil {
@@ -81,7 +81,7 @@ func FuzzChunking(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stream, sizes []byte, edits bool) {
 		for _, w := range wire.All() {
-			e := wire.Edit{Call: policy.Call{Stream: true, Outputs: 1}}
+			e := wire.Edit{Call: &policy.Call{Stream: true, Outputs: 1}}
 			if edits {
 				e.Masked, e.Usage = "alias", true
 			}

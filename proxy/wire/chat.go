@@ -183,7 +183,7 @@ func capEdits(body Object, e Edit) (edits []Splice) {
 // capName is what the host calls the cap. OpenAI's models on a host that nobody
 // knows are taken to be behind something that passes fields on.
 func capName(e Edit) string {
-	host := e.Provider.Host()
+	host := e.host()
 	if host.Name == "" && e.OpenAIModel {
 		return "max_completion_tokens"
 	}

@@ -3,12 +3,14 @@ package wire
 import (
 	"fmt"
 	"testing"
+
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 // Of more calls than are followed, the name of one may come in pieces unseen: it
 // is then in doubt what the answer calls.
 func TestMoreCallsThanAreFollowed(t *testing.T) {
-	meter, r := Chat.Meter(Edit{}), Reading{}
+	meter, r := Chat.Meter(Edit{Call: new(policy.Call)}), Reading{}
 	call := func(index int) {
 		meter.Event(Event{Data: fmt.Appendf(nil, `{"choices":[{"index":0,"delta":{"tool_calls":[{"index":%d,"function":{"name":"f"}}]}}]}`, index)}, &r)
 	}

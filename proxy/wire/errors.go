@@ -55,7 +55,7 @@ func usageOf(o Object) Span {
 }
 
 // own tells whether an object is an error of the call's provider itself.
-func (e Edit) own(o Object) bool { return ownError(o, e.Provider.Host()) }
+func (e Edit) own(o Object) bool { return ownError(o, e.host()) }
 
 // answered reads a whole answer. It is not ok where that is no JSON, or a refusal
 // that tells no usage, of which then nothing else is to be read.

@@ -48,7 +48,7 @@ func (m *geminiMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 }
 
 func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
-	if own := ownError(o, m.Provider.Host()); status >= 400 {
+	if own := ownError(o, m.host()); status >= 400 {
 		r.Refused = own && o.proto("usage_metadata").isNull()
 	} else if fails(o, "") {
 		r.Failed, r.Own = true, r.Own || own

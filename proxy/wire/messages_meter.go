@@ -27,7 +27,7 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.named(o, r)
 	r.Finished = true
 	o.list("content", func(b Object) { m.block(b, r) })
-	m.usage.Read(usageIn(o).Object(o.err), m.Provider.Host())
+	m.usage.Read(usageIn(o).Object(o.err), m.host())
 	cleared(o, r)
 	r.Known = m.usage.input != nil && m.usage.output != nil
 	m.usage.writeTo(m.Edit, r)
@@ -47,7 +47,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		message := o.member("message")
 		m.named(message, r)
 		message.list("content", func(b Object) { m.block(b, r) })
-		m.usage.Read(message.child("usage"), m.Provider.Host())
+		m.usage.Read(message.child("usage"), m.host())
 		m.usage.writeTo(m.Edit, r)
 		edits = mask(message, "model", m.Masked)
 	case "content_block_start":
@@ -60,7 +60,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	case "message_delta":
 		cleared(o, r)
 		usage := o.child("usage")
-		m.usage.Read(usage, m.Provider.Host())
+		m.usage.Read(usage, m.host())
 		m.counted = m.counted || !usage.Get("output_tokens").isNull()
 		r.Finished = r.Finished || !o.child("delta").Get("stop_reason").isNull()
 		m.usage.writeTo(m.Edit, r)
@@ -69,7 +69,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	default:
 		m.failed(o, e.Name, r)
 		if usage := usageIn(o); usage.Kind() == '{' {
-			m.usage.Read(usage.Object(o.err), m.Provider.Host())
+			m.usage.Read(usage.Object(o.err), m.host())
 			m.usage.writeTo(m.Edit, r)
 		}
 	}
@@ -91,7 +91,7 @@ func (m *messagesMeter) failed(o Object, name string, r *Reading) {
 
 // own tells of an error of the API's own: it says that it is one.
 func (m *messagesMeter) own(o Object) bool {
-	return o.Get("type").Text() == "error" && ownError(o, m.Provider.Host())
+	return o.Get("type").Text() == "error" && ownError(o, m.host())
 }
 
 // named reads who answers.

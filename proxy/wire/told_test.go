@@ -1,6 +1,10 @@
 package wire
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/Auro-rium/aex/v3/policy"
+)
 
 // What an answer tells of its usage is read wherever it stands, an error
 // included; a later, smaller figure takes nothing back; and a figure that output
@@ -33,7 +37,7 @@ func TestUsageIsReadWhereverItIsTold(t *testing.T) {
 		{"Gemini, twice", Gemini, []string{`{"usageMetadata":{"promptTokenCount":70,"candidatesTokenCount":9}}`,
 			`{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":0,"candidatesTokenCount":0}}`}, 70, 9, true},
 	} {
-		meter, r := c.wire.Meter(Edit{}), Reading{}
+		meter, r := c.wire.Meter(Edit{Call: new(policy.Call)}), Reading{}
 		for _, data := range c.events {
 			meter.Event(Event{Data: []byte(data)}, &r)
 		}

@@ -59,7 +59,7 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 		return false
 	}
 	var err error
-	o, host := v.Object(&err), e.Provider.Host()
+	o, host := v.Object(&err), e.host()
 	if own := ownCost(o, host); own != nil {
 		r.Cost = own
 	}
@@ -172,7 +172,7 @@ func searched(o Object, u *policy.Usage) {
 // read from a cache, and how many of the cached tokens are audio is not told:
 // they are taken to be audio first, which no bill exceeds. LiteLLM has the
 // names of Anthropic beside OpenAI's, and its own for what was written.
-func openAIInput(o, in Object, input int64, asked policy.Call) policy.Usage {
+func openAIInput(o, in Object, input int64, asked *policy.Call) policy.Usage {
 	cached := in.Count("cached_tokens", 0)
 	for _, name := range []string{"prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens"} {
 		if cached == nil {

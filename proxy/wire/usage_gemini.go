@@ -92,7 +92,7 @@ func (u *geminiUsage) counted(r *Reading) bool {
 
 // writeTo writes down what is known so far. Audio is billed as audio also where it
 // was cached. What the total has beside its parts is taken to be output.
-func (u *geminiUsage) writeTo(asked policy.Call, r *Reading) {
+func (u *geminiUsage) writeTo(asked *policy.Call, r *Reading) {
 	input := value(u.prompt) + value(u.tools)
 	output := value(u.candidates) + value(u.thoughts)
 	if whole := value(u.total) - input; whole >= value(u.candidates) && whole < output && value(u.thoughts) <= value(u.candidates) {

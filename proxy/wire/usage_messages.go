@@ -123,7 +123,7 @@ func (u *messagesUsage) addTurns(e Edit, r *Reading) {
 		kind, model := t.Get("type").Text(), t.Get("model").Text()
 		var turn messagesUsage
 		var told Reading
-		turn.Read(t, e.Provider.Host())
+		turn.Read(t, e.host())
 		turn.writeTo(e, &told)
 		if kind != "message" && kind != "compaction" || model != "" && model != r.Model {
 			r.Unclear = fmt.Sprintf("usage of an iteration of another kind or model: %s %s", plain.Clip(kind, 40), plain.Clip(model, 60))

@@ -118,9 +118,17 @@ type Edit struct {
 	Uses     int64  // how often the provider may use its own tools, 0 to leave the client's
 	// OpenAIModel: the model is one of OpenAI's own.
 	OpenAIModel bool
-	Masked      string // the name to show in answers in place of the provider's, "" for none
-	Provider    policy.Provider
-	Call        policy.Call
+	Masked      string       // the name to show in answers in place of the provider's, "" for none
+	Host        *policy.Host // what is known of where the call goes; nil: nothing
+	Call        *policy.Call // what the request asks for
+}
+
+// host is what is known of where the call goes. It is never nil.
+func (e Edit) host() *policy.Host {
+	if e.Host == nil {
+		return policy.Provider{}.Host()
+	}
+	return e.Host
 }
 
 // Meter reads an answer as it passes. It never changes what it is given; what
