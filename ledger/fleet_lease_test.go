@@ -69,7 +69,8 @@ func TestFleetFencesWhoIsTakenForDead(t *testing.T) {
 	audited(t, other)
 }
 
-// TestFleetDoesNotWaitForWhoStopsInATurn: the server throws it out.
+// TestFleetDoesNotWaitForWhoStopsInATurn: the server throws it out, while it is
+// still stopped.
 func TestFleetDoesNotWaitForWhoStopsInATurn(t *testing.T) {
 	onServer(t)
 	dir := t.TempDir()
@@ -92,10 +93,12 @@ func TestFleetDoesNotWaitForWhoStopsInATurn(t *testing.T) {
 	<-in
 	began := time.Now()
 	h, no, err := other.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 10, Most: 10})
-	if took := time.Since(began); err != nil || no != nil || took > 2*time.Second {
-		t.Errorf("after %v: %+v %v", took, no, err)
-	} else {
-		t.Logf("the other one waited %v", took)
+	if err != nil || no != nil {
+		t.Errorf("%+v %v", no, err)
+	}
+	t.Logf("the other one waited %v", time.Since(began))
+	if idle := stopped.server.config.RuntimeParams["idle_in_transaction_session_timeout"]; idle != "500ms" {
+		t.Errorf("it may be idle in a turn for %s", idle)
 	}
 	close(goOn)
 	if err := <-done; err != nil {

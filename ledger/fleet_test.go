@@ -152,8 +152,8 @@ func agentOn(t *testing.T, l *Ledger, name string) {
 	}
 }
 
-// TestServerIsAway: while there is none, nobody is let through, and says so in
-// seconds; what has happened waits, and is booked when the server is back.
+// TestServerIsAway: while there is none, nobody is let through, and after a while
+// is told so at once; what has happened waits, and is booked when the server is back.
 func TestServerIsAway(t *testing.T) {
 	c := newCluster(t)
 	l := c.gateway(0)
@@ -164,15 +164,16 @@ func TestServerIsAway(t *testing.T) {
 	}
 	c.run("pg_ctl", "-D", c.dir+"/data", "-m", "immediate", "-w", "stop")
 	settled := l.SettleLater(context.Background(), h.ID, Settlement{How: Settled, Cost: 7})
-	for i := range 3 {
-		began := time.Now()
+	for range 3 {
 		if _, no, err := l.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 1000, Most: 1000}); !errors.Is(err, ErrHeld) || no != nil {
 			t.Fatalf("admitted without a server: %+v %v", no, err)
 		}
-		if took := time.Since(began); took > 3*patience || i > 1 && took > patience/2 {
-			t.Errorf("call %d was refused after %v", i, took)
-		}
 	}
+	wake := l.Rest()
+	if wait := l.write.engine.patience(false); wait > 0 {
+		t.Errorf("the server has been away for long, and the next call would wait for %v", wait)
+	}
+	wake()
 	if _, err := l.Authenticate(t.Context(), HashToken("nobody")); !errors.Is(err, ErrHeld) {
 		t.Errorf("a stranger is told %v", err)
 	}
@@ -272,7 +273,7 @@ func TestServerIsStopped(t *testing.T) {
 			}()
 			select {
 			case <-closed:
-			case <-time.After(time.Minute):
+			case <-time.After(5 * time.Minute):
 				t.Error("it does not close")
 			}
 		})

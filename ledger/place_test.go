@@ -18,6 +18,9 @@ import (
 // in, the tests of this package use ledgers there: make postgres does that.
 var testServer = os.Getenv("AEX_TEST_POSTGRES")
 
+// A machine that runs many tests may take long to let somebody in.
+func init() { connectWithin = 10 * time.Second }
+
 var placesMade sync.Map
 
 // Place is where a test has the ledger of a directory: in it, or in a schema of
