@@ -126,26 +126,13 @@ func (g *group) retargetAgent(ag *agent, c AgentChange, moved bool) *account {
 
 // reopenRuns lets the agent's exhausted runs go on where there is room again.
 func (g *group) reopenRuns(ag *agent) {
-	for _, r := range g.liveRuns(ag.id) {
+	for _, r := range g.exhaustedRuns(ag.id) {
 		g.reopen(r)
 	}
 }
 
-func (g *group) liveRuns(agent int64) []*run {
-	var nos []int64
-	g.each(`SELECT no FROM run WHERE agent_id = ? AND state <> 'ended'`, []any{agent}, func(scan func(...any) error) error {
-		var no int64
-		err := scan(&no)
-		nos = append(nos, no)
-		return err
-	})
-	var runs []*run
-	for _, no := range nos {
-		if r := g.run(no); g.err == nil {
-			runs = append(runs, r)
-		}
-	}
-	return runs
+func (g *group) exhaustedRuns(agent int64) []*run {
+	return g.runsWhere(`agent_id = ? AND state = 'exhausted'`, agent)
 }
 
 // DeleteAgent revokes the agent's tokens and ends its runs; history stays. Runs
@@ -162,7 +149,7 @@ func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
 		g.exec(`UPDATE agent SET deleted_at = ? WHERE id = ?`, g.at, ag.id)
 		g.revoke(ag.id)
 		g.event("agent.delete", ag, "", nil)
-		for _, r := range g.liveRuns(ag.id) {
+		for _, r := range g.runsWhere(`agent_id = ? AND state <> 'ended'`, ag.id) {
 			g.setRunState(r, RunEnding)
 		}
 		ag.deleted = true

@@ -80,11 +80,7 @@ func (g *group) groupAccount(key windowKey) *account {
 	if acc := g.rows.groupAccounts[key]; acc != nil {
 		return acc
 	}
-	var id int64
-	if !g.query(`SELECT id FROM account WHERE group_id = ? AND kind = 'group' AND "window" = ? AND start_at = ?`, []any{key.of, string(key.window), key.start}, &id) {
-		return nil
-	}
-	return g.account(id)
+	return g.accountWhere(`group_id = ? AND kind = 'group' AND "window" = ? AND start_at = ?`, key.of, string(key.window), key.start)
 }
 
 // agentsInside lists the living agents of a group and of those inside it.

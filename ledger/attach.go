@@ -34,7 +34,7 @@ func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, er
 		case r.state == RunEnded || r.owner == g.w.l.owner.id():
 			return g.err
 		}
-		g.handOver(r, g.w.l.owner.id(), "run.attach")
+		g.handOverAll(r, g.w.l.owner.id(), "run.attach")
 		return g.err
 	})
 	if err != nil {
@@ -52,7 +52,7 @@ func (l *Ledger) ReleaseRun(ctx context.Context, id RunID) error {
 			return err
 		}
 		if r.remote && r.state != RunEnded && r.owner == g.w.l.owner.id() {
-			g.handOver(r, nobody, "run.adrift")
+			g.handOverAll(r, nobody, "run.adrift")
 		}
 		return g.err
 	})
@@ -68,56 +68,40 @@ var ErrElsewhere = errors.New("another gateway has the run")
 // nobody owns the runs that are adrift.
 const nobody ownerID = 0
 
-// handOver gives a remote run, and those inside it, to an owner.
+// handOverAll gives a remote run, and those inside it, to an owner.
+func (g *group) handOverAll(r *run, to ownerID, action string) {
+	for _, r := range g.withInner(r) {
+		g.handOver(r, to, action)
+	}
+}
+
 func (g *group) handOver(r *run, to ownerID, action string) {
+	if g.err != nil {
+		return
+	}
 	adrift := any(nil)
 	if to == nobody {
 		adrift = g.at
 	}
-	for _, r := range g.withInner(r) {
-		if g.err != nil {
-			return
-		}
-		g.exec(`UPDATE run SET owner = ?, adrift_at = ? WHERE no = ?`, int64(to), adrift, r.no)
-		r.owner = to
-		g.event(action, g.agentByID(r.agent), r.id, func(e *line) {})
-		g.changed(r)
-	}
+	g.exec(`UPDATE run SET owner = ?, adrift_at = ? WHERE no = ?`, int64(to), adrift, r.no)
+	r.owner = to
+	g.event(action, g.agentByID(r.agent), r.id, func(e *line) {})
+	g.changed(r)
 }
 
 // withInner lists a run and the runs inside it that are not over.
 func (g *group) withInner(r *run) []*run {
-	var nos []int64
-	g.each(`WITH RECURSIVE inside(no) AS (SELECT CAST(? AS BIGINT) UNION SELECT run.no FROM run JOIN inside ON run.parent = inside.no WHERE run.state <> 'ended')
-		SELECT no FROM inside`, []any{r.no}, func(scan func(...any) error) error {
-		var no int64
-		err := scan(&no)
-		nos = append(nos, no)
-		return err
-	})
-	runs := make([]*run, 0, len(nos))
-	for _, no := range nos {
-		runs = append(runs, g.run(no))
-	}
-	return runs
+	return g.runsWhere(`no IN (WITH RECURSIVE inside(no) AS (SELECT CAST(? AS BIGINT) UNION SELECT run.no FROM run JOIN inside ON run.parent = inside.no WHERE run.state <> 'ended')
+		SELECT no FROM inside) ORDER BY no`, r.no)
 }
 
 // endAdrift ends the remote runs that no gateway took in time.
 func (g *group) endAdrift() {
-	var lost []int64
-	g.each(`SELECT no FROM run WHERE owner = ? AND state <> 'ended' AND adrift_at <= ?`, []any{int64(nobody), g.at - AttachWithin.Milliseconds()},
-		func(scan func(...any) error) error {
-			var no int64
-			err := scan(&no)
-			lost = append(lost, no)
-			return err
-		})
-	for _, no := range lost {
-		if g.err != nil {
-			return
-		}
-		// A call that the gateway before has under way is settled first.
-		if r := g.run(no); g.openHoldsOf(r) == 0 && g.err == nil {
+	lost := `owner = ? AND state <> 'ended' AND adrift_at <= ?`
+	args := []any{int64(nobody), g.at - AttachWithin.Milliseconds()}
+	// A call that the gateway before has under way is settled first.
+	for _, r := range g.runsWhere(lost+` AND NOT EXISTS (SELECT 1 FROM hold WHERE run_no = run.no AND hold.state = 'open')`, args...) {
+		if g.err == nil {
 			g.endRun(r, RunEnd{Outcome: "lost"})
 		}
 	}

@@ -130,6 +130,14 @@ func (e *lease) dead(id ownerID) (io.Closer, bool, error) {
 	return nil, true, e.p.exec(`DELETE FROM owner WHERE id = ?`, []any{int64(id)})
 }
 
+// suspect is also who is adrift, or has no row.
+func (e *lease) suspect(id ownerID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was, seen := e.seen[id]
+	return !seen || was.gone || time.Since(was.since) >= e.within
+}
+
 // silent tells whether an owner has missed a beat or two, which is too early to
 // take it for dead.
 func (e *lease) silent(id ownerID) bool {

@@ -35,10 +35,22 @@ func (g *group) account(id int64) *account {
 	if a := g.rows.accounts[id]; a != nil {
 		return a
 	}
-	a := new(account)
-	if !g.query(`SELECT `+accountColumns+` FROM account WHERE id = ?`, []any{id}, a.fields()...) {
+	a := g.accountWhere(`id = ?`, id)
+	if a == nil {
 		g.fail(fmt.Errorf("%w: account %d is missing", ErrCorrupt, id))
-		return a
+		return new(account)
+	}
+	return a
+}
+
+// accountWhere reads the account that something is true of; nil where there is none.
+func (g *group) accountWhere(where string, args ...any) *account {
+	a := new(account)
+	if !g.query(`SELECT `+accountColumns+` FROM account WHERE `+where, args, a.fields()...) {
+		return nil
+	}
+	if kept := g.rows.accounts[a.id]; kept != nil {
+		return kept
 	}
 	g.rows.keepAccount(a)
 	g.saw("budget of account", a.id, a.setting())
@@ -62,12 +74,12 @@ func (g *group) total(agent int64) *account {
 	if a := g.rows.totals[agent]; a != nil {
 		return a
 	}
-	var id int64
-	if !g.query(`SELECT id FROM account WHERE agent_id = ? AND kind = 'agent'`, []any{agent}, &id) {
+	a := g.accountWhere(`agent_id = ? AND kind = 'agent'`, agent)
+	if a == nil {
 		g.fail(fmt.Errorf("%w: agent %d has no account", ErrCorrupt, agent))
 		return new(account)
 	}
-	return g.account(id)
+	return a
 }
 
 // windowAccount is the account of the agent's window that now lies in; nil
@@ -77,12 +89,7 @@ func (g *group) windowAccount(ag *agent) *account {
 	if a := g.rows.windows[key]; a != nil {
 		return a
 	}
-	var id int64
-	if !g.query(`SELECT id FROM account WHERE agent_id = ? AND kind = 'window' AND "window" = ? AND start_at = ?`,
-		[]any{key.of, key.window, key.start}, &id) {
-		return nil
-	}
-	return g.account(id)
+	return g.accountWhere(`agent_id = ? AND kind = 'window' AND "window" = ? AND start_at = ?`, key.of, key.window, key.start)
 }
 
 const agentColumns = `id, name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, paused, deleted_at IS NOT NULL, coalesce(group_id, 0)`
@@ -146,6 +153,30 @@ func (g *group) run(no int64) *run {
 	g.rows.keepRun(r)
 	g.saw("run", r.no, r.setting())
 	return r
+}
+
+// runsWhere reads the rows of many runs at once. A read that failed has no runs.
+func (g *group) runsWhere(where string, args ...any) (runs []*run) {
+	var read []*run
+	g.each(`SELECT `+runColumns+` FROM run WHERE `+where, args, func(scan func(...any) error) error {
+		r := new(run)
+		err := scan(r.fields()...)
+		if kept := g.rows.runs[r.no]; kept != nil {
+			r = kept
+		} else {
+			read = append(read, r)
+		}
+		runs = append(runs, r)
+		return err
+	})
+	if g.err != nil {
+		return nil
+	}
+	for _, r := range read {
+		g.rows.keepRun(r)
+		g.saw("run", r.no, r.setting())
+	}
+	return runs
 }
 
 func (r *rows) keepRun(n *run) {

@@ -39,6 +39,8 @@ type life interface {
 	// dead tells whether another owner is dead; gone is closed when what it left
 	// is recovered, and may be nil.
 	dead(id ownerID) (gone io.Closer, dead bool, err error)
+	// suspect tells without a turn whether an owner may be dead.
+	suspect(id ownerID) bool
 	// clear forgets the dead whom nothing names any more.
 	clear(named map[ownerID]bool) error
 	close() error
@@ -162,6 +164,8 @@ func (o *ownerFile) dead(id ownerID) (io.Closer, bool, error) {
 	}
 	return f, dead, err
 }
+
+func (o *ownerFile) suspect(ownerID) bool { return true } // its file tells, which only who has the turn may lock
 
 func (o *ownerFile) clear(named map[ownerID]bool) error { return o.l.clearOwners(named) }
 

@@ -103,11 +103,12 @@ func (g *group) accountsOf(ag *agent) []Account {
 		all = append(all, total)
 		for _, w := range []Window{Daily, Weekly, Monthly} {
 			budget, has := in.budgets[w]
-			switch acc := g.groupWindow(in, w); {
-			case !has:
-			case acc != nil:
+			if !has {
+				continue
+			}
+			if acc := g.groupWindow(in, w); acc != nil {
 				all = append(all, acc.public(in.name))
-			default:
+			} else {
 				all = append(all, Account{Kind: GroupAccount, Window: w, Start: g.start(w), Name: in.name, Budget: &budget})
 			}
 		}

@@ -52,14 +52,32 @@ func (l *Ledger) watchOwners() {
 // commit either, and then it breaks.
 func (l *Ledger) checkOwners() {
 	_ = l.owner.keep()
-	var others int
-	ctx, stop := l.lookingOnce()
-	defer stop()
-	err := l.read.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM hold WHERE state = 'open' AND owner <> ?1)
-		+ (SELECT count(*) FROM run WHERE state <> 'ended' AND owner <> ?1)`, int64(l.owner.id())).Scan(&others)
-	if err == nil && others > 0 {
+	if l.anythingToRecover() {
 		_ = l.recoverDead(context.Background())
 	}
+}
+
+// anythingToRecover looks whether a turn is worth it: with 20,000 runs open at
+// four gateways it is not one that all should wait for every second.
+func (l *Ledger) anythingToRecover() (is bool) {
+	ctx, stop := l.lookingOnce()
+	defer stop()
+	err := l.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hold WHERE state = 'recovered' AND at < ?)`, l.now().Add(-recoveredKept).UnixMilli()).Scan(&is)
+	if is || err != nil {
+		return is
+	}
+	rs, err := l.read.QueryContext(ctx, namedOwners)
+	if err != nil {
+		return false
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var id ownerID
+		if rs.Scan(&id) == nil && id != l.owner.id() && l.owner.suspect(id) {
+			return true
+		}
+	}
+	return false
 }
 
 const namedOwners = `SELECT owner FROM hold WHERE state = 'open' UNION SELECT owner FROM run WHERE state <> 'ended'`
@@ -105,22 +123,11 @@ func (g *group) recoverDead() (found bool) {
 // endOwner settles the holds of a dead owner in full and ends its runs. Remote
 // ones are adrift.
 func (g *group) endOwner(id ownerID) {
-	for _, h := range g.holdsOf(id) {
-		g.recover(h, "owner died")
-	}
-	var lost []int64
-	g.each(`SELECT no FROM run WHERE owner = ? AND state <> 'ended'`, []any{int64(id)}, func(scan func(...any) error) error {
-		var no int64
-		err := scan(&no)
-		lost = append(lost, no)
-		return err
-	})
-	for _, no := range lost {
-		if g.err != nil {
+	g.recoverAll(g.holdsOf(id), "owner died")
+	for _, r := range g.runsWhere(`owner = ? AND state <> 'ended' ORDER BY no`, int64(id)) {
+		switch {
+		case g.err != nil:
 			return
-		}
-		switch r := g.run(no); {
-		case r.owner != id: // inside one that was just set adrift
 		case r.remote:
 			g.handOver(r, nobody, "run.adrift")
 		default:
@@ -165,6 +172,22 @@ func (g *group) openHoldsWhere(where string, args ...any) []*hold {
 		return nil
 	})
 	return holds
+}
+
+// recoverAll recovers holds, whose runs and accounts are loaded together: who died
+// may have left thousands, and the turn is everybody's.
+func (g *group) recoverAll(holds []*hold, why string) {
+	ops := make([]*op, len(holds))
+	for i, h := range holds {
+		ops[i] = &op{hold: h.key}
+	}
+	g.fail(g.w.engine.load(g, ops))
+	for _, h := range holds {
+		if kept := g.rows.holds[h.key]; kept != nil {
+			h = kept
+		}
+		g.recover(h, why)
+	}
 }
 
 // recover books a hold in full. Its row stays, because its real cost may still
@@ -239,15 +262,17 @@ func (l *Ledger) Sweep(ctx context.Context, owned func(HoldID) bool) ([]Recovere
 	err := l.commitOne(ctx, func(g *group) error {
 		before := len(g.recovered)
 		suspects = make(map[holdKey]bool)
+		var orphans []*hold
 		for _, h := range g.holdsOf(g.w.l.owner.id()) {
 			switch {
 			case owned(h.key.id()):
 			case g.w.suspects[h.key]:
-				g.recover(h, "no call owns it")
+				orphans = append(orphans, h)
 			default:
 				suspects[h.key] = true
 			}
 		}
+		g.recoverAll(orphans, "no call owns it")
 		swept = append([]Recovered(nil), g.recovered[before:]...)
 		g.suspects = suspects
 		return g.err

@@ -23,7 +23,7 @@ func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error)
 		if err := g.topUp(g.account(r.account), by, "run.topup", ag, r.id); err != nil {
 			return err
 		}
-		for _, x := range g.liveRuns(ag.id) {
+		for _, x := range g.exhaustedRuns(ag.id) {
 			if g.inside(x, r) {
 				g.reopen(x)
 			}

@@ -21,4 +21,4 @@ INSERT INTO new_token (hash, agent_id, run_no, scope, created_at, expires_at, tt
 SELECT hash, agent_id, run_no, scope, created_at, expires_at, ttl_ms, revoked_at FROM token;
 DROP TABLE token;
 ALTER TABLE new_token RENAME TO token;
-CREATE INDEX token_agent ON token (agent_id);
+CREATE INDEX token_agent ON token (agent_id) WHERE run_no IS NULL; -- those of runs are as many as there ever were

@@ -133,7 +133,8 @@ CREATE TABLE run (
 ) WITH (fillfactor = 50);
 CREATE INDEX run_agent ON run (agent_id);
 CREATE INDEX run_parent ON run (parent) WHERE parent IS NOT NULL;
-CREATE INDEX run_live ON run (agent_id, owner) WHERE state <> 'ended';
+CREATE INDEX run_live ON run (owner) WHERE state <> 'ended';
+CREATE INDEX run_exhausted ON run (agent_id) WHERE state = 'exhausted';
 
 CREATE TABLE token (
 	hash          BYTEA  PRIMARY KEY CHECK (length(hash) = 32),
@@ -146,7 +147,7 @@ CREATE TABLE token (
 	revoked_at    BIGINT,
 	max_run_micro BIGINT CHECK (max_run_micro >= 0)
 );
-CREATE INDEX token_agent ON token (agent_id);
+CREATE INDEX token_agent ON token (agent_id) WHERE run_no IS NULL; -- those of runs are as many as there ever were
 CREATE INDEX token_run ON token (run_no) WHERE run_no IS NOT NULL;
 
 CREATE TABLE hold (
