@@ -8,7 +8,7 @@ type dialect struct {
 	monthOf func(seconds string) string
 	// groupAccounts are the accounts, as g.value, that the group_accounts of hold list.
 	groupAccounts string
-	// endedCalls are an agent's calls that ended since an hour and were held since
+	// endedCalls are an agent's calls that ended since an event and were held since
 	// a time, for their pace: the hold, when it was taken, and the tokens.
 	endedCalls string
 	// soundRows find what its database should not have in it, and say so; else nothing or ok.
@@ -23,7 +23,7 @@ var sqliteDialect = dialect{
 	groupAccounts: `json_each(hold.group_accounts) g`,
 	endedCalls: `SELECT json_extract(body, '$.hold'), json_extract(body, '$.held_at'), (
 			SELECT coalesce(sum(value), 0) FROM json_each(body, '$.usage') WHERE key <> 'searches')
-		FROM trail WHERE seq >= (SELECT min(first_seq) FROM event_hour WHERE hour >= ?)
+		FROM trail WHERE seq >= ?
 			AND agent_id = ? AND action IN ('usage.commit', 'usage.cancel') AND json_extract(body, '$.held_at') > ?`,
 	soundRows: []string{
 		`PRAGMA integrity_check(1)`,

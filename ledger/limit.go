@@ -159,7 +159,7 @@ func (g *group) startPacing(agent int64) {
 	g.exec(`INSERT INTO pace (agent_id, owner, n, at, tokens)
 		SELECT agent_id, owner, n, at, tokens FROM hold WHERE agent_id = ? AND at > ? ON CONFLICT DO NOTHING`, agent, since)
 	var calls []paced
-	g.each(g.w.l.dialect.endedCalls, []any{since / hourMillis, publicID(agent), since}, func(scan func(...any) error) error {
+	g.each(g.w.l.dialect.endedCalls, []any{g.firstSince(since), publicID(agent), since}, func(scan func(...any) error) error {
 		var id HoldID
 		var c paced
 		if err := scan(&id, &c.at, &c.tokens); err != nil {
@@ -175,4 +175,23 @@ func (g *group) startPacing(agent int64) {
 		g.exec(`INSERT INTO pace (agent_id, owner, n, at, tokens) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, agent, int64(c.key.owner), c.key.n, c.at, c.tokens)
 	}
 	delete(g.rows.paces, agent)
+}
+
+// firstSince is the first event in the tables that is not older than a time, or
+// the place of the next one. It is looked for by halves within its hour: an hour
+// may have millions of events, and their times are in their bodies.
+func (g *group) firstSince(at int64) (seq int64) {
+	end := g.last().seq - int64(len(g.events)-g.stored.events) + 1
+	g.query(`SELECT coalesce(min(first_seq), ?) FROM event_hour WHERE hour >= ?`, []any{end, at / hourMillis}, &seq)
+	limit := fromMillis(at).Format(timeFormat)
+	for after := end; seq < after && g.err == nil; {
+		middle := seq + (after-seq)/2
+		var told string
+		if g.query(`SELECT time FROM trail WHERE seq = ?`, []any{middle}, &told) && told >= limit {
+			after = middle
+		} else {
+			seq = middle + 1 // one that is not there has been folded
+		}
+	}
+	return seq
 }

@@ -53,7 +53,7 @@ var postgresDialect = dialect{
 	groupAccounts: `LATERAL (SELECT CAST(e AS BIGINT) AS value FROM json_array_elements_text(CAST(hold.group_accounts AS json)) e) g`,
 	endedCalls: `SELECT CAST(body AS json) ->> 'hold', CAST(CAST(body AS json) ->> 'held_at' AS BIGINT), (
 			SELECT CAST(coalesce(sum(CAST(value AS BIGINT)), 0) AS BIGINT) FROM json_each_text(CAST(body AS json) -> 'usage') WHERE key <> 'searches')
-		FROM trail WHERE seq >= (SELECT min(first_seq) FROM event_hour WHERE hour >= ?)
+		FROM trail WHERE seq >= ?
 			AND agent_id = ? AND action IN ('usage.commit', 'usage.cancel') AND CAST(CAST(body AS json) ->> 'held_at' AS BIGINT) > ?`,
 	soundRows: []string{
 		`SELECT 'account ' || id || ' has spent ' || spent_micro || ' and reserved ' || reserved_micro || ' of ' || budget_micro FROM account

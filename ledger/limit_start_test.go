@@ -1,0 +1,52 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+)
+
+// TestFirstEventSinceATime: where the last minute of a trail begins is found by
+// halves, over an hour's end and also where the beginning has been folded.
+func TestFirstEventSinceATime(t *testing.T) {
+	dir, at := t.TempDir(), time.Date(2026, 1, 31, 23, 58, 0, 0, time.UTC)
+	l, err := Open(t.Context(), Options{Path: Place(dir), Home: dir, Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, l)
+	agentOn(t, l, "x")
+	var times []int64
+	var seqs []int64
+	for range 40 {
+		at = at.Add(7 * time.Second)
+		if _, err := l.TopUpAgent(t.Context(), "x", 1); err != nil {
+			t.Fatal(err)
+		}
+		seq, err := l.End(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		times, seqs = append(times, at.UnixMilli()), append(seqs, seq)
+	}
+	look := func(from int) {
+		t.Helper()
+		err := l.commitOne(t.Context(), func(g *group) error {
+			for i, ms := range times[from:] {
+				seq := seqs[from+i]
+				if here, next := g.firstSince(ms), g.firstSince(ms+1); here != seq || next != seq+1 {
+					t.Errorf("since %s it is %d, and after it %d; event %d is of then", fromMillis(ms), here, next, seq)
+				}
+			}
+			return g.err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(0)
+	at = at.Add(7 * time.Second) // pruning adds an event, too
+	if _, err := l.Prune(t.Context(), fromMillis(times[20])); err != nil {
+		t.Fatal(err)
+	}
+	look(20)
+}
