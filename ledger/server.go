@@ -70,7 +70,7 @@ func parseServer(address string) (*server, error) {
 		config, err = pgx.ParseConfig(u.String())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: the ledger's address cannot be used: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: the ledger's address cannot be used: %w; write it like postgres://USER@HOST/DATABASE", ErrInvalid, err)
 	}
 	place := url.URL{Scheme: "postgres", Host: u.Host, Path: "/" + config.Database}
 	if u.Host == "" {

@@ -147,7 +147,9 @@ func Commands() *cobra.Command {
 
 // complain prints an error, and the next step where there is one.
 func (a *app) complain(err error, hint string) {
-	for _, line := range printableLines(err.Error()) {
+	text := ": " + err.Error()
+	text = strings.ReplaceAll(text, ": "+ledger.ErrInvalid.Error()+": ", ": ")[len(": "):] // a word for programs
+	for _, line := range printableLines(text) {
 		fmt.Fprintln(a.stderr, "aex: "+strings.TrimPrefix(line, "aex: "))
 	}
 	var fault *policy.FileError

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,7 +100,10 @@ func (a *app) readVariables(cmd *cobra.Command) (err error) {
 // invalidCause is what is wrong with a value, without pflag's words around it.
 func invalidCause(err error) error {
 	if e, ok := err.(*pflag.InvalidValueError); ok { //nolint:errorlint // Set returns it as it is
-		return e.Unwrap()
+		err = e.Unwrap()
+	}
+	if _, number := errors.AsType[*strconv.NumError](err); number { // of a list of numbers
+		return errors.New("must be an integer")
 	}
 	return err
 }

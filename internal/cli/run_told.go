@@ -13,6 +13,7 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
+	"github.com/Auro-rium/aex/v3/proxy/remote"
 	"github.com/Auro-rium/aex/v3/supervisor"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
@@ -75,6 +76,7 @@ func (a *app) keyHint(p policy.Provider) string {
 // runHint adds the next step to what ended a run before it began.
 func (a *app) runHint(err error, args []string, agent string) error {
 	var poor *supervisor.NoMoneyError
+	var refused *remote.Refused
 	switch {
 	case err == nil:
 		return nil
@@ -89,6 +91,10 @@ func (a *app) runHint(err error, args []string, agent string) error {
 			return bad
 		}
 		return hinted(err, "give a --budget and it is made, or make it with: aex agent create %s 5.00 none", plain.Word(agent))
+	case errors.As(err, &refused) && refused.Code == "invalid_token":
+		return hinted(errors.New("the gateway does not know the token of AEX_TOKEN"), "it is an agent's, minted at the gateway: aex agent token NAME --scope runs")
+	case errors.Is(err, remote.ErrAway):
+		return hinted(err, "see that aex serve runs there, and that --gateway or AEX_GATEWAY is its address")
 	case errors.Is(err, adapter.ErrNoKey):
 		return hinted(err, "set it in the environment, in --env-file or in .env in aex's home")
 	case errors.As(err, &poor):

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -154,7 +153,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	hint := "see: " + cmd.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
 	var empty *pflag.ValueRequiredError
-	var number *strconv.NumError
+	var invalid *pflag.InvalidValueError
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		hint, err = unknownShort(cmd, unknown)
@@ -172,9 +171,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		f := empty.GetFlag()
 		kind, _ := pflag.UnquoteUsage(f)
 		err = fmt.Errorf("--%s needs a value: --%s %s", f.Name, f.Name, flagKind(f, kind))
-	case errors.As(err, &number): // of a list of numbers
-		where, _, _ := strings.Cut(err.Error(), ": strconv.")
-		err = errors.New(where + ": must be an integer")
+	case errors.As(err, &invalid):
+		err = errors.New(strings.TrimSuffix(err.Error(), invalid.Unwrap().Error()) + invalidCause(invalid).Error())
 	}
 	return &failure{err: err, hint: hint, code: exitUsage}
 }

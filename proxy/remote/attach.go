@@ -74,7 +74,7 @@ func (g *Gateways) findAnother() {
 				return
 			}
 			if ctx.Err() == nil || last == nil {
-				last = fmt.Errorf("%s: %w", g.o.URLs[n], err)
+				last = fmt.Errorf("%s: %w", g.o.URLs[n], whyAway(err))
 			}
 		}
 		select {

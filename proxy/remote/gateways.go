@@ -40,6 +40,9 @@ type Refused struct {
 
 func (e *Refused) Error() string { return strings.TrimPrefix(e.Message, "aex: ") }
 
+// ErrAway is a gateway that opened no run, and refused none.
+var ErrAway = errors.New("the gateway does not answer")
+
 // Bounds of what is read from a gateway, and how long it may not answer.
 const (
 	maxAnswer = 1 << 20
@@ -178,9 +181,17 @@ func (g *Gateways) Open(ctx context.Context, ask inner.Request) (inner.Opened, e
 		case ctx.Err() != nil:
 			return opened, ctx.Err()
 		}
-		all = errors.Join(all, fmt.Errorf("%s: %w", base, err))
+		all = errors.Join(all, fmt.Errorf("%w: %s: %w", ErrAway, base, whyAway(err)))
 	}
 	return inner.Opened{}, all
+}
+
+// whyAway is what an exchange failed by, without the request that was made.
+func whyAway(err error) error {
+	if request, is := errors.AsType[*url.Error](err); is {
+		return request.Err
+	}
+	return err
 }
 
 // open opens the run at one gateway, which may take as long as a busy ledger.
