@@ -99,11 +99,13 @@ func chatUsageIn(o Object) Span {
 	if usage.isNull() {
 		usage = o.child("x_groq").Get("usage")
 	}
-	o.each("choices", func(c Object) {
-		if usage.isNull() {
-			usage = usageOf(c)
-		}
-	})
+	if usage.isNull() {
+		o.each("choices", func(c Object) {
+			if usage.isNull() {
+				usage = usageOf(c)
+			}
+		})
+	}
 	return usage
 }
 
