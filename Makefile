@@ -16,7 +16,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # In CI a test that lacks a tool fails: the tools are installed first.
 TOOLS = $(if $(filter true,$(CI)),tools)
 
-.PHONY: sandbox build test race check vuln demo bench big crash supervise soak fuzz guards mutants postgres sdk compat tenturns python readme-v12 browser screens prices prices-compare prices-diff prices-rest vocabulary docs dist dist-check dist-short release pictures clean cc tools
+.PHONY: sandbox zones build test race check vuln demo bench big crash supervise soak fuzz guards mutants postgres sdk compat tenturns python readme-v12 browser screens prices prices-compare prices-diff prices-rest vocabulary docs dist dist-check dist-short release pictures clean cc tools
 
 build: ## bin/aex, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aex .
@@ -150,6 +150,9 @@ screens: build ## vim, less, bash, Python and curses under tmux, with and withou
 
 prices-compare: ## 200 models priced by aex and by the two lists' own calculators
 	./clients/prices/make compare
+
+zones: ## the time zones of the binary: those of the Go that builds it
+	cp "$$(go env GOROOT)/lib/time/zoneinfo.zip" internal/zones/zoneinfo.zip && chmod 644 internal/zones/zoneinfo.zip
 
 prices: ## the catalogue, made anew from genai-prices and LiteLLM's list
 	./clients/prices/make

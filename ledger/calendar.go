@@ -52,7 +52,7 @@ func (c *calendar) add(scan func(...any) error) error {
 	}
 	var err error
 	if z.zone, err = ParseZone(name); err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return fmt.Errorf("%w: its time zone %q is none that this one knows; update aex", ErrNewerSchema, name)
 	}
 	*c = append(*c, z)
 	return nil

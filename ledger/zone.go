@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	_ "time/tzdata" // one binary, also where the system has no time zones
+
+	"github.com/Auro-rium/aex/v3/internal/zones"
 )
 
 // Zone is whose days, weeks and months windows and reports have; the zero one is
@@ -21,7 +22,7 @@ func ParseZone(name string) (Zone, error) {
 	if !strings.Contains(name, "/") { // "Local" is each machine's own, and "EST" knows no summer
 		return Zone{}, fmt.Errorf("%w: %q is not a time zone; its name is like Europe/Berlin, America/New_York or UTC", ErrInvalid, name)
 	}
-	loc, err := time.LoadLocation(name)
+	loc, err := zones.Load(name)
 	if err != nil {
 		return Zone{}, fmt.Errorf("%w: there is no time zone %q; names are like Europe/Berlin, America/New_York or UTC", ErrInvalid, name)
 	}

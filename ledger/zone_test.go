@@ -1,8 +1,10 @@
 package ledger_test
 
 import (
+	"database/sql"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,5 +172,18 @@ func TestFirstChoiceOfAZone(t *testing.T) {
 		if _, err := ledger.ParseZone(wrong); !errors.Is(err, ledger.ErrInvalid) {
 			t.Errorf("%q: %v", wrong, err)
 		}
+	}
+}
+
+// A newer aex may have chosen a zone that this one does not know yet: that is no damage.
+func TestZoneOfANewerAex(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	if _, err := l.SetZone(t.Context(), zone(t, "Asia/Tokyo"), false); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, dir, func(db *sql.DB) { must(t, db, `UPDATE zone SET name = 'Asia/Newtown'`) })
+	if _, _, err := l.Zone(t.Context()); !errors.Is(err, ledger.ErrNewerSchema) || errors.Is(err, ledger.ErrCorrupt) || !strings.Contains(err.Error(), `"Asia/Newtown"`) {
+		t.Error(err)
 	}
 }

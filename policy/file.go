@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/Auro-rium/aex/v3/internal/zones"
 )
 
 // FileName is the policy file that a repository commits.
@@ -262,7 +264,7 @@ func (f yamlFile) zone(to *string) func(*yaml.Node) error {
 		if err := f.text(to)(n); err != nil {
 			return err
 		}
-		if _, err := time.LoadLocation(*to); err != nil || *to != "UTC" && !strings.Contains(*to, "/") {
+		if _, err := zones.Load(*to); err != nil || *to != "UTC" && !strings.Contains(*to, "/") {
 			return f.errorf(n, "there is no time zone %q; write a name like Europe/Berlin, America/New_York or UTC", *to)
 		}
 		return nil

@@ -29,13 +29,14 @@ var mayImport = map[string]string{
 	"proxy/refusal":       "internal/plain ledger proxy/wire",
 	"proxy/oidc":          "ledger",
 	"proxy/wire":          "internal/plain policy",
-	"ledger":              "internal/owned internal/plain internal/whole",
-	"policy":              "internal/plain internal/whole",
+	"ledger":              "internal/owned internal/plain internal/whole internal/zones",
+	"policy":              "internal/plain internal/whole internal/zones",
 	"internal/plain":      "",
 	"internal/owned":      "",
 	"internal/room":       "",
 	"internal/vocabulary": "",
 	"internal/whole":      "",
+	"internal/zones":      "",
 }
 
 // mustImport are the edges without which the picture would be another.
