@@ -246,7 +246,7 @@ func (a *app) topupAgent(ctx context.Context, l *ledger.Ledger, ag ledger.Agent,
 	}
 	ag, err := l.TopUpAgent(ctx, ag.Name, by)
 	if err != nil {
-		return fmt.Errorf("topping up agent %s: %w", ag.Name, err)
+		return err // it says whose top-up, and of how much
 	}
 	if a.json {
 		return a.printJSON(viewAgent(ag, nil))

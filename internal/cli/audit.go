@@ -39,6 +39,11 @@ func (a *app) audit(ctx context.Context, export string) error {
 	if err := s.elsewhere(); err != nil {
 		return err
 	}
+	if export != "" && export != "-" {
+		if err := s.refuseOwn("--export", export); err != nil {
+			return err
+		}
+	}
 	l, err := ledger.OpenReadOnly(ctx, s.ledgerOptions())
 	if errors.Is(err, ledger.ErrNotFound) {
 		return hinted(err, "there is nothing to check; if there was a ledger, its home is gone: restore a backup")

@@ -175,6 +175,9 @@ func (a *app) readSpec(cmd *cobra.Command, f *runFlags, file *policy.File, args 
 	if err := s.addPolicy(file); err != nil {
 		return none, err
 	}
+	if err := a.checkOwn(f, s); err != nil {
+		return none, err
+	}
 	if f.adapter != adapter.None && outer == nil {
 		a.addStored(f, s, args)
 	}

@@ -147,6 +147,20 @@ func reportError(_ int, err error) error {
 	return nil
 }
 
+// checkOwn finds out before a run that its end would be written over one of aex's
+// own files.
+func (a *app) checkOwn(f *runFlags, s *settings) error {
+	for named, path := range map[string]string{"--report": f.report, "GITHUB_STEP_SUMMARY": environment(a.environ)["GITHUB_STEP_SUMMARY"]} {
+		if path == "" {
+			continue
+		}
+		if err := s.refuseOwn(named, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkFiles finds out before a run, and what it costs, that a file it needs is
 // not there.
 func checkFiles(f *runFlags) error {
