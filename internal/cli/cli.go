@@ -95,6 +95,9 @@ func Main(args []string) Exit {
 	// run takes signals for its child; the others end by them.
 	if target, _, err := root.Find(args); err != nil || target.Name() != "run" {
 		var stop context.CancelFunc
+		if signal.Ignored(os.Interrupt) { // by a script's &, together with QUIT, which Go's runtime has taken over
+			signal.Ignore(syscall.SIGQUIT)
+		}
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop)               // whatever hangs then, a second one ends aex

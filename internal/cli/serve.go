@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -226,6 +228,11 @@ func (f *serveFlags) bind(ctx context.Context) (l net.Listener, url string, err 
 // serve does aex serve.
 func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	ctx := cmd.Context()
+	// From its beginning to its end a server outlives a reader of its log that leaves, and a request to read its settings again.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
 	if err := f.check(cmd); err != nil {
 		return err
 	}
@@ -236,6 +243,11 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err := set.elsewhere(); err != nil {
 		return err
 	}
+	if f.logFile != "" {
+		if err := set.refuseOwn("--log-file", f.logFile); err != nil {
+			return err
+		}
+	}
 	log := &serverLog{file: a.stderr, path: f.logFile, now: a.now}
 	s, err := a.newServer(ctx, f, set, log)
 	if err != nil {
@@ -245,7 +257,7 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err := s.announce(ctx, f.readyFD); err != nil {
 		return err
 	}
-	return s.wait(ctx)
+	return s.wait(ctx, reload)
 }
 
 // tellReady writes the server's view to who started it.

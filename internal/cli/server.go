@@ -220,11 +220,8 @@ func (s *server) announce(ctx context.Context, readyFD int) error {
 	return nil
 }
 
-// wait returns when somebody wants the server to end, or it cannot go on.
-func (s *server) wait(ctx context.Context) error {
-	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
-	defer signal.Stop(reload)
+// wait returns when somebody wants the server to end, or it cannot go on. Meanwhile it reloads when it is told to.
+func (s *server) wait(ctx context.Context, reload <-chan os.Signal) error {
 	for {
 		select {
 		case <-reload:
