@@ -113,6 +113,7 @@ func (g Gateway) Lead(c Caller) Child {
 	var child Child
 	has := slices.Clone(c.Set) // keys that the caller has
 	noProxy := map[string]string{"NO_PROXY": "", "no_proxy": ""}
+	keys := c.realKeys()
 	for _, entry := range c.Environ {
 		name, value, _ := strings.Cut(entry, "=")
 		_, isNoProxy := noProxy[name]
@@ -124,6 +125,10 @@ func (g Gateway) Lead(c Caller) Child {
 			if value != "" {
 				has = append(has, name)
 			}
+		case !slices.Contains(c.Pass, name) && slices.Contains(keys, value): // under a name of the program's own
+			child.Removed = append(child.Removed, name)
+			child.Set = append(child.Set, [2]string{name, g.Token})
+			child.Env = append(child.Env, name+"="+g.Token)
 		default:
 			child.Env = append(child.Env, entry)
 		}
@@ -151,6 +156,22 @@ func (g Gateway) Lead(c Caller) Child {
 	}
 	return child
 }
+
+// realKeys are the keys that the caller has in variables that are taken. What is
+// as short as a placeholder may stand in other variables by chance.
+func (c Caller) realKeys() (values []string) {
+	for _, entry := range c.Environ {
+		name, value, _ := strings.Cut(entry, "=")
+		known := slices.Contains(c.Keys, name) || slices.ContainsFunc(providers, func(p provider) bool { return named(p.keys, name) })
+		if known && len(value) >= leastKey && !policy.PlaceholderKey(value) {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// leastKey is the length in bytes of the shortest text that is taken for a key.
+const leastKey = 16
 
 // settings are the variables that lead to the gateway: every base URL, and the
 // token under each key that the caller has. Of the providers without a path of

@@ -44,6 +44,29 @@ func TestKeysOfAnyProviderAreTaken(t *testing.T) {
 	}
 }
 
+// A key that the caller gives to the program under a name of its own as well is
+// replaced there, too: the gateway would refuse it.
+func TestKeysUnderOtherNamesAreReplaced(t *testing.T) {
+	const key = "sk-0123456789abcdef"
+	child := here.Lead(Caller{
+		Environ: []string{"MY_LLM_KEY=" + key, "OPENAI_API_KEY=" + key, "KEPT=" + key, "OTHER=sk-fedcba9876543210", "LOCAL=ollama", "GROQ_API_KEY=ollama", "CORP_SECRET=corp-0123456789ab", "TEAM=corp-0123456789ab"},
+		Pass:    []string{"KEPT"}, Keys: []string{"CORP_SECRET"},
+	})
+	for name, want := range map[string]string{"MY_LLM_KEY": "token", "OPENAI_API_KEY": "token", "KEPT": key, "OTHER": "sk-fedcba9876543210", "LOCAL": "ollama", "TEAM": "token"} {
+		if got := value(t, child.Env, name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if want := []string{"CORP_SECRET", "GROQ_API_KEY", "MY_LLM_KEY", "OPENAI_API_KEY", "TEAM"}; !slices.Equal(child.Removed, want) || len(child.Lost) > 0 {
+		t.Errorf("removed %v, lost %v", child.Removed, child.Lost)
+	}
+	for _, entry := range Without(child.Env) {
+		if strings.HasSuffix(entry, "=token") {
+			t.Errorf("%s is left for a run inside", entry)
+		}
+	}
+}
+
 // The token stands under every key that the caller had, and under no other that
 // a library would wonder about.
 func TestEveryKeyOfTheCallerIsReplaced(t *testing.T) {
