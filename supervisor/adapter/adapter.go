@@ -12,6 +12,7 @@ package adapter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -143,14 +144,17 @@ func Stored(caller []string, argv []string) (keys []Key) {
 	own, _ := recognise(argv)
 	for i := range adapters {
 		a := &adapters[i]
-		if a.stored == nil || own != a && p.program(a.Name) == "" {
+		if a.stored == nil {
 			continue
 		}
 		found := a.stored(p)
+		maps.DeleteFunc(found, func(_, value string) bool { return value == "" })
+		if len(found) == 0 || own != a && p.program(a.Name) == "" {
+			continue // as a rule there is no key; to look for the program takes ten times as long
+		}
 		for _, name := range sortedNames(found) {
-			known := slices.ContainsFunc(keys, func(k Key) bool { return k.Variable == name })
-			if value := found[name]; value != "" && !known {
-				keys = append(keys, Key{name, value, a.Name})
+			if !slices.ContainsFunc(keys, func(k Key) bool { return k.Variable == name }) {
+				keys = append(keys, Key{name, found[name], a.Name})
 			}
 		}
 	}
