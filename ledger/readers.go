@@ -69,6 +69,13 @@ func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 	return made
 }
 
+// ready connects and prepares a query that is about to come.
+func (r *readers) ready(ctx context.Context, query string) {
+	if r.still() == nil {
+		r.prepared(ctx, query)
+	}
+}
+
 // QueryContext is that of sql.DB.
 func (r *readers) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if db := r.still(); db != nil {

@@ -333,9 +333,11 @@ func (l *Ledger) Run(ctx context.Context, id string) (Run, error) {
 	return l.runFrom(ctx, l.read, id)
 }
 
+const whereID = `r.id >= ? AND r.id < ?`
+
 // runFrom is Run by a connection of its own.
 func (l *Ledger) runFrom(ctx context.Context, from *readers, id string) (Run, error) {
-	runs, err := l.runs(ctx, from, `r.id >= ? AND r.id < ?`, []any{id, id + "g"}, 4)
+	runs, err := l.runs(ctx, from, whereID, []any{id, id + "g"}, 4)
 	switch {
 	case err != nil:
 		return Run{}, fmt.Errorf("run %q: %w", id, err)

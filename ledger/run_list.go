@@ -43,15 +43,19 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	return runs, nil
 }
 
+func selectRuns(where string) string {
+	return `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
+			r.outcome, r.exit_code, c.calls, r.refused, r.metered, r.remote,
+			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
+		FROM run r JOIN agent a ON a.id = r.agent_id JOIN account c ON c.id = r.account_id LEFT JOIN run p ON p.no = r.parent
+		WHERE ` + where + ` ORDER BY r.no DESC LIMIT ?`
+}
+
 func (l *Ledger) runs(ctx context.Context, from *readers, where string, args []any, limit int) ([]Run, error) {
 	if limit < 0 {
 		limit = math.MaxInt
 	}
-	rs, err := from.QueryContext(ctx, `SELECT r.id, a.name, a.id, coalesce(p.id, ''), r.state, r.program, r.started_at, coalesce(r.ended_at, 0),
-			r.outcome, r.exit_code, c.calls, r.refused, r.metered, r.remote,
-			c.id, coalesce(c.parent, 0), c.budget_micro, c.spent_micro, c.reserved_micro, c.overrun_micro
-		FROM run r JOIN agent a ON a.id = r.agent_id JOIN account c ON c.id = r.account_id LEFT JOIN run p ON p.no = r.parent
-		WHERE `+where+` ORDER BY r.no DESC LIMIT ?`, append(args, limit)...)
+	rs, err := from.QueryContext(ctx, selectRuns(where), append(args, limit)...)
 	if err != nil {
 		return nil, l.explain(err)
 	}
