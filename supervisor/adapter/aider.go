@@ -62,7 +62,7 @@ func aiderEnv(p *Place, own string) []byte {
 // storedByAider: its configuration, and the key of its login at OpenRouter.
 func storedByAider(p *Place) map[string]string {
 	keys := map[string]string{}
-	if vars, err := godotenv.Read(p.inHome(".aider", "oauth-keys.env")); err == nil {
+	if vars, err := godotenv.UnmarshalBytes(read(p.inHome(".aider", "oauth-keys.env"))); err == nil {
 		keys["OPENROUTER_API_KEY"] = vars["OPENROUTER_API_KEY"]
 	}
 	var config struct {

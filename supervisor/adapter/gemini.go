@@ -51,7 +51,7 @@ func storedByGemini(p *Place) map[string]string {
 	if home, ok := p.get("GEMINI_CLI_HOME"); ok && home != "" {
 		dir = filepath.Join(home, ".gemini")
 	}
-	vars, err := godotenv.Read(filepath.Join(dir, ".env"))
+	vars, err := godotenv.UnmarshalBytes(read(filepath.Join(dir, ".env")))
 	if err != nil {
 		return nil
 	}

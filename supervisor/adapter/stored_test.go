@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The files are what each agent's own login writes, or what its documentation
@@ -39,5 +41,23 @@ func TestStoredKeys(t *testing.T) {
 		if got := Stored([]string{"HOME=" + home, "PATH="}, []string{"make"}); len(got) != 0 {
 			t.Errorf("%s is not there to be started: %+v", c.agent, got)
 		}
+	}
+}
+
+// A pipe that nobody writes to, in the place of an agent's file, keeps no run
+// from its start.
+func TestStoredKeysOfAPipe(t *testing.T) {
+	home := t.TempDir()
+	for _, file := range []string{".gemini/.env", ".aider/oauth-keys.env", ".aider.conf.yml", ".codex/auth.json"} {
+		path := filepath.Join(home, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := Stored([]string{"HOME=" + home, "PATH="}, []string{"make"}); len(got) != 0 {
+		t.Errorf("pipes hold %+v", got)
 	}
 }
