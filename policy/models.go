@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/Auro-rium/aex/v3/internal/whole"
 )
@@ -167,7 +166,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, nil
 	}
 	data, err := whole.ReadFile(path, maxFileBytes)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // of a home that is a file the ledger tells
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err == nil && data == nil {

@@ -226,6 +226,9 @@ func (s *settings) registry(prices []string, local string) (*policy.Registry, er
 	if _, wrong := errors.AsType[*policy.FileError](err); wrong {
 		return nil, hinted(err, "correct it; every key is in: aex models init -")
 	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, hinted(err, "a part of this path is a file; name another place with AEX_HOME or --home")
+	}
 	return r, err
 }
 
