@@ -38,7 +38,7 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.common(o, r)
 	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = chatUsage.Read(chatUsageIn(o), m.Edit, r)
+	r.Known = chatUsage.ReadIn(o, chatUsageIn(o), m.Edit, r)
 	o.list("choices", func(c Object) {
 		m.failed(c, "", r)
 		m.output(c, r)
@@ -77,7 +77,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
 	usage := chatUsageIn(o)
-	read := chatUsage.Read(usage, m.Edit, r)
+	read := chatUsage.ReadIn(o, usage, m.Edit, r)
 	m.counted = m.counted || read
 	// Some send it with every chunk, cumulative: it is the final word only at
 	// the end, or in the chunk of its own that no output follows.

@@ -61,7 +61,7 @@ func (m *embeddingsMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	if fails(o, "") {
 		r.Failed, r.Own = true, m.own(o)
 	}
-	chatUsage.Read(usageIn(o), m.Edit, r)
+	chatUsage.ReadIn(o, usageIn(o), m.Edit, r)
 	r.Known = r.Input != nil
 	return mask(o, "model", m.Masked)
 }

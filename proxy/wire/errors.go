@@ -54,6 +54,17 @@ func usageOf(o Object) Span {
 	return o.Get("usage")
 }
 
+// repeated are the members of that name but for the last, which Get finds: of what
+// an answer tells twice the greater counts.
+func (o Object) repeated(name string) (before []Span) {
+	for _, m := range o.members {
+		if m.name == name {
+			before = append(before, m.value)
+		}
+	}
+	return before[:max(len(before)-1, 0)]
+}
+
 // own tells whether an object is an error of the call's provider itself.
 func (e Edit) own(o Object) bool { return ownError(o, e.host()) }
 

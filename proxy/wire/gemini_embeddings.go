@@ -72,6 +72,9 @@ func (m *geminiEmbeddingsMeter) Whole(status int, body []byte, r *Reading) []Spl
 		r.Refused = !o.Get("error").isNull()
 		return nil
 	}
+	if fails(o, "") {
+		r.Failed, r.Own = true, ownError(o, m.host())
+	}
 	if n := o.protoChild("usage_metadata").protoCount("prompt_token_count", 0); n != nil && *n <= maxTokens {
 		r.Usage, r.Known = policy.Usage{Input: *n}, true
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/Auro-rium/aex/v3/internal/plain"
+	"github.com/Auro-rium/aex/v3/policy"
 )
 
 func meterMessages(e Edit) Meter { return &messagesMeter{Edit: e, open: -1} }
@@ -27,7 +28,7 @@ func (m *messagesMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.named(o, r)
 	r.Finished = true
 	o.list("content", func(b Object) { m.block(b, r) })
-	m.usage.Read(usageIn(o).Object(o.err), m.host())
+	m.usage.ReadIn(o, usageIn(o), m.host())
 	cleared(o, r)
 	r.Known = m.usage.input != nil && m.usage.output != nil
 	m.usage.writeTo(m.Edit, r)
@@ -47,7 +48,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		message := o.member("message")
 		m.named(message, r)
 		message.list("content", func(b Object) { m.block(b, r) })
-		m.usage.Read(message.child("usage"), m.host())
+		m.usage.ReadIn(message, usageOf(message), m.host())
 		m.usage.writeTo(m.Edit, r)
 		edits = mask(message, "model", m.Masked)
 	case "content_block_start":
@@ -60,7 +61,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	case "message_delta":
 		cleared(o, r)
 		usage := o.child("usage")
-		m.usage.Read(usage, m.host())
+		m.usage.ReadIn(o, usage.Span, m.host())
 		m.counted = m.counted || !usage.Get("output_tokens").isNull()
 		r.Finished = r.Finished || !o.child("delta").Get("stop_reason").isNull()
 		m.usage.writeTo(m.Edit, r)
@@ -69,7 +70,7 @@ func (m *messagesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	default:
 		m.failed(o, e.Name, r)
 		if usage := usageIn(o); usage.Kind() == '{' {
-			m.usage.Read(usage.Object(o.err), m.host())
+			m.usage.ReadIn(o, usage, m.host())
 			m.usage.writeTo(m.Edit, r)
 		}
 	}
@@ -89,9 +90,11 @@ func (m *messagesMeter) failed(o Object, name string, r *Reading) {
 	}
 }
 
-// own tells of an error of the API's own: it says that it is one.
+// own tells of an error of the API's own: it says that it is one, but at known hosts
+// that speak OpenAI's dialects first.
 func (m *messagesMeter) own(o Object) bool {
-	return o.Get("type").Text() == "error" && ownError(o, m.host())
+	host := m.host()
+	return (o.Get("type").Text() == "error" || host.Name != "" && host.Type == policy.TypeOpenAI) && ownError(o, host)
 }
 
 // named reads who answers.

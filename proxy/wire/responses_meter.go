@@ -57,7 +57,7 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	switch {
 	case fails(o, kind):
 		r.Failed, r.Own = true, r.Own || m.own(o)
-		responsesUsage.Read(usageIn(o), m.Edit, r)
+		responsesUsage.ReadIn(o, usageIn(o), m.Edit, r)
 	case kind == "response.output_item.added":
 		m.added(o.member("item"), r)
 	case kind == "response.output_item.done":
@@ -107,7 +107,7 @@ func (m *responsesMeter) response(o Object, r *Reading) {
 	r.Answer = firstOf(m.id, r.Answer)
 	r.By = firstOf(plain.Clip(o.Get("provider").Text(), 60), r.By)
 	r.Tier = firstOf(tierOf(o), r.Tier)
-	read := responsesUsage.Read(usageIn(o), m.Edit, r)
+	read := responsesUsage.ReadIn(o, usageIn(o), m.Edit, r)
 	m.tools(o, r)
 	switch state := o.Get("status").Text(); {
 	case read && state != "queued" && state != "in_progress":

@@ -49,6 +49,14 @@ func (n usageNames) others(o Object) *usageNames {
 	return others
 }
 
+// ReadIn reads the usage of an answer or an event, told in last and perhaps before.
+func (n usageNames) ReadIn(o Object, last Span, e Edit, r *Reading) bool {
+	for _, before := range o.repeated("usage") {
+		n.Read(before, e, r)
+	}
+	return n.Read(last, e, r)
+}
+
 // Read turns a usage object into classes that do not overlap: cached, written
 // and audio tokens are parts of the input, audio and reasoning of the output.
 // It reports whether input and output are both given; zero is given. What

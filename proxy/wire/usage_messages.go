@@ -34,6 +34,13 @@ type messagesUsage struct {
 	fault                                 string
 }
 
+// ReadIn merges the usage of an answer or an event, told in last and perhaps before.
+func (u *messagesUsage) ReadIn(o Object, last Span, host *policy.Host) {
+	for _, v := range append(o.repeated("usage"), last) {
+		u.Read(v.Object(new(error)), host)
+	}
+}
+
 // Read merges one usage object.
 func (u *messagesUsage) Read(o Object, host *policy.Host) {
 	var err error
