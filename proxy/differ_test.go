@@ -30,6 +30,8 @@ func TestWhereUsageStands(t *testing.T) {
 			"data: " + `{"id":"x",` + messageDelta[:len(messageDelta)-2] + `,"usage":{` + chatTokens + `}}]}` + "\n\ndata: [DONE]\n\n", ledger.Settled, 570 + 230},
 		{"in the choice of a whole answer", "http://llm.example/v1", "", "gpt-4o", chatPath, aChat,
 			`{"id":"x",` + message[:len(message)-2] + `,"usage":{` + chatTokens + `}}]}`, ledger.Settled, 3_500},
+		{"in each of two choices", "http://llm.example/v1", "", "gpt-4o", chatPath, `"n":2,` + aChat,
+			`{"id":"x","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop","usage":{` + chatTokens + `}},{"index":1,"message":{"content":"b"},"finish_reason":"stop","usage":{` + chatTokens + `}}]}`, ledger.Estimated, 0},
 		{"Moonshot's messages, each figure twice", "http://api.moonshot.ai/anthropic", "anthropic", "kimi-k2", "/v1/messages", aChat,
 			messageAnswer(`"input_tokens":1000,"output_tokens":100,"cached_tokens":0,` + chatTokens), ledger.Settled, 570 + 230},
 		{"the second is greater", "http://api.moonshot.ai/anthropic", "anthropic", "kimi-k2", "/v1/messages", aChat,

@@ -38,7 +38,7 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.common(o, r)
 	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = chatUsage.ReadIn(o, chatUsageIn(o), m.Edit, r)
+	r.Known = chatUsage.ReadIn(o, m.usageIn(o), m.Edit, r)
 	o.list("choices", func(c Object) {
 		m.failed(c, "", r)
 		m.output(c, r)
@@ -76,7 +76,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		m.choices.saw(index, !c.Get("finish_reason").isNull())
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
-	usage := chatUsageIn(o)
+	usage := m.usageIn(o)
 	read := chatUsage.ReadIn(o, usage, m.Edit, r)
 	m.counted = m.counted || read
 	// Some send it with every chunk, cumulative: it is the final word only at
@@ -92,14 +92,14 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	return false, edits
 }
 
-// chatUsageIn is the usage that an answer or a chunk tells. Groq puts it below
-// x_groq unasked, Moonshot into the choice that ends.
-func chatUsageIn(o Object) Span {
+// usageIn is the usage that an answer or a chunk tells. Groq puts it below x_groq
+// unasked, Moonshot into the choice that ends: of several choices that is not all.
+func (m *chatMeter) usageIn(o Object) Span {
 	usage := usageIn(o)
 	if usage.isNull() {
 		usage = o.child("x_groq").Get("usage")
 	}
-	if usage.isNull() {
+	if usage.isNull() && m.Call.Outputs <= 1 {
 		o.each("choices", func(c Object) {
 			if usage.isNull() {
 				usage = usageOf(c)
