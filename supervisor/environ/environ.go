@@ -3,6 +3,7 @@
 package environ
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -113,7 +114,7 @@ func (g Gateway) Lead(c Caller) Child {
 	var child Child
 	has := slices.Clone(c.Set) // keys that the caller has
 	noProxy := map[string]string{"NO_PROXY": "", "no_proxy": ""}
-	keys := c.realKeys()
+	keys, outer := c.realKeys(), c.outer()
 	for _, entry := range c.Environ {
 		name, value, _ := strings.Cut(entry, "=")
 		_, isNoProxy := noProxy[name]
@@ -129,6 +130,11 @@ func (g Gateway) Lead(c Caller) Child {
 			child.Removed = append(child.Removed, name)
 			child.Set = append(child.Set, [2]string{name, g.Token})
 			child.Env = append(child.Env, name+"="+g.Token)
+		case !slices.Contains(c.Pass, name) && g.instead(value, outer) != "":
+			led := g.instead(value, outer)
+			child.Removed = append(child.Removed, name)
+			child.Set = append(child.Set, [2]string{name, led})
+			child.Env = append(child.Env, name+"="+led)
 		default:
 			child.Env = append(child.Env, entry)
 		}
@@ -168,6 +174,40 @@ func (c Caller) realKeys() (values []string) {
 		}
 	}
 	return values
+}
+
+// outer is the address of the gateway that the caller is led to itself; "" for
+// none.
+func (c Caller) outer() string {
+	for _, entry := range c.Environ {
+		if at, ok := strings.CutPrefix(entry, "AEX_URL="); ok {
+			return at
+		}
+	}
+	return ""
+}
+
+// instead is the gateway's address in place of a provider's own, whose paths the
+// gateway serves below it, or of the caller's gateway, under whatever name a program
+// reads it; "" for all else.
+func (g Gateway) instead(value, outer string) string {
+	if rest, ok := strings.CutPrefix(value, outer); ok && outer != "" && (rest == "" || rest[0] == '/') {
+		return g.URL + rest
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return ""
+	}
+	host := policy.HostOf(value)
+	if host == nil {
+		return ""
+	}
+	for _, p := range providers {
+		if p.name == host.Name {
+			return g.URL + p.root + u.EscapedPath()
+		}
+	}
+	return ""
 }
 
 // leastKey is the length in bytes of the shortest text that is taken for a key.
@@ -234,7 +274,7 @@ func Without(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, value, _ := strings.Cut(entry, "=")
 		return strings.HasPrefix(name, "AEX_") && Taken(name, nil) || token != "" && value == token ||
-			at != "" && Taken(name, nil) && strings.HasPrefix(value, at)
+			at != "" && strings.HasPrefix(value, at)
 	})
 }
 

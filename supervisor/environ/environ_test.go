@@ -44,6 +44,45 @@ func TestKeysOfAnyProviderAreTaken(t *testing.T) {
 	}
 }
 
+// A provider's own address under a name that no table has leads to the gateway,
+// by the path that the gateway serves it at; also that of the run around this one.
+func TestAddressesUnderOtherNamesLeadHere(t *testing.T) {
+	for given, want := range map[string]string{
+		"https://api.openai.com/v1":                        "http://127.0.0.1:1/v1",
+		"https://api.openai.com/v1/":                       "http://127.0.0.1:1/v1/",
+		"https://api.openai.com":                           "http://127.0.0.1:1",
+		"https://API.openai.com/v1/chat/completions":       "http://127.0.0.1:1/v1/chat/completions",
+		"https://eu.api.openai.com/v1":                     "http://127.0.0.1:1/v1",
+		"https://api.anthropic.com":                        "http://127.0.0.1:1",
+		"https://generativelanguage.googleapis.com/v1beta": "http://127.0.0.1:1/v1beta",
+		"https://api.groq.com/openai/v1":                   "http://127.0.0.1:1/openai/v1",
+		"https://api.mistral.ai/v1":                        "http://127.0.0.1:1/p/mistral/v1",
+		"https://api.deepseek.com":                         "http://127.0.0.1:1/p/deepseek",
+		"https://api.fireworks.ai/inference/v1":            "http://127.0.0.1:1/p/fireworks/inference/v1",
+		"https://openrouter.ai/api/v1":                     "http://127.0.0.1:1/p/openrouter/api/v1",
+		"http://127.0.0.1:9/v1":                            "http://127.0.0.1:1/v1",
+		"http://127.0.0.1:9":                               "http://127.0.0.1:1",
+		"http://127.0.0.1:99/v1":                           "http://127.0.0.1:99/v1",
+		"https://example.com/v1":                           "https://example.com/v1",
+		"https://platform.openai.com/docs":                 "https://platform.openai.com/docs",
+		"https://user:secret@api.openai.com/v1":            "https://user:secret@api.openai.com/v1",
+		"wss://api.openai.com/v1/realtime":                 "wss://api.openai.com/v1/realtime",
+		"see https://api.openai.com/v1":                    "see https://api.openai.com/v1",
+		"api.openai.com":                                   "api.openai.com",
+	} {
+		child := here.Lead(Caller{Environ: []string{"AEX_URL=http://127.0.0.1:9", "LLM_BASE_URL=" + given, "KEPT=" + given}, Pass: []string{"KEPT"}})
+		if got := value(t, child.Env, "LLM_BASE_URL"); got != want {
+			t.Errorf("%s became %s, want %s", given, got, want)
+		}
+		if got := value(t, child.Env, "KEPT"); got != given {
+			t.Errorf("%s, which is passed on, became %s", given, got)
+		}
+		if told := slices.Contains(child.Removed, "LLM_BASE_URL"); told != (given != want) {
+			t.Errorf("%s is told as not passed on: %v", given, told)
+		}
+	}
+}
+
 // A key that the caller gives to the program under a name of its own as well is
 // replaced there, too: the gateway would refuse it.
 func TestKeysUnderOtherNamesAreReplaced(t *testing.T) {
