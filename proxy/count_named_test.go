@@ -43,3 +43,19 @@ func TestCountOfWhatIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestNamedAndNotCounted: a conversation may grow between its count and the call,
+// and Google counts a prompt without what is cached: both hold the window.
+func TestNamedAndNotCounted(t *testing.T) {
+	for _, c := range []struct{ path, body string }{
+		{"/v1/responses", `{"model":"gpt-5","max_output_tokens":1000,"conversation":"conv_1","input":"go on"}`},
+		{"/v1beta/models/gemini-2.5-pro:generateContent", `{"cachedContent":"cachedContents/1","contents":[{"parts":[{"text":"go on"}]}],"generationConfig":{"maxOutputTokens":1000}}`},
+	} {
+		w := newWorld(t, setup{budget: "0.20", prices: []string{}})
+		status, _, answer, err := w.post(c.path, c.body)
+		must(t, err)
+		if status != 402 || w.provider.Counted() != 0 {
+			t.Errorf("%s: %d after %d counts: %s", c.path, status, w.provider.Counted(), answer)
+		}
+	}
+}

@@ -71,10 +71,10 @@ var countResponses = &Counting{
 		return "/input_tokens", body.only(responsesCounted, m.Sent)
 	},
 	Read:   func(answer Object) *int64 { return answer.Count("input_tokens", 0) },
-	ByName: fieldSet("previous_response_id conversation"),
+	ByName: fieldSet("previous_response_id"), // a conversation may have grown when the call comes
 }
 
-var responsesCounted = fieldSet(`conversation input instructions parallel_tool_calls previous_response_id reasoning text tool_choice
+var responsesCounted = fieldSet(`input instructions parallel_tool_calls previous_response_id reasoning text tool_choice
 	tools truncation`)
 
 // countGemini is POST /v1beta/models/M:countTokens with the whole request, as
@@ -86,11 +86,10 @@ var countGemini = &Counting{
 		model, _, _ := strings.Cut(rest, ":")
 		return model + ":countTokens", append(append([]byte(`{"generateContentRequest":`), request...), '}')
 	},
-	Read:   func(answer Object) *int64 { return answer.Count("totalTokens", 0) }, // with what is cached
-	ByName: fieldSet("cached_content"),
+	Read: func(answer Object) *int64 { return answer.Count("totalTokens", 0) }, // without what is cached
 }
 
-var geminiCounted = fieldSet(`cached_content contents generation_config safety_settings system_instruction tool_config tools`)
+var geminiCounted = fieldSet(`contents generation_config safety_settings system_instruction tool_config tools`)
 
 // Texts calls f with every text of a request: values, and names. Pictures and
 // files that stand in it as data: URLs are left out; so many of them there are.
