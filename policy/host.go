@@ -24,6 +24,7 @@ type Host struct {
 	Cap         string // what chat calls the output cap, where the client named none
 	NoStreamOpt bool   // rejects stream_options; usage comes in the last chunk unasked
 	Errors      []string
+	Charged     []string // codes of its errors that it charges for
 	Usage       []string // members of usage objects that are its own and change no price that is not known
 	OwnCost     string   // the member of usage that is its own bill: see OwnCost...
 	Stops       bool     // closing the connection of a stream ends the work, and the bill

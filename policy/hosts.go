@@ -179,7 +179,9 @@ var hosts = []Host{{
 	Name: azure, Path: "/openai/v1", Hosts: []string{"openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"}, Type: TypeOpenAI,
 	Keys: []string{"AZURE_OPENAI_API_KEY"}, KeyHeader: "api-key",
 	Cap: "max_completion_tokens", Errors: []string{ErrorObject}, Stops: true, Standard: "default", Pace: 2000, Later: LaterResponse,
+	Charged: []string{"content_filter", "context_length_exceeded"}, // a filtered prompt costs its answer, too
 	Sources: map[string]string{
+		"Charged":   "https://learn.microsoft.com/azure/ai-foundry/openai/how-to/manage-costs",
 		"Path":      azurePage,
 		"Keys":      azurePage,
 		"KeyHeader": azurePage,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"syscall"
 
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -57,8 +58,11 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	case e.row == "refused":
 		return ledger.Estimated, c.most()
 	case c.fruitless():
-		if c.reading.Input == nil && c.clear() == 0 {
+		switch {
+		case !c.toldSome():
 			return ledger.Cancelled, 0
+		case c.reading.Unclear != "":
+			return ledger.Estimated, c.most()
 		}
 		return ledger.Estimated, c.between(c.estimate(c.reading.Outputs))
 	}
@@ -160,10 +164,10 @@ func (c *call) fruitless() bool {
 func (c *call) freeRefusal(status int) bool {
 	host := c.model.Provider.Host()
 	switch {
+	case slices.Contains(host.Charged, c.reading.Code), status == http.StatusRequestTimeout, status == 499:
+		return false // it may have been worked on
 	case c.reading.Refused && host.Name != "" && host.Port == "":
 		return true // a row states what its errors look like, and nothing of the user's stands before it
-	case status == http.StatusRequestTimeout, status == 499:
-		return false
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
 		return false // of something between: the provider may be at work, and charge
 	}

@@ -14,6 +14,7 @@ const (
 	moonshotBase   = "http://api.moonshot.ai/v1"
 	googleChatBase = "http://generativelanguage.googleapis.com/v1beta/openai"
 	routedError    = `"error":{"code":502,"message":"Upstream error"},"finish_reason":"error"`
+	filtered       = `{"error":{"message":"The response was filtered","type":null,"param":"prompt","code":"content_filter","status":400}}`
 	googleListed   = `[{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}]`
 	anAdvisor      = `,"iterations":[{"type":"message","input_tokens":1000,"output_tokens":100},{"type":"advisor_message","model":"claude-opus-4-6","input_tokens":50000,"output_tokens":5000}]`
 )
@@ -68,6 +69,11 @@ func TestErrorsThatCostNothing(t *testing.T) {
 		{200, told{"in a choice of a stream", atRouter, "", "openai/gpt-4o", chatPath, aChatStream,
 			"data: " + `{"id":"gen-1","choices":[{"index":0,"delta":{"content":""},` + routedError + `}]}` + "\n\ndata: [DONE]\n\n", ledger.Cancelled, 0}},
 		{502, told{"a router's 502", atRouter, "", "openai/gpt-4o", chatPath, aChat, `{"error":{"code":502,"message":"Provider returned error"}}`, ledger.Cancelled, 0}},
+		{408, told{"a router's 408", atRouter, "", "openai/gpt-4o", chatPath, aChat, `{"error":{"code":408,"message":"timed out"}}`, ledger.Estimated, 0}},
+		{400, told{"Azure's filter", "http://x.openai.azure.com/openai/v1", "", "gpt-4o", chatPath, aChat, filtered, ledger.Estimated, 0}},
+		{400, told{"the same at OpenAI", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat, filtered, ledger.Cancelled, 0}},
+		{400, told{"another of Azure's", "http://x.openai.azure.com/openai/v1", "", "gpt-4o", chatPath, aChat,
+			`{"error":{"message":"x","type":"invalid_request_error","code":null}}`, ledger.Cancelled, 0}},
 		{504, told{"Anthropic's timeout", "http://api.anthropic.com", "anthropic", "claude-sonnet-4-5", "/v1/messages", aChat,
 			`{"type":"error","error":{"type":"timeout_error","message":"Request timed out"}}`, ledger.Cancelled, 0}},
 		{504, told{"a 504 of something between", "http://api.anthropic.com", "anthropic", "claude-sonnet-4-5", "/v1/messages", aChat, `{"message":"timeout"}`, ledger.Estimated, 0}},
@@ -98,18 +104,23 @@ func TestErrorsThatCostNothing(t *testing.T) {
 func TestAListThatBreaksOff(t *testing.T) {
 	first := `{"candidates":[{"content":{"parts":[{"text":"hel"}]}}],"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":5,"totalTokenCount":1005}}`
 	last := `{"candidates":[{"content":{"parts":[{"text":"lo"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":100,"totalTokenCount":1100}}`
+	more := `{"candidates":[{"content":{"parts":[{"text":"lo"}]}}],"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":1000000,"totalTokenCount":1001000}}`
 	for _, c := range []struct {
-		came string
-		how  ledger.How
-		want ledger.Micros
+		came, length string
+		how          ledger.How
+		want         ledger.Micros
 	}{
-		{"[" + first + "," + last, ledger.Settled, 300 + 250},
-		{"[" + first + "," + last[:len(last)-9], ledger.Estimated, 300 + 200*25/10}, // the host goes on: the whole cap
-		{"[" + first[:40], ledger.Estimated, 0},
+		{"[" + first + "," + last, "100000", ledger.Settled, 300 + 250},
+		{"[" + first + "," + last[:len(last)-9], "100000", ledger.Estimated, 300 + 200*25/10}, // the host goes on: the whole cap
+		{"[" + first[:40], "100000", ledger.Estimated, 0},
+		{"[" + first + "," + more, "", ledger.Estimated, 300 + 2_500_000}, // without an end, and beyond the hold
+		{"[" + first + "," + last, "9223372036854775807", ledger.Settled, 300 + 250},
 	} {
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Content-Length", "100000")
+			if c.length != "" {
+				w.Header().Set("Content-Length", c.length)
+			}
 			_, _ = io.WriteString(w, c.came)
 		}))
 		models := fmt.Sprintf("version: 1\nproviders:\n  there: {base_url: %q, type: gemini, key_env: OPENAI_API_KEY, proxy: %q}\nmodels:\n  m: {provider: there, provider_model: gemini-2.5-flash}\n",

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -194,7 +195,8 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	if complete {
 		changes = rl.meter.Whole(resp.StatusCode, kept.Bytes(), &rl.reading)
 		rl.readStream(kept.Bytes())
-	} else if dropped == nil && rl.asked.Stream {
+	}
+	if dropped == nil && rl.asked.Stream && (err != nil || rl.reading.Doubt != nil && !json.Valid(kept.Bytes())) {
 		rl.meter.Whole(resp.StatusCode, wire.Listed(kept.Bytes()), &rl.reading)
 	}
 	if denied := rl.objection(); denied != nil && edits && err == nil {
@@ -259,8 +261,8 @@ func (rl *relay) overCap() bool {
 // is how much is to come, negative where that is not said.
 func read(body io.Reader, length int64, f func([]byte) bool) error {
 	size := int64(2 << 10) // enough for a stream's chunks, of which many may be open
-	if length >= 0 {
-		size = min(size, length+1) // the last read does not fill it
+	if length >= 0 && length < size {
+		size = length + 1 // the last read does not fill it
 	}
 	buf := make([]byte, size)
 	for {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
@@ -75,7 +76,7 @@ func answered(status int, body []byte, r *Reading, own func(Object) bool) (o Obj
 		return o, false
 	}
 	if status >= 400 && usageIn(o).isNull() {
-		r.Refused = own(o)
+		r.Refused, r.Code = own(o), plain.Clip(o.child("error").Get("code").Text(), 60)
 		return o, false
 	}
 	return o, true

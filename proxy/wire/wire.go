@@ -155,6 +155,7 @@ type Reading struct {
 	Geo      string // region as served, where that has a price (inference_geo)
 	Finished bool   // the answer's own end was seen
 	Refused  bool   // an error in the provider's own shape, without usage
+	Code     string // of such an error
 	Failed   bool   // an error within an answer of status 200, or in its place
 	Own      bool   // that error has the shape of the host's own
 	Answer   string // the provider's name for the answer
