@@ -168,6 +168,9 @@ func (g Gateway) Lead(c Caller) Child {
 func (c Caller) realKeys() (values []string) {
 	for _, entry := range c.Environ {
 		name, value, _ := strings.Cut(entry, "=")
+		if slices.Contains(c.Pass, name) {
+			continue // the program has it anyway, and may need it under both names
+		}
 		known := slices.Contains(c.Keys, name) || slices.ContainsFunc(providers, func(p provider) bool { return named(p.keys, name) })
 		if known && len(value) >= leastKey && !policy.PlaceholderKey(value) {
 			values = append(values, value)

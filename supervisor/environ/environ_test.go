@@ -88,10 +88,12 @@ func TestAddressesUnderOtherNamesLeadHere(t *testing.T) {
 func TestKeysUnderOtherNamesAreReplaced(t *testing.T) {
 	const key = "sk-0123456789abcdef"
 	child := here.Lead(Caller{
-		Environ: []string{"MY_LLM_KEY=" + key, "OPENAI_API_KEY=" + key, "KEPT=" + key, "OTHER=sk-fedcba9876543210", "LOCAL=ollama", "GROQ_API_KEY=ollama", "CORP_SECRET=corp-0123456789ab", "TEAM=corp-0123456789ab"},
-		Pass:    []string{"KEPT"}, Keys: []string{"CORP_SECRET"},
+		Environ: []string{"MY_LLM_KEY=" + key, "OPENAI_API_KEY=" + key, "KEPT=" + key, "OTHER=sk-fedcba9876543210", "LOCAL=ollama", "GROQ_API_KEY=ollama", "CORP_SECRET=corp-0123456789ab", "TEAM=corp-0123456789ab",
+			"GITHUB_TOKEN=ghp-0123456789ab", "GH_TOKEN=ghp-0123456789ab"},
+		Pass: []string{"KEPT", "GITHUB_TOKEN"}, Keys: []string{"CORP_SECRET", "GITHUB_TOKEN"},
 	})
-	for name, want := range map[string]string{"MY_LLM_KEY": "token", "OPENAI_API_KEY": "token", "KEPT": key, "OTHER": "sk-fedcba9876543210", "LOCAL": "ollama", "TEAM": "token"} {
+	for name, want := range map[string]string{"MY_LLM_KEY": "token", "OPENAI_API_KEY": "token", "KEPT": key, "OTHER": "sk-fedcba9876543210", "LOCAL": "ollama", "TEAM": "token",
+		"GITHUB_TOKEN": "ghp-0123456789ab", "GH_TOKEN": "ghp-0123456789ab"} {
 		if got := value(t, child.Env, name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
