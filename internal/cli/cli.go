@@ -98,7 +98,7 @@ func Main(args []string) Exit {
 		if signal.Ignored(os.Interrupt) { // by a script's &, together with QUIT, which Go's runtime has taken over
 			signal.Ignore(syscall.SIGQUIT)
 		}
-		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		ctx, stop = signal.NotifyContext(ctx, endSignals()...)
 		defer stop()
 		context.AfterFunc(ctx, stop)               // whatever hangs then, a second one ends aex
 		if err != nil || target.Name() != "demo" { // which does a run, too
@@ -146,6 +146,15 @@ func (a *app) rest() (wake func()) {
 // Commands is the tree of commands, to be described and not to be executed.
 func Commands() *cobra.Command {
 	return (&app{stdin: os.Stdin, stdout: &results{file: os.Stdout}, stderr: os.Stderr, now: time.Now}).root()
+}
+
+// endSignals are those that a command ends by. INT is none where the caller
+// ignores it.
+func endSignals() []os.Signal {
+	if signal.Ignored(os.Interrupt) {
+		return []os.Signal{syscall.SIGTERM}
+	}
+	return []os.Signal{os.Interrupt, syscall.SIGTERM}
 }
 
 // complain prints an error, and the next step where there is one.

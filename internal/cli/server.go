@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -263,7 +262,7 @@ const cutOffAfter = 9 * time.Second
 // then is cut off.
 func (s *server) end(ctx context.Context) error {
 	again := make(chan os.Signal, 1)
-	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(again, endSignals()...)
 	defer signal.Stop(again)
 	drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.flags.drain, errors.New("the time to drain is over"))
 	defer cancel()
