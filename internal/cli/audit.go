@@ -126,10 +126,18 @@ func (a *app) printAudit(result ledger.Audit) error {
 	return nil
 }
 
-// export writes the trail where no reader sees half of it.
+// export writes the trail where no reader sees half of it. A pipe and a device
+// stay what they are.
 func (a *app) export(ctx context.Context, l *ledger.Ledger, name string) error {
 	if name == "-" {
 		return l.Export(ctx, a.stdout)
+	}
+	if info, err := os.Stat(name); err == nil && !info.IsDir() && (!info.Mode().IsRegular() || ofDescriptor(name)) {
+		f, err := owned.Open(name, os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+		return errors.Join(l.Export(ctx, f), f.Close())
 	}
 	return writeWhole(name, 0o600, func(w io.Writer) error { return l.Export(ctx, w) })
 }

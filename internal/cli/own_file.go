@@ -29,6 +29,9 @@ func (s *settings) ownFiles() []string {
 // ledger would be the end of it.
 func (s *settings) refuseOwn(named, path string) error {
 	at, err := os.Stat(path)
+	if err == nil && !at.Mode().IsRegular() {
+		return nil // a pipe or a device, like /dev/null, which loses nothing
+	}
 	for _, own := range s.ownFiles() {
 		is := resolved(path) == resolved(own)
 		if !is && err == nil { // a hard link, or a mount

@@ -89,12 +89,18 @@ func (a *app) writeReport(path string, rep *supervisor.Report) error {
 		}
 	}
 	switch target, err := filepath.EvalSymlinks(path); {
-	case strings.HasPrefix(path, "/dev/"), strings.HasPrefix(path, "/proc/"), err != nil && isLink(path):
+	case ofDescriptor(path), err != nil && isLink(path):
 		return writeTo(path, b)
 	case err == nil:
 		path = target
 	}
 	return replaceFile(path, b)
+}
+
+// ofDescriptor tells of /dev/stdout, /proc/self/fd/3 and the like: whoever has that
+// file open would not see another one in its place.
+func ofDescriptor(path string) bool {
+	return strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
 }
 
 // replaceFile puts b at path in one step.
