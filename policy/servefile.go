@@ -32,11 +32,16 @@ func ParseServeFile(path string, data []byte, checks Checks) (issuers []JobIssue
 	var version int64
 	err = f.fields(root, "the file", fieldSet{
 		"version": f.version(&version),
-		"oidc": f.each("oidc", func(n *yaml.Node) error {
-			issuer, err := f.jobIssuer(n)
-			issuers = append(issuers, issuer)
-			return err
-		}),
+		"oidc": func(n *yaml.Node) error {
+			if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+				return nil // nobody is believed any more
+			}
+			return f.each("oidc", func(n *yaml.Node) error {
+				issuer, err := f.jobIssuer(n)
+				issuers = append(issuers, issuer)
+				return err
+			})(n)
+		},
 	})
 	return issuers, err
 }
