@@ -40,6 +40,9 @@ func (a *app) backup(ctx context.Context, name string) (err error) {
 		return hinted(errors.New("a ledger on PostgreSQL is backed up by the means of its server: pg_dump, or a base backup with the archived log, to which one can go back in time"),
 			"for example: pg_dump --format=custom --schema=aex --file=%s DATABASE; see docs/fleet.md, Backup and recovery", name)
 	}
+	if err := s.refuseOwn("the backup", path); err != nil {
+		return err
+	}
 	l, err := a.open(ctx)
 	if err != nil {
 		return err
