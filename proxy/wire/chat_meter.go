@@ -38,7 +38,7 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.common(o, r)
 	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = chatUsage.ReadIn(o, m.usageIn(o), m.Edit, r)
+	r.Known = m.used(o, r)
 	o.list("choices", func(c Object) {
 		m.failed(c, "", r)
 		m.output(c, r)
@@ -76,8 +76,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		m.choices.saw(index, !c.Get("finish_reason").isNull())
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
-	usage := m.usageIn(o)
-	read := chatUsage.ReadIn(o, usage, m.Edit, r)
+	usage, read := usageIn(o), m.used(o, r)
 	m.counted = m.counted || read
 	// Some send it with every chunk, cumulative: it is the final word only at
 	// the end, or in the chunk of its own that no output follows.
@@ -92,21 +91,26 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	return false, edits
 }
 
-// usageIn is the usage that an answer or a chunk tells. Groq puts it below x_groq
-// unasked, Moonshot into the choice that ends: of several choices that is not all.
-func (m *chatMeter) usageIn(o Object) Span {
-	usage := usageIn(o)
-	if usage.isNull() {
-		usage = o.child("x_groq").Get("usage")
+// used reads the usage that an answer or a chunk tells, and reports whether that is
+// all of it. Groq puts it below x_groq unasked, Moonshot into the choice that ends: of
+// several choices that is not all. Of what stands in several places the greater counts.
+func (m *chatMeter) used(o Object, r *Reading) (all bool) {
+	all = chatUsage.ReadIn(o, usageIn(o), m.Edit, r)
+	unclear := r.Unclear
+	beside := func(in Object) (all bool) {
+		if usage := usageOf(in); usage.Kind() == '{' {
+			all = chatUsage.ReadIn(in, usage, m.Edit, r)
+			r.Unclear = firstOf(unclear, r.Unclear)
+		}
+		return all
 	}
-	if usage.isNull() && m.Call.Outputs <= 1 {
-		o.each("choices", func(c Object) {
-			if usage.isNull() {
-				usage = usageOf(c)
-			}
-		})
+	all = beside(o.child("x_groq")) || all
+	input := r.Input
+	o.each("choices", func(c Object) { all = beside(c) && m.Call.Outputs <= 1 || all })
+	if m.Call.Outputs > 1 {
+		r.Input = input
 	}
-	return usage
+	return all
 }
 
 // failed notes an error in the place of an answer, of a chunk, or of one of its

@@ -141,7 +141,7 @@ func (m *mediaMeter) Whole(status int, body []byte, r *Reading) []Splice {
 		return nil
 	}
 	o := doc.Object(new(error))
-	if status >= 400 && o.Get("usage").isNull() {
+	if status >= 400 && usageIn(o).isNull() {
 		r.Refused = m.own(o)
 		return nil
 	}
@@ -166,7 +166,7 @@ func (m *mediaMeter) Event(e Event, r *Reading) (bool, []Splice) {
 		r.Deltas++
 		r.Seen += int64(len(e.Data))
 	}
-	if !o.Get("usage").isNull() {
+	if !usageIn(o).isNull() {
 		m.usage(o, r)
 		r.Finished = true
 	}
@@ -175,8 +175,19 @@ func (m *mediaMeter) Event(e Event, r *Reading) (bool, []Splice) {
 
 func (m *mediaMeter) Cut(*Reading) []byte { return nil }
 
+// usage reads what an answer or an event tells, once or more often.
 func (m *mediaMeter) usage(o Object, r *Reading) {
-	usage := o.child("usage")
+	unclear := ""
+	for _, v := range append(o.repeated("usage"), usageIn(o)) {
+		m.read(v, r)
+		unclear = firstOf(unclear, r.Unclear)
+	}
+	r.Unclear = unclear
+}
+
+func (m *mediaMeter) read(v Span, r *Reading) {
+	var err error
+	usage := v.Object(&err)
 	input, output := usage.Count("input_tokens", 0), usage.Count("output_tokens", 0)
 	if input == nil || output == nil {
 		return
@@ -186,14 +197,22 @@ func (m *mediaMeter) usage(o Object, r *Reading) {
 		strange(usage.child("output_tokens_details"), mediaPartFields))
 	u := policy.Usage{Output: *output, AudioIn: value(in.Count("audio_tokens", 0)), CacheRead: value(in.Count("cached_tokens", 0))}
 	u.Input = *input - u.AudioIn - u.CacheRead
+	total := usage.Count("total_tokens", 0)
+	keepGreater(r.Usage, &u)
+	r.Unclear = ""
 	switch {
+	case err != nil:
+		r.Unclear = fmt.Sprintf("usage: %v", err)
 	case absurd(u):
 		r.Unclear = noTokens
 	case u.Input < 0:
 		r.Unclear = "usage whose parts exceed their sum"
+	case value(total) > *input+*output:
+		r.Unclear = "usage whose total is more than its parts"
 	case strange != "":
 		r.Unclear = fmt.Sprintf("usage has %s, which is not known", plain.Clip(strange, 60))
 	}
-	r.Usage, r.Known, r.Input = u, true, input
+	r.Usage, r.Known = u, true
+	greatest(&r.Input, input)
 	r.noteOutput(u.Output)
 }

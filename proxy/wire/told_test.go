@@ -37,6 +37,15 @@ func TestUsageIsReadWhereverItIsTold(t *testing.T) {
 		{"responses, under one name twice", Responses, []string{`{"type":"response.completed","response":{"status":"completed","usage":{"input_tokens":70,"output_tokens":9},"usage":{"input_tokens":0,"output_tokens":0}}}`}, 70, 9, true},
 		{"messages, under one name twice", Messages, []string{`{"type":"message_start","message":{"usage":{"input_tokens":70,"output_tokens":1},"usage":{"input_tokens":0,"output_tokens":1}}}`,
 			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9},"usage":{"output_tokens":0}}`}, 70, 9, true},
+		{"chat, in its place and in the choice", Chat, []string{`{"choices":[{"index":0,"finish_reason":"stop","usage":{"prompt_tokens":70,"completion_tokens":9}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`}, 70, 9, true},
+		{"chat, in its place and Groq's", Chat, []string{`{"choices":[],"x_groq":{"usage":{"prompt_tokens":70,"completion_tokens":9}},"usage":{"prompt_tokens":0,"completion_tokens":0}}`}, 70, 9, true},
+		{"chat, in two choices of one", Chat, []string{`{"choices":[{"index":0,"finish_reason":"stop","usage":{"prompt_tokens":0,"completion_tokens":0}},{"index":1,"finish_reason":"stop","usage":{"prompt_tokens":70,"completion_tokens":9}}]}`}, 70, 9, true},
+		{"chat, by both names", Chat, []string{`{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0,"input_tokens":70,"output_tokens":9}}`}, 70, 9, true},
+		{"responses, by both names", Responses, []string{`{"type":"response.completed","response":{"status":"completed","usage":{"prompt_tokens":70,"output_tokens":9,"input_tokens":0}}}`}, 70, 9, true},
+		{"messages, by turns beyond their sum", Messages, []string{`{"type":"message_start","message":{"usage":{"input_tokens":0,"output_tokens":0}}}`,
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":0,"iterations":[{"type":"message","input_tokens":30,"output_tokens":4},{"type":"message","input_tokens":40,"output_tokens":5}]}}`}, 70, 9, true},
+		{"pictures, twice", Images, []string{`{"usage":{"input_tokens":70,"output_tokens":9},"usage":{"input_tokens":0,"output_tokens":0}}`}, 70, 9, true},
+		{"pictures, in an error", Images, []string{`{"error":{"message":"x","usage":{"input_tokens":70,"output_tokens":9}}}`}, 70, 9, true},
 		{"Gemini, in both forms", Gemini, []string{`{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":70,"candidatesTokenCount":9},"usage_metadata":{"promptTokenCount":0,"candidatesTokenCount":0}}`}, 70, 9, true},
 		{"Gemini, with an error", Gemini, []string{`{"error":{"code":503,"message":"x"},"usageMetadata":{"promptTokenCount":70,"candidatesTokenCount":9}}`}, 70, 9, false},
 		{"Gemini, twice", Gemini, []string{`{"usageMetadata":{"promptTokenCount":70,"candidatesTokenCount":9}}`,
@@ -48,6 +57,48 @@ func TestUsageIsReadWhereverItIsTold(t *testing.T) {
 		}
 		if r.Usage.Input != c.input || r.Usage.Output != c.output || r.Known != c.known {
 			t.Errorf("%s: %+v, known %v", c.name, r.Usage, r.Known)
+		}
+	}
+}
+
+// TestUsageThatIsUnclear: what is strange in one place of an answer is not made clear
+// by another, and a total beyond the parts tells that a part is missing.
+func TestUsageThatIsUnclear(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		wire  *Wire
+		event string
+	}{
+		{"twice", Chat, `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":9,"rockets":5},"usage":{"prompt_tokens":0,"completion_tokens":0}}`},
+		{"in the choice", Chat, `{"choices":[{"usage":{"prompt_tokens":0,"completion_tokens":0}}],"usage":{"prompt_tokens":7,"completion_tokens":9,"rockets":5}}`},
+		{"a message's total", Messages, `{"type":"message_delta","usage":{"input_tokens":7,"output_tokens":9,"total_tokens":1000}}`},
+		{"a prompt without measure", Messages, `{"type":"message_delta","usage":{"input_tokens":7,"output_tokens":9,"prompt_tokens":2199023255552}}`},
+		{"a picture's total", Images, `{"usage":{"input_tokens":7,"output_tokens":9,"total_tokens":1000}}`},
+		{"a picture's input twice", Images, `{"usage":{"input_tokens":7,"input_tokens":0,"output_tokens":9}}`},
+		{"a picture's usage twice", Images, `{"usage":{"input_tokens":7,"output_tokens":9,"rockets":5},"usage":{"input_tokens":0,"output_tokens":0}}`},
+	} {
+		meter, r := c.wire.Meter(Edit{Call: new(policy.Call)}), Reading{}
+		meter.Event(Event{Data: []byte(c.event)}, &r)
+		if r.Unclear == "" {
+			t.Errorf("%s: %+v is clear", c.name, r.Usage)
+		}
+	}
+}
+
+// TestTheGreaterBillCounts: a bill that is told once more, and lower, takes nothing back.
+func TestTheGreaterBillCounts(t *testing.T) {
+	host := policy.HostOf("https://openrouter.ai/api/v1")
+	for _, c := range []struct {
+		wire  *Wire
+		event string
+	}{
+		{Chat, `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":9,"cost":0.5},"usage":{"prompt_tokens":7,"completion_tokens":9,"cost":0}}`},
+		{Messages, `{"type":"message_delta","usage":{"output_tokens":9,"cost":0.5},"usage":{"output_tokens":9,"cost":0}}`},
+	} {
+		meter, r := c.wire.Meter(Edit{Call: new(policy.Call), Host: host}), Reading{}
+		meter.Event(Event{Data: []byte(c.event)}, &r)
+		if value(r.Cost) != 500_000 {
+			t.Errorf("%s: a bill of %d", c.wire.Name, value(r.Cost))
 		}
 	}
 }

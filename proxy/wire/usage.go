@@ -49,12 +49,34 @@ func (n usageNames) others(o Object) *usageNames {
 	return others
 }
 
+// counts are the input and the output that a usage object tells, and the names that
+// their parts go by. Where it has the names of both APIs the greater counts.
+func (n usageNames) counts(o Object, wire string) (input, output *int64, parts usageNames) {
+	input, output = o.Count(n.input, 0), o.Count(n.output, 0)
+	others := n.others(o)
+	switch none := input == nil && output == nil; {
+	case none && wire == policy.Embeddings:
+		input = o.Count("total_tokens", 0) // there is nothing else that it could be of
+	case none && others != nil:
+		n = *others
+	}
+	if others != nil {
+		greatest(&input, o.Count(others.input, 0))
+		greatest(&output, o.Count(others.output, 0))
+	}
+	return input, output, n
+}
+
 // ReadIn reads the usage of an answer or an event, told in last and perhaps before.
 func (n usageNames) ReadIn(o Object, last Span, e Edit, r *Reading) bool {
+	unclear := ""
 	for _, before := range o.repeated("usage") {
 		n.Read(before, e, r)
+		unclear = firstOf(unclear, r.Unclear)
 	}
-	return n.Read(last, e, r)
+	all := n.Read(last, e, r)
+	r.Unclear = firstOf(unclear, r.Unclear)
+	return all
 }
 
 // Read turns a usage object into classes that do not overlap: cached, written
@@ -68,20 +90,12 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 	}
 	var err error
 	o, host := v.Object(&err), e.host()
-	if own := ownCost(o, host); own != nil {
-		r.Cost = own
-	}
-	input, output, total := o.Count(n.input, 0), o.Count(n.output, 0), o.Count("total_tokens", 0)
+	greatest(&r.Cost, ownCost(o, host))
+	input, output, n := n.counts(o, e.Call.Wire)
 	if input == nil && output == nil {
-		switch others := n.others(o); {
-		case e.Call.Wire == policy.Embeddings && total != nil:
-			input = total // there is nothing else that it could be of
-		case others != nil:
-			return others.Read(v, e, r)
-		default:
-			return false
-		}
+		return false
 	}
+	total := o.Count("total_tokens", 0)
 	in, out := o.child(n.inputParts), o.child(n.outputParts)
 	u, strange := r.Usage, openAIStrange(o, in, out, host)
 	if input != nil {

@@ -26,7 +26,7 @@ var (
 type messagesUsage struct {
 	input, read1, write, write5m, write1h *int64
 	output, searches                      *int64
-	prompt                                *int64 // all of the input, where it is told once more as OpenAI does
+	prompt, total                         *int64 // all of the input, and of all, where they are told once more as OpenAI does
 	cost                                  *int64 // the host's own bill
 	thought                               bool   // output_tokens_details tells of thinking
 	tier, geo                             string
@@ -45,9 +45,7 @@ func (u *messagesUsage) ReadIn(o Object, last Span, host *policy.Host) {
 func (u *messagesUsage) Read(o Object, host *policy.Host) {
 	var err error
 	o = o.Span.Object(&err)
-	if own := ownCost(o, host); own != nil {
-		u.cost = own
-	}
+	greatest(&u.cost, ownCost(o, host))
 	greatest(&u.input, o.Count("input_tokens", 0))
 	greatest(&u.read1, o.Count("cache_read_input_tokens", 0))
 	greatest(&u.write, o.Count("cache_creation_input_tokens", 0))
@@ -59,6 +57,7 @@ func (u *messagesUsage) Read(o Object, host *policy.Host) {
 		greatest(&u.output, o.Count("completion_tokens", 0))
 	}
 	greatest(&u.prompt, o.Count("prompt_tokens", 0))
+	greatest(&u.total, o.Count("total_tokens", 0))
 	tools := o.child("server_tool_use")
 	greatest(&u.searches, tools.Count("web_search_requests", 0))
 	u.thought = u.thought || value(o.child("output_tokens_details").Count("thinking_tokens", 0)) > 0
@@ -102,8 +101,9 @@ func (u *messagesUsage) writeTo(e Edit, r *Reading) {
 	case rest > 0:
 		r.Usage.CacheWrite5m += rest
 	}
-	if more := value(u.prompt) - inputOf(r.Usage); more > 0 && value(u.prompt) <= maxTokens {
-		r.Usage.Input += more
+	r.Usage.Input += max(0, value(u.prompt)-inputOf(r.Usage))
+	if u.output != nil && value(u.total) > inputOf(r.Usage)+r.Usage.Output {
+		r.Unclear = "usage whose total is more than its parts"
 	}
 	u.addTurns(e, r)
 	if absurd(r.Usage) {
@@ -121,10 +121,11 @@ func (u *messagesUsage) writeTo(e Edit, r *Reading) {
 const maxTurns = 1000
 
 // addTurns reads the turns that a message took. Those of the model itself are
-// in the totals; a compaction is not, and has to be added. A turn of another
+// in the totals, which are no less; a compaction is not, and has to be added. A turn of another
 // model (an advisor, a fallback) has another price.
 func (u *messagesUsage) addTurns(e Edit, r *Reading) {
 	r.Others = nil
+	var own, compacted policy.Usage
 	u.turns.elements(func(s Span) {
 		t := s.Object(new(error))
 		kind, model := t.Get("type").Text(), t.Get("model").Text()
@@ -141,11 +142,20 @@ func (u *messagesUsage) addTurns(e Edit, r *Reading) {
 		}
 		r.Unclear = firstOf(told.Unclear, r.Unclear)
 		if kind == "compaction" {
-			r.Usage.Input += told.Usage.Input
-			r.Usage.CacheRead += told.Usage.CacheRead
-			r.Usage.CacheWrite5m += told.Usage.CacheWrite5m
-			r.Usage.CacheWrite1h += told.Usage.CacheWrite1h
-			r.Usage.Output += told.Usage.Output
+			addUsage(&compacted, told.Usage)
+		} else {
+			addUsage(&own, told.Usage)
 		}
 	})
+	keepGreater(own, &r.Usage)
+	addUsage(&r.Usage, compacted)
+}
+
+// addUsage adds the tokens of one turn.
+func addUsage(to *policy.Usage, turn policy.Usage) {
+	to.Input += turn.Input
+	to.CacheRead += turn.CacheRead
+	to.CacheWrite5m += turn.CacheWrite5m
+	to.CacheWrite1h += turn.CacheWrite1h
+	to.Output += turn.Output
 }
