@@ -152,6 +152,10 @@ func (g *group) correctPace(h *hold, s Settlement) {
 	g.exec(`UPDATE pace SET tokens = ? WHERE agent_id = ? AND owner = ? AND n = ?`, used, ag.id, int64(h.key.owner), h.key.n)
 }
 
+// clocksDiffer is how far the clocks of gateways may be apart, in milliseconds: the
+// times of events do not rise where they are.
+const clocksDiffer = int64(time.Minute / time.Millisecond)
+
 // startPacing fills the last minute of an agent that has a limit for the first
 // time: from its open holds and from the trail.
 func (g *group) startPacing(agent int64) {
@@ -159,7 +163,7 @@ func (g *group) startPacing(agent int64) {
 	g.exec(`INSERT INTO pace (agent_id, owner, n, at, tokens)
 		SELECT agent_id, owner, n, at, tokens FROM hold WHERE agent_id = ? AND at > ? ON CONFLICT DO NOTHING`, agent, since)
 	var calls []paced
-	g.each(g.w.l.dialect.endedCalls, []any{g.firstSince(since), publicID(agent), since}, func(scan func(...any) error) error {
+	g.each(g.w.l.dialect.endedCalls, []any{g.firstSince(since - clocksDiffer), publicID(agent), since}, func(scan func(...any) error) error {
 		var id HoldID
 		var c paced
 		if err := scan(&id, &c.at, &c.tokens); err != nil {

@@ -50,3 +50,53 @@ func TestFirstEventSinceATime(t *testing.T) {
 	}
 	look(20)
 }
+
+// TestLimitThatIsSetLaterWithTwoClocks: the clocks of gateways may differ, so that
+// the times of a trail do not rise with its events.
+func TestLimitThatIsSetLaterWithTwoClocks(t *testing.T) {
+	dir, at := t.TempDir(), time.Date(2026, 1, 31, 23, 58, 0, 0, time.UTC)
+	l, err := Open(t.Context(), Options{Path: Place(dir), Home: dir, Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, l)
+	agentOn(t, l, "x")
+	var held []time.Time
+	for i := range 60 {
+		ahead := time.Duration(i%2) * 40 * time.Second
+		at = at.Add(ahead)
+		h, no, err := l.Admit(t.Context(), Admission{Token: HashToken("x"), Least: 10, Most: 10})
+		if err != nil || no != nil {
+			t.Fatal(no, err)
+		}
+		if _, err := l.Settle(t.Context(), h.ID, Settlement{How: Settled, Cost: 10}); err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, at)
+		at = at.Add(3*time.Second - ahead)
+	}
+	for ahead := range 41 {
+		was, want := at, 0
+		at = at.Add(time.Duration(ahead) * time.Second)
+		for _, h := range held {
+			if h.After(at.Add(-time.Minute)) {
+				want++
+			}
+		}
+		var got int
+		err := l.commitOne(t.Context(), func(g *group) error {
+			g.exec(`DELETE FROM pace`)
+			ag, err := g.agentNamed("x")
+			if err != nil {
+				return err
+			}
+			g.startPacing(ag.id)
+			g.query(`SELECT count(*) FROM pace`, nil, &got)
+			return g.err
+		})
+		if err != nil || got != want {
+			t.Errorf("by a clock that is %d s ahead %d calls are of the last minute, want %d: %v", ahead, got, want, err)
+		}
+		at = was
+	}
+}
