@@ -68,14 +68,15 @@ func (m *geminiEmbeddingsMeter) Whole(status int, body []byte, r *Reading) []Spl
 		return nil
 	}
 	o := doc.Object(new(error))
-	if r.Finished = true; status >= 400 {
+	usage := o.protoChild("usage_metadata")
+	if r.Finished = true; status >= 400 && usage.Kind() != '{' {
 		r.Refused = !o.Get("error").isNull()
 		return nil
 	}
 	if fails(o, "") {
 		r.Failed, r.Own = true, ownError(o, m.host())
 	}
-	if n := o.protoChild("usage_metadata").protoCount("prompt_token_count", 0); n != nil && *n <= maxTokens {
+	if n := usage.protoCount("prompt_token_count", 0); n != nil && *n <= maxTokens {
 		r.Usage, r.Known = policy.Usage{Input: *n}, true
 	}
 	return nil

@@ -59,9 +59,12 @@ func (m *geminiMeter) answer(status int, o Object, r *Reading) []Splice {
 	// A prompt that was blocked has no candidates.
 	blocked := !o.protoChild("prompt_feedback").proto("block_reason").isNull()
 	r.Finished = r.Finished || blocked || m.choices.over(m.Call.Outputs)
+	fault := ""
 	for _, member := range o.members {
 		if sameField(member.name, "usage_metadata") && member.value.Kind() == '{' { // the greater counts, where it stands twice
 			m.usage.Read(member.value)
+			fault = firstOf(fault, m.usage.fault)
+			m.usage.fault = fault
 		}
 	}
 	if usage := o.proto("usage_metadata"); usage.Kind() == '{' {

@@ -71,6 +71,7 @@ func TestUsageThatIsUnclear(t *testing.T) {
 	}{
 		{"twice", Chat, `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":9,"rockets":5},"usage":{"prompt_tokens":0,"completion_tokens":0}}`},
 		{"in the choice", Chat, `{"choices":[{"usage":{"prompt_tokens":0,"completion_tokens":0}}],"usage":{"prompt_tokens":7,"completion_tokens":9,"rockets":5}}`},
+		{"Gemini's, in both forms", Gemini, `{"usageMetadata":{"promptTokenCount":7,"rockets":5},"usage_metadata":{"promptTokenCount":0,"candidatesTokenCount":0}}`},
 		{"a message's total", Messages, `{"type":"message_delta","usage":{"input_tokens":7,"output_tokens":9,"total_tokens":1000}}`},
 		{"a prompt without measure", Messages, `{"type":"message_delta","usage":{"input_tokens":7,"output_tokens":9,"prompt_tokens":2199023255552}}`},
 		{"a picture's total", Images, `{"usage":{"input_tokens":7,"output_tokens":9,"total_tokens":1000}}`},
@@ -100,5 +101,14 @@ func TestTheGreaterBillCounts(t *testing.T) {
 		if value(r.Cost) != 500_000 {
 			t.Errorf("%s: a bill of %d", c.wire.Name, value(r.Cost))
 		}
+	}
+}
+
+// TestRefusedEmbeddingsThatTellTheirUsage: what they say to have used is read.
+func TestRefusedEmbeddingsThatTellTheirUsage(t *testing.T) {
+	r := Reading{}
+	GeminiEmbeddings.Meter(Edit{Call: new(policy.Call)}).Whole(500, []byte(`{"error":{"code":500,"message":"x"},"usageMetadata":{"promptTokenCount":70}}`), &r)
+	if !r.Known || r.Usage.Input != 70 {
+		t.Errorf("%+v, known %v", r.Usage, r.Known)
 	}
 }
