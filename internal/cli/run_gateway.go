@@ -75,6 +75,12 @@ func (a *app) proof(token, gateway string, f *runFlags, spec *supervisor.Spec) f
 	return remote.GitHubProof(address, bearer, cmp.Or(env["AEX_OIDC_AUDIENCE"], strings.TrimSuffix(gateway, "/")))
 }
 
+// vouched tells whether a CI may vouch for this job.
+func vouched(environ []string) bool {
+	env := environment(environ)
+	return env["AEX_OIDC_TOKEN"] != "" || env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] != ""
+}
+
 // splitList reads lists that are separated by commas, too.
 func splitList(lists []string) (all []string) {
 	for _, list := range lists {

@@ -91,7 +91,7 @@ func (a *app) runHint(err error, args []string, agent string) error {
 			return bad
 		}
 		return hinted(err, "give a --budget and it is made, or make it with: aex agent create %s 5.00 none", plain.Word(agent))
-	case errors.As(err, &refused) && refused.Code == "invalid_token":
+	case errors.As(err, &refused) && refused.Code == "invalid_token" && !vouched(a.environ): // what is wrong with a job's own says more
 		return hinted(errors.New("the gateway does not know the token of AEX_TOKEN"), "it is an agent's, minted at the gateway: aex agent token NAME --scope runs")
 	case errors.Is(err, remote.ErrAway):
 		return hinted(err, "see that aex serve runs there, and that --gateway or AEX_GATEWAY is its address")
