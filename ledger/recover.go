@@ -58,14 +58,11 @@ func (l *Ledger) checkOwners() {
 }
 
 // anythingToRecover looks whether a turn is worth it: with 20,000 runs open at
-// four gateways it is not one that all should wait for every second.
-func (l *Ledger) anythingToRecover() (is bool) {
+// four gateways it is not one that all should wait for every second. Recovered
+// holds that are old go with the next that are recovered.
+func (l *Ledger) anythingToRecover() bool {
 	ctx, stop := l.lookingOnce()
 	defer stop()
-	err := l.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hold WHERE state = 'recovered' AND at < ?)`, l.now().Add(-recoveredKept).UnixMilli()).Scan(&is)
-	if is || err != nil {
-		return is
-	}
 	rs, err := l.read.QueryContext(ctx, namedOwners)
 	if err != nil {
 		return false
