@@ -97,10 +97,10 @@ func (g *group) withInner(r *run) []*run {
 
 // endAdrift ends the remote runs that no gateway took in time.
 func (g *group) endAdrift() {
-	lost := `owner = ? AND state <> 'ended' AND adrift_at <= ?`
-	args := []any{int64(nobody), g.at - AttachWithin.Milliseconds()}
 	// A call that the gateway before has under way is settled first.
-	for _, r := range g.runsWhere(lost+` AND NOT EXISTS (SELECT 1 FROM hold WHERE run_no = run.no AND hold.state = 'open')`, args...) {
+	lost := g.runsWhere(`owner = ? AND state <> 'ended' AND adrift_at <= ?
+		AND NOT EXISTS (SELECT 1 FROM hold WHERE run_no = run.no AND hold.state = 'open')`, int64(nobody), g.at-AttachWithin.Milliseconds())
+	for _, r := range lost {
 		if g.err == nil {
 			g.endRun(r, RunEnd{Outcome: "lost"})
 		}

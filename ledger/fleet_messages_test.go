@@ -16,6 +16,8 @@ type turnMessages struct {
 	mu      sync.Mutex
 	now     int // of the turn under way
 	longest int // of those since reset
+
+	sent chan struct{} // has one when a message was answered
 }
 
 func (m *turnMessages) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -34,7 +36,12 @@ func (m *turnMessages) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.T
 	return ctx
 }
 func (m *turnMessages) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
-func (m *turnMessages) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+func (m *turnMessages) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {
+	select {
+	case m.sent <- struct{}{}:
+	default:
+	}
+}
 
 func (m *turnMessages) reset() {
 	m.mu.Lock()
@@ -50,7 +57,7 @@ func (m *turnMessages) most() int {
 
 // countMessages has a gateway's writer connect anew, and counts.
 func countMessages(l *Ledger) *turnMessages {
-	m := new(turnMessages)
+	m := &turnMessages{sent: make(chan struct{}, 1)}
 	wake := l.Rest()
 	defer wake()
 	l.server.config.Tracer = m
@@ -81,7 +88,7 @@ func TestFleetRecoversInOneTurn(t *testing.T) {
 	defer wake()
 	await := func(what string, want int) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // nothing tells of it
+		for limit := time.After(time.Minute); ; {
 			found := 0
 			if err := other.read.QueryRowContext(t.Context(), `SELECT count(*) FROM run WHERE `+what).Scan(&found); err != nil {
 				t.Fatal(err)
@@ -89,7 +96,9 @@ func TestFleetRecoversInOneTurn(t *testing.T) {
 			if found == want {
 				break
 			}
-			if time.Now().After(end) {
+			select {
+			case <-messages.sent:
+			case <-limit:
 				t.Fatalf("%d runs are %s", found, what)
 			}
 		}

@@ -5,16 +5,24 @@ import (
 	"time"
 )
 
-// TestFirstEventSinceATime: where the last minute of a trail begins is found by
-// halves, over an hour's end and also where the beginning has been folded.
-func TestFirstEventSinceATime(t *testing.T) {
-	dir, at := t.TempDir(), time.Date(2026, 1, 31, 23, 58, 0, 0, time.UTC)
-	l, err := Open(t.Context(), Options{Path: Place(dir), Home: dir, Now: func() time.Time { return at }})
+// openBy opens a ledger with an agent x, whose clock is at a time.
+func openBy(t *testing.T, at *time.Time) *Ledger {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := Open(t.Context(), Options{Path: Place(dir), Home: dir, Now: func() time.Time { return *at }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closed(t, l)
+	t.Cleanup(func() { closed(t, l) })
 	agentOn(t, l, "x")
+	return l
+}
+
+// TestFirstEventSinceATime: where the last minute of a trail begins is found by
+// halves, over an hour's end and also where the beginning has been folded.
+func TestFirstEventSinceATime(t *testing.T) {
+	at := time.Date(2026, 1, 31, 23, 58, 0, 0, time.UTC)
+	l := openBy(t, &at)
 	var times []int64
 	var seqs []int64
 	for range 40 {
@@ -54,13 +62,8 @@ func TestFirstEventSinceATime(t *testing.T) {
 // TestLimitThatIsSetLaterWithTwoClocks: the clocks of gateways may differ, so that
 // the times of a trail do not rise with its events.
 func TestLimitThatIsSetLaterWithTwoClocks(t *testing.T) {
-	dir, at := t.TempDir(), time.Date(2026, 1, 31, 23, 58, 0, 0, time.UTC)
-	l, err := Open(t.Context(), Options{Path: Place(dir), Home: dir, Now: func() time.Time { return at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closed(t, l)
-	agentOn(t, l, "x")
+	at := time.Date(2026, 1, 31, 23, 58, 0, 0, time.UTC)
+	l := openBy(t, &at)
 	var held []time.Time
 	for i := range 60 {
 		ahead := time.Duration(i%2) * 40 * time.Second

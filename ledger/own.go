@@ -128,7 +128,8 @@ func (l *Ledger) EndOwnRun(ctx context.Context, id RunID, end RunEnd) (EndedRun,
 	ctx = context.WithoutCancel(ctx)
 	anew, err := l.openReaders()
 	if err != nil {
-		return EndedRun{}, fmt.Errorf("ending a run: %w", err)
+		ended, booked := l.bookEnd(ctx, id, end)
+		return ended, fmt.Errorf("ending a run: %w", errors.Join(booked, err))
 	}
 	defer anew.Close() // it has only read
 	prepare, cancel := context.WithCancel(ctx)

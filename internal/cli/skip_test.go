@@ -2,10 +2,7 @@ package cli
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,20 +12,7 @@ import (
 // word what was not done.
 func TestEverySkipSaysWhatIsNotTested(t *testing.T) {
 	found := 0
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != "../.." && strings.HasPrefix(d.Name(), "."):
-			return fs.SkipDir
-		case d.IsDir() || filepath.Ext(path) != ".go":
-			return nil
-		}
-		set := token.NewFileSet()
-		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
+	eachGoFile(t, func(set *token.FileSet, file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, is := n.(*ast.CallExpr)
 			if !is {
@@ -43,9 +27,7 @@ func TestEverySkipSaysWhatIsNotTested(t *testing.T) {
 			}
 			return true
 		})
-		return nil
 	})
-	noError(t, err)
 	if found < 10 {
 		t.Errorf("only %d skips were found: the walk has lost the tree", found)
 	}

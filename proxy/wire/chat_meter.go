@@ -38,11 +38,9 @@ func (m *chatMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	m.common(o, r)
 	m.failed(o, "", r)
 	r.Finished = true
-	r.Known = m.used(o, r)
-	o.list("choices", func(c Object) {
-		m.failed(c, "", r)
-		m.output(c, r)
-	})
+	var told []Object // choices that tell usage
+	o.list("choices", func(c Object) { told = m.choice(c, told, r) })
+	r.Known = m.used(o, told, r)
 	return mask(o, "model", m.Masked)
 }
 
@@ -61,11 +59,11 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	m.failed(o, e.Name, r)
 	m.common(o, r)
 	count, seen := 0, r.Seen
+	var told []Object // choices that tell usage
 	o.list("choices", func(c Object) {
 		count++
-		m.failed(c, "", r)
 		before, called := r.Seen, len(r.Tools)
-		m.output(c, r)
+		told = m.choice(c, told, r)
 		if r.Seen > before {
 			r.Deltas++
 		}
@@ -76,7 +74,7 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 		m.choices.saw(index, !c.Get("finish_reason").isNull())
 	})
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
-	usage, read := usageIn(o), m.used(o, r)
+	usage, read := usageIn(o), m.used(o, told, r)
 	m.counted = m.counted || read
 	// Some send it with every chunk, cumulative: it is the final word only at
 	// the end, or in the chunk of its own that no output follows.
@@ -91,10 +89,21 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	return false, edits
 }
 
+// choice reads what one choice shows, or that it failed, and adds it to those that
+// tell usage where it does.
+func (m *chatMeter) choice(c Object, told []Object, r *Reading) []Object {
+	m.failed(c, "", r)
+	m.output(c, r)
+	if usageOf(c).Kind() == '{' {
+		told = append(told, c)
+	}
+	return told
+}
+
 // used reads the usage that an answer or a chunk tells, and reports whether that is
 // all of it. Groq puts it below x_groq unasked, Moonshot into the choice that ends: of
 // several choices that is not all. Of what stands in several places the greater counts.
-func (m *chatMeter) used(o Object, r *Reading) (all bool) {
+func (m *chatMeter) used(o Object, choices []Object, r *Reading) (all bool) {
 	all = chatUsage.ReadIn(o, usageIn(o), m.Edit, r)
 	unclear := r.Unclear
 	beside := func(in Object) (all bool) {
@@ -106,7 +115,9 @@ func (m *chatMeter) used(o Object, r *Reading) (all bool) {
 	}
 	all = beside(o.child("x_groq")) || all
 	input := r.Input
-	o.each("choices", func(c Object) { all = beside(c) && m.Call.Outputs <= 1 || all })
+	for _, c := range choices {
+		all = beside(c) && m.Call.Outputs <= 1 || all
+	}
 	if m.Call.Outputs > 1 {
 		r.Input = input
 	}

@@ -115,34 +115,38 @@ func (g Gateway) Lead(c Caller) Child {
 	has := slices.Clone(c.Set) // keys that the caller has
 	noProxy := map[string]string{"NO_PROXY": "", "no_proxy": ""}
 	keys, outer := c.realKeys(), c.outer()
+	lead := func(name, value string) {
+		child.Set = append(child.Set, [2]string{name, value})
+		child.Env = append(child.Env, name+"="+value)
+	}
 	for _, entry := range c.Environ {
 		name, value, _ := strings.Cut(entry, "=")
 		_, isNoProxy := noProxy[name]
 		switch {
 		case isNoProxy:
 			noProxy[name] = value
-		case !slices.Contains(c.Pass, name) && Taken(name, c.Keys):
+		case slices.Contains(c.Pass, name):
+			child.Env = append(child.Env, entry)
+		case Taken(name, c.Keys):
 			child.Removed = append(child.Removed, name)
 			if value != "" {
 				has = append(has, name)
 			}
-		case !slices.Contains(c.Pass, name) && slices.Contains(keys, value): // under a name of the program's own
+		case slices.Contains(keys, value): // under a name of the program's own
 			child.Removed = append(child.Removed, name)
-			child.Set = append(child.Set, [2]string{name, g.Token})
-			child.Env = append(child.Env, name+"="+g.Token)
-		case !slices.Contains(c.Pass, name) && g.instead(value, outer) != "":
-			led := g.instead(value, outer)
-			child.Removed = append(child.Removed, name)
-			child.Set = append(child.Set, [2]string{name, led})
-			child.Env = append(child.Env, name+"="+led)
+			lead(name, g.Token)
 		default:
+			if at := g.instead(value, outer); at != "" {
+				child.Removed = append(child.Removed, name)
+				lead(name, at)
+				continue
+			}
 			child.Env = append(child.Env, entry)
 		}
 	}
 	for _, s := range g.settings(has, c.Keys) {
 		if !slices.Contains(c.Pass, s[0]) {
-			child.Set = append(child.Set, s)
-			child.Env = append(child.Env, s[0]+"="+s[1])
+			lead(s[0], s[1])
 		}
 	}
 	for _, s := range quiet {
