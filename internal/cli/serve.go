@@ -253,11 +253,16 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.end(ctx)) }()
+	asked := make(chan os.Signal, 2) // who catches them until now lets go of them at the first
+	signal.Notify(asked, endSignals()...)
+	defer func() { err = s.end(ctx, asked, err) }()
+	if ctx.Err() != nil { // asked while it began
+		return nil
+	}
 	if err := s.announce(ctx, f.readyFD); err != nil {
 		return err
 	}
-	return s.wait(ctx, reload)
+	return s.wait(ctx, reload, asked)
 }
 
 // tellReady writes the server's view to who started it.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -219,15 +218,15 @@ func (s *server) announce(ctx context.Context, readyFD int) error {
 	return nil
 }
 
-// wait returns when somebody wants the server to end, or it cannot go on. Meanwhile it reloads when it is told to.
-func (s *server) wait(ctx context.Context, reload <-chan os.Signal) error {
+// wait returns when the server is asked to end, or cannot go on. Meanwhile it reloads when it is told to.
+func (s *server) wait(ctx context.Context, reload, asked <-chan os.Signal) error {
 	for {
 		select {
 		case <-reload:
 			if err := s.reload(ctx); err != nil {
 				s.log.printf("reloading: %v; what was loaded before stays", err)
 			}
-		case <-ctx.Done():
+		case <-asked:
 			return nil
 		case <-s.stopped.Done():
 			if err := context.Cause(s.stopped); !errors.Is(err, errStopAsked) {
@@ -253,68 +252,6 @@ func (s *server) reload(ctx context.Context) error {
 		s.log.printf("warning: %s", w)
 	}
 	return nil
-}
-
-// cutOffAfter is how long the server may take to end after a second signal.
-const cutOffAfter = 9 * time.Second
-
-// end closes the server. A second signal cuts the draining short; what hangs
-// then is cut off.
-func (s *server) end(ctx context.Context) error {
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, endSignals()...)
-	defer signal.Stop(again)
-	drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.flags.drain, errors.New("the time to drain is over"))
-	defer cancel()
-	over := make(chan error, 1)
-	go func() { over <- s.close(drain) }()
-	select {
-	case err := <-over:
-		return err
-	case <-again:
-	}
-	cancel()
-	late := time.NewTimer(cutOffAfter)
-	defer late.Stop()
-	select {
-	case err := <-over:
-		return err
-	case <-late.C:
-	}
-	return hinted(fmt.Errorf("cut off %s after the second signal, before everything was booked", cutOffAfter),
-		"what is not booked is settled in full by the next aex that opens the ledger")
-}
-
-// close lets the gateway drain until its context ends, books what is open and
-// gives everything back.
-func (s *server) close(drain context.Context) (err error) {
-	if s.pages != nil {
-		s.pages.Close()
-	}
-	if s.gateway != nil {
-		if n := s.gateway.Open(); n > 0 {
-			s.log.printf("waiting for %d calls in flight, at most %s", n, s.flags.drain)
-		}
-		err = s.gateway.Shutdown(drain)
-	}
-	if s.listener != nil {
-		_ = s.listener.Close() // the gateway has closed it, if it ever had it
-	}
-	s.stop(nil)
-	s.owners.Wait()
-	if s.lock != nil {
-		err = errors.Join(err, removeQuietly(daemonPath(s.home)))
-	}
-	if s.ledger != nil {
-		err = errors.Join(err, s.ledger.Close())
-	}
-	if s.lock != nil {
-		if s.gateway != nil {
-			s.log.printf("ended")
-		}
-		err = errors.Join(err, s.lock.Close())
-	}
-	return err
 }
 
 // makeOperatorToken reads the operator's token, or makes it.

@@ -98,8 +98,8 @@ func TestSecondTermCutsOffAServer(t *testing.T) {
 	}
 }
 
-// insist sends TERM twice and waits for the end. Two that come at once are one
-// to the kernel.
+// insist sends TERM again and again, also while the last words are said, and
+// waits for the end.
 func insist(t *testing.T, aex *exec.Cmd) {
 	t.Helper()
 	over := make(chan struct{})
@@ -112,7 +112,7 @@ func insist(t *testing.T, aex *exec.Cmd) {
 		select {
 		case <-over:
 			return
-		case <-time.After(time.Second):
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

@@ -126,7 +126,33 @@ func TestSecondTermAtAPipe(t *testing.T) {
 			t.Errorf("exit %d", code)
 		}
 	})
-	t.Run("server", func(t *testing.T) {
+}
+
+// The same for a server.
+func TestSecondTermAtAServersPipe(t *testing.T) {
+	t.Run("standard error", func(t *testing.T) {
+		s := newStage(t, fakeprovider.Options{})
+		path := pipeAt(t, filepath.Join(t.TempDir(), "pipe"))
+		log, err := os.OpenFile(path, os.O_RDWR, 0)
+		must(t, err)
+		defer log.Close()
+		read, ready, err := os.Pipe()
+		must(t, err)
+		defer read.Close()
+		aex := s.aex("serve", "--port", "0", "--ready-fd", "3")
+		aex.Stderr, aex.ExtraFiles = log, []*os.File{ready}
+		must(t, aex.Start())
+		must(t, ready.Close())
+		if _, err := io.ReadFull(read, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		fillPipe(t, path)
+		insist(t, aex)
+		if code := aex.ProcessState.ExitCode(); code != 1 { // no signal takes its last words away, nor does it wait for ever
+			t.Errorf("%v", aex.ProcessState)
+		}
+	})
+	t.Run("environment file", func(t *testing.T) {
 		s := newStage(t, fakeprovider.Options{})
 		path := pipeAt(t, filepath.Join(t.TempDir(), "pipe"))
 		aex := s.aex("serve", "--port", "0", "--env-file", path)
