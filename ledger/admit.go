@@ -144,7 +144,7 @@ func (l *Ledger) Admit(ctx context.Context, a Admission) (Hold, *Refusal, error)
 	}
 	w := &admitting{Admission: a, deadline: time.Now().Add(a.Wait)}
 	o := &op{admit: w}
-	o.do = func(g *group) error { return g.admit(o) }
+	o.do = func(g *commitGroup) error { return g.admit(o) }
 	if err := l.do(ctx, o); err != nil {
 		return Hold{}, nil, err
 	}
@@ -177,7 +177,7 @@ type caller struct {
 
 // admit decides one admission, and records the hold or the refusal. The group that
 // it stands in is a transaction of the writer, and not a group of agents.
-func (g *group) admit(o *op) error {
+func (g *commitGroup) admit(o *op) error {
 	a := o.admit
 	a.hold, a.refusal, a.tokens = Hold{}, nil, a.Tokens
 	c, no := g.identify(a.Token)
@@ -232,7 +232,7 @@ func (g *group) admit(o *op) error {
 }
 
 // identify finds who asks, and refuses who may not ask at all.
-func (g *group) identify(h TokenHash) (*caller, *Refusal) {
+func (g *commitGroup) identify(h TokenHash) (*caller, *Refusal) {
 	t := g.token(h)
 	if t == nil {
 		return nil, &Refusal{Cause: CauseToken}
@@ -269,7 +269,7 @@ func (g *group) identify(h TokenHash) (*caller, *Refusal) {
 }
 
 // runRefuses tells what a run's state and its parents' say.
-func (g *group) runRefuses(r *run) *Refusal {
+func (g *commitGroup) runRefuses(r *run) *Refusal {
 	for x := r; ; x = g.run(x.parent) {
 		switch x.state {
 		case RunEnding, RunEnded:
@@ -292,7 +292,7 @@ func (g *group) runRefuses(r *run) *Refusal {
 
 // pathOf finds the accounts that a call of c is charged to, and opens the
 // current window's account on its first use.
-func (g *group) pathOf(c *caller) {
+func (g *commitGroup) pathOf(c *caller) {
 	if c.run != nil {
 		c.leaf = c.run.account
 	} else {
@@ -312,7 +312,7 @@ func (g *group) pathOf(c *caller) {
 }
 
 // take records the hold.
-func (g *group) take(c *caller, a *admitting, amount Micros) Hold {
+func (g *commitGroup) take(c *caller, a *admitting, amount Micros) Hold {
 	g.w.holds++
 	h := &hold{
 		key: holdKey{g.w.l.owner.id(), g.w.holds}, agent: c.agent.id, account: c.leaf, window: c.window,

@@ -31,7 +31,7 @@ func least(path []*account, of func(*account) Micros) Micros {
 }
 
 // afford picks the amount of the hold, or says why there is none.
-func (g *group) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
+func (g *commitGroup) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
 	for _, acc := range c.path {
 		if acc.overrun > 0 {
 			return 0, g.refuseMoney(CauseExhausted, acc, a.Least), nil
@@ -67,7 +67,7 @@ func (g *group) afford(c *caller, a *admitting) (Micros, *Refusal, error) {
 
 // usedUp refuses a call of a run that is exhausted already, for the account
 // that has the least left: a run stays exhausted whatever emptied it.
-func (g *group) usedUp(c *caller, a *admitting) *Refusal {
+func (g *commitGroup) usedUp(c *caller, a *admitting) *Refusal {
 	g.pathOf(c)
 	short, _ := tightest(c.path, func(acc *account) Micros { return unspent(acc) - acc.overrun })
 	if short == nil { // the budget that there was is gone
@@ -105,13 +105,13 @@ func (a *admitting) share(room Micros) (amount Micros, err error) {
 
 // thirdTooLarge tells whether the run's two calls before this one were too large
 // for its budget, too.
-func (g *group) thirdTooLarge(c *caller) bool {
+func (g *commitGroup) thirdTooLarge(c *caller) bool {
 	return c.run != nil && g.countTooLarge(c.run.no) >= 2
 }
 
 // countTooLarge is how many calls of the run were too large for its budget since
 // one was admitted.
-func (g *group) countTooLarge(run int64) int {
+func (g *commitGroup) countTooLarge(run int64) int {
 	if n, ok := g.tooLarge[run]; ok {
 		return n
 	}
@@ -119,7 +119,7 @@ func (g *group) countTooLarge(run int64) int {
 }
 
 // behindOthers makes a call wait whose money an earlier one waits for.
-func (g *group) behindOthers(c *caller, a *admitting) *Refusal {
+func (g *commitGroup) behindOthers(c *caller, a *admitting) *Refusal {
 	for _, acc := range c.path {
 		if g.blocked[acc.id] {
 			no := g.refuseMoney(CauseBusy, acc, a.Least)
@@ -131,7 +131,7 @@ func (g *group) behindOthers(c *caller, a *admitting) *Refusal {
 }
 
 // block keeps later calls from taking what this one waits for.
-func (g *group) block(c *caller, a *admitting) {
+func (g *commitGroup) block(c *caller, a *admitting) {
 	for _, acc := range c.path {
 		if !acc.limited {
 			continue
@@ -144,7 +144,7 @@ func (g *group) block(c *caller, a *admitting) {
 
 // exhaust marks the run of a call that found its budget used up, and counts
 // the calls that were too large for it.
-func (g *group) exhaust(c *caller, no *Refusal) {
+func (g *commitGroup) exhaust(c *caller, no *Refusal) {
 	if c.run == nil {
 		return
 	}
@@ -157,7 +157,7 @@ func (g *group) exhaust(c *caller, no *Refusal) {
 	}
 }
 
-func (g *group) refuseMoney(cause Cause, acc *account, needed Micros) *Refusal {
+func (g *commitGroup) refuseMoney(cause Cause, acc *account, needed Micros) *Refusal {
 	return moneyRefusal(cause, acc, g.accountName(acc), needed)
 }
 
@@ -169,7 +169,7 @@ func moneyRefusal(cause Cause, acc *account, name string, needed Micros) *Refusa
 }
 
 // accountName is the agent's or the group's name, or the run's id.
-func (g *group) accountName(acc *account) string {
+func (g *commitGroup) accountName(acc *account) string {
 	switch acc.kind {
 	case GroupAccount:
 		return g.agentGroup(acc.group).name

@@ -61,7 +61,7 @@ func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
 	if err := errors.Join(CheckName(n.Name), validBudget(n.Budget), n.Limits.valid(), n.Window.check(), validJSON(n.Capabilities)); err != nil {
 		return Agent{}, fmt.Errorf("creating agent %q: %w", n.Name, err)
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		switch _, err := g.agentNamed(n.Name); {
 		case g.err != nil:
 			return g.err
@@ -81,7 +81,7 @@ func (l *Ledger) CreateAgent(ctx context.Context, n NewAgent) (Agent, error) {
 	return l.Agent(context.WithoutCancel(ctx), n.Name)
 }
 
-func (g *group) createAgent(n NewAgent, in int64) (*agent, *account) {
+func (g *commitGroup) createAgent(n NewAgent, in int64) (*agent, *account) {
 	ag := &agent{group: in, name: n.Name, budget: n.Budget, window: n.Window, limits: n.Limits}
 	ag.id = g.insert(`INSERT INTO agent (name, budget_micro, "window", rpm_limit, tpm_limit, concurrency_limit, capabilities, group_id, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, "id",
@@ -171,7 +171,7 @@ func (w Window) check() error {
 }
 
 // openWindow makes the account of the window that now lies in.
-func (g *group) openWindow(ag *agent) *account {
+func (g *commitGroup) openWindow(ag *agent) *account {
 	acc := &account{agent: ag.id, kind: WindowAccount, window: ag.window, start: g.start(ag.window).UnixMilli()}
 	acc.retarget(ag.budget)
 	g.insertAccount(acc)

@@ -24,7 +24,7 @@ func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agen
 	}
 	err := c.valid()
 	if err == nil {
-		err = l.commitOne(ctx, func(g *group) error {
+		err = l.commitOne(ctx, func(g *commitGroup) error {
 			ag, err := g.agentNamed(name)
 			if err != nil {
 				return err
@@ -59,7 +59,7 @@ func (c AgentChange) valid() error {
 	return errors.Join(errs...)
 }
 
-func (g *group) setAgent(ag *agent, c AgentChange, in int64) {
+func (g *commitGroup) setAgent(ag *agent, c AgentChange, in int64) {
 	wasPaced := ag.limits.paced()
 	moved := c.Window != nil && *c.Window != ag.window
 	if c.Budget != nil {
@@ -100,7 +100,7 @@ func (g *group) setAgent(ag *agent, c AgentChange, in int64) {
 // retargetAgent gives the account that rules the agent's budget. When the
 // budget goes over to windows, the total account loses its limit with an event
 // of its own.
-func (g *group) retargetAgent(ag *agent, c AgentChange, moved bool) *account {
+func (g *commitGroup) retargetAgent(ag *agent, c AgentChange, moved bool) *account {
 	if c.Budget == nil && !moved || g.err != nil {
 		return nil
 	}
@@ -125,13 +125,13 @@ func (g *group) retargetAgent(ag *agent, c AgentChange, moved bool) *account {
 }
 
 // reopenRuns lets the agent's exhausted runs go on where there is room again.
-func (g *group) reopenRuns(ag *agent) {
+func (g *commitGroup) reopenRuns(ag *agent) {
 	for _, r := range g.exhaustedRuns(ag.id) {
 		g.reopen(r)
 	}
 }
 
-func (g *group) exhaustedRuns(agent int64) []*run {
+func (g *commitGroup) exhaustedRuns(agent int64) []*run {
 	return g.runsWhere(`agent_id = ? AND state = 'exhausted'`, agent)
 }
 
@@ -141,7 +141,7 @@ func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
 	if err := l.budgetsAllowed(); err != nil {
 		return err
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		ag, err := g.agentNamed(name)
 		if err != nil {
 			return err
@@ -168,7 +168,7 @@ func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent,
 	if err := l.budgetsAllowed(); err != nil {
 		return Agent{}, err
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		ag, err := g.agentNamed(name)
 		if err != nil {
 			return err

@@ -34,7 +34,7 @@ func (l *Ledger) CreateGroup(ctx context.Context, n NewGroup) (Group, error) {
 	if err := validGroup(n.Name, n.Budgets); err != nil {
 		return Group{}, fmt.Errorf("creating group %q: %w", n.Name, err)
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		switch _, err := g.groupNamed(n.Name); {
 		case g.err != nil:
 			return g.err
@@ -73,7 +73,7 @@ func validGroup(name string, budgets map[Window]Micros) error {
 	return nil
 }
 
-func (g *group) createGroup(n NewGroup, parent int64) {
+func (g *commitGroup) createGroup(n NewGroup, parent int64) {
 	a := &agentGroup{name: n.Name, parent: parent, budgets: maps.Clone(n.Budgets)}
 	if a.budgets == nil {
 		a.budgets = make(map[Window]Micros)
@@ -97,7 +97,7 @@ func (g *group) createGroup(n NewGroup, parent int64) {
 }
 
 // groupEvent adds an event of a group to the trail.
-func (g *group) groupEvent(action string, a *agentGroup, members func(e *line)) {
+func (g *commitGroup) groupEvent(action string, a *agentGroup, members func(e *line)) {
 	g.event(action, nil, "", func(e *line) {
 		e.text("group", a.name)
 		e.number("group_id", a.id)
@@ -116,7 +116,7 @@ func (a *agentGroup) describe(e *line) {
 }
 
 // groupRefuses tells whether a group that the agent is in is paused.
-func (g *group) groupRefuses(ag *agent) *Refusal {
+func (g *commitGroup) groupRefuses(ag *agent) *Refusal {
 	for id := ag.group; id != 0 && g.err == nil; {
 		a := g.agentGroup(id)
 		if a.paused {
@@ -130,7 +130,7 @@ func (g *group) groupRefuses(ag *agent) *Refusal {
 // groupAccountsOf are the accounts of the agent's group and of all that it is
 // in: of each the total one, and that of every window that has a budget, which
 // is opened on its first use.
-func (g *group) groupAccountsOf(ag *agent) (ids []int64) {
+func (g *commitGroup) groupAccountsOf(ag *agent) (ids []int64) {
 	depth := 0
 	for id := ag.group; id != 0 && g.err == nil; {
 		a := g.agentGroup(id)
@@ -154,7 +154,7 @@ func (g *group) groupAccountsOf(ag *agent) (ids []int64) {
 	return ids
 }
 
-func (g *group) openGroupWindow(a *agentGroup, w Window, budget Micros) *account {
+func (g *commitGroup) openGroupWindow(a *agentGroup, w Window, budget Micros) *account {
 	acc := &account{group: a.id, kind: GroupAccount, window: w, start: g.start(w).UnixMilli()}
 	acc.retarget(&budget)
 	g.insertAccount(acc)

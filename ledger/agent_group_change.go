@@ -27,7 +27,7 @@ func (l *Ledger) SetGroup(ctx context.Context, name string, c GroupChange) (Grou
 			return Group{}, fmt.Errorf("changing group %q: %w", name, err)
 		}
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		a, err := g.groupNamed(name)
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ func (l *Ledger) SetGroup(ctx context.Context, name string, c GroupChange) (Grou
 	return l.Group(context.WithoutCancel(ctx), name)
 }
 
-func (g *group) setGroup(a *agentGroup, c GroupChange) {
+func (g *commitGroup) setGroup(a *agentGroup, c GroupChange) {
 	if c.Paused != nil {
 		a.paused = *c.Paused
 		g.exec(`UPDATE agent_group SET paused = ? WHERE id = ?`, a.paused, a.id)
@@ -57,7 +57,7 @@ func (g *group) setGroup(a *agentGroup, c GroupChange) {
 
 // setGroupBudget gives a window of a group another budget. The account of the
 // window that is open follows, with an event of its own.
-func (g *group) setGroupBudget(a *agentGroup, w Window, b *Micros) {
+func (g *commitGroup) setGroupBudget(a *agentGroup, w Window, b *Micros) {
 	if b == nil {
 		delete(a.budgets, w)
 		g.exec(`DELETE FROM group_budget WHERE group_id = ? AND "window" = ?`, a.id, string(w))
@@ -80,7 +80,7 @@ func (g *group) setGroupBudget(a *agentGroup, w Window, b *Micros) {
 
 // currentGroupAccount is the account of a group's window that now lies in, nil
 // when there is none yet, or its total one.
-func (g *group) currentGroupAccount(a *agentGroup, w Window) *account {
+func (g *commitGroup) currentGroupAccount(a *agentGroup, w Window) *account {
 	if w == Total {
 		return g.groupTotal(a)
 	}
@@ -95,7 +95,7 @@ func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micro
 	if err := l.budgetsAllowed(); err != nil {
 		return Group{}, err
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		a, err := g.groupNamed(name)
 		if err != nil {
 			return err
@@ -127,7 +127,7 @@ func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micro
 	return l.Group(context.WithoutCancel(ctx), name)
 }
 
-func (g *group) topUpGroup(a *agentGroup, acc *account, w Window, by Micros) error {
+func (g *commitGroup) topUpGroup(a *agentGroup, acc *account, w Window, by Micros) error {
 	paid, err := acc.topUp(by)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (l *Ledger) DeleteGroup(ctx context.Context, name string) error {
 	if err := l.budgetsAllowed(); err != nil {
 		return err
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		a, err := g.groupNamed(name)
 		if err != nil {
 			return err

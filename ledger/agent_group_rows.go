@@ -7,7 +7,7 @@ const groupColumns = `id, name, coalesce(parent, 0), paused, deleted_at IS NOT N
 func (a *agentGroup) fields() []any { return []any{&a.id, &a.name, &a.parent, &a.paused, &a.deleted} }
 
 // agentGroup finds a group that a row names.
-func (g *group) agentGroup(id int64) *agentGroup {
+func (g *commitGroup) agentGroup(id int64) *agentGroup {
 	if a := g.rows.groups[id]; a != nil {
 		return a
 	}
@@ -20,7 +20,7 @@ func (g *group) agentGroup(id int64) *agentGroup {
 }
 
 // groupNamed finds a living group.
-func (g *group) groupNamed(name string) (*agentGroup, error) {
+func (g *commitGroup) groupNamed(name string) (*agentGroup, error) {
 	var id int64
 	if !g.query(`SELECT id FROM agent_group WHERE name = ? AND deleted_at IS NULL`, []any{name}, &id) {
 		if g.err != nil {
@@ -32,7 +32,7 @@ func (g *group) groupNamed(name string) (*agentGroup, error) {
 }
 
 // groupFor is the id of the group of a name; 0 for "".
-func (g *group) groupFor(name string) (int64, error) {
+func (g *commitGroup) groupFor(name string) (int64, error) {
 	if name == "" {
 		return 0, nil
 	}
@@ -44,7 +44,7 @@ func (g *group) groupFor(name string) (int64, error) {
 }
 
 // keepGroup reads the budgets of a group, and keeps it.
-func (g *group) keepGroup(a *agentGroup) *agentGroup {
+func (g *commitGroup) keepGroup(a *agentGroup) *agentGroup {
 	a.budgets = make(map[Window]Micros)
 	g.each(`SELECT "window", budget_micro FROM group_budget WHERE group_id = ?`, []any{a.id}, func(scan func(...any) error) error {
 		var w Window
@@ -61,7 +61,7 @@ func (g *group) keepGroup(a *agentGroup) *agentGroup {
 }
 
 // groupTotal is a group's account for its whole life.
-func (g *group) groupTotal(a *agentGroup) *account {
+func (g *commitGroup) groupTotal(a *agentGroup) *account {
 	acc := g.groupAccount(windowKey{a.id, "", 0})
 	if acc == nil {
 		g.fail(fmt.Errorf("%w: group %d has no account", ErrCorrupt, a.id))
@@ -72,11 +72,11 @@ func (g *group) groupTotal(a *agentGroup) *account {
 
 // groupWindow is the account of the group's window that now lies in; nil when
 // there is none yet.
-func (g *group) groupWindow(a *agentGroup, w Window) *account {
+func (g *commitGroup) groupWindow(a *agentGroup, w Window) *account {
 	return g.groupAccount(windowKey{a.id, w, g.start(w).UnixMilli()})
 }
 
-func (g *group) groupAccount(key windowKey) *account {
+func (g *commitGroup) groupAccount(key windowKey) *account {
 	if acc := g.rows.groupAccounts[key]; acc != nil {
 		return acc
 	}
@@ -84,7 +84,7 @@ func (g *group) groupAccount(key windowKey) *account {
 }
 
 // agentsInside lists the living agents of a group and of those inside it.
-func (g *group) agentsInside(a *agentGroup) (agents []*agent) {
+func (g *commitGroup) agentsInside(a *agentGroup) (agents []*agent) {
 	var ids []int64
 	g.each(`WITH RECURSIVE inside (id) AS (SELECT CAST(? AS BIGINT) UNION SELECT c.id FROM agent_group c JOIN inside i ON c.parent = i.id)
 		SELECT a.id FROM agent a JOIN inside i ON a.group_id = i.id WHERE a.deleted_at IS NULL`, []any{a.id}, func(scan func(...any) error) error {

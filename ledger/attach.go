@@ -19,7 +19,7 @@ const AttachWithin = time.Minute
 // A run that is not remote, is inside another or not the agent's, is ErrNotFound; one that is over
 // is returned as it is.
 func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, error) {
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		g.recoverDead()
 		ag, err := g.agentNamed(agent)
 		if err != nil {
@@ -46,7 +46,7 @@ func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, er
 // ReleaseRun lets a remote run of this process go, with the runs inside it: any
 // gateway may attach it within AttachWithin. Its calls must have been settled.
 func (l *Ledger) ReleaseRun(ctx context.Context, id RunID) error {
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -69,13 +69,13 @@ var ErrElsewhere = errors.New("another gateway has the run")
 const nobody ownerID = 0
 
 // handOverAll gives a remote run, and those inside it, to an owner.
-func (g *group) handOverAll(r *run, to ownerID, action string) {
+func (g *commitGroup) handOverAll(r *run, to ownerID, action string) {
 	for _, r := range g.withInner(r) {
 		g.handOver(r, to, action)
 	}
 }
 
-func (g *group) handOver(r *run, to ownerID, action string) {
+func (g *commitGroup) handOver(r *run, to ownerID, action string) {
 	if g.err != nil {
 		return
 	}
@@ -90,13 +90,13 @@ func (g *group) handOver(r *run, to ownerID, action string) {
 }
 
 // withInner lists a run and the runs inside it that are not over.
-func (g *group) withInner(r *run) []*run {
+func (g *commitGroup) withInner(r *run) []*run {
 	return g.runsWhere(`no IN (WITH RECURSIVE inside(no) AS (SELECT CAST(? AS BIGINT) UNION SELECT run.no FROM run JOIN inside ON run.parent = inside.no WHERE run.state <> 'ended')
 		SELECT no FROM inside) ORDER BY no`, r.no)
 }
 
 // endAdrift ends the remote runs that no gateway took in time.
-func (g *group) endAdrift() {
+func (g *commitGroup) endAdrift() {
 	// A call that the gateway before has under way is settled first.
 	lost := g.runsWhere(`owner = ? AND state <> 'ended' AND adrift_at <= ?
 		AND NOT EXISTS (SELECT 1 FROM hold WHERE run_no = run.no AND hold.state = 'open')`, int64(nobody), g.at-AttachWithin.Milliseconds())

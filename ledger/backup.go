@@ -66,7 +66,7 @@ func (l *Ledger) prune(ctx context.Context, before time.Time) (Pruned, error) {
 		return Pruned{}, err
 	}
 	var p Pruned
-	err = l.commitOne(ctx, func(g *group) error {
+	err = l.commitOne(ctx, func(g *commitGroup) error {
 		var hash []byte
 		if !g.query(`SELECT hash FROM event_log WHERE seq = ?`, []any{through.seq}, &hash) || chainHash(hash) != through.hash {
 			return errors.Join(errors.New("the trail has changed meanwhile; try again"), g.err)

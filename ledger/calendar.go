@@ -86,7 +86,7 @@ func (l *Ledger) Zone(ctx context.Context) (z Zone, told bool, err error) {
 }
 
 // start of the window that now lies in.
-func (g *group) start(w Window) time.Time {
+func (g *commitGroup) start(w Window) time.Time {
 	if !g.rows.zonesRead {
 		g.rows.zones = nil
 		g.each(zonesQuery, nil, g.rows.zones.add)
@@ -105,7 +105,7 @@ func (l *Ledger) SetZone(ctx context.Context, z Zone, first bool) (changed bool,
 	if err := l.budgetsAllowed(); err != nil {
 		return false, err
 	}
-	err = l.commitOne(ctx, func(g *group) error {
+	err = l.commitOne(ctx, func(g *commitGroup) error {
 		g.start(Daily) // reads the zones
 		was := g.rows.zones
 		if g.err != nil || len(was) > 0 && was.zone().String() == z.String() {
@@ -124,7 +124,7 @@ func (l *Ledger) SetZone(ctx context.Context, z Zone, first bool) (changed bool,
 	return changed, nil
 }
 
-func (g *group) setZone(was calendar, z Zone) {
+func (g *commitGroup) setZone(was calendar, z Zone) {
 	since := g.at
 	if n := len(was); n > 0 {
 		since = max(since, was[n-1].since+1)

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// commitGroup makes the group durable, or finds that it cannot: then the
+// commitTogether makes the group durable, or finds that it cannot: then the
 // ledger is broken and everybody is told. After a failed commit it reopens the
 // file and looks whether the group is there before it tries again. It returns
 // the operations of the group, of which wait may have added some.
-func (w *writer) commitGroup(ops []*op, wait bool, lockErr error) (*group, []*op, error) {
+func (w *writer) commitTogether(ops []*op, wait bool, lockErr error) (*commitGroup, []*op, error) {
 	if w.broken != nil {
 		return nil, ops, w.broken
 	}
 	err := lockErr
 	for try := 0; err == nil && try < commitTries; try++ {
-		var g *group
+		var g *commitGroup
 		g, ops, err = w.attempt(ops, wait && try == 0)
 		if err == nil {
 			g.release()
@@ -58,7 +58,7 @@ func (w *writer) breakWith(err error) error {
 
 // reopenAndCheck tells whether a group whose commit failed is in the ledger
 // nevertheless.
-func (w *writer) reopenAndCheck(g *group) (there bool, err error) {
+func (w *writer) reopenAndCheck(g *commitGroup) (there bool, err error) {
 	w.rows = newRows()
 	if err := w.engine.reopen(); err != nil {
 		return false, err
@@ -79,7 +79,7 @@ func (l *Ledger) replaced() error {
 
 // attempt runs the operations in one transaction and commits it. The transaction of the first try is there already. With wait it
 // writes them, and then waits for an operation to share the commit with.
-func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
+func (w *writer) attempt(ops []*op, wait bool) (*commitGroup, []*op, error) {
 	began := time.Now()
 	if err := w.engine.begin(); err != nil {
 		return nil, ops, err
@@ -123,7 +123,7 @@ func (w *writer) attempt(ops []*op, wait bool) (*group, []*op, error) {
 }
 
 // published makes a committed group's effects known inside the process.
-func (w *writer) published(g *group) {
+func (w *writer) published(g *commitGroup) {
 	w.know(g)
 	if g.lastEvent.seq > 0 || len(g.newHolds) > 0 {
 		w.l.head.advance()

@@ -14,7 +14,7 @@ import (
 // operation that follows sees the change through its queue.
 func failing(l *Ledger, how func(try int, commit func() error) error) {
 	tries := 0
-	_ = l.commitOne(context.Background(), func(g *group) error {
+	_ = l.commitOne(context.Background(), func(g *commitGroup) error {
 		g.w.commit = func(commit func() error) error {
 			tries++
 			return how(tries, commit)
@@ -138,7 +138,7 @@ func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
 			commits := 0
 			failing(l, func(try int, commit func() error) error { commits = try; return c.commit(try, commit) })
 			conn := func() (c *sql.Conn) {
-				_ = l.commitOne(t.Context(), func(g *group) error { g.w.lazyWait, c = time.Minute, g.w.engine.(*sqlite).conn; return nil })
+				_ = l.commitOne(t.Context(), func(g *commitGroup) error { g.w.lazyWait, c = time.Minute, g.w.engine.(*sqlite).conn; return nil })
 				return c
 			}
 			before := conn()
@@ -166,7 +166,7 @@ func TestASettlementSharesTheNextHoldsCommit(t *testing.T) {
 // nextTransaction tells when the writer has begun one.
 func nextTransaction(t *testing.T, l *Ledger) <-chan bool {
 	begun := make(chan bool, 1)
-	_ = l.commitOne(t.Context(), func(*group) error {
+	_ = l.commitOne(t.Context(), func(*commitGroup) error {
 		l.now = func() time.Time {
 			select {
 			case begun <- true:
@@ -212,7 +212,7 @@ func TestNothingIsKeptOfEndedHolds(t *testing.T) {
 		}
 	}
 	var kept int
-	if err := l.commitOne(t.Context(), func(g *group) error { kept = len(g.rows.holds); return nil }); err != nil {
+	if err := l.commitOne(t.Context(), func(g *commitGroup) error { kept = len(g.rows.holds); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if kept != 0 {
@@ -261,7 +261,9 @@ func TestOneRefusalHurtsNobodyElse(t *testing.T) {
 	l, token := openInside(t)
 	begun, hold := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = l.commitOne(context.Background(), func(*group) error { close(begun); <-hold; return nil }) })
+	wg.Go(func() {
+		_ = l.commitOne(context.Background(), func(*commitGroup) error { close(begun); <-hold; return nil })
+	})
 	<-begun
 	var settleErr, createErr error
 	var no *Refusal

@@ -161,7 +161,7 @@ func (c *copying) isThere(now headLine) (bool, error) {
 }
 
 // inTurn has the file for itself.
-func (c *copying) inTurn(g *group) error {
+func (c *copying) inTurn(g *commitGroup) error {
 	if err := c.disconnect(); err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (c *copying) inTurn(g *group) error {
 }
 
 // quiet refuses a ledger in which something is under way, or may be soon.
-func (c *copying) quiet(g *group) error {
+func (c *copying) quiet(g *commitGroup) error {
 	var open []string
 	g.each(`SELECT r.id, a.name FROM run r JOIN agent a ON a.id = r.agent_id WHERE r.state <> 'ended' ORDER BY r.no`, nil, func(scan func(...any) error) error {
 		var id, agent string

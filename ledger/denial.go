@@ -40,7 +40,7 @@ func denialAction(c Cause) string {
 
 // deny is the answer to an admission. A caller that is not known leaves no
 // trace: strangers must not be able to fill the trail.
-func (g *group) deny(c *caller, a *admitting, no *Refusal) {
+func (g *commitGroup) deny(c *caller, a *admitting, no *Refusal) {
 	a.refusal = no
 	if c == nil || g.err != nil {
 		return
@@ -54,7 +54,7 @@ func (c Cause) holdable() bool {
 	return c == CauseExhausted || c == CauseTooLarge || c == CausePaused
 }
 
-func (g *group) countRefusal(c *caller, no Refusal, call CallInfo) {
+func (g *commitGroup) countRefusal(c *caller, no Refusal, call CallInfo) {
 	key := denialKey{agent: c.agent.id, code: string(no.Cause), held: no.Held}
 	g.count(key, c.agent, c.run, func(e *line) {
 		e.text("account", string(no.Account))
@@ -71,7 +71,7 @@ func (g *group) countRefusal(c *caller, no Refusal, call CallInfo) {
 	})
 }
 
-func (g *group) count(key denialKey, ag *agent, r *run, members func(e *line)) {
+func (g *commitGroup) count(key denialKey, ag *agent, r *run, members func(e *line)) {
 	if r != nil {
 		key.run = r.no
 	}
@@ -89,7 +89,7 @@ func (g *group) count(key denialKey, ag *agent, r *run, members func(e *line)) {
 // not made.
 func (l *Ledger) Stands(ctx context.Context, token TokenHash, no Refusal, call CallInfo) error {
 	no.Held = false
-	return l.commitOne(ctx, func(g *group) error {
+	return l.commitOne(ctx, func(g *commitGroup) error {
 		c, _ := g.identify(token)
 		if c == nil || g.err != nil {
 			return g.err
@@ -101,7 +101,7 @@ func (l *Ledger) Stands(ctx context.Context, token TokenHash, no Refusal, call C
 
 // uncount takes back what a group counted that is not in the file: its
 // operations are done again.
-func (g *group) uncount() {
+func (g *commitGroup) uncount() {
 	if g == nil {
 		return
 	}
@@ -112,7 +112,7 @@ func (g *group) uncount() {
 
 // bookDenialsOf has this group book the refusals that a run has had, not
 // after their second is over.
-func (g *group) bookDenialsOf(r *run) {
+func (g *commitGroup) bookDenialsOf(r *run) {
 	for key, d := range g.w.denied {
 		if key.run == r.no {
 			d.since = time.Time{}
@@ -134,7 +134,7 @@ func (w *writer) anyDenialDue() bool {
 
 // flushDenials makes events of the refusals whose second is over, and forgets
 // those that did not come again.
-func (g *group) flushDenials() {
+func (g *commitGroup) flushDenials() {
 	now := time.Now()
 	for key, d := range g.w.denied {
 		switch {
@@ -164,7 +164,7 @@ func (g *group) flushDenials() {
 }
 
 // settleDenials forgets the counts that a committed group has told.
-func (w *writer) settleDenials(g *group) {
+func (w *writer) settleDenials(g *commitGroup) {
 	now := time.Now()
 	for _, key := range g.told {
 		d := w.denied[key]
@@ -215,7 +215,7 @@ type RefusedCall struct {
 // Refused books a refusal that Admit did not decide (policy, route, model).
 // Equal ones of a run are coalesced to one event a second.
 func (l *Ledger) Refused(ctx context.Context, r RefusedCall) error {
-	return l.commitOne(ctx, func(g *group) error {
+	return l.commitOne(ctx, func(g *commitGroup) error {
 		var ag *agent
 		var rn *run
 		var err error

@@ -56,7 +56,7 @@ type turns interface {
 // rowStore loads and stores rows inside a turn.
 type rowStore interface {
 	// load reads at once what operations are likely to ask for.
-	load(g *group, ops []*op) error
+	load(g *commitGroup, ops []*op) error
 	// query reads one row; sql.ErrNoRows where there is none.
 	query(query string, args, dest []any) error
 	each(query string, args []any, row func(scan func(...any) error) error) error
@@ -66,5 +66,5 @@ type rowStore interface {
 	// insert is exec of what makes one row, whose key it returns.
 	insert(query, key string, args []any) (int64, error)
 	// flush writes what a group has decided since it was last called.
-	flush(g *group) error
+	flush(g *commitGroup) error
 }

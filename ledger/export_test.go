@@ -15,7 +15,7 @@ var (
 // WaitForWaiting returns when n admissions wait for money.
 func WaitForWaiting(l *Ledger, n int) {
 	for waiting := -1; waiting < n; runtime.Gosched() {
-		_ = l.commitOne(context.Background(), func(g *group) error {
+		_ = l.commitOne(context.Background(), func(g *commitGroup) error {
 			waiting = g.w.line
 			return nil
 		})
@@ -25,7 +25,7 @@ func WaitForWaiting(l *Ledger, n int) {
 // ShareCommits turns on or off what sharing.go says it buys: that a settlement
 // waits for the next hold.
 func ShareCommits(l *Ledger, wait time.Duration) {
-	_ = l.commitOne(context.Background(), func(g *group) error { g.w.lazyWait = wait; return nil })
+	_ = l.commitOne(context.Background(), func(g *commitGroup) error { g.w.lazyWait = wait; return nil })
 }
 
 // LazyWait is how long it waits.

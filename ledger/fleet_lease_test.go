@@ -80,7 +80,7 @@ func TestFleetDoesNotWaitForWhoStopsInATurn(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		first := true
-		done <- stopped.commitOne(context.Background(), func(g *group) error {
+		done <- stopped.commitOne(context.Background(), func(g *commitGroup) error {
 			if g.last(); first {
 				first = false
 				close(in)

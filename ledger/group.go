@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// group is one transaction of the writer, and has nothing to do with the groups of
+// commitGroup is one transaction of the writer, and has nothing to do with the groups of
 // agents, which are agentGroup: what its operations decided, not yet in the file.
 // Sums are folded and rows of a kind are written together.
-type group struct {
+type commitGroup struct {
 	w    *writer
 	rows *rows
 	now  time.Time
@@ -54,8 +54,8 @@ type runChange struct {
 	state RunState
 }
 
-func (w *writer) begin() (*group, error) {
-	g := &group{w: w, blocked: make(map[int64]bool), tooLarge: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
+func (w *writer) begin() (*commitGroup, error) {
+	g := &commitGroup{w: w, blocked: make(map[int64]bool), tooLarge: make(map[int64]int), tallies: make(map[tallyKey]*tallySums)}
 	g.readClock()
 	g.rows = w.rows
 	unchanged, err := w.engine.unchanged()
@@ -69,13 +69,13 @@ func (w *writer) begin() (*group, error) {
 }
 
 // readClock sets the time of what is decided next.
-func (g *group) readClock() {
+func (g *commitGroup) readClock() {
 	g.now = g.w.l.now().UTC()
 	g.at = g.now.UnixMilli()
 }
 
 // decide has operations decide and record, in order.
-func (g *group) decide(ops []*op) error {
+func (g *commitGroup) decide(ops []*op) error {
 	for _, o := range ops {
 		o.parked, o.err = false, nil
 		if err := o.ctx.Err(); err != nil {
@@ -90,7 +90,7 @@ func (g *group) decide(ops []*op) error {
 	return nil
 }
 
-func (g *group) fail(err error) {
+func (g *commitGroup) fail(err error) {
 	if g.err == nil && err != nil {
 		g.err = err
 	}
@@ -98,7 +98,7 @@ func (g *group) fail(err error) {
 
 // exec writes rows directly, for what is rare. It must come after every check
 // of its operation.
-func (g *group) exec(query string, args ...any) {
+func (g *commitGroup) exec(query string, args ...any) {
 	if g.err == nil {
 		g.wrote = true
 		g.fail(g.w.engine.exec(query, args))
@@ -106,7 +106,7 @@ func (g *group) exec(query string, args ...any) {
 }
 
 // insert is exec of what makes one row, whose key it returns.
-func (g *group) insert(query, key string, args ...any) (id int64) {
+func (g *commitGroup) insert(query, key string, args ...any) (id int64) {
 	if g.err == nil {
 		g.wrote = true
 		id, g.err = g.w.engine.insert(query, key, args)
@@ -114,7 +114,7 @@ func (g *group) insert(query, key string, args ...any) (id int64) {
 	return id
 }
 
-func (g *group) touch(a *account) {
+func (g *commitGroup) touch(a *account) {
 	if !a.dirty {
 		a.dirty = true
 		g.dirty = append(g.dirty, a)
@@ -122,7 +122,7 @@ func (g *group) touch(a *account) {
 }
 
 // event adds one to the trail. members adds its members; it must not add events.
-func (g *group) event(action string, ag *agent, r RunID, members func(e *line)) (seq int64) {
+func (g *commitGroup) event(action string, ag *agent, r RunID, members func(e *line)) (seq int64) {
 	prev := g.last()
 	e := line{b: make([]byte, 0, 768)}
 	e.b = append(e.b, '{')
@@ -149,7 +149,7 @@ func (g *group) event(action string, ag *agent, r RunID, members func(e *line)) 
 	return seq
 }
 
-func (g *group) append(body []byte, seq int64) {
+func (g *commitGroup) append(body []byte, seq int64) {
 	next := mark{seq, link(g.rows.last.hash, body)}
 	g.events = append(g.events, event{next, body})
 	g.rows.last, g.lastEvent = next, next
@@ -165,7 +165,7 @@ func link(prev chainHash, body []byte) (next chainHash) {
 }
 
 // markHour notes the first event of every hour, where a search by time begins.
-func (g *group) markHour(seq int64) {
+func (g *commitGroup) markHour(seq int64) {
 	hour := g.at / hourMillis
 	if g.rows.hours[hour] {
 		return
@@ -176,12 +176,12 @@ func (g *group) markHour(seq int64) {
 
 const hourMillis = int64(time.Hour / time.Millisecond)
 
-func (g *group) empty() bool {
+func (g *commitGroup) empty() bool {
 	return !g.wrote && len(g.newHolds)+len(g.ended)+len(g.dirty)+len(g.events)+len(g.tallies) == 0
 }
 
 // flush writes what the group decided since it was last called.
-func (g *group) flush() error {
+func (g *commitGroup) flush() error {
 	g.wrote = !g.empty()
 	g.fail(g.w.engine.flush(g))
 	for _, a := range g.dirty {
@@ -198,7 +198,7 @@ const identityChanged = `UPDATE ledger SET identity = identity + 1`
 
 // unstored are the holds that were made and ended and that the transaction
 // does not show yet.
-func (g *group) unstored() (made, ended []*hold) {
+func (g *commitGroup) unstored() (made, ended []*hold) {
 	return g.newHolds[g.stored.holds:], g.ended[g.stored.ended:]
 }
 
@@ -243,8 +243,8 @@ func orNull(is bool, v int64) any {
 // isThere searches the reopened file for a group whose commit failed. The
 // group holds the writers' lock, so nobody else can have written meanwhile: its
 // last event, its last hold or the absence of what it ended says it all.
-func (g *group) isThere() (bool, error) {
-	file := &group{w: g.w, rows: g.w.rows}
+func (g *commitGroup) isThere() (bool, error) {
+	file := &commitGroup{w: g.w, rows: g.w.rows}
 	var n int
 	switch {
 	case len(g.events) > 0:

@@ -23,7 +23,7 @@ func TestAGroupSeesItsOwnWork(t *testing.T) {
 	}
 	var ended EndedRun
 	inOneGroup(t, l,
-		func(*group) error { return nil },
+		func(*commitGroup) error { return nil },
 		func() error {
 			_, err := l.Settle(ctx, h.ID, Settlement{How: Settled, Cost: 900, Status: 200})
 			return err
@@ -40,12 +40,12 @@ func TestAGroupSeesItsOwnWork(t *testing.T) {
 
 // inOneGroup has operations done in this order in one transaction: they come
 // while the writer is busy with another one before them.
-func inOneGroup(t *testing.T, l *Ledger, before func(g *group) error, operations ...func() error) {
+func inOneGroup(t *testing.T, l *Ledger, before func(g *commitGroup) error, operations ...func() error) {
 	t.Helper()
 	in, out := make(chan struct{}), make(chan struct{})
 	results := make(chan error)
 	go func() {
-		results <- l.commitOne(context.Background(), func(g *group) error {
+		results <- l.commitOne(context.Background(), func(g *commitGroup) error {
 			close(in)
 			<-out
 			return before(g)

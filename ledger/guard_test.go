@@ -18,7 +18,7 @@ func TestWriterSyncsEveryCommit(t *testing.T) {
 	l, _ := openInside(t)
 	var sync, keys int
 	var journal string
-	read := func(g *group) error {
+	read := func(g *commitGroup) error {
 		g.query(`PRAGMA synchronous`, nil, &sync)
 		g.query(`PRAGMA foreign_keys`, nil, &keys)
 		g.query(`PRAGMA journal_mode`, nil, &journal)
@@ -45,7 +45,7 @@ func TestEveryRowOfAGroupCounts(t *testing.T) {
 			if err != nil || no != nil {
 				t.Fatal(no, err)
 			}
-			if err := l.commitOne(t.Context(), func(g *group) error {
+			if err := l.commitOne(t.Context(), func(g *commitGroup) error {
 				for _, trigger := range triggers {
 					g.exec(trigger)
 				}
@@ -107,7 +107,9 @@ func together(t *testing.T, l *Ledger, calls ...func()) {
 	t.Helper()
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = l.commitOne(context.Background(), func(*group) error { close(begun); <-goOn; return nil }) })
+	wg.Go(func() {
+		_ = l.commitOne(context.Background(), func(*commitGroup) error { close(begun); <-goOn; return nil })
+	})
 	<-begun
 	for _, call := range calls {
 		wg.Go(call)

@@ -92,10 +92,10 @@ func (s *sqlite) importRows() error {
 	return g.flush()
 }
 
-func (g *group) setTime(t time.Time) { g.now, g.at = t, t.UnixMilli() }
+func (g *commitGroup) setTime(t time.Time) { g.now, g.at = t, t.UnixMilli() }
 
 // has tells which columns an old table has.
-func (g *group) has(table string) func(column string) string {
+func (g *commitGroup) has(table string) func(column string) string {
 	columns := make(map[string]bool)
 	g.each(`SELECT name FROM pragma_table_info(?)`, []any{table}, func(scan func(...any) error) error {
 		var name string
@@ -111,7 +111,7 @@ func (g *group) has(table string) func(column string) string {
 	}
 }
 
-func (g *group) oldAgents() ([]oldAgent, error) {
+func (g *commitGroup) oldAgents() ([]oldAgent, error) {
 	col := g.has("old_agents")
 	var olds []oldAgent
 	g.each(`SELECT name, api_token, `+col("token_hash")+`, `+col("token_scope")+`, `+col("token_expires_at")+`, `+col("created_at")+`, `+col("last_activity")+`,
@@ -126,7 +126,7 @@ func (g *group) oldAgents() ([]oldAgent, error) {
 }
 
 // importAgent makes an agent of an old row, with its capabilities and token.
-func (g *group) importAgent(o oldAgent) (*agent, *account) {
+func (g *commitGroup) importAgent(o oldAgent) (*agent, *account) {
 	g.setTime(oldTime(o.created.String, g.now))
 	budget := Micros(max(0, o.budget.Int64))
 	var capabilities []byte
@@ -158,7 +158,7 @@ func (g *group) importAgent(o oldAgent) (*agent, *account) {
 
 // oldCapabilities are the members of the JSON object that policy reads, as
 // arguments of json_object; json_patch then drops the nulls.
-func (g *group) oldCapabilities() string {
+func (g *commitGroup) oldCapabilities() string {
 	col := g.has("old_agents")
 	var args []string
 	add := func(name, value string) { args = append(args, "'"+name+"', "+value) }
@@ -191,7 +191,7 @@ var oldActions = map[string]struct{ action, cause string }{
 
 // importEvents brings the old trail over and returns what it explains of each
 // agent's spending.
-func (g *group) importEvents(agents map[string]*agent, accounts map[string]*account) map[string]Micros {
+func (g *commitGroup) importEvents(agents map[string]*agent, accounts map[string]*account) map[string]Micros {
 	explained := make(map[string]Micros)
 	type old struct {
 		agent, action, at, metadata sql.NullString
@@ -244,7 +244,7 @@ func (g *group) importEvents(agents map[string]*agent, accounts map[string]*acco
 
 // importOpening books what the old row says was spent, with an event for what
 // the old trail does not explain.
-func (g *group) importOpening(o oldAgent, ag *agent, acc *account, explained Micros) {
+func (g *commitGroup) importOpening(o oldAgent, ag *agent, acc *account, explained Micros) {
 	if g.err != nil {
 		return
 	}

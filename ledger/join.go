@@ -12,7 +12,7 @@ type Join struct {
 // join takes from the path of c what the hold that it joins charges already.
 // What is no such hold, or was joined before, changes nothing: everything is
 // charged then.
-func (g *group) join(c *caller, a *admitting) {
+func (g *commitGroup) join(c *caller, a *admitting) {
 	if a.Joins == (Join{}) { // as nearly every call
 		return
 	}
@@ -38,7 +38,7 @@ func (g *group) join(c *caller, a *admitting) {
 }
 
 // joined makes h the second hold of a call. The secret of the first is used up.
-func (g *group) joined(c *caller, h *hold) {
+func (g *commitGroup) joined(c *caller, h *hold) {
 	if c.joins == nil {
 		return
 	}
@@ -51,7 +51,7 @@ func (g *group) joined(c *caller, h *hold) {
 }
 
 // holdPath is every account that a hold is charged to.
-func (g *group) holdPath(h *hold) (path []*account) {
+func (g *commitGroup) holdPath(h *hold) (path []*account) {
 	if h.within == "" {
 		return g.path(h.account, h.window, h.groups)
 	}
@@ -63,7 +63,7 @@ func (g *group) holdPath(h *hold) (path []*account) {
 
 // tallyWithin adds what the second hold of a call did charge. The call itself is
 // counted with its first.
-func (g *group) tallyWithin(row *tallySums, h *hold, calls int64, cost Micros) {
+func (g *commitGroup) tallyWithin(row *tallySums, h *hold, calls int64, cost Micros) {
 	for _, acc := range g.holdPath(h) {
 		if acc.id == h.account {
 			row.within += cost

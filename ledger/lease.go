@@ -63,7 +63,7 @@ func (e *lease) keep() error {
 
 // beat has the barrier commit, and looks at the trail: who has nothing to do also
 // sees when that is cut off.
-func beat(g *group) error {
+func beat(g *commitGroup) error {
 	g.wrote = true
 	if len(g.events) == 0 { // else it has been looked at, and goes on in memory
 		g.rows.lastRead = false

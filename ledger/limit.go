@@ -22,7 +22,7 @@ func (l Limits) paced() bool { return l.RequestsPerMinute > 0 || l.TokensPerMinu
 // paceOf reads the agent's last minute. A call later than now counts as now,
 // and is so from then on: a clock that was set back must not hold the agent up
 // for as long as it had been ahead.
-func (g *group) paceOf(agent int64) *pace {
+func (g *commitGroup) paceOf(agent int64) *pace {
 	p := g.rows.paces[agent]
 	if p == nil {
 		p = new(pace)
@@ -58,7 +58,7 @@ func (g *group) paceOf(agent int64) *pace {
 }
 
 // tooFast refuses a call that is over a limit of its agent's pace.
-func (g *group) tooFast(c *caller, a *admitting) *Refusal {
+func (g *commitGroup) tooFast(c *caller, a *admitting) *Refusal {
 	lim := c.agent.limits
 	no := func(cause Cause, limit int64, retry time.Duration) *Refusal {
 		return &Refusal{Cause: cause, Account: AgentAccount, Name: c.agent.name, Limit: limit, RetryAfter: retry}
@@ -87,7 +87,7 @@ func (g *group) tooFast(c *caller, a *admitting) *Refusal {
 }
 
 // fewTokens tells whether the minute has too few tokens left for all of a call.
-func (g *group) fewTokens(c *caller, a *admitting) bool {
+func (g *commitGroup) fewTokens(c *caller, a *admitting) bool {
 	slow := g.tooFast(c, a)
 	return slow != nil && (slow.Cause == CauseTokens || slow.Cause == CauseTooLong) || a.tokens < a.Tokens
 }
@@ -120,7 +120,7 @@ func (p *pace) roomFor(tokens, limit, now int64) (retry time.Duration, ok bool) 
 }
 
 // pace counts an admitted call.
-func (g *group) pace(ag *agent, h *hold) {
+func (g *commitGroup) pace(ag *agent, h *hold) {
 	if !ag.limits.paced() {
 		return
 	}
@@ -135,7 +135,7 @@ func (g *group) pace(ag *agent, h *hold) {
 
 // correctPace replaces the tokens a call reserved by those it used. Where they
 // are not known the reserved ones stay.
-func (g *group) correctPace(h *hold, s Settlement) {
+func (g *commitGroup) correctPace(h *hold, s Settlement) {
 	ag := g.agentByID(h.agent)
 	if !ag.limits.paced() || s.How == Estimated && s.Usage == (Usage{}) {
 		return
@@ -158,7 +158,7 @@ const clocksDiffer = int64(time.Minute / time.Millisecond)
 
 // startPacing fills the last minute of an agent that has a limit for the first
 // time: from its open holds and from the trail.
-func (g *group) startPacing(agent int64) {
+func (g *commitGroup) startPacing(agent int64) {
 	since := g.at - paceWindow
 	g.exec(`INSERT INTO pace (agent_id, owner, n, at, tokens)
 		SELECT agent_id, owner, n, at, tokens FROM hold WHERE agent_id = ? AND at > ? ON CONFLICT DO NOTHING`, agent, since)
@@ -184,7 +184,7 @@ func (g *group) startPacing(agent int64) {
 // firstSince is the first event in the tables that is not older than a time, or
 // the place of the next one. It is looked for by halves within its hour: an hour
 // may have millions of events, and their times are in their bodies.
-func (g *group) firstSince(at int64) (seq int64) {
+func (g *commitGroup) firstSince(at int64) (seq int64) {
 	end := g.last().seq - int64(len(g.events)-g.stored.events) + 1
 	g.query(`SELECT coalesce(min(first_seq), ?) FROM event_hour WHERE hour >= ?`, []any{end, at / hourMillis}, &seq)
 	limit := fromMillis(at).Format(timeFormat)

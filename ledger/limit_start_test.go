@@ -38,7 +38,7 @@ func TestFirstEventSinceATime(t *testing.T) {
 	}
 	look := func(from int) {
 		t.Helper()
-		err := l.commitOne(t.Context(), func(g *group) error {
+		err := l.commitOne(t.Context(), func(g *commitGroup) error {
 			for i, ms := range times[from:] {
 				seq := seqs[from+i]
 				if here, next := g.firstSince(ms), g.firstSince(ms+1); here != seq || next != seq+1 {
@@ -87,7 +87,7 @@ func TestLimitThatIsSetLaterWithTwoClocks(t *testing.T) {
 			}
 		}
 		var got int
-		err := l.commitOne(t.Context(), func(g *group) error {
+		err := l.commitOne(t.Context(), func(g *commitGroup) error {
 			g.exec(`DELETE FROM pace`)
 			ag, err := g.agentNamed("x")
 			if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // query reads at most one row. A failed read fails the whole group.
-func (g *group) query(query string, args []any, dest ...any) (found bool) {
+func (g *commitGroup) query(query string, args []any, dest ...any) (found bool) {
 	err := g.w.engine.query(query, args, dest)
 	if err == sql.ErrNoRows { //nolint:errorlint // engines return it bare
 		return false
@@ -18,7 +18,7 @@ func (g *group) query(query string, args []any, dest ...any) (found bool) {
 }
 
 // each reads all rows.
-func (g *group) each(query string, args []any, row func(scan func(...any) error) error) {
+func (g *commitGroup) each(query string, args []any, row func(scan func(...any) error) error) {
 	g.fail(g.w.engine.each(query, args, row))
 }
 
@@ -31,7 +31,7 @@ func (a *account) fields() []any {
 }
 
 // account finds an account by id; there is always one, or the file is damaged.
-func (g *group) account(id int64) *account {
+func (g *commitGroup) account(id int64) *account {
 	if a := g.rows.accounts[id]; a != nil {
 		return a
 	}
@@ -44,7 +44,7 @@ func (g *group) account(id int64) *account {
 }
 
 // accountWhere reads the account that something is true of; nil where there is none.
-func (g *group) accountWhere(where string, args ...any) *account {
+func (g *commitGroup) accountWhere(where string, args ...any) *account {
 	a := new(account)
 	if !g.query(`SELECT `+accountColumns+` FROM account WHERE `+where, args, a.fields()...) {
 		return nil
@@ -70,7 +70,7 @@ func (r *rows) keepAccount(a *account) {
 }
 
 // total is an agent's account for its whole life.
-func (g *group) total(agent int64) *account {
+func (g *commitGroup) total(agent int64) *account {
 	if a := g.rows.totals[agent]; a != nil {
 		return a
 	}
@@ -84,7 +84,7 @@ func (g *group) total(agent int64) *account {
 
 // windowAccount is the account of the agent's window that now lies in; nil
 // when there is none yet.
-func (g *group) windowAccount(ag *agent) *account {
+func (g *commitGroup) windowAccount(ag *agent) *account {
 	key := windowKey{ag.id, ag.window, g.start(ag.window).UnixMilli()}
 	if a := g.rows.windows[key]; a != nil {
 		return a
@@ -100,7 +100,7 @@ func (a *agent) fields() []any {
 }
 
 // agentByID finds an agent that a row names.
-func (g *group) agentByID(id int64) *agent {
+func (g *commitGroup) agentByID(id int64) *agent {
 	if a := g.rows.agents[id]; a != nil {
 		return a
 	}
@@ -122,7 +122,7 @@ func (r *rows) keepAgent(a *agent) {
 }
 
 // agentNamed finds a living agent.
-func (g *group) agentNamed(name string) (*agent, error) {
+func (g *commitGroup) agentNamed(name string) (*agent, error) {
 	if a := g.rows.names[name]; a != nil {
 		return a, nil
 	}
@@ -141,7 +141,7 @@ func (r *run) fields() []any {
 	return []any{&r.no, &r.id, &r.agent, &r.parent, &r.account, &r.owner, &r.state, &r.maxCalls, &r.firstSeq, &r.remote}
 }
 
-func (g *group) run(no int64) *run {
+func (g *commitGroup) run(no int64) *run {
 	if r := g.rows.runs[no]; r != nil {
 		return r
 	}
@@ -156,7 +156,7 @@ func (g *group) run(no int64) *run {
 }
 
 // runsWhere reads the rows of many runs at once. A read that failed has no runs.
-func (g *group) runsWhere(where string, args ...any) (runs []*run) {
+func (g *commitGroup) runsWhere(where string, args ...any) (runs []*run) {
 	var read []*run
 	g.each(`SELECT `+runColumns+` FROM run WHERE `+where, args, func(scan func(...any) error) error {
 		r := new(run)
@@ -184,7 +184,7 @@ func (r *rows) keepRun(n *run) {
 	r.runNos[n.id] = n.no
 }
 
-func (g *group) runNamed(id RunID) (*run, error) {
+func (g *commitGroup) runNamed(id RunID) (*run, error) {
 	if no, ok := g.rows.runNos[id]; ok {
 		return g.run(no), nil
 	}
@@ -198,7 +198,7 @@ func (g *group) runNamed(id RunID) (*run, error) {
 }
 
 // token finds a token that is not revoked; nil when there is none.
-func (g *group) token(h TokenHash) *token {
+func (g *commitGroup) token(h TokenHash) *token {
 	t := g.rows.tokens[h]
 	if t == nil {
 		t = new(token)
@@ -230,7 +230,7 @@ func scanHold(scan func(...any) error) (*hold, error) {
 }
 
 // hold finds a hold that is in its table; nil when it is not.
-func (g *group) hold(k holdKey) *hold {
+func (g *commitGroup) hold(k holdKey) *hold {
 	if h := g.rows.holds[k]; h != nil {
 		return h
 	}
@@ -248,7 +248,7 @@ func (g *group) hold(k holdKey) *hold {
 const openCounts = `SELECT agent_id, count(*) FROM hold WHERE state = 'open' GROUP BY agent_id`
 
 // openHolds is how many holds of the agent are open, in all processes.
-func (g *group) openHolds(agent int64) int64 {
+func (g *commitGroup) openHolds(agent int64) int64 {
 	if g.rows.open == nil {
 		g.rows.open = make(map[int64]int64)
 		g.each(openCounts, nil, g.rows.takeOpen)
@@ -267,7 +267,7 @@ func (g *group) openHolds(agent int64) int64 {
 
 // path is every account that a hold or a call is charged to: the lowest one,
 // its parents, the window's and those of groups.
-func (g *group) path(leaf, window int64, groups []int64) []*account {
+func (g *commitGroup) path(leaf, window int64, groups []int64) []*account {
 	p := make([]*account, 0, 4)
 	for id := leaf; id != 0; {
 		a := g.account(id)

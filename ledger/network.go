@@ -27,7 +27,7 @@ func (l *Ledger) BookNetwork(ctx context.Context, id RunID, seen []Connection) e
 	if len(seen) == 0 {
 		return nil
 	}
-	err := l.do(ctx, &op{patient: true, do: func(g *group) error {
+	err := l.do(ctx, &op{patient: true, do: func(g *commitGroup) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err

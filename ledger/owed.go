@@ -10,10 +10,10 @@ import (
 // a call's cost or a run's end, waits until it is back. Who asks for something
 // is told that there is none.
 type owed struct {
-	g       *group    // whose commit may be there or not; nil: it is not
-	decided []*op     // by that group
-	more    []*op     // that no group has decided
-	refused []holdKey // of that group: the calls were not made
+	g       *commitGroup // whose commit may be there or not; nil: it is not
+	decided []*op        // by that group
+	more    []*op        // that no group has decided
+	refused []holdKey    // of that group: the calls were not made
 }
 
 // passing tells whether an error may be over when the server is back.
@@ -21,7 +21,7 @@ func (w *writer) passing(err error) bool { return w.l.server != nil && passing(e
 
 // setAside answers the operations of a turn that did not come to its end, but
 // for those that wait.
-func (w *writer) setAside(g *group, ops []*op, err error) {
+func (w *writer) setAside(g *commitGroup, ops []*op, err error) {
 	before := w.owed
 	if before == nil {
 		before = new(owed)
@@ -106,7 +106,7 @@ func (w *writer) settleOwed(ops []*op) ([]*op, error) {
 
 // cancelling ends a hold whose call was refused because nobody knew of the hold.
 func (w *writer) cancelling(key holdKey) *op {
-	return &op{patient: true, done: make(chan struct{}), ctx: context.Background(), do: func(g *group) error {
+	return &op{patient: true, done: make(chan struct{}), ctx: context.Background(), do: func(g *commitGroup) error {
 		_, err := g.settle(key, Settlement{How: Cancelled, Ending: "not_sent"})
 		return err
 	}}

@@ -36,7 +36,7 @@ type ownBudget struct {
 
 // given notes the budgets of a run that this group opens, and of what it hangs
 // under. A run inside another has the accounts of that.
-func (g *group) given(r *run) {
+func (g *commitGroup) given(r *run) {
 	if r.parent != 0 {
 		return
 	}
@@ -63,7 +63,7 @@ type booking struct {
 }
 
 // book notes the cost of the event that was just recorded, for the outermost run.
-func (g *group) book(r *run, cost Micros) {
+func (g *commitGroup) book(r *run, cost Micros) {
 	for r != nil && r.parent != 0 && g.err == nil {
 		r = g.run(r.parent)
 	}
@@ -73,7 +73,7 @@ func (g *group) book(r *run, cost Micros) {
 }
 
 // add takes over a group that is on disk.
-func (o *ownCosts) add(g *group) {
+func (o *ownCosts) add(g *commitGroup) {
 	if len(g.bookings)+len(g.budgets) == 0 {
 		return
 	}

@@ -79,7 +79,7 @@ func (l *Ledger) AgentPausedAt(ctx context.Context, agent string) (ag Agent, by 
 }
 
 // accountOf is the account of the agent's window that now lies in, or its total one.
-func (g *group) accountOf(ag *agent) Account {
+func (g *commitGroup) accountOf(ag *agent) Account {
 	if ag.window == Total {
 		total := g.total(ag.id).public(ag.name)
 		total.Window = Total
@@ -94,7 +94,7 @@ func (g *group) accountOf(ag *agent) Account {
 
 // accountsOf are the agent's account and those of its groups, the lowest first.
 // Windows that were not used yet are not opened for it.
-func (g *group) accountsOf(ag *agent) []Account {
+func (g *commitGroup) accountsOf(ag *agent) []Account {
 	all := []Account{g.accountOf(ag)}
 	for id := ag.group; id != 0 && g.err == nil; {
 		in := g.agentGroup(id)

@@ -10,7 +10,7 @@ import (
 // for one by one: the turn is everybody's, and each message more would be a round
 // trip in which nobody else has it. It decides nothing: what it leaves out is read
 // when it is asked for, and what it reads for nothing does no harm.
-func (p *postgres) load(g *group, ops []*op) error {
+func (p *postgres) load(g *commitGroup, ops []*op) error {
 	tokens, holds := wanted(g, ops)
 	if len(tokens)+len(holds) == 0 {
 		return nil
@@ -22,7 +22,7 @@ func (p *postgres) load(g *group, ops []*op) error {
 }
 
 // wanted are the tokens and holds of operations that are not known yet.
-func wanted(g *group, ops []*op) (tokens [][]byte, holds []holdKey) {
+func wanted(g *commitGroup, ops []*op) (tokens [][]byte, holds []holdKey) {
 	seen := make(map[TokenHash]bool)
 	for _, o := range ops {
 		switch {
@@ -72,7 +72,7 @@ const (
 
 // loadWho reads tokens and holds with their agents, groups, and runs with those
 // that they are inside of; also the end of the trail, and the zones of windows.
-func (p *postgres) loadWho(g *group, tokens [][]byte, holds []holdKey) error {
+func (p *postgres) loadWho(g *commitGroup, tokens [][]byte, holds []holdKey) error {
 	owners, numbers := make([]int64, 0, 1), make([]int64, len(holds)) // nearly all are this process's own
 	for i, k := range holds {
 		numbers[i] = k.n
@@ -170,7 +170,7 @@ func (r *rows) takeAccount(scan func(...any) error) error {
 	return err
 }
 
-func (g *group) takeEnd(scan func(...any) error) error {
+func (g *commitGroup) takeEnd(scan func(...any) error) error {
 	var end mark
 	var hash, there []byte
 	if err := scan(&end.seq, &hash, &there); err != nil {
@@ -223,7 +223,7 @@ const accountsCharged = `WITH RECURSIVE lowest AS (
 
 // loadAccounts reads every account that the operations charge, so far as that can
 // be told before they are decided, and what limits their agents' pace.
-func (p *postgres) loadAccounts(g *group, ops []*op) error {
+func (p *postgres) loadAccounts(g *commitGroup, ops []*op) error {
 	c := &charged{seen: make(map[[2]int64]bool)}
 	paced, counted := make([]int64, 0), false
 	for _, o := range ops {
@@ -271,7 +271,7 @@ func (p *postgres) loadAccounts(g *group, ops []*op) error {
 	return p.readCharged(g, c, paced, counted)
 }
 
-func (p *postgres) readCharged(g *group, c *charged, paced []int64, counted bool) error {
+func (p *postgres) readCharged(g *commitGroup, c *charged, paced []int64, counted bool) error {
 	var all []statement
 	if len(c.accounts)+len(c.totals)+len(c.windows)+len(c.groups) > 0 {
 		starts := []int64{g.start(Daily).UnixMilli(), g.start(Weekly).UnixMilli(), g.start(Monthly).UnixMilli()}

@@ -42,7 +42,7 @@ func (p *postgres) insert(query, key string, args []any) (id int64, err error) {
 }
 
 // flush writes rows of a kind with one statement, each column an array.
-func (p *postgres) flush(g *group) error {
+func (p *postgres) flush(g *commitGroup) error {
 	made, ended := g.unstored()
 	p.write(insertHolds, len(made), holdColumnsOf(made)...)
 	owners, numbers := make([]int64, len(ended)), make([]int64, len(ended))

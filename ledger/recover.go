@@ -12,7 +12,7 @@ const recoveredKept = 30 * 24 * time.Hour
 // and removes the files of owners that nothing names any more.
 func (l *Ledger) recoverDead(ctx context.Context) error {
 	var named map[ownerID]bool
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		g.recoverDead()
 		named = g.namedOwners()
 		g.exec(`DELETE FROM hold WHERE state = 'recovered' AND at < ?`, g.at-recoveredKept.Milliseconds())
@@ -80,7 +80,7 @@ func (l *Ledger) anythingToRecover() bool {
 const namedOwners = `SELECT owner FROM hold WHERE state = 'open' UNION SELECT owner FROM run WHERE state <> 'ended'`
 
 // namedOwners are the owners that an open hold or run names.
-func (g *group) namedOwners() map[ownerID]bool {
+func (g *commitGroup) namedOwners() map[ownerID]bool {
 	named := make(map[ownerID]bool)
 	g.each(namedOwners, nil,
 		func(scan func(...any) error) error {
@@ -94,7 +94,7 @@ func (g *group) namedOwners() map[ownerID]bool {
 
 // recoverDead recovers what dead owners left, once a group. It is asked for
 // before a call is told that others hold what it needs.
-func (g *group) recoverDead() (found bool) {
+func (g *commitGroup) recoverDead() (found bool) {
 	if g.ownersSeen {
 		return false
 	}
@@ -119,7 +119,7 @@ func (g *group) recoverDead() (found bool) {
 
 // endOwner settles the holds of a dead owner in full and ends its runs. Remote
 // ones are adrift.
-func (g *group) endOwner(id ownerID) {
+func (g *commitGroup) endOwner(id ownerID) {
 	g.recoverAll(g.holdsOf(id), "owner died")
 	for _, r := range g.runsWhere(`owner = ? AND state <> 'ended' ORDER BY no`, int64(id)) {
 		switch {
@@ -136,7 +136,7 @@ func (g *group) endOwner(id ownerID) {
 // endElsewhere settles in full what a gateway still holds for a run that it has
 // lost, where it is silent: on a server nobody is known to be dead at once, and
 // the run's end need not wait for that. What it settles then books the difference.
-func (g *group) endElsewhere(r *run) (found bool) {
+func (g *commitGroup) endElsewhere(r *run) (found bool) {
 	others, ok := g.w.l.owner.life.(*lease)
 	if !ok {
 		return false
@@ -151,9 +151,9 @@ func (g *group) endElsewhere(r *run) (found bool) {
 }
 
 // holdsOf lists the open holds of an owner that are in the file.
-func (g *group) holdsOf(id ownerID) []*hold { return g.openHoldsWhere(`owner = ?`, int64(id)) }
+func (g *commitGroup) holdsOf(id ownerID) []*hold { return g.openHoldsWhere(`owner = ?`, int64(id)) }
 
-func (g *group) openHoldsWhere(where string, args ...any) []*hold {
+func (g *commitGroup) openHoldsWhere(where string, args ...any) []*hold {
 	var holds []*hold
 	g.each(`SELECT `+holdColumns+` FROM hold WHERE `+where+` AND state = 'open'`, args, func(scan func(...any) error) error {
 		h, err := scanHold(scan)
@@ -173,7 +173,7 @@ func (g *group) openHoldsWhere(where string, args ...any) []*hold {
 
 // recoverAll recovers holds, whose runs and accounts are loaded together: who died
 // may have left thousands, and the turn is everybody's.
-func (g *group) recoverAll(holds []*hold, why string) {
+func (g *commitGroup) recoverAll(holds []*hold, why string) {
 	ops := make([]*op, len(holds))
 	for i, h := range holds {
 		ops[i] = &op{hold: h.key}
@@ -189,7 +189,7 @@ func (g *group) recoverAll(holds []*hold, why string) {
 
 // recover books a hold in full. Its row stays, because its real cost may still
 // come.
-func (g *group) recover(h *hold, why string) {
+func (g *commitGroup) recover(h *hold, why string) {
 	if g.err != nil {
 		return
 	}
@@ -226,7 +226,7 @@ func (g *group) recover(h *hold, why string) {
 }
 
 // release frees the locks of dead owners, after the commit.
-func (g *group) release() {
+func (g *commitGroup) release() {
 	if g == nil {
 		return
 	}
@@ -256,7 +256,7 @@ func (l *Ledger) remember(r []Recovered) {
 func (l *Ledger) Sweep(ctx context.Context, owned func(HoldID) bool) ([]Recovered, error) {
 	var swept []Recovered
 	var suspects map[holdKey]bool
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		before := len(g.recovered)
 		suspects = make(map[holdKey]bool)
 		var orphans []*hold

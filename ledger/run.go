@@ -85,7 +85,7 @@ func (l *Ledger) OpenRun(ctx context.Context, n NewRun) (Run, error) {
 		return Run{}, fmt.Errorf("%w: a run's call limit or policy", ErrInvalid)
 	}
 	var opened Run
-	err := l.commitOne(ctx, func(g *group) (err error) {
+	err := l.commitOne(ctx, func(g *commitGroup) (err error) {
 		opened, err = g.openRun(n)
 		return err
 	})
@@ -102,7 +102,7 @@ func (l *Ledger) OpenRun(ctx context.Context, n NewRun) (Run, error) {
 // mayNot is what NewRun.May said.
 type mayNot struct{ error }
 
-func (g *group) openRun(n NewRun) (Run, error) {
+func (g *commitGroup) openRun(n NewRun) (Run, error) {
 	none := Run{}
 	ag, err := g.agentNamed(n.Agent)
 	if err != nil {
@@ -160,7 +160,7 @@ func (g *group) openRun(n NewRun) (Run, error) {
 
 // parentOf finds the account that a new run's hangs under, and the run that it
 // is inside of, if any.
-func (g *group) parentOf(n NewRun, ag *agent) (*account, *run, error) {
+func (g *commitGroup) parentOf(n NewRun, ag *agent) (*account, *run, error) {
 	if n.Parent == "" {
 		return g.total(ag.id), nil, g.err
 	}
@@ -178,7 +178,7 @@ func (g *group) parentOf(n NewRun, ag *agent) (*account, *run, error) {
 
 // newRunID picks an id whose first four characters no other run has, as long
 // as a few tries find one: people type those.
-func (g *group) newRunID() (RunID, error) {
+func (g *commitGroup) newRunID() (RunID, error) {
 	for try := 0; ; try++ {
 		b, err := g.w.l.random(8)
 		if err != nil {
@@ -193,7 +193,7 @@ func (g *group) newRunID() (RunID, error) {
 	}
 }
 
-func (g *group) insertAccount(a *account) {
+func (g *commitGroup) insertAccount(a *account) {
 	a.id = g.insert(`INSERT INTO account (agent_id, group_id, parent, kind, "window", start_at, target_micro, budget_micro) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, "id",
 		orNull(a.agent != 0, a.agent), orNull(a.group != 0, a.group), orNull(a.parent != 0, a.parent), string(a.kind), string(a.window), a.start,
 		orNull(a.limited, int64(a.target)), orNull(a.limited, int64(a.budget)))
@@ -210,7 +210,7 @@ func (l *Ledger) SetRunState(ctx context.Context, id RunID, s RunState) error {
 	if s != RunOpen && s != RunExhausted && s != RunPaused && s != RunEnding {
 		return fmt.Errorf("%w: a run cannot be made %q", ErrInvalid, s)
 	}
-	return l.commitOne(ctx, func(g *group) error {
+	return l.commitOne(ctx, func(g *commitGroup) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -222,7 +222,7 @@ func (l *Ledger) SetRunState(ctx context.Context, id RunID, s RunState) error {
 	})
 }
 
-func (g *group) setRunState(r *run, s RunState) {
+func (g *commitGroup) setRunState(r *run, s RunState) {
 	if r.state == s || g.err != nil {
 		return
 	}
@@ -237,7 +237,7 @@ func (g *group) setRunState(r *run, s RunState) {
 	g.changed(r)
 }
 
-func (g *group) changed(r *run) {
+func (g *commitGroup) changed(r *run) {
 	g.identity = true
 	g.runChanges = append(g.runChanges, runChange{r.id, r.state})
 }
@@ -264,7 +264,7 @@ func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended Ended
 	if len(end.Detail) > 0 && !json.Valid(end.Detail) {
 		return ended, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)
 	}
-	err = l.do(ctx, &op{patient: true, do: func(g *group) error {
+	err = l.do(ctx, &op{patient: true, do: func(g *commitGroup) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -287,7 +287,7 @@ func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended Ended
 
 // unsettled counts the calls of a run that are not settled, once those of
 // processes that died are.
-func (g *group) unsettled(r *run) int64 {
+func (g *commitGroup) unsettled(r *run) int64 {
 	open := g.openHoldsOf(r)
 	if open > 0 && r.remote && g.err == nil && (g.recoverDead() || g.endElsewhere(r)) {
 		open = g.openHoldsOf(r)
@@ -296,7 +296,7 @@ func (g *group) unsettled(r *run) int64 {
 }
 
 // openHoldsOf counts the calls of a run that are not settled.
-func (g *group) openHoldsOf(r *run) (open int64) {
+func (g *commitGroup) openHoldsOf(r *run) (open int64) {
 	g.query(`SELECT count(*) FROM hold WHERE run_no = ? AND state = 'open'`, []any{r.no}, &open)
 	made, ended := g.unstored()
 	for _, h := range made {
@@ -312,7 +312,7 @@ func (g *group) openHoldsOf(r *run) (open int64) {
 	return open
 }
 
-func (g *group) endRun(r *run, end RunEnd) {
+func (g *commitGroup) endRun(r *run, end RunEnd) {
 	seq := g.event("run.end", g.agentByID(r.agent), r.id, func(e *line) {
 		e.text("outcome", end.Outcome)
 		e.number("exit_code", int64(end.ExitCode))

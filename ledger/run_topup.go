@@ -11,7 +11,7 @@ func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error)
 	if err := l.budgetsAllowed(); err != nil {
 		return Run{}, err
 	}
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -37,7 +37,7 @@ func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error)
 }
 
 // inside tells whether x is r or a run inside it.
-func (g *group) inside(x, r *run) bool {
+func (g *commitGroup) inside(x, r *run) bool {
 	for x.no != r.no {
 		if x.parent == 0 || g.err != nil {
 			return false
@@ -48,7 +48,7 @@ func (g *group) inside(x, r *run) bool {
 }
 
 // topUp raises an account's budget; what it overran is paid first.
-func (g *group) topUp(a *account, by Micros, action string, ag *agent, r RunID) error {
+func (g *commitGroup) topUp(a *account, by Micros, action string, ag *agent, r RunID) error {
 	if g.err != nil {
 		return g.err
 	}
@@ -66,7 +66,7 @@ func (g *group) topUp(a *account, by Micros, action string, ag *agent, r RunID) 
 }
 
 // reopen lets an exhausted run go on if every account of its path has room.
-func (g *group) reopen(r *run) {
+func (g *commitGroup) reopen(r *run) {
 	if r.state != RunExhausted || g.err != nil {
 		return
 	}

@@ -190,7 +190,7 @@ func eachSetting(each func(e replayedEvent)) func(scan func(...any) error) error
 
 // saw is that of settings, for a row that the writer has read. On a server
 // programs do not write.
-func (g *group) saw(of string, id int64, now setting) {
+func (g *commitGroup) saw(of string, id int64, now setting) {
 	if g.w.l.server != nil || g.err != nil {
 		return
 	}

@@ -119,13 +119,13 @@ func settling(id HoldID, s Settlement, out *Outcome) (*op, error) {
 		return nil, fmt.Errorf("%w: hold %s cannot end %q at %d micro-dollars", ErrInvalid, id, s.How, s.Cost)
 	}
 	s.Usage.bound()
-	return &op{patient: true, hold: key, do: func(g *group) (err error) {
+	return &op{patient: true, hold: key, do: func(g *commitGroup) (err error) {
 		*out, err = g.settle(key, s)
 		return err
 	}}, nil
 }
 
-func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
+func (g *commitGroup) settle(key holdKey, s Settlement) (Outcome, error) {
 	h := g.hold(key)
 	switch {
 	case g.err != nil:
@@ -174,7 +174,7 @@ func (g *group) settle(key holdKey, s Settlement) (Outcome, error) {
 
 // end takes a hold from the table. It is the swap of promise 3: flush counts
 // the rows that really went.
-func (g *group) end(h *hold) {
+func (g *commitGroup) end(h *hold) {
 	if !h.recovered && g.rows.open != nil {
 		g.rows.open[h.agent]--
 	}
@@ -185,7 +185,7 @@ func (g *group) end(h *hold) {
 // keep leaves the row of a hold that was booked with cost, in the state of one that
 // was recovered, because its real cost may still come. It is the same swap as that
 // of end.
-func (g *group) keep(h *hold, cost Micros) {
+func (g *commitGroup) keep(h *hold, cost Micros) {
 	if g.err != nil {
 		return
 	}
@@ -201,7 +201,7 @@ func (g *group) keep(h *hold, cost Micros) {
 }
 
 // holder is the agent and the run of a hold; the run may be nil.
-func (g *group) holder(h *hold) (*agent, *run) {
+func (g *commitGroup) holder(h *hold) (*agent, *run) {
 	var r *run
 	if h.run != 0 {
 		r = g.run(h.run)
@@ -236,7 +236,7 @@ func (o *overruns) add(a *account, over Micros) {
 }
 
 // overrun tells of cost that did not fit and ends the run for it.
-func (g *group) overrun(ag *agent, r *run, key holdKey, over overruns) (runEnds bool) {
+func (g *commitGroup) overrun(ag *agent, r *run, key holdKey, over overruns) (runEnds bool) {
 	if over.most > 0 {
 		g.event("usage.overrun", ag, r.name(), func(e *line) {
 			e.text("hold", string(key.id()))

@@ -7,7 +7,7 @@ import (
 )
 
 // load has nothing to do: a row in a file is read as quickly as it is asked for.
-func (s *sqlite) load(*group, []*op) error { return nil }
+func (s *sqlite) load(*commitGroup, []*op) error { return nil }
 
 func (s *sqlite) query(query string, args, dest []any) error {
 	st, err := s.prepare(query)
@@ -59,7 +59,7 @@ func (s *sqlite) insert(query, _ string, args []any) (int64, error) {
 	return res.LastInsertId()
 }
 
-func (s *sqlite) flush(g *group) error {
+func (s *sqlite) flush(g *commitGroup) error {
 	holds, ended := g.unstored()
 	if err := writeRows(s, holds, `INSERT INTO hold (owner, n, state, agent_id, run_no, account_id, window_id, group_id, group_accounts, amount_micro, tokens, at, call, joint, within, only_accounts) VALUES `,
 		`(?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, "", (*hold).values); err != nil {

@@ -66,7 +66,7 @@ func (t *tallySums) add(calls int64, cost Micros, s Settlement) {
 }
 
 // tallyRow is the row of the present hour that key names.
-func (g *group) tallyRow(key tallyKey) *tallySums {
+func (g *commitGroup) tallyRow(key tallyKey) *tallySums {
 	key.hour = g.at / hourMillis
 	t := g.tallies[key]
 	if t == nil {
@@ -78,7 +78,7 @@ func (g *group) tallyRow(key tallyKey) *tallySums {
 
 // tallyCall adds what was booked for a call to the sums of its hour. s is zero
 // where nobody knows what the provider said.
-func (g *group) tallyCall(h *hold, s Settlement, calls int64, cost Micros, d doubt) {
+func (g *commitGroup) tallyCall(h *hold, s Settlement, calls int64, cost Micros, d doubt) {
 	if calls == 0 && cost == 0 && d == (doubt{}) {
 		return
 	}

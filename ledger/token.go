@@ -80,7 +80,7 @@ const forgetJobs = `DELETE FROM token WHERE run_no IS NULL AND scope = 'runs' AN
 
 // AddToken stores one more token of an agent. ErrExists when it is known.
 func (l *Ledger) AddToken(ctx context.Context, t NewToken) error {
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		ag, r, err := g.tokenOwner(t)
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func (l *Ledger) AddToken(ctx context.Context, t NewToken) error {
 }
 
 // tokenOwner checks a new token and finds whom it is for.
-func (g *group) tokenOwner(t NewToken) (ag *agent, r *run, err error) {
+func (g *commitGroup) tokenOwner(t NewToken) (ag *agent, r *run, err error) {
 	switch {
 	case (t.Agent == "") == (t.Run == ""):
 		return nil, nil, fmt.Errorf("%w: a token is either an agent's or a run's", ErrInvalid)
@@ -142,13 +142,13 @@ func (t NewToken) describe(e *line) {
 }
 
 // tokenKnown tells whether a hash was ever stored, revoked ones included.
-func (g *group) tokenKnown(h TokenHash) bool {
+func (g *commitGroup) tokenKnown(h TokenHash) bool {
 	var n int
 	g.query(`SELECT count(*) FROM token WHERE hash = ?`, []any{h[:]}, &n)
 	return n > 0
 }
 
-func (g *group) insertToken(t NewToken, agent, run int64) {
+func (g *commitGroup) insertToken(t NewToken, agent, run int64) {
 	var expires int64
 	if !t.Expires.IsZero() {
 		expires = t.Expires.UnixMilli()
@@ -159,7 +159,7 @@ func (g *group) insertToken(t NewToken, agent, run int64) {
 }
 
 // revoke ends every token of an agent but those of its runs.
-func (g *group) revoke(agent int64) {
+func (g *commitGroup) revoke(agent int64) {
 	g.exec(`UPDATE token SET revoked_at = ? WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL`, g.at, agent)
 	clear(g.rows.tokens)
 	g.identity = true
@@ -167,7 +167,7 @@ func (g *group) revoke(agent int64) {
 
 // ExtendToken moves a run token's expiry.
 func (l *Ledger) ExtendToken(ctx context.Context, h TokenHash, until time.Time) error {
-	return l.commitOne(ctx, func(g *group) error {
+	return l.commitOne(ctx, func(g *commitGroup) error {
 		t := g.token(h)
 		if g.err == nil && t == nil {
 			return fmt.Errorf("extending a token: %w", ErrNotFound)
@@ -184,7 +184,7 @@ func (l *Ledger) ExtendToken(ctx context.Context, h TokenHash, until time.Time) 
 // ExtendRun moves the expiry of a run's token, whose hash need not be known: a
 // gateway that took the run over has never seen it.
 func (l *Ledger) ExtendRun(ctx context.Context, id RunID, until time.Time) error {
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -202,7 +202,7 @@ func (l *Ledger) ExtendRun(ctx context.Context, id RunID, until time.Time) error
 
 // narrowest is the least that any token of the agent may give a run; nil: no
 // token has such a limit.
-func (g *group) narrowest(agent int64) (most *Micros) {
+func (g *commitGroup) narrowest(agent int64) (most *Micros) {
 	g.query(`SELECT min(max_run_micro) FROM token WHERE agent_id = ? AND run_no IS NULL AND revoked_at IS NULL`, []any{agent}, &most)
 	return most
 }
@@ -211,7 +211,7 @@ func (g *group) narrowest(agent int64) (most *Micros) {
 // that opens runs keeps what a run may have at most.
 // With neither Expires nor TTL it keeps the policy of the token before.
 func (l *Ledger) RotateToken(ctx context.Context, t NewToken) error {
-	err := l.commitOne(ctx, func(g *group) error {
+	err := l.commitOne(ctx, func(g *commitGroup) error {
 		t := t
 		ag, r, err := g.tokenOwner(t)
 		if err != nil {

@@ -182,7 +182,7 @@ func VerifyPython(t testing.TB, args ...string) (out string, ok bool) {
 // their numbers.
 func TestBeatAmongOthers(t *testing.T) {
 	l, _ := openInside(t)
-	if err := l.commitOne(t.Context(), func(g *group) error {
+	if err := l.commitOne(t.Context(), func(g *commitGroup) error {
 		for range 3 {
 			g.event("test", nil, "", nil)
 			if err := beat(g); err != nil {

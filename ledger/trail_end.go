@@ -10,7 +10,7 @@ import (
 const endOfTrail = `SELECT seq, hash, (SELECT hash FROM event_log WHERE seq = ?) FROM event_log ORDER BY seq DESC LIMIT 1`
 
 // last is the end of the trail.
-func (g *group) last() mark {
+func (g *commitGroup) last() mark {
 	if !g.rows.lastRead {
 		var end mark
 		var hash, there []byte
@@ -24,7 +24,7 @@ func (g *group) last() mark {
 // tookEnd notes the end of the trail as it was read. What this process knows to be
 // durable must still be there: a trail that was cut off or changed below it, with
 // all that would tell, is noticed by who has seen it.
-func (g *group) tookEnd(end mark, there []byte) {
+func (g *commitGroup) tookEnd(end mark, there []byte) {
 	known := g.w.known
 	switch {
 	case g.err != nil:
@@ -38,7 +38,7 @@ func (g *group) tookEnd(end mark, there []byte) {
 }
 
 // know notes what a group has made durable, by itself and before it.
-func (w *writer) know(g *group) {
+func (w *writer) know(g *commitGroup) {
 	if g.committing && g.rows.lastRead && g.rows.last.seq >= w.known.seq {
 		w.known = g.rows.last
 	}

@@ -13,7 +13,7 @@ import (
 // What do returns is the operation's own answer and changes nothing for the
 // others of its group: do checks everything before it records anything.
 type op struct {
-	do     func(g *group) error
+	do     func(g *commitGroup) error
 	err    error
 	done   chan struct{}
 	ctx    context.Context
@@ -138,7 +138,7 @@ func (l *Ledger) await(ctx context.Context, o *op) error {
 }
 
 // commitOne is do for an operation that cannot wait for money.
-func (l *Ledger) commitOne(ctx context.Context, do func(g *group) error) error {
+func (l *Ledger) commitOne(ctx context.Context, do func(g *commitGroup) error) error {
 	return l.do(ctx, &op{do: do})
 }
 
@@ -261,7 +261,7 @@ func (w *writer) turn(ops []*op) {
 	w.line = len(w.waiting)
 	w.waiting = nil
 
-	g, group, err := w.commitGroup(group, wait, lockErr)
+	g, group, err := w.commitTogether(group, wait, lockErr)
 	if w.broken == nil && w.passing(err) {
 		_ = w.engine.leave() // what was not committed is gone, and others have the turn
 		w.setAside(g, group, err)
