@@ -70,7 +70,7 @@ func (a Account) Whose() string {
 	return string(kind) + " " + a.Name + "'s " + string(a.Window) + " window"
 }
 
-// Charged is all that calls did cost the account: spent and overrun.
+// Charged is all that calls have cost the account: spent and overrun.
 func (a Account) Charged() Micros { return a.Spent + a.Overrun }
 
 // Shortest is the account of a path that has the least left for a new call:
@@ -134,7 +134,7 @@ func (a *account) reserve(amount Micros, at int64) {
 	a.last = max(a.last, at)
 }
 
-// settle ends a hold of amount that did cost cost, and returns how much of it
+// settle ends a hold of amount whose call cost cost, and returns how much of that
 // no budget could take.
 func (a *account) settle(amount, cost Micros) (overrun Micros, err error) {
 	if a.reserved < amount {
@@ -144,7 +144,7 @@ func (a *account) settle(amount, cost Micros) (overrun Micros, err error) {
 	return a.book(cost)
 }
 
-// book adds a cost, or takes one back where a recovered hold did cost less.
+// book adds a cost, or takes some back where the call of a recovered hold cost less.
 func (a *account) book(cost Micros) (overrun Micros, err error) {
 	before := a.overrun
 	switch {

@@ -16,31 +16,32 @@ type Admission struct {
 	// Least is the smallest hold the call is worth, Most the one that covers
 	// everything it asks for. Least <= Most.
 	Least, Most Micros
-	// Share picks the hold for a given amount that is neither spent nor
-	// reserved, anywhere on the path; it is called inside the transaction and
-	// must be pure. It returns 0 when that much room is not worth a call, else
-	// between Least and Most, never above unreserved. Nil, and where nothing on
-	// the path has a budget: Most.
+	// Share picks the amount of the hold, given what is neither spent nor reserved on
+	// any account of the path. It is called inside the transaction and must be pure.
+	// It returns 0 when so little is not worth a call, else an amount between Least
+	// and Most that is not above unreserved. Where it is nil, and where nothing on the
+	// path has a budget, the amount is Most.
 	Share func(unreserved Micros) Micros
 
 	// Tokens is the most that the call can use, LeastTokens the fewest that it is
 	// worth (0: Tokens), for tokens a minute: a call gets what the minute has left.
 	Tokens, LeastTokens int64
 	// Whole asks for everything or nothing: where Most, or Tokens, does not fit
-	// what is there now, the answer is CauseShort, and nothing is waited for,
-	// recorded or used up.
+	// what is left now, the answer is CauseShort at once, and nothing is recorded or
+	// used up.
 	Whole bool
 	// Wait is how long to wait for money that calls in flight hold. 0: not.
 	Wait time.Duration
 
-	// Holds says that the caller waits with the call for help where money or a pause
-	// keeps it back: the refusal is then marked Held, and stands once Stands says so.
-	Holds bool
+	// MayAsk says that where money or a pause keeps the call back, the caller keeps it
+	// waiting and asks for help. The refusal is then Pending until Stands says that
+	// nobody helped.
+	MayAsk bool
 
-	// Joint is the hash of a secret by which the hold of another aex on this
-	// ledger, that the call goes by way of, joins this one; zero: it goes to a provider.
+	// Joint is the hash of a secret. Where the call goes by way of another aex on this
+	// ledger, that one's hold joins this one by the secret. Zero: it goes to a provider.
 	Joint TokenHash
-	Joins Join // the hold of an aex that the call has come by way of
+	Joins Join // the hold of the aex that the call has come by way of, if it came so
 
 	Call CallInfo // what the hold remembers, so that recovery can tell of it
 }
@@ -99,20 +100,20 @@ type Refusal struct {
 	Reserved   Micros
 	Overrun    Micros
 	Needed     Micros        // the least that the call is worth: Admission.Least
-	Left       Micros        // of CauseShort: what is unreserved
-	Unspent    Micros        // of CauseShort: what will be, at most, without what is on its way
+	Left       Micros        // of CauseShort: what is unreserved now
+	Unspent    Micros        // of CauseShort: what would be unreserved if all open holds ended at no cost
 	Limit      int64         // for rates and counts
 	Tokens     int64         // for tokens a minute: Admission.LeastTokens
 	RetryAfter time.Duration // 0: trying again does not help
-	// Held: the caller waits with the call (Admission.Holds), and this is no refusal
-	// until Stands says so.
-	Held bool
+	// Pending: the caller keeps the call waiting for help (Admission.MayAsk), and this
+	// is no refusal until Stands says so.
+	Pending bool
 	// RunEnds is set where the ledger has marked the token's run exhausted in
 	// the transaction of this refusal.
 	RunEnds bool
 }
 
-// Of is the account that the refusal is for, with its figures.
+// Of is the account that refused, with its figures.
 func (r *Refusal) Of() Account {
 	budget := r.Budget
 	return Account{Kind: r.Account, Name: r.Name, Window: r.Window, Budget: &budget, Spent: r.Spent, Reserved: r.Reserved, Overrun: r.Overrun}
@@ -172,11 +173,10 @@ type caller struct {
 	window int64
 	groups []int64 // accounts of the agent's groups
 	path   []*account
-	joins  *hold // that charges the rest of the path already; nil: none
+	joins  *hold // the first hold of the same call, which charges the rest of the path; nil: none
 }
 
-// admit decides one admission, and records the hold or the refusal. The group that
-// it stands in is a transaction of the writer, and not a group of agents.
+// admit decides one admission, and records the hold or the refusal.
 func (g *commitGroup) admit(o *op) error {
 	a := o.admit
 	a.hold, a.refusal, a.tokens = Hold{}, nil, a.Tokens
@@ -185,7 +185,7 @@ func (g *commitGroup) admit(o *op) error {
 		return g.err
 	}
 	if no != nil {
-		if no.Cause == CauseExhausted { // of the run's state, which knows no figures
+		if no.Cause == CauseExhausted { // the run's state says it, without any figures
 			no = g.usedUp(c, a)
 		}
 		g.deny(c, a, no)
@@ -268,7 +268,7 @@ func (g *commitGroup) identify(h TokenHash) (*caller, *Refusal) {
 	return c, nil
 }
 
-// runRefuses tells what a run's state and its parents' say.
+// runRefuses refuses a call for the state of its run or of a run around it.
 func (g *commitGroup) runRefuses(r *run) *Refusal {
 	for x := r; ; x = g.run(x.parent) {
 		switch x.state {

@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// tightest is the account of the path with the least of what of returns, and
-// that least; nil when nothing on the path has a budget.
-func tightest(path []*account, of func(*account) Micros) (least *account, left Micros) {
+// tightest is the account of the path with a budget for which left is least, and
+// that amount; nil when nothing on the path has a budget.
+func tightest(path []*account, left func(*account) Micros) (tight *account, amount Micros) {
 	for _, a := range path {
 		if a.limited {
-			if v := of(a); least == nil || v < left {
-				least, left = a, v
+			if v := left(a); tight == nil || v < amount {
+				tight, amount = a, v
 			}
 		}
 	}
-	return least, left
+	return tight, amount
 }
 
 func unreserved(a *account) Micros { return a.unreserved() }
 func unspent(a *account) Micros    { return a.budget - a.spent }
 
-// least is the least of what of returns on a path; without a budget it is all
-// that can be counted.
-func least(path []*account, of func(*account) Micros) Micros {
-	if tight, left := tightest(path, of); tight != nil {
-		return left
+// least is the least that left returns for an account of the path with a budget, and
+// the largest amount there is where none has one.
+func least(path []*account, left func(*account) Micros) Micros {
+	if tight, amount := tightest(path, left); tight != nil {
+		return amount
 	}
 	return maxAmount
 }
@@ -65,22 +65,22 @@ func (g *commitGroup) afford(c *caller, a *admitting) (Micros, *Refusal, error) 
 	return 0, g.refuseMoney(cause, tight, a.Least), nil
 }
 
-// usedUp refuses a call of a run that is exhausted already, for the account
-// that has the least left: a run stays exhausted whatever emptied it.
+// usedUp refuses a call of a run that is exhausted already. It names the account that
+// has the least left now, which may not be the one that exhausted the run.
 func (g *commitGroup) usedUp(c *caller, a *admitting) *Refusal {
 	g.pathOf(c)
 	short, _ := tightest(c.path, func(acc *account) Micros { return unspent(acc) - acc.overrun })
-	if short == nil { // the budget that there was is gone
+	if short == nil { // the budget that exhausted it was taken away since
 		return &Refusal{Cause: CauseExhausted, Account: RunAccount, Name: string(c.run.id), Needed: a.Least}
 	}
 	return g.refuseMoney(CauseExhausted, short, a.Least)
 }
 
-// busyRetry is what a caller is told to wait when calls in flight hold the
-// money; how long they take is not known.
+// busyRetry is how long a caller is told to wait when calls in flight hold the money.
+// It is a guess: nobody knows how long they take.
 const busyRetry = 2 * time.Second
 
-// share asks for the hold that fits room; -1 when none does.
+// share picks the amount of a hold that fits room; -1 when none does.
 func (a *admitting) share(room Micros) (amount Micros, err error) {
 	switch {
 	case a.Least > room:
@@ -118,7 +118,7 @@ func (g *commitGroup) countTooLarge(run int64) int {
 	return g.w.tooLarge[run]
 }
 
-// behindOthers makes a call wait whose money an earlier one waits for.
+// behindOthers keeps a call from taking money that an earlier one waits for.
 func (g *commitGroup) behindOthers(c *caller, a *admitting) *Refusal {
 	for _, acc := range c.path {
 		if g.blocked[acc.id] {

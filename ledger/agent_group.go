@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// agentGroup is a group as the writer knows it. (A group, in this package, is a
-// transaction of the writer.)
+// agentGroup is a group of agents as the writer knows it.
 type agentGroup struct {
 	id      int64
 	name    string

@@ -87,10 +87,10 @@ func (g *commitGroup) currentGroupAccount(a *agentGroup, w Window) *account {
 	return g.groupWindow(a, w)
 }
 
-// TopUpGroup raises the budget of a group's window; what it overran is paid
-// first. "" is the only window that has a budget; where there is none of that
-// kind it is ErrNoBudget. Of day, week and month the
-// current one gets more, not the later ones.
+// TopUpGroup raises the budget of a group's window; what it overran is paid first.
+// The window "" stands for the only one that has a budget. It is ErrNoBudget where
+// that window has none. A top-up of a day, week or month is for the current one
+// alone, not for the later ones.
 func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micros) (Group, error) {
 	if err := l.budgetsAllowed(); err != nil {
 		return Group{}, err
@@ -148,9 +148,9 @@ func (g *commitGroup) topUpGroup(a *agentGroup, acc *account, w Window, by Micro
 	return g.err
 }
 
-// DeleteGroup deletes a group that neither a living agent nor another group is
-// in; else it is ErrNotEmpty. What was spent in it stays in the ledger, and holds that were taken from
-// it settle there.
+// DeleteGroup deletes a group. While a living agent or another group is in it, that
+// is ErrNotEmpty. What was spent in it stays in the ledger, and holds that were
+// taken from it settle there.
 func (l *Ledger) DeleteGroup(ctx context.Context, name string) error {
 	if err := l.budgetsAllowed(); err != nil {
 		return err

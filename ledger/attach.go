@@ -16,8 +16,8 @@ const AttachWithin = time.Minute
 // AttachRun makes this process the owner of an agent's remote run and of the
 // runs inside it, whoever had them before: only it accepts their tokens from
 // then on. The calls that another gateway has under way are settled by that one.
-// A run that is not remote, is inside another or not the agent's, is ErrNotFound; one that is over
-// is returned as it is.
+// A run that is not remote, that is inside another or that is not the agent's is
+// ErrNotFound; one that is over is returned as it is.
 func (l *Ledger) AttachRun(ctx context.Context, agent string, id RunID) (Run, error) {
 	err := l.commitOne(ctx, func(g *commitGroup) error {
 		g.recoverDead()
@@ -107,8 +107,8 @@ func (g *commitGroup) endAdrift() {
 	}
 }
 
-// RemoteRun finds the remote run that a token is for, open or over. It is how
-// an opening that is asked for twice finds its run.
+// RemoteRun finds the remote run that a token is for, open or over. Whoever asks
+// twice for the same run to be opened finds it so.
 func (l *Ledger) RemoteRun(ctx context.Context, h TokenHash) (Run, error) {
 	runs, err := l.runs(ctx, l.read, `r.remote AND r.no = (SELECT run_no FROM token WHERE hash = ?)`, []any{h[:]}, 1)
 	switch {

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// commitTogether makes the group durable, or finds that it cannot: then the
-// ledger is broken and everybody is told. After a failed commit it reopens the
-// file and looks whether the group is there before it tries again. It returns
-// the operations of the group, of which wait may have added some.
+// commitTogether has a group of operations decide and makes the result durable, or
+// finds that it cannot: then the ledger is broken and everybody is told. After a
+// failed commit it reopens the file and looks whether the group is there before it
+// tries again. It returns the operations of the group; with wait it may have added
+// some.
 func (w *writer) commitTogether(ops []*op, wait bool, lockErr error) (*commitGroup, []*op, error) {
 	if w.broken != nil {
 		return nil, ops, w.broken
@@ -77,8 +78,9 @@ func (l *Ledger) replaced() error {
 	return fmt.Errorf("%s has been replaced by another file while it was in use", l.path)
 }
 
-// attempt runs the operations in one transaction and commits it. The transaction of the first try is there already. With wait it
-// writes them, and then waits for an operation to share the commit with.
+// attempt runs the operations in one transaction and commits it. At the first try
+// the transaction has begun already. With wait it writes what they decided, and then
+// waits for another operation to share the commit with.
 func (w *writer) attempt(ops []*op, wait bool) (*commitGroup, []*op, error) {
 	began := time.Now()
 	if err := w.engine.begin(); err != nil {

@@ -13,7 +13,7 @@ const denialEvery = time.Second
 type denialKey struct {
 	agent, run int64
 	code       string
-	held       bool // the calls were held, not refused
+	pending    bool // the calls wait for help, and are not refused yet
 }
 
 // denial counts refusals that have not been told yet. The first one is told at
@@ -45,17 +45,17 @@ func (g *commitGroup) deny(c *caller, a *admitting, no *Refusal) {
 	if c == nil || g.err != nil {
 		return
 	}
-	no.Held = a.Holds && no.Cause.holdable()
+	no.Pending = a.MayAsk && no.Cause.helpable()
 	g.countRefusal(c, *no, a.Call)
 }
 
-// holdable are the causes that somebody can help with while the call is held.
-func (c Cause) holdable() bool {
+// helpable are the causes that somebody can help with while the call waits.
+func (c Cause) helpable() bool {
 	return c == CauseExhausted || c == CauseTooLarge || c == CausePaused
 }
 
 func (g *commitGroup) countRefusal(c *caller, no Refusal, call CallInfo) {
-	key := denialKey{agent: c.agent.id, code: string(no.Cause), held: no.Held}
+	key := denialKey{agent: c.agent.id, code: string(no.Cause), pending: no.Pending}
 	g.count(key, c.agent, c.run, func(e *line) {
 		e.text("account", string(no.Account))
 		e.text("name", no.Name)
@@ -85,10 +85,9 @@ func (g *commitGroup) count(key denialKey, ag *agent, r *run, members func(e *li
 	d.agent, d.run, d.members = ag, r, members
 }
 
-// Stands books a refusal that was told as held: nobody helped, and the call is
-// not made.
+// Stands books a refusal that was pending: nobody helped, and the call is not made.
 func (l *Ledger) Stands(ctx context.Context, token TokenHash, no Refusal, call CallInfo) error {
-	no.Held = false
+	no.Pending = false
 	return l.commitOne(ctx, func(g *commitGroup) error {
 		c, _ := g.identify(token)
 		if c == nil || g.err != nil {
@@ -141,7 +140,7 @@ func (g *commitGroup) flushDenials() {
 		case !d.due(now):
 		case d.count == 0:
 			g.quiet = append(g.quiet, key)
-		case key.held:
+		case key.pending:
 			g.event("call.held", d.agent, d.run.name(), func(e *line) {
 				e.text("held_for", key.code)
 				e.number("count", d.count)

@@ -21,17 +21,16 @@ type engine interface {
 type turns interface {
 	// enter takes the turn, if no other process has it, and begins its transaction.
 	enter() (entered bool, err error)
-	// await is what to wait for where the turn is not free: free is sent to when
-	// it has come, which came is to be told; without that, enter is to be asked
-	// again after pause at the latest.
+	// await is what to wait for where the turn is not free: a value on free, which is to
+	// be passed to came. After pause at the latest, enter is to be called again.
 	await() (free <-chan error, pause time.Duration)
 	came(err error)
-	// stray is sent to when a turn came that nobody waits for any more.
+	// stray yields the answer of a wait for a turn that nobody wants any more.
 	stray() <-chan error
-	// patience is how long is waited for the turn, also with what has happened
-	// already; below 0: for as long as its holder lives.
+	// patience is how long an operation waits for the turn, and how long one that books
+	// what has happened already. Below 0: for as long as the turn's holder lives.
 	patience(happened bool) time.Duration
-	// refusal says why the turn does not come, to who waits no longer.
+	// refusal says why the turn does not come, to those who do not wait any longer.
 	refusal() error
 	leave() error
 

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// commitGroup is one transaction of the writer, and has nothing to do with the groups of
-// agents, which are agentGroup: what its operations decided, not yet in the file.
-// Sums are folded and rows of a kind are written together.
+// commitGroup is one transaction of the writer: what the operations that share it
+// decided, not yet in the file. Sums are folded, and rows of a kind are written
+// together. The groups of agents are agentGroup, which is something else.
 type commitGroup struct {
 	w    *writer
 	rows *rows

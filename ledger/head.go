@@ -28,8 +28,8 @@ type mark struct {
 	hash chainHash
 }
 
-// headLine is how far a ledger had come: the end of its trail, how many calls
-// it had ever let through (a hold is no event until it ends), and where it lay.
+// headLine is how far a ledger had come: the end of its trail, how many calls it had
+// ever let through (the trail does not tell of a hold before it ends), and its path.
 type headLine struct {
 	id string // of the ledger
 	mark
@@ -167,8 +167,8 @@ func (h *headFile) locked(do func() error) error {
 	return do()
 }
 
-// headPatience is how long is waited for who writes the file now. Who is stopped
-// in that keeps nobody waiting: the file may lag behind.
+// headPatience is how long a process waits for another one that is writing the file.
+// One that was stopped while it wrote keeps nobody waiting: the file may lag behind.
 const headPatience = time.Second
 
 var errHeadHeld = errors.New("another process is writing it")
@@ -233,9 +233,9 @@ func (lines headLines) moved(path, id string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// of is where a ledger is known to have been: at its path, or where it was
-// before it moved. A copy of a ledger that is still where it was is not known:
-// it may be older.
+// of is the newest line of a ledger: that of its path, or of the path that it has
+// moved from. For a copy none is known while the original is still in its place: the
+// copy may be older.
 func (lines headLines) of(path, id string) (was headLine, known bool) {
 	if was, known = lines[path]; known && was.id == id {
 		return was, true

@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// check refuses a database that is behind its head, or in the place of another.
+// check refuses a database that is behind its head, or that lies where the head
+// knows another ledger.
 func (h *headFile) check(ctx context.Context, db querier) error {
 	lines, err := readHead(h.path)
 	if err != nil {
@@ -40,8 +41,8 @@ func (h *headFile) check(ctx context.Context, db querier) error {
 	return nil
 }
 
-// missing tells of a ledger that the head knows at this path and that is not
-// there. found is the id of the one that is, "" for none.
+// missing tells of a ledger that the head knows at this path and that is gone. found
+// is the id of the ledger that is there now, "" for none.
 func (l *Ledger) missing(lines headLines, found string) error {
 	was, known := lines[l.path]
 	if !known || was.id == found {
@@ -64,9 +65,9 @@ func (l *Ledger) missingHere() error {
 	return l.missing(lines, "")
 }
 
-// behindHead says in what a ledger differs from what its head was, "" if in
-// nothing. The head must have been read before the snapshot that db reads
-// began: while the ledger is in use it moves on.
+// behindHead says what a ledger lacks of what its head tells, "" for nothing. The
+// head must have been read before the snapshot that db reads: a ledger in use goes
+// on, and its head with it.
 func behindHead(ctx context.Context, db querier, head headLine) (string, error) {
 	var hash []byte
 	var last, calls sql.NullInt64

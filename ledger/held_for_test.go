@@ -24,8 +24,8 @@ func TestHeldIsNoRefusal(t *testing.T) {
 		return r.Refused
 	}
 	call := CallInfo{ModelAsked: "m"}
-	_, no, err := l.Admit(t.Context(), Admission{Token: token, Least: 200, Most: 200, Holds: true, Call: call})
-	if err != nil || no == nil || !no.Held || no.Cause != CauseTooLarge {
+	_, no, err := l.Admit(t.Context(), Admission{Token: token, Least: 200, Most: 200, MayAsk: true, Call: call})
+	if err != nil || no == nil || !no.Pending || no.Cause != CauseTooLarge {
 		t.Fatalf("%+v, %v", no, err)
 	}
 	page, err := l.Events(t.Context(), EventFilter{Action: "call.held"})

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrHeld reports that another process has held the ledger for longer than one
-// waits for it. Nothing was done, and it may be tried again. It comes with a
+// ErrHeld reports that another process has kept the ledger for longer than this one
+// waits. Nothing was done, and the operation may be tried again. It comes with a
 // *Holder.
 var ErrHeld = errors.New("the ledger is held by another process")
 
-// Holder is a process that keeps others from writing: it is in its turn, or in
-// a transaction, and does not come out.
+// Holder is a process that keeps others from writing: it has begun a turn, or a
+// transaction, and does not end it.
 type Holder struct {
 	Path    string // of the ledger
 	PID     int    // 0: not known
@@ -74,9 +74,9 @@ func ownNote() []byte {
 	return note[:min(len(note), noteMax)]
 }
 
-// sign writes into the lock file who has it, where that does not stand there
-// yet: what /proc/locks says does not reach across containers. It is for
-// telling only, so that nothing depends on whether it can be written.
+// sign writes into the lock file who has it, unless that is written there already:
+// what /proc/locks says does not reach across containers. It only serves messages,
+// so that nothing depends on whether it can be written.
 func sign(f *os.File, note []byte) {
 	var there [noteMax]byte
 	n, _ := f.ReadAt(there[:], 0)

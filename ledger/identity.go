@@ -15,7 +15,7 @@ import (
 type identityCache struct {
 	mu      sync.Mutex
 	known   map[TokenHash]Identity
-	tokens  map[TokenHash]bool // whether something is a token at all
+	tokens  map[TokenHash]bool // whether a hash is that of a token
 	version int64              // ledger.identity
 	looked  time.Time          // at the version, by the process's own clock
 	epoch   int64              // counts forget
@@ -37,9 +37,9 @@ func (c *identityCache) forget() {
 }
 
 // Authenticate finds who a token speaks for. Unknown and revoked tokens are
-// ErrNotFound, expired ones ErrExpired with the identity. A token of a run that has ended is
-// still found (RunState tells): its calls are refused for money, not for
-// authentication. A read: it does not change anything.
+// ErrNotFound, expired ones ErrExpired with the identity. The token of a run that has
+// ended is still found (RunState tells): its calls are refused for money, not for
+// authentication. It only reads.
 func (l *Ledger) Authenticate(ctx context.Context, h TokenHash) (Identity, error) {
 	id, err := l.identity(ctx, h)
 	if err != nil {
@@ -101,9 +101,9 @@ func (c *identityCache) keep(h TokenHash, id Identity, version, epoch int64, now
 	c.known[h] = id
 }
 
-// HasToken tells whether a token is one of this ledger, whoever accepts it. For a
-// call that was just authenticated it reads nothing: what was found before holds
-// until what tokens may do has changed.
+// HasToken tells whether a token is one of this ledger, whoever accepts it. Just
+// after Authenticate it reads nothing: what was found before is true until somebody
+// changes what a token may do.
 func (l *Ledger) HasToken(ctx context.Context, h TokenHash) (has bool, err error) {
 	c := &l.identities
 	c.mu.Lock()

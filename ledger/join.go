@@ -2,18 +2,18 @@ package ledger
 
 import "slices"
 
-// Join names the hold of another aex on this ledger, by way of which a call
-// comes, with the secret that it was given for that.
+// Join names the hold that another aex on this ledger has taken for a call before
+// sending it here, and the secret that proves it.
 type Join struct {
 	Hold   HoldID
 	Secret TokenHash
 }
 
-// join takes from the path of c what the hold that it joins charges already.
-// What is no such hold, or was joined before, changes nothing: everything is
-// charged then.
+// join takes those accounts off the path of c that the first hold of the call
+// charges already. Where there is no such hold, or it was joined before, it changes
+// nothing: everything is charged then.
 func (g *commitGroup) join(c *caller, a *admitting) {
-	if a.Joins == (Join{}) { // as nearly every call
+	if a.Joins == (Join{}) { // as for nearly every call
 		return
 	}
 	key, ok := parseHoldID(a.Joins.Hold)
@@ -61,7 +61,7 @@ func (g *commitGroup) holdPath(h *hold) (path []*account) {
 	return path
 }
 
-// tallyWithin adds what the second hold of a call did charge. The call itself is
+// tallyWithin adds what the second hold of a call has charged. The call itself is
 // counted with its first.
 func (g *commitGroup) tallyWithin(row *tallySums, h *hold, calls int64, cost Micros) {
 	for _, acc := range g.holdPath(h) {

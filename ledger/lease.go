@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// leaseWithin is how long an owner may be without a beat before the others take
-// it for dead. A process that was stopped for longer begins anew (rebirth): what
-// it held was booked in full, and what it settles then books the difference.
+// leaseWithin is how long an owner may be without a beat before the others take it
+// for dead. A process that was stopped for longer becomes another owner (rebirth):
+// its holds have been booked in full, and settling one books the difference.
 const leaseWithin = time.Minute
 
 // lease is how processes on a server tell who of them lives: each has a row whose
-// beat changes with every commit and at least every five seconds. Dead is whose
-// beat this process itself has seen unchanged for leaseWithin, by its own clock and
-// from a server that was there all the time. So no clock is compared with another,
-// and who comes back with the server has time to say so.
+// beat changes with every commit and at least every five seconds. An owner is dead
+// when this process itself has seen its beat unchanged for leaseWithin, by its own
+// clock and from a server that was there all the time. So no clock is compared with
+// another, and an owner that comes back together with the server has time to beat.
 type lease struct {
 	l *Ledger
 	p *postgres
@@ -61,11 +61,11 @@ func (e *lease) keep() error {
 	return errors.Join(err, e.look())
 }
 
-// beat has the barrier commit, and looks at the trail: who has nothing to do also
-// sees when that is cut off.
+// beat has the barrier commit, and looks at the trail: a process that has nothing to
+// book notices, too, when the trail is cut off.
 func beat(g *commitGroup) error {
 	g.wrote = true
-	if len(g.events) == 0 { // else it has been looked at, and goes on in memory
+	if len(g.events) == 0 { // else this turn has read the end of the trail already
 		g.rows.lastRead = false
 		g.last()
 	}
@@ -130,7 +130,7 @@ func (e *lease) dead(id ownerID) (io.Closer, bool, error) {
 	return nil, true, e.p.exec(`DELETE FROM owner WHERE id = ?`, []any{int64(id)})
 }
 
-// suspect is also who is adrift, or has no row.
+// suspect also takes an owner for dead that is adrift, or that has no row.
 func (e *lease) suspect(id ownerID) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -147,14 +147,14 @@ func (e *lease) silent(id ownerID) bool {
 	return seen && time.Since(was.since) >= e.within/6
 }
 
-// clear has nothing to do: a row goes with its owner, and that of one that was
-// killed with nothing on its hands is only a row.
+// clear has nothing to do: an owner takes its row away, and the row of one that was
+// killed while it had nothing open does no harm.
 func (e *lease) clear(map[ownerID]bool) error { return nil }
 
 // close has nothing to do: the engine, whose connection is the last one, signs off.
 func (e *lease) close() error { return nil }
 
-// signOff leaves at once what this process still has to the others.
+// signOff hands to the others at once what this process still has open.
 func (p *postgres) signOff() {
 	if p.l.owner == nil || p.conn == nil {
 		return

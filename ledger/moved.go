@@ -29,8 +29,8 @@ func (m *Moved) Error() string {
 // movedTables are those to which nothing is written any more.
 var movedTables = []string{"ledger", "agent_group", "group_budget", "agent", "account", "run", "token", "hold", "pace", "event_log", "event_hour", "tally", "zone"}
 
-// movedMark is how the file says so. The triggers keep out also whoever has it
-// open already.
+// movedMark is how the file says that it has moved. The triggers also keep out those
+// who have it open already.
 func movedMark(place string) []string {
 	quoted := "'" + strings.ReplaceAll(movedText+place, "'", "''") + "'"
 	marks := []string{
@@ -72,8 +72,8 @@ func movedFrom(ctx context.Context, db querier, path string) (*Moved, error) {
 	return m, err
 }
 
-// setMoved finishes the mark of a file, or takes it off where the copy did not
-// come about. Nobody else writes to a file that has one.
+// setMoved completes the mark of a file, or takes it off where there is no copy after
+// all. Nobody else writes to a file that has a mark.
 func setMoved(ctx context.Context, path string, done bool) (err error) {
 	db, err := sql.Open("sqlite", dsn(path, "rw", "busy_timeout(10000)", "synchronous(FULL)")+"&_txlock=immediate")
 	if err != nil {

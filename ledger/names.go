@@ -5,10 +5,10 @@ import (
 	"syscall"
 )
 
-// oneName refuses a database that can be reached by another name than this one,
-// as a hard link or as a mount of the file alone, and what is no file at all. Its
-// log, its lock and the files of its owners lie beside it: who comes by another
-// name has others, sees nothing of what is spent, and damages the file.
+// oneName refuses a database that has a second name, a hard link or a mount of the
+// file alone, and what is no file at all. The database's log, its lock and the files of
+// its owners lie beside it: a process that came by the other name would have others,
+// would see nothing of what is spent, and would damage the file.
 func (l *Ledger) oneName() error {
 	var st syscall.Stat_t
 	if err := syscall.Stat(l.path, &st); err != nil {

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// showPatience is how long who only shows waits for somebody else's turn.
+// showPatience is how long a command that only shows waits for another process's turn.
 const showPatience = 200 * time.Millisecond
 
-// OpenToShow opens a ledger for a command that only shows it: it needs nobody's
-// turn, and nothing that can be written. What an aex that died left is settled
-// before, if that can be done at once. Where there is no ledger yet, or an older
-// one, it is Open.
+// OpenToShow opens a ledger for a command that only shows it: it waits for no turn,
+// and needs nothing that can be written to. What an aex that died has left is settled
+// before, if that can be done at once. Where there is no ledger yet, or one of an
+// older version, it does what Open does.
 func OpenToShow(ctx context.Context, o Options) (*Ledger, error) {
 	l, err := OpenReadOnly(ctx, o)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, errOlder) {
@@ -30,7 +30,7 @@ func OpenToShow(ctx context.Context, o Options) (*Ledger, error) {
 	if err := (&headFile{l: l, path: headPath(l.home)}).check(ctx, l.read); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	// On a server others live on, and see to what the dead have left.
+	// On a server other processes live on, and recover what the dead have left.
 	if l.server != nil || l.read.still() != nil || !l.hasDead(ctx) {
 		return l, nil
 	}
@@ -51,7 +51,7 @@ func OpenToShow(ctx context.Context, o Options) (*Ledger, error) {
 func (l *Ledger) hasDead(ctx context.Context) bool {
 	rows, err := l.read.QueryContext(ctx, namedOwners)
 	if err != nil {
-		return false // what cannot be read is told by who shows it
+		return false // whoever reads it next tells what is wrong
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -116,8 +116,8 @@ func (l *Ledger) openForReading(ctx context.Context) error {
 	return l.explain(l.read.QueryRowContext(ctx, `SELECT id, chain FROM ledger`).Scan(&l.id, &l.chain))
 }
 
-// logIsEmpty tells whether the file alone is the ledger. Where in addition nobody
-// can write, it can be read as a file that does not change.
+// logIsEmpty tells whether all of the ledger is in its file. Where nobody can write to
+// that either, it can be read as a file that does not change.
 func (l *Ledger) logIsEmpty() bool {
 	info, err := os.Stat(l.path + "-wal")
 	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// owed is what a server left open that went away in a turn. What has happened,
-// a call's cost or a run's end, waits until it is back. Who asks for something
-// is told that there is none.
+// owed is what was left open when the server went away in the middle of a turn. What
+// has happened, a call's cost or a run's end, waits until the server is back. What
+// is only asked for is answered at once, with the server's absence.
 type owed struct {
 	g       *commitGroup // whose commit may be there or not; nil: it is not
 	decided []*op        // by that group
-	more    []*op        // that no group has decided
+	more    []*op        // operations that no group has decided
 	refused []holdKey    // of that group: the calls were not made
 }
 
@@ -112,7 +112,8 @@ func (w *writer) cancelling(key holdKey) *op {
 	}}
 }
 
-// forgetOwedOps: they have been answered, and the group is still to be found out about.
+// forgetOwedOps drops operations that have been answered. What became of their group
+// is still to be found out.
 func (w *writer) forgetOwedOps() {
 	if w.owed != nil {
 		w.owed.decided, w.owed.more = nil, nil
@@ -122,9 +123,9 @@ func (w *writer) forgetOwedOps() {
 	}
 }
 
-// payOwed writes what is owed when the ledger closes, for as long as that waits
-// for its server. What cannot be written is a hold, which the others, or who
-// opens the ledger next, book in full.
+// payOwed writes what is owed when the ledger closes, for as long as closing waits
+// for the server. What cannot be written remains a hold, which another process, or
+// the next one to open the ledger, books in full.
 func (w *writer) payOwed() {
 	for w.owed != nil {
 		if w.turn(nil); w.owed == nil || len(w.owed.decided)+len(w.owed.more) == 0 {

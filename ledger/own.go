@@ -13,8 +13,8 @@ import (
 // ErrChanged reports that the ledger's file is not what this process wrote.
 var ErrChanged = errors.New("the ledger was changed by something other than aex")
 
-// ownCosts are what this process itself has booked, by run that is in no other,
-// to be compared with the file at the run's end. A program under the same user can write that.
+// ownCosts are what this process itself has booked, by outermost run. At a run's end
+// it is compared with the file, which a program of the same user can write.
 type ownCosts struct {
 	mu   sync.Mutex
 	runs map[int64]*ownRun
@@ -34,8 +34,8 @@ type ownBudget struct {
 	target       *Micros // nil: no limit
 }
 
-// given notes the budgets of a run that this group opens, and of what it hangs
-// under. A run inside another has the accounts of that.
+// given notes the budgets of a run that this group opens, and of the accounts above
+// it. Those of a run inside another are noted with the outermost one.
 func (g *commitGroup) given(r *run) {
 	if r.parent != 0 {
 		return
@@ -55,7 +55,7 @@ func (g *commitGroup) given(r *run) {
 // ownMarks bounds how many events of a run are looked at again.
 const ownMarks = 4096
 
-// booking is a cost in the group under way.
+// booking is a cost that the group under way has booked.
 type booking struct {
 	run   int64
 	cost  Micros
@@ -117,13 +117,12 @@ func (o *ownCosts) take(run int64) ownRun {
 	return *r
 }
 
-// EndOwnRun is EndRun for who has opened the run and booked all of its calls: it
-// compares what the file then says of it with that. ErrChanged where it differs,
-// or where the file cannot be read any more. It reads anew, because what is in
-// memory is what was written and not what is there, and by one connection:
-// another would make the shortest run 1.2 ms longer. That connection reads the
-// schema, and nothing more, while the end is booked: after it, that would take 1 ms
-// of 26.
+// EndOwnRun is EndRun for the process that has opened the run and booked all of its
+// calls: it compares what the file says in the end with what it has booked. It is
+// ErrChanged where the two differ, or where the file cannot be read any more. It
+// reads the file anew, since memory has only what was written, by one connection of
+// its own: a second one would make the shortest run 1.2 ms longer. That connection
+// reads the schema while the end is booked: afterwards it would take 1 ms of 26.
 func (l *Ledger) EndOwnRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, error) {
 	ctx = context.WithoutCancel(ctx)
 	anew, err := l.openReaders()
@@ -211,9 +210,9 @@ func checkBudget(ctx context.Context, anew *readers, b ownBudget, opened int64) 
 
 func sameBudget(a, b *Micros) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
-// lastTold is what the trail says last of an account's budget, after a place. A
-// checkpoint stands last and keeps what was said in events that are gone, so what
-// an event says that is still there is newer.
+// lastTold is the last word of the trail, after a place, on an account's budget. A
+// checkpoint comes last but keeps what was said in events that are gone: an event
+// that is still there is newer.
 func lastTold(ctx context.Context, anew *readers, account, after int64) (*budgetWas, error) {
 	rs, err := anew.QueryContext(ctx, `SELECT body FROM event_log WHERE seq > ? ORDER BY seq DESC`, after)
 	if err != nil {
@@ -243,7 +242,7 @@ func lastTold(ctx context.Context, anew *readers, account, after int64) (*budget
 	return folded, rs.Err()
 }
 
-// of is what is said of an account's budget, nil for nothing.
+// of is what is said about an account's budget, nil for nothing.
 func of(told []budgetWas, account int64) *budgetWas {
 	if i := slices.IndexFunc(told, func(was budgetWas) bool { return was.Account == account }); i >= 0 {
 		return &told[i]

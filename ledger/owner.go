@@ -32,12 +32,12 @@ type owner struct {
 
 func (o *owner) id() ownerID { return ownerID(o.current.Load()) }
 
-// life is how the processes of a ledger tell who of them lives.
+// life is how the processes of a ledger tell which of them are alive.
 type life interface {
-	// keep goes on living. It is called every recoverEvery.
+	// keep shows the others that this process lives. It is called every recoverEvery.
 	keep() error
-	// dead tells whether another owner is dead; gone is closed when what it left
-	// is recovered, and may be nil.
+	// dead tells whether another owner is dead. gone, which may be nil, is to be
+	// closed when what that owner left has been recovered.
 	dead(id ownerID) (gone io.Closer, dead bool, err error)
 	// suspect tells without a turn whether an owner may be dead.
 	suspect(id ownerID) bool
@@ -46,7 +46,7 @@ type life interface {
 	close() error
 }
 
-// newOwnerID is random, so that nobody ever was or will be the same.
+// newOwnerID is random, so that no two processes ever have the same one.
 func (l *Ledger) newOwnerID() (ownerID, error) {
 	b, err := l.random(8)
 	if err != nil {
@@ -83,10 +83,9 @@ func newOwner(l *Ledger) (*owner, error) {
 	return o, nil
 }
 
-// makeOwnerFile makes the file under another name and locks it before it gets
-// its own, so that nobody ever sees it unlocked. Names that begin with a dot
-// are being made; who clears the directory may remove an unlocked one, then
-// the making starts again.
+// makeOwnerFile makes the file under a name that begins with a dot, and locks it
+// before it gets its own name, so that nobody ever sees it unlocked. A process that
+// clears the directory may remove it before it is locked: then it is made again.
 func makeOwnerFile(path string) (*os.File, error) {
 	making := filepath.Join(filepath.Dir(path), ".new-"+filepath.Base(path))
 	for range 10 {
@@ -98,7 +97,7 @@ func makeOwnerFile(path string) (*os.File, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("locking %s: %w", making, err), f.Close())
 		}
-		if !free { // who clears the directory has it, and may be stopped
+		if !free { // a process that clears the directory has it, and may be stopped
 			if err := errors.Join(f.Close(), os.Remove(making)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
@@ -144,8 +143,8 @@ func (o *ownerFile) keep() error {
 	return old.Close()
 }
 
-// close leaves the file behind: who clears the directory removes it when no
-// open hold or run names it any more.
+// close leaves the file behind. Whoever clears the directory removes it when no open
+// hold or run names it any more.
 func (o *ownerFile) close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -165,13 +164,13 @@ func (o *ownerFile) dead(id ownerID) (io.Closer, bool, error) {
 	return f, dead, err
 }
 
-func (o *ownerFile) suspect(ownerID) bool { return true } // its file tells, which only who has the turn may lock
+func (o *ownerFile) suspect(ownerID) bool { return true } // only its file tells, and only a process that has the turn may lock that
 
 func (o *ownerFile) clear(named map[ownerID]bool) error { return o.l.clearOwners(named) }
 
-// deadFile tells whether an owner is dead. If so its lock is held by the caller
-// until it closes file, so that nobody else recovers the same one meanwhile.
-// A file that is gone is a dead owner's: living ones make theirs again.
+// deadFile tells whether an owner is dead. If so, the caller holds its lock until it
+// closes file, so that nobody else recovers the same owner meanwhile. An owner without
+// a file is dead: living ones make theirs again.
 func (l *Ledger) deadFile(id ownerID) (file *os.File, dead bool, err error) {
 	f, err := os.OpenFile(filepath.Join(l.ownersPath(), id.String()), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -187,7 +186,7 @@ func (l *Ledger) deadFile(id ownerID) (file *os.File, dead bool, err error) {
 	return f, true, nil
 }
 
-// clearOwners removes the files of the dead that named reports false for.
+// clearOwners removes the files of dead owners that nothing names any more.
 func (l *Ledger) clearOwners(named map[ownerID]bool) error {
 	dir := l.ownersPath()
 	entries, err := os.ReadDir(dir)

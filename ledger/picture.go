@@ -14,21 +14,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process can be stopped where SQLite lets nobody read: between the two copies
-// of its log's head, of which one is changed then and the other is not, so that
-// readers try for ten seconds and give up; as it recovers the log; or as the last
-// to close the file, which it has for itself then. Nothing changes meanwhile, so
-// that readers take a picture: they copy the file and its log, and read the copy,
-// in which SQLite finds by itself what is committed.
+// A process can be stopped at a place where SQLite lets nobody read: after it has
+// changed one of the two copies of the log's head and before the other, where readers
+// try for ten seconds and give up; while it recovers the log; or while it closes the
+// file as the last one that has it open. Nothing changes meanwhile. So readers take a
+// picture: they copy the file and its log, and read the copy, in which SQLite finds by
+// itself what is committed.
 
 const (
 	logHead    = 48         // bytes of each copy of the head, at the beginning of the -shm file
-	walRecover = 122        // the byte of that file whose lock who recovers has
-	walBegin   = 128        // and who is the first to open it
+	walRecover = 122        // the byte of that file that is locked by whoever recovers the log
+	walBegin   = 128        // and the one that is locked by the first to open it
 	sharedLock = 0x40000002 // the first of the bytes of the database that every reader locks
 	sharedSize = 510
 
-	barredFor  = 100 * time.Millisecond // after which the one who bars the way is taken for stopped
+	barredFor  = 100 * time.Millisecond // after which the process that bars the way is taken for stopped
 	barredLook = 5 * time.Millisecond
 )
 
@@ -62,7 +62,7 @@ func stampOf(path string) stamp {
 	return stamp{id, info.Size(), info.ModTime()}
 }
 
-// lookAt sees whether the ledger can be read. Where it cannot tell, it can.
+// lookAt sees whether the ledger can be read. In doubt it can.
 func lookAt(path string) (b bar) {
 	if f, err := openBeside(path + "-shm"); err == nil {
 		if _, err := f.ReadAt(b.heads[:], 0); err == nil {
@@ -79,17 +79,16 @@ func lookAt(path string) (b bar) {
 	return b
 }
 
-// lockedElsewhere tells whether another process has a lock that no reader's can
-// be beside.
+// lockedElsewhere tells whether another process has a lock that shuts readers out.
 func lockedElsewhere(f *os.File, start, size int64) bool {
 	lock := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: start, Len: size}
 	err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock)
 	return err == nil && lock.Type != unix.F_UNLCK
 }
 
-// beside are files of SQLite's that this process has opened besides SQLite. To
-// close one would drop the locks that SQLite has on it in this process, so that
-// they stay open for as long as the process lasts; no more than a few are.
+// beside are SQLite's files that this process has opened by itself. To close one would
+// drop the locks that SQLite has on it in this process, so they stay open for as long
+// as the process lasts; there are only a few.
 var beside struct {
 	mu    sync.Mutex
 	files map[fileID]*os.File

@@ -20,9 +20,9 @@ import (
 // the turns of all processes come one after the other, as in a file. It commits
 // without waiting for the disk, so that the next process has the turn at once.
 // Only then does a barrier commit that does wait, for the disk and for
-// synchronous standbys; and only then is anybody answered. The log is written in
-// order, so that who is answered has on disk all that was decided before, by
-// whomever.
+// synchronous standbys; and only then is anybody answered. The server writes its log
+// in order: when an operation is answered, all that any process has decided before it
+// is on disk, too.
 type postgres struct {
 	l    *Ledger
 	conn *pgx.Conn
@@ -102,7 +102,7 @@ func (p *postgres) open(ctx context.Context) error {
 
 func (p *postgres) connect(ctx context.Context) error {
 	config := p.l.server.config.Copy()
-	// remote_apply is what on is, where there is no standby to wait for.
+	// Where there is no standby to wait for, remote_apply means the same as on.
 	config.RuntimeParams["synchronous_commit"] = "remote_apply"
 	// To plan a turn's statements anew took longer than to run them. All are by
 	// keys, so a plan is right once it goes by them, however small the tables

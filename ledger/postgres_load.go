@@ -6,10 +6,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// load reads together, in two messages, what the operations of a group will ask
-// for one by one: the turn is everybody's, and each message more would be a round
-// trip in which nobody else has it. It decides nothing: what it leaves out is read
-// when it is asked for, and what it reads for nothing does no harm.
+// load reads in two messages what the operations of a group will ask for one by one:
+// everybody waits for the turn, and each further message would make it a round trip
+// longer. It decides nothing: what it leaves out is read when it is asked for, and
+// what it reads needlessly does no harm.
 func (p *postgres) load(g *commitGroup, ops []*op) error {
 	tokens, holds := wanted(g, ops)
 	if len(tokens)+len(holds) == 0 {
@@ -123,8 +123,8 @@ func (p *postgres) loadWho(g *commitGroup, tokens [][]byte, holds []holdKey) err
 	return nil
 }
 
-// What a load takes in is left as it is where it is known already: this turn may
-// have changed it.
+// A row that is known already is not replaced by one that a load has read: this turn
+// may have changed it.
 
 func (r *rows) takeToken(scan func(...any) error) error {
 	t, hash := new(token), []byte(nil)
@@ -221,8 +221,8 @@ const accountsCharged = `WITH RECURSIVE lowest AS (
 	path AS (SELECT * FROM lowest UNION SELECT account.* FROM account JOIN path p ON account.id = p.parent)
 	SELECT ` + accountColumns + ` FROM path`
 
-// loadAccounts reads every account that the operations charge, so far as that can
-// be told before they are decided, and what limits their agents' pace.
+// loadAccounts reads every account that the operations charge, as far as that is known
+// before they decide, and what limits the pace of their agents.
 func (p *postgres) loadAccounts(g *commitGroup, ops []*op) error {
 	c := &charged{seen: make(map[[2]int64]bool)}
 	paced, counted := make([]int64, 0), false

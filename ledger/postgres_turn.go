@@ -80,8 +80,8 @@ func (p *postgres) takeTurn() error {
 	return nil
 }
 
-// rebirth makes this process another owner: what the old one held has been
-// booked, and what it settles from now on is settled late.
+// rebirth makes this process another owner: the holds of the old one have been booked,
+// and settling them from now on books the difference.
 func (p *postgres) rebirth() error {
 	id, err := p.l.newOwnerID()
 	if err != nil {
@@ -153,7 +153,7 @@ func (p *postgres) changed() bool {
 	return n != p.number
 }
 
-// lingers is false: who has the turn keeps all other processes from it.
+// lingers is false: a process that has the turn keeps all others from it.
 func (p *postgres) lingers() bool { return false }
 
 // commit ends the turn and waits for the barrier, both in one message.
@@ -189,8 +189,8 @@ func (p *postgres) rollback() error {
 	return p.send(statement{query: `ROLLBACK`}, nil)
 }
 
-// reopen comes back into the turn by another connection. What the one before
-// was doing is over then, whatever became of it: it had the turn.
+// reopen takes the turn again by another connection. By then it is settled what became
+// of the last one's transaction, since that one had the turn.
 func (p *postgres) reopen() error {
 	p.disconnect()
 	return p.comeBack()

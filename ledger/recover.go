@@ -24,9 +24,8 @@ func (l *Ledger) recoverDead(ctx context.Context) error {
 	return l.owner.clear(named)
 }
 
-// others tells whether anybody, dead or alive, has something open in the file,
-// or a recovered hold waits for its real cost. It is asked before the writer
-// starts.
+// others tells whether anybody, dead or alive, has something open in the file, or a
+// recovered hold waits for its real cost. It is asked before the writer starts.
 func (s *sqlite) others(ctx context.Context) (is bool, err error) {
 	err = s.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hold) OR EXISTS (SELECT 1 FROM run WHERE state <> 'ended')`).Scan(&is)
 	return is, err
@@ -57,9 +56,9 @@ func (l *Ledger) checkOwners() {
 	}
 }
 
-// anythingToRecover looks whether a turn is worth it: with 20,000 runs open at
-// four gateways it is not one that all should wait for every second. Recovered
-// holds that are old go with the next that are recovered.
+// anythingToRecover tells whether a turn is worth it: with 20,000 runs open at four
+// gateways such a turn takes long, and all would wait for it every second. Old
+// recovered holds are removed when the next ones are recovered.
 func (l *Ledger) anythingToRecover() bool {
 	ctx, stop := l.lookingOnce()
 	defer stop()
@@ -133,9 +132,9 @@ func (g *commitGroup) endOwner(id ownerID) {
 	}
 }
 
-// endElsewhere settles in full what a gateway still holds for a run that it has
-// lost, where it is silent: on a server nobody is known to be dead at once, and
-// the run's end need not wait for that. What it settles then books the difference.
+// endElsewhere settles in full what a silent gateway still holds for a run that it has
+// lost: on a server nobody is known at once to be dead, and the run's end need not
+// wait until it is. If that gateway settles after all, it books the difference.
 func (g *commitGroup) endElsewhere(r *run) (found bool) {
 	others, ok := g.w.l.owner.life.(*lease)
 	if !ok {
@@ -171,8 +170,8 @@ func (g *commitGroup) openHoldsWhere(where string, args ...any) []*hold {
 	return holds
 }
 
-// recoverAll recovers holds, whose runs and accounts are loaded together: who died
-// may have left thousands, and the turn is everybody's.
+// recoverAll recovers holds. It loads their runs and accounts together, because there
+// may be thousands, and everybody waits for the turn.
 func (g *commitGroup) recoverAll(holds []*hold, why string) {
 	ops := make([]*op, len(holds))
 	for i, h := range holds {
@@ -249,10 +248,10 @@ func (l *Ledger) remember(r []Recovered) {
 	}
 }
 
-// Sweep settles in full every hold of this process that no call owns, and
-// returns them. A hold is only taken for an orphan when two Sweeps in a row
-// were told so, because a hold is on disk a moment before its caller has it:
-// call it from one place, some seconds apart.
+// Sweep settles in full every hold of this process that no call owns, and returns
+// them. It does so only for a hold that two Sweeps in a row found without an owner,
+// because a hold is on disk a moment before its caller has it: call Sweep from one
+// place, some seconds apart.
 func (l *Ledger) Sweep(ctx context.Context, owned func(HoldID) bool) ([]Recovered, error) {
 	var swept []Recovered
 	var suspects map[holdKey]bool

@@ -81,7 +81,7 @@ func (s *replay) add(e replayedEvent) {
 			s.calls[id]++
 		}
 	}
-	if len(e.Accounts) > 0 && e.Within == "" { // else the call is told of by the hold that it is within
+	if len(e.Accounts) > 0 && e.Within == "" { // else the event of the call's first hold tells of it
 		s.billed += e.Cost
 		s.doubt += e.doubt()
 	}

@@ -120,5 +120,5 @@ type hold struct {
 	call      CallInfo
 	joint     TokenHash // by which the hold of another aex joins this one; zero: none may, or one has
 	within    HoldID    // the hold that this one has joined, "": none
-	only      []int64   // within another: the accounts that are charged
+	only      []int64   // within another: the accounts that this one charges
 }

@@ -36,9 +36,9 @@ type NewRun struct {
 	Policy   json.RawMessage // what the run adds to the agent's capabilities; opaque here
 	Metered  bool            // false: a real key was passed through
 	Remote   bool            // it is attended over the network, and outlives this process (AttachRun); so do those inside one
-	// May, if set, decides by what the agent and its groups have whether there is
-	// to be a run; its error is OpenRun's. The agent's account is the first. It may
-	// be asked again, and must not use the ledger.
+	// May, if set, is given the accounts of the agent, which comes first, and of its
+	// groups, and decides whether the run may be opened: its error is OpenRun's. It may
+	// be called more than once, and must not use the ledger.
 	May func(path []Account) error
 }
 
@@ -99,7 +99,7 @@ func (l *Ledger) OpenRun(ctx context.Context, n NewRun) (Run, error) {
 	return opened, nil
 }
 
-// mayNot is what NewRun.May said.
+// mayNot is the error of NewRun.May.
 type mayNot struct{ error }
 
 func (g *commitGroup) openRun(n NewRun) (Run, error) {
@@ -158,8 +158,8 @@ func (g *commitGroup) openRun(n NewRun) (Run, error) {
 	}, g.err
 }
 
-// parentOf finds the account that a new run's hangs under, and the run that it
-// is inside of, if any.
+// parentOf finds the account that will be the parent of a new run's, and the run that
+// the new one is inside of, if any.
 func (g *commitGroup) parentOf(n NewRun, ag *agent) (*account, *run, error) {
 	if n.Parent == "" {
 		return g.total(ag.id), nil, g.err
@@ -242,8 +242,8 @@ func (g *commitGroup) changed(r *run) {
 	g.runChanges = append(g.runChanges, runChange{r.id, r.state})
 }
 
-// ErrUnsettled keeps a run from its end: calls of it are under way. Those of a
-// remote run may be at a gateway that had it before, which settles them.
+// ErrUnsettled keeps a run from being ended while calls of it are under way. For a
+// remote run they may be at a gateway that had it before, which settles them.
 var ErrUnsettled = errors.New("calls are not settled")
 
 // EndRun books the end. The run's holds must have been settled before, else it
@@ -259,7 +259,7 @@ func (l *Ledger) EndRun(ctx context.Context, id RunID, end RunEnd) (EndedRun, er
 	return ended, nil
 }
 
-// bookEnd is EndRun, which does not read the run again.
+// bookEnd is EndRun without reading the run again.
 func (l *Ledger) bookEnd(ctx context.Context, id RunID, end RunEnd) (ended EndedRun, err error) {
 	if len(end.Detail) > 0 && !json.Valid(end.Detail) {
 		return ended, fmt.Errorf("%w: the detail of a run's end is not JSON", ErrInvalid)

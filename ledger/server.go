@@ -34,11 +34,11 @@ type server struct {
 // schemaOfLedger is where the tables are unless the address has a search_path.
 const schemaOfLedger = "aex"
 
-// What a connection may take. The turn is everybody's, so that nobody may be
-// long in it: one that stops inside it is thrown out.
+// What a connection may take. Everybody waits for the turn, so nobody may have it for
+// long: a process that is stopped in it loses its connection.
 const (
 	answerWithin = 10 * time.Second // then the connection is given up
-	turnWithin   = "2s"             // is waited for somebody else's turn, before one looks whether anybody still waits
+	turnWithin   = "2s"             // that a statement waits for another process's turn; then it is seen whether anybody still wants it
 	idleInTurn   = "500ms"
 	deadPeer     = 5 * time.Second // without an acknowledgement
 )
@@ -96,8 +96,8 @@ func remote(config *pgx.ConnConfig) bool {
 	})
 }
 
-// takesAnything tells whether a connection that cannot be encrypted is made in
-// plain text, which is what PostgreSQL does where no sslmode is told.
+// takesAnything tells whether a connection is made in plain text where it cannot be
+// encrypted, which is what PostgreSQL does without an sslmode.
 func takesAnything(config *pgx.ConnConfig) bool {
 	return config.TLSConfig != nil && slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil })
 }
@@ -137,8 +137,8 @@ func (l *Ledger) openReaders() (*readers, error) {
 	return openReaders(l.path)
 }
 
-// away tells of a server that cannot be reached, or that could not say in time
-// whether it has done what it was asked. Nothing goes on without it.
+// away reports a server that cannot be reached, or that did not say in time whether it
+// has done what it was asked. Nothing goes on without it.
 type away struct {
 	place string
 	err   error
@@ -149,7 +149,8 @@ func (a *away) Error() string {
 	return fmt.Sprintf("the ledger's server %s does not answer: %.300s", a.place, why)
 }
 
-// Unwrap: who is told so may try again, as with a ledger that another process holds.
+// Unwrap says that whoever gets the error may try again, as with a ledger that another
+// process keeps.
 func (a *away) Unwrap() []error { return []error{ErrHeld, a.err} }
 
 // passing tells whether an error is of the connection, or of a server that is
@@ -206,8 +207,8 @@ func (l *Ledger) explainServer(err error) error {
 	return say("using it")
 }
 
-// lookingOnce bounds a look at the ledger that somebody waits for: a server that
-// is stopped keeps its connections and does not answer.
+// lookingOnce bounds the time of a look at the ledger: a server that is stopped keeps
+// its connections open and does not answer.
 func (l *Ledger) lookingOnce() (context.Context, context.CancelFunc) {
 	if l.server == nil {
 		return context.WithCancel(context.Background())

@@ -17,9 +17,9 @@ type Migrated struct {
 }
 
 // MigrateServer brings the tables of a ledger on a server to the version of this
-// aex, in one transaction; with print it only tells how. The row that says which
-// version they are is locked first, and then the turn: of two that migrate the
-// second finds it done, and no gateway is in the middle of anything.
+// aex, in one transaction; with print it only tells how. It locks the row with the
+// tables' version first, and then the turn. So the second of two that migrate at the
+// same time finds nothing to do, and no gateway is in the middle of anything.
 func MigrateServer(ctx context.Context, address string, print bool) (m Migrated, err error) {
 	s, err := parseServer(address)
 	if err != nil {

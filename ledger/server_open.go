@@ -55,8 +55,8 @@ func (l *Ledger) openServerToRead(ctx context.Context) error {
 	return usable(version)
 }
 
-// rights finds out what this process's role may do, so that what it may not is
-// refused before it is in a turn with what others want.
+// rights finds out what this process's role may do, so that what it may not do is
+// refused early and does not spoil a group of operations.
 func (p *postgres) rights(ctx context.Context) error {
 	var book bool
 	err := p.conn.QueryRow(ctx, `SELECT has_column_privilege('account', 'target_micro', 'UPDATE'),
@@ -70,7 +70,8 @@ func (p *postgres) rights(ctx context.Context) error {
 // ErrNotAllowed is for what the database's role of this process may not do.
 var ErrNotAllowed = errors.New("the database does not let this user do that")
 
-// budgetsAllowed refuses, on a server, who may not give budgets there.
+// budgetsAllowed refuses a change of budgets where this process's role on the server
+// may not make one.
 func (l *Ledger) budgetsAllowed() error {
 	if l.server != nil && !l.mayBudget && l.write != nil {
 		return fmt.Errorf("%w: budgets, agents and groups are changed by users that have the role aex_budget (docs/fleet.md)", ErrNotAllowed)
@@ -78,7 +79,7 @@ func (l *Ledger) budgetsAllowed() error {
 	return nil
 }
 
-// hostName is for people who look at the table of owners.
+// hostName is shown to people who look at the table of owners.
 func hostName() string {
 	host, err := os.Hostname()
 	if err != nil {

@@ -7,18 +7,18 @@ import (
 	"sync"
 )
 
-// settings are what calls are decided by and people set: budgets, limits, pauses,
-// capabilities and a run's policy, as this process last read them. Who reads one
-// again, because somebody else has written, compares: another value has to be
-// told by an event since. A program under the same user can write the file, and
-// put back what it has changed before a run ends.
+// settings are what people set and calls are decided by: budgets, limits, pauses,
+// capabilities and a run's policy, as this process last read them. One that is read
+// again, because another process has written, is compared: if it has changed, an event
+// since then must tell of it. A program of the same user can write the file, and
+// could put back what it has changed before the run ends.
 type settings struct {
 	mu      sync.Mutex
 	known   map[string]known // by what it is of
 	changed error            // the first that no event tells of
 }
 
-// settingsMax bounds them; what is forgotten is taken as it is read next.
+// settingsMax bounds them. One that was forgotten is believed when it is read next.
 const settingsMax = 20_000
 
 type known struct {
@@ -130,8 +130,8 @@ func (s runSetting) after(replayedEvent) setting { return s }
 // since reads the events of a trail after one place, and up to another.
 type since func(after, end int64, each func(e replayedEvent)) error
 
-// saw compares a setting, as it was read where the trail ended at end, with what
-// is known of it.
+// saw compares a setting with what was known of it. The trail ended at end when the
+// setting was read.
 func (s *settings) saw(of string, now setting, end int64, trail since) {
 	s.mu.Lock()
 	was, seen := s.known[of]
@@ -149,7 +149,7 @@ func (s *settings) saw(of string, now setting, end int64, trail since) {
 		folded = folded || e.Folded != nil
 	})
 	if err != nil || folded {
-		return // what cannot be read is told by what asked for it; what was pruned tells no more
+		return // whoever asked is told that it cannot be read; events that were pruned tell nothing
 	}
 	if a, moved := told.(agentSetting); moved && a.group < 0 {
 		a.group = now.(agentSetting).group //nolint:forcetypeassert // told is of the same kind
@@ -188,8 +188,8 @@ func eachSetting(each func(e replayedEvent)) func(scan func(...any) error) error
 	}
 }
 
-// saw is that of settings, for a row that the writer has read. On a server
-// programs do not write.
+// saw compares a setting that the writer has read. On a server it does nothing:
+// programs cannot write there.
 func (g *commitGroup) saw(of string, id int64, now setting) {
 	if g.w.l.server != nil || g.err != nil {
 		return

@@ -45,7 +45,7 @@ func (u Usage) Total() int64 {
 	return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.Output + u.AudioIn + u.AudioOut
 }
 
-// Settlement says what a call did cost and how it went. Cost is ignored for
+// Settlement says what a call cost and how it went. Cost is ignored for
 // Cancelled. It never holds content.
 type Settlement struct {
 	How         How
@@ -75,10 +75,10 @@ type Outcome struct {
 	Was     Micros // Late: what it had been booked with
 }
 
-// Settle ends a hold by compare and swap, in the transaction of its event.
-// Call it with context.WithoutCancel: the effect has happened. A second
-// Settle of a hold is ErrHoldEnded, unless its real cost was still to come: it was
-// recovered, or the first Settlement said Asks.
+// Settle ends a hold by compare and swap, in the transaction of its event. Call it
+// with context.WithoutCancel: the call has been made, and must be booked. A second
+// Settle of the same hold is ErrHoldEnded, unless its real cost was still to come:
+// the hold was recovered, or the first Settlement said Asks.
 func (l *Ledger) Settle(ctx context.Context, id HoldID, s Settlement) (Outcome, error) {
 	out := new(Outcome)
 	o, err := settling(id, s, out)
@@ -88,9 +88,10 @@ func (l *Ledger) Settle(ctx context.Context, id HoldID, s Settlement) (Outcome, 
 	return *out, err
 }
 
-// SettleLater is Settle for a caller that has other work meanwhile: the
-// settlement is in order before every operation begun after SettleLater has
-// returned, and done when the function that it returns is. That must be called.
+// SettleLater is Settle for a caller that has other work meanwhile. The settlement
+// comes before every operation that begins after SettleLater has returned. It is on
+// disk when the function that SettleLater returns has returned, and that function
+// must be called.
 func (l *Ledger) SettleLater(ctx context.Context, id HoldID, s Settlement) func() (Outcome, error) {
 	out := new(Outcome)
 	o, err := settling(id, s, out)
@@ -172,8 +173,8 @@ func (g *commitGroup) settle(key holdKey, s Settlement) (Outcome, error) {
 	return out, g.err
 }
 
-// end takes a hold from the table. It is the swap of promise 3: flush counts
-// the rows that really went.
+// end takes a hold from the table. It is the swap of promise 3: flush checks that
+// as many rows went as it asked for.
 func (g *commitGroup) end(h *hold) {
 	if !h.recovered && g.rows.open != nil {
 		g.rows.open[h.agent]--
@@ -182,9 +183,8 @@ func (g *commitGroup) end(h *hold) {
 	g.ended = append(g.ended, h)
 }
 
-// keep leaves the row of a hold that was booked with cost, in the state of one that
-// was recovered, because its real cost may still come. It is the same swap as that
-// of end.
+// keep books a hold with cost and leaves its row, in the state of a recovered one,
+// because its real cost may still come. It is the same swap as end's.
 func (g *commitGroup) keep(h *hold, cost Micros) {
 	if g.err != nil {
 		return
@@ -221,7 +221,7 @@ type overruns struct {
 	accounts []int64
 	amounts  []int64
 	most     Micros
-	standing bool // an account of the path is overrun, if not by this call
+	standing bool // an account of the path is overrun, by this call or by an earlier one
 }
 
 func (o *overruns) add(a *account, over Micros) {
@@ -290,7 +290,7 @@ func (s Settlement) describe(e *line, h *hold) {
 // cost tells what was charged, and to which accounts.
 func (e *line) cost(cost Micros, h *hold, path []*account) {
 	if len(path) == 0 {
-		cost = 0 // all of it is charged by the hold that this one is within
+		cost = 0 // the hold that this one is within charges all of it
 	}
 	e.key("cost_micro")
 	e.b = strconv.AppendInt(e.b, int64(cost), 10)

@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// To share commits buys throughput, and this file is all that it takes. What
-// each part buys was measured in turn, in one process, on a busy machine with
-// two cores, with callers that make the next call 150 µs after one:
+// This file is all that it takes for operations to share a commit, which makes a busy
+// ledger faster. What each part gains was measured by itself, in one process, on a busy
+// machine with two cores, with callers that make the next call 150 µs after one:
 //
-//   - a settlement that shares the next hold's commit: 1.4 ms instead of 6.7 ms
-//     for a lone caller's pair, 171 µs instead of 265 µs for one of 8 callers
-//     (BenchmarkSharedCommits has this and the next);
-//   - that it waits for that hold: 1.4 ms instead of 2.7 ms for a lone caller.
-//     Where several settlements wait, callers lose by it (16 of them took 177 µs
-//     instead of 123 µs), so it is for one;
-//   - to wait inside the transaction: 1.6 ms instead of 3.4 ms for a lone caller;
-//   - to let callers queue that are ready to run: 211 µs instead of 262 µs for 16
+//   - A settlement shares the commit of the next hold: 1.4 ms instead of 6.7 ms for a
+//     lone caller's pair, 171 µs instead of 265 µs for one of 8 callers
+//     (BenchmarkSharedCommits measures this and the next).
+//   - It waits for that hold: 1.4 ms instead of 2.7 ms for a lone caller. Where several
+//     settlements wait, callers lose by it (16 of them took 177 µs instead of 123 µs),
+//     so only a single one waits.
+//   - It waits inside the transaction: 1.6 ms instead of 3.4 ms for a lone caller.
+//   - Callers that are ready to run may queue first: 211 µs instead of 262 µs for 16
 //     callers, 98 µs instead of 143 µs for 64.
 
-// lazyWait is how long a lazy operation waits for one to share its commit with.
+// lazyWait is how long a lazy operation waits for another to share a commit with.
 const lazyWait = time.Millisecond
 
-// aloneTurns is after how many turns without another process's commit this
-// process has the file for itself, for now: then it may wait in a transaction.
+// aloneTurns is after how many turns without a commit of another process this one is
+// taken to be alone with the file, and may wait inside a transaction.
 const aloneTurns = 8
 
-// gather finds the operations that share the commit of first, but for the one
-// that attempt waits for inside the transaction.
+// gather collects the operations that share a commit with first. The one that attempt
+// may wait for inside the transaction comes later.
 func (w *writer) gather(first *op) []*op {
 	if first == nil {
 		return nil
@@ -39,8 +39,8 @@ func (w *writer) gather(first *op) []*op {
 	return ops
 }
 
-// isLone tells whether a single lazy operation is all there is to do. Where an
-// admission waits for money it is not: the settlement may free that.
+// isLone tells whether a single lazy operation is all there is to do, with no
+// admission waiting for money that it may free.
 func (w *writer) isLone(ops []*op) bool {
 	return len(ops) == 1 && ops[0].lazy && len(w.waiting) == 0
 }

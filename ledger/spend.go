@@ -99,7 +99,7 @@ var keys = map[Grouping]string{
 	ByGroup: `coalesce(g.name, '')`,
 }
 
-// Spend sums what calls did cost, or how many were refused, from the tally:
+// Spend sums what calls have cost, or how many were refused, from the tally:
 // oldest bucket first, the largest sum first within one. Every view of spending
 // comes from here, so that they agree to the micro-dollar.
 //

@@ -32,8 +32,8 @@ type doubt struct {
 	cost  Micros
 }
 
-// doubtOf is what a booking adds to what is in doubt, or takes from it: was is
-// what the call was booked with before, where it was.
+// doubtOf is what a booking adds to what is in doubt, or takes from it. was is the
+// amount that the call was booked with before, if it was.
 func doubtOf(s Settlement, h *hold, was, cost Micros) (d doubt) {
 	if h.recovered {
 		d = doubt{-1, -was}
@@ -76,8 +76,8 @@ func (g *commitGroup) tallyRow(key tallyKey) *tallySums {
 	return t
 }
 
-// tallyCall adds what was booked for a call to the sums of its hour. s is zero
-// where nobody knows what the provider said.
+// tallyCall adds what was booked for a call to the sums of its hour. s is the zero
+// value where nobody knows what the provider said.
 func (g *commitGroup) tallyCall(h *hold, s Settlement, calls int64, cost Micros, d doubt) {
 	if calls == 0 && cost == 0 && d == (doubt{}) {
 		return

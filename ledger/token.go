@@ -57,7 +57,7 @@ type NewToken struct {
 	MaxRun  *Micros       // of scope Runs: the most that a run which it opens may have; nil: no such limit
 }
 
-// Identity is who a token speaks for, and what that one may do.
+// Identity is whom a token speaks for, and what they may do.
 type Identity struct {
 	AgentID      string
 	Agent        string
@@ -74,8 +74,8 @@ type Identity struct {
 // expiredKept is how long a job's token is still known to have expired.
 const expiredKept = 24 * time.Hour
 
-// forgetJobs removes the tokens of jobs that are over for so long: thousands a day
-// may be minted.
+// forgetJobs removes the tokens of jobs that have been over for longer than that:
+// thousands may be minted a day.
 const forgetJobs = `DELETE FROM token WHERE run_no IS NULL AND scope = 'runs' AND expires_at < ?`
 
 // AddToken stores one more token of an agent. ErrExists when it is known.

@@ -15,7 +15,7 @@ type Totals struct {
 	Doubtful                         int64  // calls that is
 }
 
-// Charged is all that calls did cost. The dashboard's pages ask for it.
+// Charged is all that calls have cost. The dashboard's pages ask for it.
 func (t Totals) Charged() Micros { return t.Spent + t.Overrun }
 
 // Totals sums up the whole ledger. It does not read the trail.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// endOfTrail is the last event, and what is now where the last one was that this
-// process knows of: nothing where that has been folded.
+// endOfTrail reads the last event, and the event that now stands where the last one
+// that this process knows of stood: nothing where that has been folded.
 const endOfTrail = `SELECT seq, hash, (SELECT hash FROM event_log WHERE seq = ?) FROM event_log ORDER BY seq DESC LIMIT 1`
 
 // last is the end of the trail.
@@ -22,8 +22,8 @@ func (g *commitGroup) last() mark {
 }
 
 // tookEnd notes the end of the trail as it was read. What this process knows to be
-// durable must still be there: a trail that was cut off or changed below it, with
-// all that would tell, is noticed by who has seen it.
+// durable must still be there: even if somebody cut off or changed the trail, with
+// everything that would show it, a process that has seen it notices.
 func (g *commitGroup) tookEnd(end mark, there []byte) {
 	known := g.w.known
 	switch {
@@ -37,7 +37,7 @@ func (g *commitGroup) tookEnd(end mark, there []byte) {
 	g.rows.last, g.rows.lastRead = end, g.err == nil
 }
 
-// know notes what a group has made durable, by itself and before it.
+// know notes what is durable, now that a group has been committed.
 func (w *writer) know(g *commitGroup) {
 	if g.committing && g.rows.lastRead && g.rows.last.seq >= w.known.seq {
 		w.known = g.rows.last

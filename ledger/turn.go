@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// patience is how long is waited for another process's turn, which takes
-// milliseconds, to end. Then it has been stopped in it, or worse.
+// patience is how long this process waits for another one's turn to end. A turn takes
+// milliseconds: a process that needs longer was stopped in it, or worse.
 const patience = 5 * time.Second
 
 // enter takes the turn if it is free. A broken ledger needs none.
@@ -40,7 +40,7 @@ func (w *writer) takeTurn(ops []*op) (left []*op, entered bool, err error) {
 	}
 }
 
-// waitOutside waits for the turn until something is to be looked at again.
+// waitOutside waits for the turn, or until there is another reason to look again.
 func (w *writer) waitOutside(ops []*op, began time.Time) []*op {
 	free, pause := w.engine.await()
 	told := w.l.patience
@@ -99,10 +99,9 @@ func (w *writer) stillWait(ops []*op) []*op {
 	return left
 }
 
-// Rest lets the turn under way end and keeps the next from beginning, until
-// wake is called: a process that is about to be stopped must not be in one.
-// Where the turn does not end, because somebody else has the ledger, it does
-// not wait for that.
+// Rest waits for the turn under way to end, and keeps the next one from beginning
+// until wake is called: a process that is about to be stopped must not have a turn.
+// It does not wait for a turn that cannot end because another process has the ledger.
 func (l *Ledger) Rest() (wake func()) {
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(200 * time.Microsecond) {
 		if l.still.TryLock() {

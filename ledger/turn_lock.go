@@ -10,15 +10,15 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// retryBusy is how often a lock is asked for that cannot be waited for.
+// retryBusy is how often a lock is tried that cannot be waited for.
 const retryBusy = 20 * time.Millisecond
 
-// turnLock is aex.db.lock: whose flock it is has the turn. SQLite's own lock
-// alone starves processes for seconds.
+// turnLock is aex.db.lock: the process that has its flock has the turn. SQLite's own
+// lock alone starves processes for seconds.
 type turnLock struct {
 	file  *os.File
 	note  []byte     // of this process, for those who wait
-	asked chan error // of a goroutine that waits for the lock; nil: none does
+	asked chan error // the answer of a goroutine that waits for the lock; nil: none does
 	held  bool
 }
 
@@ -44,8 +44,8 @@ func (t *turnLock) try() (held bool, err error) {
 	return t.held, err
 }
 
-// ask has a goroutine wait for the lock; what it sends goes to got. It lasts as
-// long as the lock's holder does.
+// ask has a goroutine wait for the lock, for as long as the lock's holder has it. What
+// the goroutine sends is to be passed to got.
 func (t *turnLock) ask() <-chan error {
 	if t.asked == nil {
 		asked, fd := make(chan error, 1), int(t.file.Fd())
@@ -77,7 +77,8 @@ func isBusy(err error) bool {
 }
 
 // enter takes the turn if it is free: the lock file, and a transaction that may
-// write. A fault of the file itself is left to begin, and who calls that knows what to do.
+// write. An error of the file itself is left for begin to find, whose caller knows what
+// to do.
 func (s *sqlite) enter() (entered bool, err error) {
 	if held, err := s.lock.try(); !held || err != nil {
 		return false, err
@@ -158,7 +159,7 @@ func (s *sqlite) beginTransaction() error {
 	return err
 }
 
-// takeFirst takes the lock for opening, with the same patience.
+// takeFirst takes the lock to open the ledger, with the same patience.
 func (s *sqlite) takeFirst(ctx context.Context) error {
 	held, err := s.lock.try()
 	if held || err != nil {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// watchEvery is how often it is looked whether another process has changed the
-// state of a run that is watched. All are looked for at once, and a look that
-// takes long is followed by a pause ten times as long.
+// watchEvery is how often this process looks whether another one has changed the state
+// of a run that is watched. One look is for all runs, and one that takes long is
+// followed by a pause ten times as long.
 const watchEvery = 100 * time.Millisecond
 
 // watchers are woken by this process's own changes, and by looks.
@@ -19,7 +19,7 @@ type watchers struct {
 	seen    map[RunID]RunState // at the last look
 }
 
-// add makes a watcher. first: nobody looks yet.
+// add makes a watcher. first tells that nobody looks yet.
 func (w *watchers) add(id RunID) (wake chan struct{}, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,7 +44,7 @@ func (w *watchers) remove(id RunID, wake chan struct{}) {
 	}
 }
 
-// wanted tells whether anybody watches; if not, the looks are over.
+// wanted tells whether anybody watches still; if not, no goroutine looks any more.
 func (w *watchers) wanted() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,8 +70,8 @@ func (w *watchers) wakeLocked(id RunID) {
 	}
 }
 
-// saw wakes the watchers of the runs whose state is another than at the look
-// before. A run that is not there is over.
+// saw wakes the watchers of runs whose state has changed since the last look. A run
+// that is missing is over.
 func (w *watchers) saw(states map[RunID]RunState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,7 +152,7 @@ func (l *Ledger) WatchRun(ctx context.Context, id RunID, known RunState) <-chan 
 	wake, first := l.watchers.add(id)
 	// Something may have changed since the caller looked.
 	if first {
-		l.running.Go(l.lookForChanges) // its first look tells so: until then the shortest run is over, and has opened no reader
+		l.running.Go(l.lookForChanges) // its first look finds that; the shortest run is over before it, and opens no reader
 	} else {
 		l.watchers.wake(id)
 	}

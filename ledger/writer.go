@@ -33,7 +33,7 @@ const (
 	commitTries = 3
 )
 
-// writer is the one goroutine of the process that writes. A turn of it: take
+// writer is the one goroutine of the process that writes. One turn of it is: take
 // the lock file, fill the group, begin, decide, record, commit, answer.
 type writer struct {
 	l       *Ledger
@@ -234,8 +234,8 @@ func (w *writer) answer(o *op, err error) {
 	close(o.done)
 }
 
-// turn commits one group and answers it. Lazy operations that nothing came
-// with wait for it inside their transaction.
+// turn commits one group and answers its operations. Lazy operations that came
+// alone wait inside their transaction for another one.
 func (w *writer) turn(ops []*op) {
 	w.l.still.RLock()
 	defer w.l.still.RUnlock()

@@ -89,7 +89,7 @@ func (c *call) admission(o *bound.Offer) ledger.Admission {
 		Most:   ledger.Micros(o.Most()),
 		Share:  o.Share,
 		Tokens: o.Whole().Tokens, LeastTokens: least.LeastTokens(),
-		Wait: c.g.o.Wait, Holds: c.mayAsk(), Joint: c.joint(), Joins: c.joins(),
+		Wait: c.g.o.Wait, MayAsk: c.mayAsk(), Joint: c.joint(), Joins: c.joins(),
 		Call: c.callInfo(),
 	}
 }

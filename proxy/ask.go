@@ -44,9 +44,9 @@ func (c *call) mayAsk() bool {
 	return c.g.o.Asks
 }
 
-// stands books a refusal that was told as held.
+// stands books a refusal that was pending while the call waited for help.
 func (c *call) stands(ctx context.Context, refused *ledger.Refusal) {
-	if !refused.Held {
+	if !refused.Pending {
 		return
 	}
 	if err := c.g.ledger.Stands(context.WithoutCancel(ctx), c.hash, *refused, c.callInfo()); err != nil {
