@@ -33,7 +33,7 @@ func (c *call) admit(ctx context.Context) (err error) {
 	}
 	c.meetAex(ctx)
 	hold, refused, err := c.fit(ctx)
-	for refused != nil && c.ask(ctx, refused) {
+	for refused != nil && c.ask(ctx, refused) { // somebody has helped: a top-up, a pause that is over
 		hold, refused, err = c.fit(ctx)
 	}
 	switch {
@@ -58,18 +58,18 @@ func (c *call) admit(ctx context.Context) (err error) {
 	return nil
 }
 
-// fit admits the call by the first offer that all of it fits in: no bound is
-// looked for that is not needed. Where none fits, the last, which is the
-// cheapest, is clamped, waits or is refused.
+// fit takes the hold for the first offer of which all fits what is left. Tighter offers
+// are only worked out where that is needed. Where all of none fits, the last offer, which
+// is the lowest, is clamped, waits or is refused.
 func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
 	o := c.loose
 	for step, more := 0, c.opened == nil; ; {
 		a := c.admission(o)
-		a.Whole = more
+		a.Whole = more // while there are tighter offers, all of this one or nothing
 		hold, refused, err := c.admitSoon(ctx, a)
 		switch {
 		case err == nil && refused != nil && o.Stale():
-			o, step = c.loose, 0 // what is known now is less
+			o, step = c.loose, 0 // what the offer went by has turned out wrong: begin again
 		case err != nil || refused == nil || refused.Cause != ledger.CauseShort:
 			c.offered = o
 			c.needs(o, refused)
@@ -80,7 +80,7 @@ func (c *call) fit(ctx context.Context) (ledger.Hold, *ledger.Refusal, error) {
 	}
 }
 
-// admission asks the ledger for the hold of an offer.
+// admission is what the ledger is asked for, to take the hold of an offer.
 func (c *call) admission(o *bound.Offer) ledger.Admission {
 	least := o.Least()
 	return ledger.Admission{
@@ -94,8 +94,9 @@ func (c *call) admission(o *bound.Offer) ledger.Admission {
 	}
 }
 
-// needs corrects what a call needs where it was refused before it was bounded by
-// more than its bytes, because the run is exhausted.
+// needs corrects the amount that a refusal says the call needs. A call of an exhausted
+// run is refused before tighter offers are worked out, so that amount goes by its bytes
+// alone.
 func (c *call) needs(o *bound.Offer, refused *ledger.Refusal) {
 	if refused == nil || refused.Cause != ledger.CauseExhausted || o != c.loose || c.opened != nil {
 		return
@@ -107,12 +108,13 @@ func (c *call) needs(o *bound.Offer, refused *ledger.Refusal) {
 	}
 }
 
-// lastByte is how long a call may still be open for the gateway after its
-// client has read the last of it.
+// lastByte is how long a call may still be under way here after its client has read the
+// last byte of the answer.
 const lastByte = 250 * time.Millisecond
 
-// admitSoon admits, and does not count against a client the call that it has
-// just read to its end: one that calls again at once finds its own slot free.
+// admitSoon admits a call. Where the agent has as many calls under way as it may, it
+// waits a moment for one to end: a client that calls again as soon as it has read an
+// answer must find its own slot free.
 func (c *call) admitSoon(ctx context.Context, a ledger.Admission) (ledger.Hold, *ledger.Refusal, error) {
 	if c.id.Limits.Concurrency == 0 {
 		return c.g.ledger.Admit(ctx, a)

@@ -7,9 +7,9 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
-// ask keeps a refused call, unsent and without a hold, until somebody has helped,
-// and tells whether it may be tried again. Where it may not, refused.RunEnds tells
-// whether the refusal ends the run.
+// ask keeps a refused call waiting, unsent and without a hold, until somebody has
+// helped, and tells whether it may be tried again. Where it may not, refused.RunEnds
+// tells whether the refusal ends the run.
 func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	exhausted := refused.Cause == ledger.CauseExhausted
 	if !exhausted && refused.Cause != ledger.CauseTooLarge && refused.Cause != ledger.CausePaused {
@@ -21,11 +21,11 @@ func (c *call) ask(ctx context.Context, refused *ledger.Refusal) (again bool) {
 	case watch.Moved:
 		c.moved, refused.RunEnds = true, false
 	case watch.Late:
-		refused.RunEnds = exhausted || refused.Cause == ledger.CauseTooLarge // who asked once does not ask again
+		refused.RunEnds = exhausted || refused.Cause == ledger.CauseTooLarge // nobody is asked a second time
 	case watch.Left:
 		refused.RunEnds = false
 	case watch.Unasked:
-		// What is refused for a run around it ends an inner run, too.
+		// An inner run ends, too, when the run around it has no money left.
 		refused.RunEnds = refused.RunEnds || exhausted && c.inner != nil
 	}
 	return false

@@ -19,8 +19,8 @@ func (c *call) authenticate(ctx context.Context) (err error) {
 	if err := c.g.local(c.r); err != nil {
 		return err
 	}
-	if err := c.find(); err != nil {
-		c.id, c.hash, _ = c.g.identify(ctx, c.r) // whose refusal it is; a stranger's is nobody's
+	if err := c.findRoute(); err != nil {
+		c.id, c.hash, _ = c.g.identify(ctx, c.r) // so that the caller's run has the refusal in its trail
 		return err
 	}
 	if c.route.free == freeHello || c.route.free == freeToken {
@@ -91,8 +91,8 @@ func NewHosts(names []string) Hosts {
 	return h
 }
 
-// Ours tells whether a Host header names this server: loopback, or a name that
-// was allowed. Any other that leads here is somebody else's page (DNS
+// Ours tells whether a Host header names this server: loopback, or a name that was
+// allowed. Any other name that leads here is that of somebody else's web page (DNS
 // rebinding).
 func (h Hosts) Ours(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -103,8 +103,8 @@ func (h Hosts) Ours(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback() || h[host]
 }
 
-// ForOutside tells whether a request asks for another host, as a proxy is asked.
-// Some clients ask their proxy for the gateway, too.
+// ForOutside tells whether a request is one to a proxy, for another host. A request to
+// a proxy for this gateway itself, as some clients send, is none.
 func ForOutside(r *http.Request) bool {
 	if !tunnel.Wants(r) {
 		return false

@@ -13,49 +13,48 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/bound"
 )
 
-// panicked is the row of a call that did not come to its end.
-const panicked = "panic"
+// The rows of the table of endings: how a call that was admitted can go. The event of
+// the call names its row.
+const (
+	rowNotSent    = "not_sent"    // there was no connection to the provider
+	rowNoAnswer   = "no_answer"   // the request went out, and no answer came
+	rowRefused    = "refused"     // the answer's status is 300 or above
+	rowComplete   = "complete"    // the answer told its usage to the end
+	rowErrorEvent = "error_event" // an error came in place of the answer, or within it
+	rowEarlyEnd   = "early_end"   // the answer ended without its own end
+	rowNoUsage    = "no_usage"    // the answer came to its end and told no usage
+	rowCut        = "cut"         // the connection was lost within the answer, or aex could not hold the answer
+	rowClientGone = "client_gone" // the client left, and the rest was not read
+	rowOverCap    = "over_cap"    // aex ended a stream that went on beyond its cap
+	rowDeniedTool = "denied_tool" // aex ended a stream that called a tool which the policy denies
+	rowPanic      = "panic"       // forward did not return
+)
 
-// ending is how a call that was admitted went. The rows of the table, which the event
-// of the call names, are:
-//
-//	not_sent     there was no connection to the provider
-//	no_answer    the request went out, and no answer came
-//	refused      the answer's status is 300 or above
-//	complete     the answer told its usage to the end
-//	error_event  an error came in place of the answer, or within it
-//	early_end    the answer ended without its own end
-//	no_usage     the answer came to its end and told no usage
-//	cut          the connection was lost within the answer, or aex could not hold it
-//	client_gone  the client left, and the rest was not read
-//	over_cap     aex ended a stream that went on beyond its cap
-//	denied_tool  aex ended a stream that called a tool which the policy denies
-//	panic        forward did not return
+// ending is how a call that was admitted went.
 type ending struct {
-	row  string
-	resp *http.Response
-	err  error
-	// closed: aex ended it, not the peer.
-	closed bool
+	row    string
+	resp   *http.Response
+	err    error
+	closed bool // aex closed the connection upstream, not the provider
 	abort  bool // the client's connection is aborted, so that half an answer is not taken for a whole one
 }
 
-// cost is the table of endings: what a call that ended so costs, and how sure
-// that is. What the answer told goes first, then the row. Unknown is not zero: what
-// no rule makes cheaper costs the hold.
+// cost is the table of endings: what a call costs that ended so, and how sure that is.
+// What the answer told comes first, then the row. Unknown is not zero: a call that no
+// rule makes cheaper costs its hold.
 func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 	status := 0
 	if e.resp != nil {
 		status = e.resp.StatusCode
 	}
 	switch {
-	case e.row == "not_sent":
+	case e.row == rowNotSent:
 		return ledger.Cancelled, 0
 	case c.reading.Known:
 		return c.told()
-	case e.row == "refused" && c.freeRefusal(status) && !c.toldSome():
+	case e.row == rowRefused && c.freeRefusal(status) && !c.toldSome():
 		return ledger.Cancelled, 0
-	case e.row == "refused":
+	case e.row == rowRefused:
 		return ledger.Estimated, c.most()
 	case c.fruitless():
 		switch {
@@ -72,18 +71,18 @@ func (c *call) cost(e ending) (ledger.How, ledger.Micros) {
 		return ledger.Estimated, c.most()
 	case output < 0:
 		return ledger.Estimated, c.most()
-	case e.row == "over_cap": // what goes beyond the hold is an overrun
+	case e.row == rowOverCap: // what goes beyond the hold is an overrun
 		return ledger.Estimated, max(c.estimate(output), c.most())
 	}
 	return ledger.Estimated, c.between(c.estimate(output))
 }
 
-// between keeps an estimate within what was told and the most that it may be.
+// between keeps an estimate between what is clear and the most that it may be.
 func (c *call) between(estimate ledger.Micros) ledger.Micros {
 	return max(c.clear(), min(estimate, c.most()))
 }
 
-// toldSome tells whether an answer says that something was used, or paid for.
+// toldSome tells whether an answer says that something was used or charged.
 func (c *call) toldSome() bool {
 	return c.reading.Input != nil || c.reading.Unclear != "" || c.clear() > 0
 }
@@ -91,10 +90,10 @@ func (c *call) toldSome() bool {
 // most is the most that an estimate may be: the hold, and what was told beyond it.
 func (c *call) most() ledger.Micros { return max(c.hold.Amount, c.clear()) }
 
-// told is the cost of an answer whose usage is known. The provider's own bill
-// is the least that is booked, and where its host is known to send one it has
-// the fees, too, and what aex cannot price. What is unclear costs the hold at
-// least, and not less than what of it is clear.
+// told is the cost of an answer whose usage is known. At least the provider's own bill
+// is booked. Of a host that is known to send a bill, it covers the fees, too, and what
+// aex cannot price. Where the usage is unclear, the cost is at least the hold, and at
+// least the price of what is clear.
 func (c *call) told() (ledger.How, ledger.Micros) {
 	price, used, own := c.price(), c.reading.Usage, int64(0)
 	host := c.model.Provider.Host()
@@ -118,8 +117,8 @@ func (c *call) told() (ledger.How, ledger.Micros) {
 	return ledger.Estimated, max(c.hold.Amount, ledger.Micros(max(clear, own)))
 }
 
-// clear is what of an answer's usage can be priced, and the provider's own bill
-// where it told one. The fee of a call is for one that used something.
+// clear is the price of all in an answer's usage that has one, and at least the
+// provider's own bill. The fee for each call is only due where something was used.
 func (c *call) clear() ledger.Micros {
 	var clear int64
 	if c.reading.Usage != (policy.Usage{}) {
@@ -141,8 +140,8 @@ func (c *call) others() (micros int64) {
 	return micros
 }
 
-// tier is the service tier to bill: the one served, and where the answer names
-// none the dearer one that was asked for.
+// tier is the service tier to bill: the one that the answer names, else a dearer one
+// that was asked for.
 func (c *call) tier() string {
 	switch asked := c.asked.Tier; {
 	case c.reading.Tier != "":
@@ -152,47 +151,47 @@ func (c *call) tier() string {
 	return c.reading.Tier
 }
 
-// fruitless tells of an error of the host's own in place of an answer: it makes
-// no charge for what it did not give, but for input that it says it has read.
+// fruitless tells whether the host itself sent an error in place of an answer. It does
+// not charge for output that it did not make, only for input that it says it has read.
 func (c *call) fruitless() bool {
 	return c.reading.Failed && c.reading.Own && c.reading.Seen == 0 && len(c.reading.Tools) == 0
 }
 
-// freeRefusal tells whether a complete answer that carries no usage proves
-// that nothing was charged: the provider's own error, or a status by which
-// whoever sent it says that the request was never worked on.
+// freeRefusal tells whether a complete answer without usage proves that nothing was
+// charged: it is the provider's own error, or its status says that nobody worked on the
+// request.
 func (c *call) freeRefusal(status int) bool {
 	host := c.model.Provider.Host()
 	switch {
 	case slices.Contains(host.Charged, c.reading.Code), status == http.StatusRequestTimeout, status == 499:
-		return false // it may have been worked on
+		return false // somebody may have worked on it
 	case c.reading.Refused && host.Name != "" && host.Port == "":
-		return true // a row states what its errors look like, and nothing of the user's stands before it
+		return true // the host's errors are known, and no proxy of the user's stands before it
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 527:
-		return false // of something between: the provider may be at work, and charge
+		return false // from something in between: the provider may be at work, and charge
 	}
 	return c.reading.Refused || status < 500
 }
 
-// shown tells whether the answer should be a stream that shows all the output
-// that the provider makes.
+// shown tells whether the answer should be a stream that shows all the output that the
+// provider makes.
 func (c *call) shown() bool {
 	return c.asked.Stream && !c.hides() && len(c.asked.Hosted) == 0
 }
 
-// hides tells whether the model may make output that does not pass: by what is
-// known of it and asked, or because an answer of it has shown that it does. Of a
-// picture's tokens none does.
+// hides tells whether the model may make output that its answers do not show: what is
+// known of it and what is asked say so, or an answer of it has shown it. The tokens of
+// a picture are never shown.
 func (c *call) hides() bool {
 	return c.asked.Wire == policy.Images || c.model.Thinks.Hides(c.asked) || c.g.reasons.Has(c.model)
 }
 
-// broken is what is known of an answer without its usage.
+// broken is what is known of an answer that ended without its usage.
 func (c *call) broken(e ending) policy.Broken {
 	host := c.model.Provider.Host()
 	stops := host.StopsServing(c.reading.By)
-	// The connection was lost, not by aex; or the answer seems to have ended.
-	lost := e.err != nil && !e.closed || e.row == "early_end"
+	// The connection was lost, and not closed by aex, or the answer seems to have ended.
+	lost := e.err != nil && !e.closed || e.row == rowEarlyEnd
 	b := policy.Broken{
 		Call: c.asked, Model: c.model, Cap: c.sentCap(),
 		Shown: c.reading.Seen, Reported: c.reading.Outputs, Hidden: c.reading.Hidden || c.hides(), Took: c.g.o.Now().Sub(c.sent),
@@ -200,16 +199,16 @@ func (c *call) broken(e ending) policy.Broken {
 		Stopped: c.asked.Stream && stops && (e.closed || lost && errors.Is(e.err, syscall.ECONNRESET) && c.direct()),
 	}
 	if !c.flows || !c.asked.Stream {
-		b.WentOn = true // of what has not begun to come nobody knows how far it is
+		b.WentOn = true // nothing has come that would tell how far the provider is
 	}
-	if e.row == "over_cap" {
+	if e.row == rowOverCap {
 		b.Cap = 0
 	}
 	return b
 }
 
-// sentCap is the output cap of each output that the provider was told, or has
-// by itself.
+// sentCap is the output cap, for each output, that the provider was told or has by
+// itself.
 func (c *call) sentCap() int64 {
 	switch {
 	case c.edit.Cap > 0:
@@ -220,8 +219,8 @@ func (c *call) sentCap() int64 {
 	return c.ceiling.Asked
 }
 
-// direct tells whether nothing stands between aex and the host that could reset
-// the connection and leave the host at work.
+// direct tells whether there is no proxy between aex and the host, which could reset the
+// connection while the host is still at work.
 func (c *call) direct() bool {
 	p := c.model.Provider
 	if p.Proxy != "" {
@@ -235,13 +234,14 @@ func (c *call) direct() bool {
 	return proxy == nil && err == nil
 }
 
-// price is that of the model served, where it was served.
+// price is that of the model that was served, in the region where it was.
 func (c *call) price() policy.Price {
 	return c.g.registry.Load().Served(c.model, c.reading.Model).InGeo(cmp.Or(c.reading.Geo, c.asked.Geo))
 }
 
-// begun is the ceiling of what had begun. Streams of these wires show each use of
-// the provider's own tools as it begins: of one that shows none, one at most had.
+// begun is the ceiling of what the provider can have begun when a stream broke. Streams of
+// these two wires show each use of the provider's own tools as it begins: where none was
+// shown, at most one had begun.
 func (c *call) begun() policy.Ceiling {
 	shows := c.asked.Wire == policy.Responses || c.asked.Wire == policy.Messages
 	if host := c.model.Provider.Host(); !shows || c.offered == nil || len(c.asked.Hosted) == 0 || !c.asked.Stream || !c.flows || c.reading.Beyond || host.GoesOn {
@@ -254,8 +254,8 @@ func (c *call) begun() policy.Ceiling {
 	return ceiling
 }
 
-// estimate is the cost of so much output, of all outputs together: with the
-// input as the provider reported it, else its bound.
+// estimate is the cost of so much output, all outputs together, with the input as the
+// provider reported it, else its bound.
 func (c *call) estimate(output int64) ledger.Micros {
 	if c.reading.Input == nil {
 		ceiling := c.begun()
@@ -282,7 +282,8 @@ func (c *call) estimate(output int64) ledger.Micros {
 // counter is who counts the call's tokens.
 func (c *call) counter() bound.Counter { return bound.CounterOf(c.model) }
 
-// known is what is known of the call's prompt, once it is decided on.
+// known is what is known of the call's prompt. It may be called once the call is decided
+// on.
 func (c *call) known() *bound.Prompt {
 	if c.prompt == nil {
 		c.prompt = &bound.Prompt{
@@ -292,8 +293,8 @@ func (c *call) known() *bound.Prompt {
 	return c.prompt
 }
 
-// buyer is who pays for a call, and so may ask for its answer again and is bounded by
-// what it paid before: the caller's run, or its agent where it is in none.
+// buyer is who pays for a call: the caller's run, or its agent where it is in none. It
+// may ask for the answer again, and its next prompts are bounded by what it has paid for.
 func buyer(id ledger.Identity) string {
 	if id.Run != "" {
 		return "run " + string(id.Run)

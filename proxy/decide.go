@@ -14,15 +14,15 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// decide is the third step: it finds the model, asks the policies, chooses the
-// key, and works out what the call can cost by its bytes. It may take a tool out of
+// decide is the third step: it finds the model, asks the policies, chooses the key, and
+// works out from the request's bytes what the call can cost. It may take a tool out of
 // the request; outside the call it changes nothing.
 func (c *call) decide() error {
 	caps, err := c.g.permissions.of(c.id)
 	if err != nil {
 		return refusal.New("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
 	}
-	c.caps = caps
+	c.policies = caps
 	c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, c.asked.Model, c.route.at)
 	switch {
 	case err != nil && c.route.wire.Form:
@@ -38,7 +38,7 @@ func (c *call) decide() error {
 		outCap, denial := policy.Decide(cp, c.asked, c.model)
 		if denial != nil {
 			whose := "agent " + c.id.Agent
-			if i > 0 { // aex agent inspect would show nothing of it
+			if i > 0 { // not the agent's own, which aex agent inspect shows
 				whose = "the policy of the run"
 			}
 			return refusal.New(denial.Code, "%s: %s (%s)", whose, denial.Reason, denial.Rule)
@@ -63,7 +63,7 @@ func (c *call) decide() error {
 		bounded.OutputCap = &c.outCap
 	}
 	if c.g.paid.Dearer(c.counter()) {
-		bounded.Tier = "" // the one that is asked for is not kept to: any may come
+		bounded.Tier = "" // the provider does not keep to the tier that is asked for
 	}
 	c.loose, err = c.offer(bounded, bound.ByBytes)
 	switch {
@@ -75,8 +75,8 @@ func (c *call) decide() error {
 	return nil
 }
 
-// hosted is the call with its hosted tools as the policies want them: under auto
-// those whose fees no answer counts are taken out of the request.
+// hosted is the call with its hosted tools as the policies want them. Under auto, tools
+// are taken out of the request whose uses no answer counts, though each has a fee.
 func (c *call) hosted(caps []policy.Capabilities) (policy.Call, error) {
 	bounded := c.asked
 	if len(c.asked.Hosted) == 0 {
@@ -85,7 +85,7 @@ func (c *call) hosted(caps []policy.Capabilities) (policy.Call, error) {
 	rule := policy.HostedRule(caps)
 	switch {
 	case c.unlimited():
-		bounded.HostedRule = policy.HostedAuto // and nothing is changed
+		bounded.HostedRule = policy.HostedAuto // without a limit there is nothing to change
 		if rule == policy.HostedAllow {
 			bounded.HostedRule = rule
 		}
@@ -94,7 +94,7 @@ func (c *call) hosted(caps []policy.Capabilities) (policy.Call, error) {
 		return bounded, nil
 	}
 	kinds := c.asked.Unmetered(c.model)
-	if rule == policy.HostedAuto && len(kinds) > 0 && !wire.Forces(c.body, kinds) { // who must use it is refused
+	if rule == policy.HostedAuto && len(kinds) > 0 && !wire.Forces(c.body, kinds) { // a model that is made to use one would fail without it
 		if err := c.takeOut(kinds); err != nil {
 			return bounded, err
 		}
@@ -121,26 +121,27 @@ func (c *call) takeOut(kinds []string) error {
 	return nil
 }
 
-// unlimited tells whether no budget at all is on the caller's path: then a call
-// that has no upper bound may go.
+// unlimited tells whether no account on the caller's path has a budget: then even a
+// call without an upper bound may go.
 func (c *call) unlimited() bool {
 	accounts, err := c.g.ledger.Path(c.r.Context(), c.hash)
 	return err == nil && !slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Budget != nil })
 }
 
-// permissions keeps what callers may do by the texts that the ledger has of it:
-// nearly every call comes with texts that were read for another one.
+// permissions keeps the capabilities that were read from the ledger's texts: nearly
+// every call has the same texts as one before it.
 type permissions struct {
 	mu   sync.Mutex
 	read map[[2]string][]policy.Capabilities // by the texts of the agent and of the run
 }
 
 const (
-	maxPermissions     = 1000    // that are kept
-	maxPermissionsText = 4 << 10 // of one that is kept, in bytes
+	maxPermissions     = 1000    // how many lists are kept
+	maxPermissionsText = 4 << 10 // bytes of the texts of one that is kept
 )
 
-// of are the capabilities that a call must satisfy. Nobody changes the list.
+// of lists the capabilities that must all allow a call. The list is shared: it must not
+// be changed.
 func (p *permissions) of(id ledger.Identity) ([]policy.Capabilities, error) {
 	p.mu.Lock()
 	all, known := p.read[[2]string{string(id.Capabilities), string(id.RunPolicy)}]
@@ -161,8 +162,8 @@ func (p *permissions) of(id ledger.Identity) ([]policy.Capabilities, error) {
 	return all, nil
 }
 
-// capabilities are those of the agent and what the run, and the runs around it,
-// add to them: a call must satisfy all.
+// capabilities lists those of the agent, then those that the run and the runs around it
+// add. All must allow a call.
 func capabilities(id ledger.Identity) ([]policy.Capabilities, error) {
 	agent, err := policy.ParseCapabilities(id.Capabilities)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 
 const (
 	maxTold     = 2000 // bytes of a refusal's message
-	maxNamed    = 1000 // that are looked at of a name
-	leastSecret = 12   // a shorter one is a placeholder, and a part of words
+	maxNamed    = 1000 // bytes of a name that are looked at
+	leastSecret = 12   // bytes of a key: anything shorter is a placeholder, and may be part of a word
 )
 
-// discreet is a text that holds what a caller wrote, as it may be kept and shown:
-// a key that stands in a model's place, in a path or a tool's type is neither.
+// discreet is a text by the caller as it may be kept and shown: without keys, which may
+// stand by mistake in place of a model's name, in a path or in a tool's type.
 func (c *call) discreet(text string) string {
 	if len(text) < leastSecret {
 		return text
@@ -40,9 +40,9 @@ func (c *call) secrets() []string {
 // modelAsked is the model that was asked for, as it is kept and shown.
 func (c *call) modelAsked() string { return plain.Stored(c.modelName(c.asked.Model)) }
 
-// modelName is a model's name without what is no part of one. A name of the price
-// list has nothing else, also where it looks like a key (pplx-70b-chat); that of
-// another model with a price is looked through less.
+// modelName is a model's name without what may be a key. A name in the price list stays
+// as it is, even where it looks like a key (pplx-70b-chat). In the name of another model
+// with a price only what looks like a key is hidden.
 func (c *call) modelName(name string) string {
 	if c.model.Listed && name == c.model.Sent {
 		return name

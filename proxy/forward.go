@@ -38,12 +38,12 @@ func (c *call) plan() {
 	if c.hold.Limited {
 		paid = min(paid, c.ceiling.Cap(int64(c.hold.Amount)))
 	}
-	if c.hold.Tokens < c.ceiling.Tokens { // all that the minute has left
+	if c.hold.Tokens < c.ceiling.Tokens { // the minute has no more tokens left
 		paid = min(paid, c.ceiling.CapOf(c.hold.Tokens))
 	}
 	if paid < c.ceiling.Asked && c.asked.Stream && c.asked.OutputCap == nil && c.hides() {
-		// Where it breaks, all of the cap may have been made, unseen: what nobody
-		// asked for is not worth the half of a budget.
+		// Where the stream breaks, all of the cap may have been made, unseen, and is
+		// booked. A cap that the client did not ask for is not worth half a budget.
 		paid = min(paid, max(paid/2, c.ceiling.Floor))
 	}
 	if paid < c.ceiling.Asked {
@@ -60,8 +60,8 @@ func (c *call) plan() {
 	c.edit = e
 }
 
-// planThinking lets the thinking fall with the cap. Within a conversation it
-// does not rise again: each change costs the conversation's cache.
+// planThinking lowers the thinking budget together with the cap. Within a conversation
+// it does not rise again: each change costs the conversation's cache.
 func (c *call) planThinking(e *wire.Edit, output int64) {
 	if c.asked.ThinkingCap == 0 && !c.asked.ThinkingOpen || c.g.o.NoClamp {
 		return
@@ -79,6 +79,8 @@ func (c *call) planThinking(e *wire.Edit, output int64) {
 	c.changed = append(c.changed, fmt.Sprintf("thinking %d", budget))
 }
 
+// planOffer writes into the request what the hold's offer relies on: the service tier,
+// and how often the provider may use its own tools.
 func (c *call) planOffer(e *wire.Edit, o *bound.Offer) {
 	if o.Asked.Tier != "" && o.Asked.Tier != c.asked.Tier {
 		e.Tier = o.Asked.Tier
@@ -103,12 +105,12 @@ func (c *call) exchange() ending {
 	ctx, cancel := context.WithCancelCause(c.below())
 	defer cancel(nil)
 	rl := &relay{call: c, meter: c.route.wire.Meter(c.edit), cancel: cancel}
-	rl.watched = slices.ContainsFunc(c.caps, func(cp policy.Capabilities) bool {
-		return !policy.AllowsToolCall(cp, "") // some name is not allowed
+	rl.watched = slices.ContainsFunc(c.policies, func(cp policy.Capabilities) bool {
+		return !policy.AllowsToolCall(cp, "") // it denies some tools
 	})
 	rl.stops.Store(rl.closes())
 	rl.byEvent = c.edit.Usage || c.edit.Masked != "" || rl.watched
-	// The upstream request outlives the client's connection by choice.
+	// The request upstream does not end with the client's connection: listen decides.
 	defer rl.listen()()
 
 	resp, sent, err := c.send(ctx)
@@ -118,9 +120,9 @@ func (c *call) exchange() ending {
 			c.refuse(c.unreachable(err))
 		}
 		if !sent {
-			return ending{row: "not_sent"}
+			return ending{row: rowNotSent}
 		}
-		return ending{row: "no_answer", err: err, closed: left}
+		return ending{row: rowNoAnswer, err: err, closed: left}
 	}
 	defer resp.Body.Close()
 	body := decoded(resp)
@@ -136,11 +138,11 @@ func (c *call) exchange() ending {
 // send makes the one request of this hold. sent is false where nothing can
 // have reached the provider. The response's body ends when ctx does.
 func (c *call) send(ctx context.Context) (resp *http.Response, sent bool, err error) {
-	body := c.form // is sent as it came
+	body := c.form // a form is sent as it came
 	if body == nil {
 		body = wire.Apply(c.body.Doc, c.route.wire.Edit(c.body, c.edit))
 	}
-	// Nothing is written before there is a connection, proxy and TLS included.
+	// Before there is a connection, through proxy and TLS, nothing can have been sent.
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	base, path := c.upstreamPath()

@@ -1,6 +1,6 @@
 // Package proxy is the gateway between programs and model providers: it lets a
-// call through only with a hold on disk, relays it byte for byte, and books
-// what it did cost.
+// call through only with a hold on disk, relays it byte for byte, and books what
+// it cost.
 package proxy
 
 import (
@@ -34,19 +34,19 @@ type Options struct {
 	// call, so that a reload takes effect.
 	Key func(policy.Provider) string
 
-	// Extend gives a token of this gateway's own run more time when it has run
-	// out, as after a night of suspension; ledger.ErrNotFound for any other.
-	// Nil: an expired token stays so.
+	// Extend gives the token of this gateway's own run more time when it has
+	// expired, as after a night of suspension; for any other it is
+	// ledger.ErrNotFound. Nil: an expired token stays so.
 	Extend func(context.Context, ledger.TokenHash) error
 	// Alone is the one run that the gateway serves: a request whose caller is not
 	// known is booked as a refusal of that run. Empty: it serves many.
 	Alone ledger.Identity
-	// KeyHint is more to say where a provider's key is missing; may be nil.
+	// KeyHint is what else to say where a provider's key is missing; may be nil.
 	KeyHint func(policy.Provider) string
 
 	NoClamp bool          // refuse rather than lower a call's output cap
 	Wait    time.Duration // how long a call waits for money in flight; 0: 20 s
-	Linger  time.Duration // how long an answer is read on for its usage after the client left; 0: 60 s
+	Linger  time.Duration // how long an answer is still read for its usage after the client left; 0: 60 s
 	Memory  int64         // that bodies and answers may take while they are held; 0: memory.Default
 	Hosts   []string      // host names accepted beside loopback
 	CAFile  string        // certificates trusted upstream beside the system's; a provider's own goes first
@@ -63,11 +63,11 @@ type Options struct {
 	// Logf is told of faults that no client sees. It never gets content.
 	Logf func(format string, args ...any)
 
-	// Ask holds a call that money or a pause keeps back, until it may be tried
-	// again. Nil: such calls are refused at once.
+	// Ask keeps a call waiting that money or a pause keeps back, until it may be
+	// tried again. Nil: such calls are refused at once.
 	Ask func(context.Context, watch.Question) watch.Answer
-	// Asks tells that calls of the outermost run are held, too; runs inside say so
-	// themselves.
+	// Asks tells that calls of the outermost run may wait so, too. A run inside it
+	// says by itself whether its calls may.
 	Asks bool
 	// Exchange tells which agent a CI's token is for, and whose it is. Nil: no such
 	// token is taken.
@@ -77,9 +77,9 @@ type Options struct {
 	Patience time.Duration
 
 	countPatience time.Duration // how long a call waits for a count; 0: 1 s
-	noVocabulary  bool          // the provider counts otherwise than any vocabulary does
+	noVocabulary  bool          // the provider counts in another way than any vocabulary
 
-	// Wires are the dialects that it speaks. Nil: wire.Served().
+	// Wires are the dialects that the gateway speaks. Nil: wire.Served().
 	Wires []*wire.Wire
 
 	Now func() time.Time // nil: time.Now
@@ -88,7 +88,7 @@ type Options struct {
 	dial       func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
 	grace      time.Duration                                                     // of an upload; 0: memory.UploadGrace
 	readWithin time.Duration                                                     // with a client that does not read; 0: as memory has it
-	laterFirst time.Duration                                                     // before a provider is asked what a call did cost; 0: 1 s
+	laterFirst time.Duration                                                     // before a provider is asked what a call cost; 0: 1 s
 }
 
 // Gateway serves calls for the tokens of one ledger.
@@ -113,11 +113,11 @@ type Gateway struct {
 	sweeper     sync.WaitGroup // sweep, and the watch over inner
 	live        liveCalls      // calls under way that have a hold
 	paid        bound.Paid     // what callers have paid for, which bounds their next prompts
-	counts      counts         // providers that are not asked for counts for now
+	counts      counts         // providers that are not asked to count prompts for now
 	permissions permissions    // what callers may do
 	kept        keptAnswers    // answers that providers keep, by who bought them
 	reasons     bound.Reasons  // models that turned out to reason
-	later       later          // what providers are asked for afterwards: the real cost of an estimate
+	later       later          // asks providers afterwards what a call of estimated cost really cost
 	inner       *inner.Runs    // runs inside the one that this gateway is for, and those of other machines
 	exchanged   inner.Openings // how often each CI's token was exchanged of late
 	memory      *memory.Budget
@@ -199,8 +199,8 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	select {
 	case <-booked:
 	case <-ctx.Done():
-		// A client that neither sends nor reads holds its call up for ever: its
-		// connection goes too.
+		// A client that neither sends nor reads would delay its call for ever: its
+		// connection is closed, too.
 		g.stop(context.Cause(ctx))
 		_ = g.server.Close()
 		<-booked
@@ -210,8 +210,8 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.later.asking.Wait()
 	g.upstream.close()
 	lost := g.inner.Close()
-	// An answer that is no call, as to the operator who asked for the end, may
-	// still be on its way.
+	// An answer to what is no call may still be on its way, as the one to the
+	// operator who asked for the end.
 	polite, cancel := context.WithTimeout(context.Background(), lastAnswer)
 	defer cancel()
 	if err := g.server.Shutdown(polite); err == nil {
@@ -223,8 +223,8 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 // lastAnswer is how long answers that are no calls get when the gateway closes.
 const lastAnswer = 500 * time.Millisecond
 
-// sweep settles in full what a call of this gateway left behind, which only a
-// fault of its own can bring about; what cannot be booked ends the gateway.
+// sweep settles in full what a call of this gateway has left behind, which only a
+// mistake in aex can cause. What cannot be booked ends the gateway.
 func (g *Gateway) sweep() {
 	tick := time.NewTicker(g.o.sweepEvery)
 	defer tick.Stop()
@@ -273,7 +273,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.o.Outside.ServeHTTP(w, r)
 		return
 	}
-	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: panicked}, memory: g.memory.Share()}
+	c := &call{g: g, w: w, r: r, began: g.o.Now(), ended: ending{row: rowPanic}, memory: g.memory.Share()}
 	defer c.memory.Release()
 	defer c.memory.Unhurry(w)
 	if !g.enter() {

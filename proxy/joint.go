@@ -9,17 +9,17 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// A call that goes by way of another aex on the same ledger takes a hold in
-// each. The first sends holdHeader, by which the second's hold joins its own and
-// charges only what that does not; the second knows the provider, and tells in
-// the trailer costTrailer what the call did cost.
+// A call that goes by way of another aex on the same ledger takes a hold in each. The
+// first aex sends holdHeader: by it the second one's hold joins the first, and charges
+// only the accounts that the first does not. The second aex knows the provider, and tells
+// in the trailer costTrailer what the call cost.
 const (
 	holdHeader  = "X-Aex-Hold"
 	costTrailer = "X-Aex-Cost"
 )
 
-// meetAex finds out whether the provider is an aex on this ledger: then the key
-// that is sent to it is one of the ledger's tokens.
+// meetAex finds out whether the provider is an aex on this ledger: then the key that is
+// sent to it is one of the ledger's tokens. For such a provider it makes a secret.
 func (c *call) meetAex(ctx context.Context) {
 	if c.key == "" || c.secret != "" || c.model.Provider.Builtin() {
 		return
@@ -30,7 +30,7 @@ func (c *call) meetAex(ctx context.Context) {
 	c.secret = ledger.NewSecret(ledger.SecretOfRun)
 }
 
-// joint is what the hold is joined by.
+// joint is the hash of the secret by which an aex upstream may join the hold.
 func (c *call) joint() (h ledger.TokenHash) {
 	if c.secret != "" {
 		h = ledger.HashToken(c.secret)
@@ -46,7 +46,7 @@ func (c *call) joins() (j ledger.Join) {
 	return j
 }
 
-// fromAex tells whether an aex waits to be told what the call did cost.
+// fromAex tells whether the call came from an aex, which waits to be told its cost.
 func (c *call) fromAex() bool { return c.r != nil && c.r.Header.Get(holdHeader) != "" }
 
 // announce says that a trailer will follow. It needs an answer without a length.
@@ -57,15 +57,15 @@ func (c *call) announce() {
 	}
 }
 
-// tellAex is that trailer.
+// tellAex sends the trailer to an aex that the call came from.
 func (c *call) tellAex(how ledger.How, cost ledger.Micros) {
 	if c.fromAex() && c.w.Header().Get("Trailer") != "" {
 		c.w.Header().Set(costTrailer, fmt.Sprintf("%s %d", how, cost))
 	}
 }
 
-// toldByAex is what an aex upstream says that the call did cost. What it refused
-// it has not made.
+// toldByAex is what an aex upstream says that the call cost. A call that it refused was
+// never made.
 func (c *call) toldByAex(e ending) (how ledger.How, cost ledger.Micros, ok bool) {
 	if c.secret == "" || e.resp == nil || e.err != nil {
 		return "", 0, false

@@ -23,8 +23,8 @@ var (
 	errDenied   = errors.New("the answer called a tool that the policy denies")
 )
 
-// keep adds to what is kept of an answer, beside what the call has asked for
-// already, and says why it cannot.
+// keep adds p to what is kept of an answer, or says why it cannot. asked is the memory
+// that the call has already asked for.
 func (rl *relay) keep(kept *bytes.Buffer, p []byte, asked int64) error {
 	size := int64(kept.Len() + len(p))
 	if size > maxAnswer {
@@ -40,15 +40,13 @@ func (rl *relay) keep(kept *bytes.Buffer, p []byte, asked int64) error {
 // refuseUnjudged answers for a whole answer that cannot be judged.
 func (rl *relay) refuseUnjudged(resp *http.Response, why error) ending {
 	rl.cancel(why)
-	for name := range rl.w.Header() {
-		rl.w.Header().Del(name)
-	}
+	clear(rl.w.Header())
 	rl.refuse(refusal.New("answer_too_large", "the answer of model %s is kept back: %v", plain.Clip(rl.asked.Model, 80), why))
-	return ending{row: "cut", resp: resp, err: why, closed: true}
+	return ending{row: rowCut, resp: resp, err: why, closed: true}
 }
 
-// tooLarge tells of an event that grows beyond what can be held, and, where
-// answers are judged, beyond what can be judged.
+// tooLarge is an error where the event that is coming has grown too large to be held or,
+// where answers are judged, too large to be judged.
 func (rl *relay) tooLarge(asked int64) error {
 	if rl.split.Over() && (rl.watched || rl.edit.Masked != "") {
 		return errUnjudged
@@ -56,14 +54,14 @@ func (rl *relay) tooLarge(asked int64) error {
 	return rl.memory.Grow(rl.g.ctx, asked+int64(len(rl.split.Buf)))
 }
 
-// forbidden is the name of a tool that the answer calls against the policy, ""
-// for none. A tool that cannot be named is not allowed where names count.
+// forbidden is the name of a tool that the answer calls against the policy, "" for none.
+// Where a policy goes by names, a tool without a name is denied.
 func (rl *relay) forbidden() string {
 	if !rl.watched {
 		return ""
 	}
 	for _, name := range rl.reading.Tools[rl.judged:] {
-		for _, cp := range rl.caps {
+		for _, cp := range rl.policies {
 			if !policy.AllowsToolCall(cp, name) {
 				return cmp.Or(rl.keyless(name), "(unnamed)")
 			}
@@ -73,9 +71,8 @@ func (rl *relay) forbidden() string {
 	return ""
 }
 
-// objection is why the client must not see what came of an answer, nil where it may:
-// it calls a tool against the policy, or the client may read another call in it than
-// was read here.
+// objection is why the client must not see an answer, nil where it may: it calls a tool
+// that the policy denies, or the client might read other tool calls in it than aex does.
 func (rl *relay) objection() *refusal.Refusal {
 	if tool := rl.forbidden(); tool != "" {
 		return refusal.New("policy_denied", "agent %s: the answer called the tool %q, which its policy denies", rl.id.Agent, plain.Clip(tool, 80))
@@ -86,7 +83,7 @@ func (rl *relay) objection() *refusal.Refusal {
 	return nil
 }
 
-// foreign is why an answer is no text as it is read here, nil where it is.
+// foreign is why an answer cannot be read as text here, nil where it can.
 func foreign(resp *http.Response, charset string) error {
 	packed := resp.Header.Get("Content-Encoding")
 	switch {
@@ -100,9 +97,7 @@ func foreign(resp *http.Response, charset string) error {
 
 // deny answers for a whole answer that the client must not see.
 func (rl *relay) deny(why *refusal.Refusal) {
-	for name := range rl.w.Header() {
-		rl.w.Header().Del(name)
-	}
+	clear(rl.w.Header())
 	rl.trail(why)
 	rl.refuse(why)
 }
@@ -111,5 +106,5 @@ func (rl *relay) deny(why *refusal.Refusal) {
 func (rl *relay) cutDenied(resp *http.Response, why *refusal.Refusal) ending {
 	rl.cancel(errDenied)
 	rl.trail(why)
-	return ending{row: "denied_tool", resp: resp, err: errDenied, abort: true, closed: true}
+	return ending{row: rowDeniedTool, resp: resp, err: errDenied, abort: true, closed: true}
 }

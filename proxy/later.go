@@ -21,7 +21,7 @@ import (
 
 // How a provider is asked for the real cost of a call that was estimated.
 const (
-	laterFirst   = time.Second      // before the first question, and what each next wait doubles
+	laterFirst   = time.Second      // before the first question; each later wait is twice as long
 	laterLongest = time.Minute      // between two questions
 	laterTries   = 60               // about an hour: no provider needs that long
 	laterLast    = 2 * time.Second  // for the last question, when the run or the gateway ends
@@ -30,12 +30,12 @@ const (
 	laterBytes   = 16 << 20         // of an answer
 )
 
-// later asks providers, where their host can tell, what calls did cost whose
-// answers ended without their usage. It owns the goroutines that ask, one a call.
+// later asks providers what a call really cost whose answer ended without its usage,
+// where the provider can tell. It owns the goroutines that ask, one for each call.
 type later struct {
 	mu      sync.Mutex
 	pending int
-	asking  sync.WaitGroup // Add only while the call that it is about is open
+	asking  sync.WaitGroup // Add only while the call in question is open
 }
 
 // asksLater is the URL at which the cost of a call can be asked for afterwards,
@@ -118,19 +118,16 @@ func (c *call) hear(ctx context.Context, limit time.Duration, at *url.URL, booke
 	defer cancel()
 	over, err := c.askOnce(ctx, at)
 	if err != nil {
-		c.g.o.Logf("asking what call %s did cost: %s", c.hold.ID, scrub(err, c.key))
+		c.g.o.Logf("asking what call %s cost: %s", c.hold.ID, scrub(err, c.key))
 	}
 	if !c.reading.Known {
 		return over
 	}
 	how, cost := c.told()
 	if how != ledger.Settled {
-		return true // it has told what aex cannot price: the estimate stands
+		return true // it told of something that aex cannot price: the estimate stands
 	}
-	out, err := c.g.ledger.Settle(context.WithoutCancel(ctx), c.hold.ID, ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.modelName(c.keyless(c.reading.Model))), Tier: plain.Text(c.discreet(c.tier()), 40),
-		Price: c.model.Price.Version, Ending: "asked",
-	})
+	out, err := c.g.ledger.Settle(context.WithoutCancel(ctx), c.hold.ID, c.settlement(how, cost, "asked"))
 	if err != nil {
 		c.notBooked(err)
 		return true
@@ -143,8 +140,8 @@ func (c *call) hear(ctx context.Context, limit time.Duration, at *url.URL, booke
 	return true
 }
 
-// askOnce makes the request, by the way and with the key of the call itself,
-// and reads the answer into c.reading. over: it will never be known.
+// askOnce makes the request, by the same way and with the same key as the call itself,
+// and reads the answer into c.reading. over tells that the cost will never be known.
 func (c *call) askOnce(ctx context.Context, at *url.URL) (over bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
@@ -183,9 +180,9 @@ func (c *call) askOnce(ctx context.Context, at *url.URL) (over bool, err error) 
 	return c.reading.Finished, nil
 }
 
-// notBooked tells of a settlement that could not be written. Where the ledger's
-// server was away for too long the hold is booked in full when it is back, by the
-// sweep; anything else ends the gateway.
+// notBooked reports a settlement that could not be written. Where the ledger's server was
+// away for too long, sweep books the hold in full when it is back. Any other reason ends
+// the gateway.
 func (c *call) notBooked(err error) {
 	c.g.o.Logf("booking call %s: %v", c.hold.ID, err)
 	if !errors.Is(err, ledger.ErrHeld) {

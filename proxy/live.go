@@ -25,14 +25,14 @@ type LiveCall struct {
 	Cost   ledger.Micros // so far, by that guess; never above Hold
 }
 
-// progress is what the relay of a call tells while it runs.
+// progress is what is known of a call while its answer is relayed.
 type progress struct {
 	call    *call
 	seen    atomic.Int64 // bytes of output that passed
 	outputs atomic.Int64 // output tokens that the provider reported
 }
 
-// guessBytes is how many bytes of output make a token, for showing only: what
+// guessBytes is a guess of how many bytes of output make a token. It is only shown: what
 // is booked never depends on it.
 const guessBytes = 4
 

@@ -11,8 +11,8 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
-// notify informs the watcher of how the call went, and the ledger's trail of a
-// refusal that the ledger did not decide itself.
+// notify tells the watcher of a refusal, and books it in the ledger's trail where the
+// ledger did not decide it itself.
 func (c *call) notify() {
 	no := c.answered
 	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.modelAsked(), Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
@@ -30,7 +30,7 @@ func (g *Gateway) watch(n watch.Notice) {
 	}
 }
 
-// bodyHash tells requests apart for a watcher; without one nothing is hashed.
+// bodyHash lets a watcher tell requests apart; where nobody watches nothing is hashed.
 func (c *call) bodyHash() (sum [sha256.Size]byte) {
 	if c.body.Doc != nil && c.g.o.Watch != nil {
 		sum = sha256.Sum256(c.body.Doc)
@@ -66,12 +66,13 @@ func (g *Gateway) fail(err error) {
 	})
 }
 
-// caller is who asks, for the runs that the call belongs to.
+// caller is who makes the call, as package inner wants to know it.
 func (c *call) caller() inner.Caller {
 	return inner.Caller{ID: c.id, Hash: c.hash, Run: c.inner, Rest: c.route.rest, Discreet: c.discreet}
 }
 
-// below is what the call's way upstream ends with: the gateway, or the run.
+// below is the context that the call upstream ends with: the gateway's, or that of the
+// run inside.
 func (c *call) below() context.Context {
 	if c.inner != nil {
 		return c.inner.Ctx
@@ -84,5 +85,14 @@ func (c *call) callInfo() ledger.CallInfo {
 	return ledger.CallInfo{
 		Wire: c.asked.Wire, ModelAsked: c.modelAsked(), ModelSent: plain.Stored(c.modelName(c.model.Sent)),
 		Provider: c.model.Provider.Name, Stream: c.asked.Stream, Price: c.model.Price.Version,
+	}
+}
+
+// settlement is what the ledger is told of how a call ended, as far as the answer says
+// it.
+func (c *call) settlement(how ledger.How, cost ledger.Micros, row string) ledger.Settlement {
+	return ledger.Settlement{
+		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), Price: c.model.Price.Version, Ending: row,
+		ModelServed: plain.Stored(c.modelName(c.keyless(c.reading.Model))), Tier: plain.Text(c.discreet(c.tier()), 40),
 	}
 }

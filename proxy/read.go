@@ -19,8 +19,8 @@ import (
 // MaxBody bounds a request's body, encoded and decoded.
 const MaxBody = 64 << 20
 
-// maxWindow bounds what a zstd decoder holds; encoders use up to this without
-// being told to use more.
+// maxWindow bounds what a zstd decoder holds. Encoders do not use more unless they are
+// told to.
 const maxWindow = 8 << 20
 
 // read is the second step: it reads what the request asks for.
@@ -29,7 +29,7 @@ func (c *call) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said := body
+	said := body // the body as JSON
 	if c.route.wire.Form && wire.IsForm(c.r) {
 		if said, err = wire.FormDoc(c.r.Header.Values("Content-Type"), body); err != nil {
 			return err
@@ -46,7 +46,7 @@ func (c *call) read(ctx context.Context) error {
 		return errors.New("the body is not a JSON object")
 	}
 	err = c.readAsked()
-	c.asked.BodyBytes = int64(len(said)) // of a form, whose files are bounded apart, the rest
+	c.asked.BodyBytes = int64(len(said)) // of a form without its files, which are bounded by themselves
 	return err
 }
 
@@ -59,8 +59,8 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 	}
 	var buf bytes.Buffer
 	if n := c.r.ContentLength; n > 0 && n <= MaxBody {
-		// What it says is waited for before it is read. It is not believed: what
-		// is read is what counts.
+		// Memory for the length that is announced is waited for before anything is
+		// read. The length is not believed: what is read is what counts.
 		if err := c.memory.Grow(ctx, memory.BodyCost*n); err != nil {
 			return nil, c.noMemory(err)
 		}
@@ -82,7 +82,7 @@ func (c *call) readBody(ctx context.Context) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// noMemory refuses a body for which there is none: for now, or for good.
+// noMemory refuses a body for which there is no memory: for now, or at all.
 func (c *call) noMemory(err error) error {
 	c.drain()
 	if errors.Is(err, memory.ErrBeyond) {

@@ -11,8 +11,8 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// refuse answers with f in the dialect of the call's route. Codex takes 402 for a passing
-// trouble and repeats it; 400 stops it.
+// refuse answers with f in the dialect of the call's route. Codex takes a 402 for a
+// passing fault and repeats the call; a 400 stops it.
 func (c *call) refuse(f *refusal.Refusal) {
 	status := f.Status
 	if status == http.StatusPaymentRequired && isCodex(c.r) {
@@ -40,8 +40,8 @@ func (c *call) refuse(f *refusal.Refusal) {
 	c.answered = f
 }
 
-// Refuse answers a request that no gateway is there for, in the dialect that a
-// caller of its path expects.
+// Refuse answers a request for which there is no gateway, in the dialect that callers of
+// its path expect.
 func Refuse(w http.ResponseWriter, r *http.Request, code, message string) {
 	(&call{g: &Gateway{wires: wire.Served()}, w: w, r: r}).refuse(refusal.New(code, "%s", message))
 }

@@ -27,20 +27,20 @@ var (
 type relay struct {
 	*call
 	meter   wire.Meter
-	byEvent bool        // a stream passes event by event, because some events change
-	gone    atomic.Bool // the client left; what comes is read for its usage only
-	watched bool        // the policy denies some tool calls, in answers too
-	judged  int         // how many of the tools that the answer calls have been looked at
-	stops   atomic.Bool // closing ends the bill: see closes
-	linger  *time.Timer // how long an answer that nobody listens to is read on
+	byEvent bool        // a stream is passed on event by event, because some events are changed
+	gone    atomic.Bool // the client left; the rest is only read for its usage
+	watched bool        // the policy denies some tools, so that their calls in answers are looked for
+	judged  int         // how many of the answer's tool calls have been looked at
+	stops   atomic.Bool // closing the connection now ends the bill: see closes
+	linger  *time.Timer // ends the reading of an answer that nobody listens to
 	cancel  context.CancelCauseFunc
 	out     bytes.Buffer // what the meter lets through of one read
 	split   wire.Splitter
 }
 
-// clientLeft decides what becomes of an answer nobody listens to. Where closing
-// ends the bill, aex closes, as the client would have: reading on would raise
-// it. Anything else is read on for its usage, for a while.
+// clientLeft decides what becomes of an answer that nobody listens to. Where closing the
+// connection ends the bill, aex closes it, as the client would have: to read on would
+// raise the bill. Any other answer is read on for its usage, for a while.
 func (rl *relay) clientLeft() {
 	rl.gone.Store(true)
 	if rl.stops.Load() {
@@ -50,17 +50,17 @@ func (rl *relay) clientLeft() {
 	rl.linger.Reset(rl.g.o.Linger)
 }
 
-// closes tells whether closing the connection now ends what the provider makes
-// and bills. Of a host that nobody knows that is taken to be so for a stream
-// that shows all it makes, which bounds what a mistake costs.
+// closes tells whether closing the connection now ends what the provider makes and
+// bills. For a host that aex does not know, it is assumed of a stream that shows all it
+// makes: there, a wrong guess costs little.
 func (rl *relay) closes() bool {
 	p := rl.model.Provider
 	host := p.Host()
 	return p.Local || rl.secret != "" || rl.asked.Stream && (host.StopsServing(rl.reading.By) || host.Name == "" && rl.shown())
 }
 
-// heedServer notes who a router says that it was served by: closing may end
-// the bill there, also when the client has left before.
+// heedServer asks closes again, because a router may have told by now which provider
+// serves the call. If closing ends the bill there, and the client has left, it closes.
 func (rl *relay) heedServer() {
 	if closes := rl.closes(); closes != rl.stops.Load() {
 		rl.stops.Store(closes)
@@ -70,8 +70,7 @@ func (rl *relay) heedServer() {
 	}
 }
 
-// listen watches the client's connection until the function that it returns is
-// called.
+// listen watches the client's connection, until the function that it returns is called.
 func (rl *relay) listen() (stop func()) {
 	rl.linger = time.AfterFunc(time.Hour, func() { rl.cancel(errLinger) })
 	rl.linger.Stop()
@@ -82,7 +81,7 @@ func (rl *relay) listen() (stop func()) {
 	}
 }
 
-// contentType is what an answer is said to be, and in which charset.
+// contentType is what an answer's header says that it is, and in which charset.
 func contentType(resp *http.Response) (kind, charset string) {
 	kind, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return kind, params["charset"]
@@ -119,14 +118,14 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	})
 	if large != nil {
 		rl.cancel(large)
-		return ending{row: "cut", resp: resp, err: large, abort: true, closed: true}
+		return ending{row: rowCut, resp: resp, err: large, abort: true, closed: true}
 	}
 	if over {
 		// The provider did not end where it was told to: end the stream for it,
 		// as it should have, so that the client neither repeats nor waits.
 		rl.write(rl.meter.Cut(&rl.reading))
 		rl.cancel(errOverCap)
-		return ending{row: "over_cap", resp: resp, err: errOverCap, closed: true}
+		return ending{row: rowOverCap, resp: resp, err: errOverCap, closed: true}
 	}
 	if denied != nil {
 		return rl.cutDenied(resp, denied)
@@ -134,8 +133,8 @@ func (rl *relay) stream(resp *http.Response, body io.Reader) ending {
 	return rl.streamed(resp, err)
 }
 
-// streamed is the end of a stream: what is left of it is judged like the rest, and
-// half an event cannot be.
+// streamed is the end of a stream. What is left of it is judged like the rest; half an
+// event cannot be judged, and is passed on only where nothing is.
 func (rl *relay) streamed(resp *http.Response, err error) ending {
 	rl.out.Reset()
 	if rl.byEvent && err != nil && !rl.watched {
@@ -168,7 +167,7 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 		rl.announce()
 		rl.w.WriteHeader(resp.StatusCode)
 	}
-	var dropped error // why it is not kept whole
+	var dropped error // why not all of the answer is kept
 	asked := rl.memory.Has()
 	err := read(body, resp.ContentLength, func(p []byte) bool {
 		rl.sawBytes()
@@ -213,8 +212,8 @@ func (rl *relay) whole(resp *http.Response, body io.Reader) ending {
 	return rl.nameEnding(resp, err)
 }
 
-// readStream reads what an answer tells that is a stream of events, whatever its
-// Content-Type says.
+// readStream reads an answer that may be a stream of events although its Content-Type
+// says otherwise.
 func (rl *relay) readStream(answer []byte) {
 	if !rl.asked.Stream || rl.reading.Doubt == nil || rl.reading.Finished {
 		return
@@ -229,7 +228,7 @@ func (rl *relay) readStream(answer []byte) {
 	rl.split.End(meter)
 }
 
-// event meters one event, and keeps in out what of it the client gets.
+// event meters one event, and adds to out what the client gets of it.
 func (rl *relay) event(e wire.Event) {
 	rl.flows = rl.flows || e.Data != nil
 	drop, edits := rl.meter.Event(e, &rl.reading)
@@ -245,9 +244,9 @@ func (rl *relay) event(e wire.Event) {
 	}
 }
 
-// overCap tells whether certainly more tokens came than the cap allows. An
-// event with output carries at least one token, but a few providers split one
-// over several: hence the margin.
+// overCap tells whether more tokens have certainly come than the cap allows. An event
+// with output carries at least one token, but a few providers split one token over
+// several events: hence the margin.
 func (rl *relay) overCap() bool {
 	limit := rl.sentCap()
 	if limit == 0 || rl.reading.Finished || !rl.hold.Limited {
@@ -257,8 +256,8 @@ func (rl *relay) overCap() bool {
 	return rl.reading.Deltas > limit+limit/4+64 || rl.reading.Outputs > limit+64
 }
 
-// read calls f with what comes until it ends, or fails, or f returns false. length
-// is how much is to come, negative where that is not said.
+// read calls f with each piece of an answer, until the answer ends or fails or f returns
+// false. length is how much is to come, negative where that is not known.
 func read(body io.Reader, length int64, f func([]byte) bool) error {
 	size := int64(2 << 10) // enough for a stream's chunks, of which many may be open
 	if length >= 0 && length < size {
@@ -312,19 +311,19 @@ func (rl *relay) nameEnding(resp *http.Response, err error) ending {
 	e := ending{resp: resp, err: err}
 	switch {
 	case err != nil && rl.gone.Load():
-		e.row, e.closed = "client_gone", true
+		e.row, e.closed = rowClientGone, true
 	case err != nil:
-		e.row, e.abort = "cut", true
+		e.row, e.abort = rowCut, true
 	case resp.StatusCode >= 300:
-		e.row = "refused"
+		e.row = rowRefused
 	case rl.reading.Known:
-		e.row = "complete"
+		e.row = rowComplete
 	case rl.reading.Failed:
-		e.row = "error_event"
+		e.row = rowErrorEvent
 	case !rl.reading.Finished:
-		e.row = "early_end"
+		e.row = rowEarlyEnd
 	default:
-		e.row = "no_usage"
+		e.row = rowNoUsage
 	}
 	return e
 }

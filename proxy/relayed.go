@@ -12,8 +12,8 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// serveRelayed passes on a request that costs nothing, as it is. What is about
-// an answer that the provider keeps is for the caller that it was made for.
+// serveRelayed passes on, as it is, a request that costs nothing. One about an answer
+// that the provider keeps is only for the caller that has bought it.
 func (c *call) serveRelayed(ctx context.Context) error {
 	at, whose := c.route.at, buyer(c.id)
 	if id := c.route.id; id != "" {
@@ -94,7 +94,7 @@ func (c *call) relayTo(ctx context.Context, at string, body []byte) error {
 	c.w.WriteHeader(resp.StatusCode)
 	_, err = io.Copy(c.w, resp.Body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // half an answer is not to be taken for a whole one
+		panic(http.ErrAbortHandler) // half an answer must not be taken for a whole one
 	}
 	return nil
 }

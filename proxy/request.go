@@ -71,8 +71,8 @@ func (c *call) copyHeader(resp *http.Response) {
 	}
 }
 
-// authorize adds the real key as the provider wants it: as the call's wire says,
-// and on a route that is not read, as any wire of that provider does.
+// authorize adds the real key as the provider wants it: as the call's wire says, or on a
+// route that is not read, as any wire of that provider does.
 func (c *call) authorize(h http.Header) {
 	if c.key == "" {
 		return
@@ -148,8 +148,8 @@ func (c *call) requestAt(ctx context.Context, base, path string, body []byte) (*
 	return req, nil
 }
 
-// saysJSON tells whether a body is said to be what it was read as: by another type, or
-// in another charset, a provider may read another model in it.
+// saysJSON tells whether the header calls the body what it was read as. By another type,
+// or in another charset, a provider might read another model's name in it.
 func saysJSON(contentTypes []string) bool {
 	if len(contentTypes) != 1 {
 		return false
@@ -187,8 +187,8 @@ func scrub(err error, key string) string {
 	return strings.ReplaceAll(err.Error(), key, "***")
 }
 
-// keyless is a text of the provider's without the key that it got and the token
-// that the caller sent, which it may have got in another place.
+// keyless is a text by the provider, without the key that it was sent and without the
+// caller's token, which it may have got in some other place.
 func (c *call) keyless(text string) string {
 	for _, secret := range []string{c.key, Token(c.r)} {
 		if secret != "" {

@@ -16,29 +16,29 @@ import (
 type route struct {
 	wire *wire.Wire
 	free string // name of the free answer; "" for a metered call
-	rest string // what stands after the fixed part of the path
+	rest string // what follows the fixed part of the path
 	id   string // of the stored answer that it is about; "": none
 	at   string // the provider that the path names; "": none
 
 	deployment string // that an Azure path names; "": none
 }
 
-// freeHello is the route by which a client finds out whether anybody is there.
-// Alone of all it needs no token.
+// freeHello is the route by which a client finds out whether anybody is there. It is
+// the only one that needs no token at all.
 const freeHello = "hello"
 
 // freeToken is the route by which a CI's token becomes one of an agent. It needs
 // no token of this gateway.
 const freeToken = "token"
 
-// reads tells whether a token that may only read may ask for this. A count
-// costs nothing, but it calls a model.
+// reads tells whether a read-only token may ask for this. A count of tokens costs
+// nothing, but it calls a model.
 func (rt route) reads() bool {
 	return rt.free != "" && rt.free != wire.CountTokens && rt.free != wire.Relayed && rt.free != "runs" && rt.free != freeToken
 }
 
-// find looks a request up in the allow-list: what is not in it is refused,
-// because a route that is not governed is a hole.
+// find looks a request up in the allow-list. What is not in it is refused: a route that
+// nobody meters would be a hole.
 func (g *Gateway) find(method, path string) (route, bool) {
 	rt := route{}
 	if name, rest, ok := deployment(path); ok {
@@ -72,10 +72,15 @@ func (g *Gateway) find(method, path string) (route, bool) {
 	return rt, true
 }
 
-// find looks the route up in the allow-list.
-func (c *call) find() error {
-	var ok bool
-	if c.route, ok = c.g.find(c.r.Method, c.r.URL.Path); (!ok || c.route.wire != nil && c.route.wire.Form) && !c.findOpened() && !ok {
+// findRoute looks the request up in the allow-list and among the routes that
+// models.yaml opens, which go first where a wire takes forms.
+func (c *call) findRoute() error {
+	var listed bool
+	c.route, listed = c.g.find(c.r.Method, c.r.URL.Path)
+	if listed && (c.route.wire == nil || !c.route.wire.Form) {
+		return nil
+	}
+	if !c.findOpened() && !listed {
 		return refusal.New("endpoint_not_governed", `%s is not metered, so it is not passed on; %s, or {usd_per_call: "0.04"} in place of free`,
 			routeOf(c.r), opensAt(c.r, "free"))
 	}
@@ -89,10 +94,10 @@ func opensAt(r *http.Request, price string) string {
 	return "a line in models.yaml opens it: routes: {" + wire.Quote(routeOf(r)) + ": " + price + "}"
 }
 
-// provider takes the part of a path that names a provider off it. /p/mistral/v1
-// leads to Mistral, with the path of Mistral's own base URL after it or without;
-// /openai/v1 is where the Groq SDK asks, and Azure's, and /v1beta/openai where Google speaks
-// OpenAI's dialects.
+// provider takes the part of a path that names a provider off it. /p/mistral/v1 leads
+// to Mistral, with or without the path of Mistral's own base URL after it. The SDKs of
+// Groq and Azure ask below /openai/v1, and below /v1beta/openai Google speaks OpenAI's
+// dialects.
 func (g *Gateway) provider(path string) (at, rest string) {
 	if named, ok := strings.CutPrefix(path, "/p/"); ok {
 		at, rest, _ = strings.Cut(named, "/")
@@ -134,8 +139,8 @@ func (g *Gateway) dialectOf(path string) *wire.Wire {
 	return wire.Chat
 }
 
-// findOpened looks the route up in models.yaml. A path that is not in its
-// simplest form could lead elsewhere than it reads.
+// findOpened looks the route up in models.yaml. It takes a path only in its simplest
+// form: any other could lead to another place than it seems to.
 func (c *call) findOpened() bool {
 	p := c.r.URL.Path
 	if path.Clean(p) != p || !plainPath(c.r.URL.EscapedPath()) {
@@ -158,9 +163,9 @@ func (c *call) findOpened() bool {
 	return true
 }
 
-// plainPath tells whether a path means the same to every server: one behind
-// this may undo escapes a second time, take a backslash for a slash, or leave
-// out what follows a semicolon.
+// plainPath tells whether a path means the same to every server. The provider's may
+// undo escapes a second time, take a backslash for a slash, or leave out what follows a
+// semicolon.
 func plainPath(escaped string) bool {
 	once, err := url.PathUnescape(escaped)
 	return err == nil && !strings.ContainsAny(once, `\%;`) && !strings.Contains(once, "//")
@@ -180,22 +185,23 @@ func deployment(path string) (name, rest string, ok bool) {
 	return name, "/" + rest, ok && name != "" && rest != ""
 }
 
-// upstreamPath is where the call goes, below which base URL. A deployment is
-// named in the path at Azure, and nowhere else.
+// upstreamPath is the base URL that the call goes to, and the path below it. Only
+// Azure's paths name a deployment.
 func (c *call) upstreamPath() (base, path string) {
 	base, path = strings.TrimSuffix(c.model.Provider.BaseURL, "/"), c.route.wire.Path(c.model, c.route.rest)
 	if c.route.deployment == "" || !c.model.Provider.IsAzure() {
 		return base, path
 	}
 	if u, err := url.Parse(base); err == nil {
-		before, _, _ := strings.Cut(u.Path, "/openai") // what a gateway in front has of its own stays
+		before, _, _ := strings.Cut(u.Path, "/openai") // the path of a gateway in front of Azure stays
 		u.Path, u.RawPath = before, ""
 		base = strings.TrimSuffix(u.String(), "/")
 	}
 	return base, deploymentsPath + url.PathEscape(c.model.Sent) + path
 }
 
-// readAsked reads what the body asks for. An Azure path names the model.
+// readAsked reads what the body asks for. In an Azure path the deployment names the
+// model.
 func (c *call) readAsked() (err error) {
 	c.asked, err = c.route.wire.Read(c.r, c.body, c.route.rest)
 	if c.route.deployment != "" {

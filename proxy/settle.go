@@ -14,26 +14,27 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
-// settle is the last step: it books the call. It is deferred before the call is made, so that what
-// is held is booked also when forward panics. The booking is in order before the
-// connection takes another request, but does not hold it up: the hold covers the
-// call until its settlement is on disk, and the gateway closes only after that.
-// A panic, and the abort of a broken answer, go on only after the booking.
+// settle is the last step: it books the call. It is deferred before the call is made,
+// so that the call is booked also when forward panics. The ledger has the settlement
+// before the connection takes another request, but nobody waits until it is on disk:
+// until then the hold covers the call, and the gateway closes only afterwards. Only a
+// panic, and the abort of a broken answer, wait for the booking.
 func (c *call) settle() {
 	booked := c.book(c.ended)
 	switch {
 	case c.ended.abort:
 		booked()
 		panic(http.ErrAbortHandler)
-	case c.ended.row == panicked:
+	case c.ended.row == rowPanic:
 		booked()
 	default:
 		c.g.calls.Go(booked)
 	}
 }
 
-// book ends the hold, and returns what waits until that is on disk and tells
-// of it. The effect has happened: nothing cancels this.
+// book gives the ledger the settlement that ends the hold. It returns a function that
+// waits until that is on disk, and then tells the watcher. Nothing cancels either: the
+// call has been made.
 func (c *call) book(e ending) (booked func()) {
 	if c.reading.Hidden && !c.model.Thinks.Hides(c.asked) {
 		c.g.reasons.Add(c.model)
@@ -46,10 +47,9 @@ func (c *call) book(e ending) (booked func()) {
 	if c.reading.ID != "" {
 		c.g.kept.note(buyer(c.id), c.reading.ID, c.model.Provider.Name)
 	}
-	s := ledger.Settlement{
-		How: how, Cost: cost, Usage: ledger.Usage(c.reading.Usage), ModelServed: plain.Stored(c.modelName(c.keyless(c.reading.Model))), Tier: plain.Text(c.discreet(c.tier()), 40),
-		Price: c.model.Price.Version, Ending: e.row, Clamped: c.clamped, Changed: plain.Text(strings.Join(c.changed, "; "), 300), FirstToken: c.firstToken, Latency: c.g.o.Now().Sub(c.began),
-	}
+	s := c.settlement(how, cost, e.row)
+	s.Clamped, s.Changed = c.clamped, plain.Text(strings.Join(c.changed, "; "), 300)
+	s.FirstToken, s.Latency = c.firstToken, c.g.o.Now().Sub(c.began)
 	if e.resp != nil {
 		s.Status = e.resp.StatusCode
 		s.RequestID = plain.Stored(c.keyless(requestID(e.resp.Header)))
@@ -70,7 +70,7 @@ func (c *call) book(e ending) (booked func()) {
 			if asks {
 				c.g.later.leave()
 			}
-			if p := recover(); p != nil { // no connection's own recover is below this one
+			if p := recover(); p != nil { // this may run in a goroutine of its own, which nothing else recovers
 				c.g.fail(fmt.Errorf("booking call %s: panic: %v", c.hold.ID, p))
 			}
 		}()
@@ -89,7 +89,7 @@ func (c *call) book(e ending) (booked func()) {
 	}
 }
 
-// learn keeps what the call says of the next ones.
+// learn keeps what the call teaches about the cost of the caller's next ones.
 func (c *call) learn(how ledger.How, cost ledger.Micros) {
 	if !c.hold.Limited || c.offered == nil {
 		return
@@ -101,8 +101,8 @@ func (c *call) learn(how ledger.How, cost ledger.Micros) {
 	c.g.paid.Learn(c.known(), b)
 }
 
-// askAbout has the provider asked for what the call did cost. A run inside
-// another does not end before that is over.
+// askAbout has the provider asked, in a goroutine, what the call really cost. A run
+// inside another does not end before that is over.
 func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
 	done := func() {}
 	if c.inner != nil {
@@ -115,14 +115,13 @@ func (c *call) askAbout(at *url.URL, booked ledger.Micros) {
 	}()
 }
 
-// notice tells of a call that was booked.
+// notice is what a watcher is told of a call that was booked.
 func (c *call) notice(e ending, cost ledger.Micros, ends bool) watch.Notice {
 	n := watch.Notice{
 		Agent: c.id.Agent, Run: c.id.Run, Model: c.modelAsked(), Cost: cost, Ends: ends, Clamped: c.clamped, Changed: c.changed, Began: c.began,
 		Body: c.bodyHash(), Local: c.model.Provider.Local, Tools: c.reading.Tools,
 	}
-	// What has no text in its answer cannot come to nothing by having none.
-	silent := c.route.wire.Silent
+	silent := c.route.wire.Silent // such an answer is not empty for having no text
 	if e.resp != nil && e.resp.StatusCode < 300 {
 		n.Fruitless = !c.reading.Finished || !silent && c.reading.Seen == 0 && len(c.reading.Tools) == 0
 	}
@@ -138,10 +137,10 @@ func (c *call) notice(e ending, cost ledger.Micros, ends bool) watch.Notice {
 	return n
 }
 
-// heedUpstream notes that the provider is another aex that refuses for its own
-// budget. By the rule for a run's own, its last refusal ends the run, and so
-// does the third call in a row that is too dear for what is left there.
-// Providers whose hosts are known are no aex, whatever their answers say.
+// heedUpstream notes that the provider is another aex, which has refused the call for
+// want of money. The same rule applies as for a budget here: the run ends when the
+// budget there is used up, or when three calls in a row were too dear for what is left
+// of it. A provider with a well-known host is no aex, whatever its answer says.
 func (c *call) heedUpstream(resp *http.Response, n *watch.Notice) {
 	code := resp.Header.Get("X-Aex-Code")
 	switch {
@@ -171,8 +170,7 @@ func requestID(h http.Header) string {
 const keptMax = 10_000
 
 // keptAnswers remembers who bought an answer that its provider keeps, and which
-// provider that is. They are in memory only: a gateway that
-// starts anew knows none.
+// provider that is. It is in memory only: a gateway that is started again knows none.
 type keptAnswers struct {
 	mu    sync.Mutex
 	from  map[[2]string]string // buyer and id -> provider

@@ -15,7 +15,7 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// offer works out what a call can cost, by what bounds its prompt.
+// offer works out what a call can cost. by is what bounds its prompt.
 func (c *call) offer(asked policy.Call, by string) (*bound.Offer, error) {
 	o, err := bound.New(asked, c.model, by, !c.g.o.NoClamp)
 	if err != nil {
@@ -30,11 +30,12 @@ func (c *call) offer(asked policy.Call, by string) (*bound.Offer, error) {
 	return o, nil
 }
 
-// steps are the ways to bound a call more tightly, in the order in which they
-// are tried, for what is there. Each returns nil where it has nothing better.
+// steps are the ways to bound a call more tightly, in the order in which they are tried.
+// Each is given the last offer, and returns nil where it has no lower one.
 var steps = []func(*call, context.Context, *bound.Offer, ledger.Refusal) *bound.Offer{(*call).byPaid, (*call).byCount, (*call).byTier}
 
-// tighter is the next better offer, and the step after the one that made it.
+// tighter is the next lower offer, and the step after the one that made it. Where there
+// is none it is the same offer.
 func (c *call) tighter(ctx context.Context, o *bound.Offer, step int, short ledger.Refusal) (*bound.Offer, int) {
 	for ; step < len(steps); step++ {
 		if better := steps[step](c, ctx, o, short); better != nil {
@@ -44,7 +45,7 @@ func (c *call) tighter(ctx context.Context, o *bound.Offer, step int, short ledg
 	return o, step
 }
 
-// better is the offer of a call of which more is known, nil where it is no lower.
+// better is the offer of a call that more is known about, nil where it is not lower.
 func (c *call) better(o *bound.Offer, asked policy.Call, by string) *bound.Offer {
 	n, err := c.offer(asked, by)
 	if err != nil || n.Most() >= o.Most() && n.Least().LeastMicros() >= o.Least().LeastMicros() {
@@ -64,7 +65,7 @@ func (c *call) byPaid(_ context.Context, o *bound.Offer, _ ledger.Refusal) *boun
 	return c.better(o, asked, bound.ByPaid)
 }
 
-// byTier names the standard tier where a dearer one would be held.
+// byTier names the standard tier where the hold would otherwise be for a dearer one.
 func (c *call) byTier(_ context.Context, o *bound.Offer, _ ledger.Refusal) *bound.Offer {
 	return c.better(o, c.standardTier(o.Asked), o.By)
 }
@@ -82,16 +83,16 @@ func (c *call) standardTier(asked policy.Call) policy.Call {
 const (
 	// countPatience is how long a call waits for its prompt to be counted.
 	countPatience = time.Second
-	// countPause is how long a provider that gave no count is asked for none.
+	// countPause is how long a provider that gave no count is not asked again.
 	countPause = 30 * time.Second
-	// shortPrompt is a body, bytes, that is JSON for the most part: few tokens for
-	// it say nothing of who counts.
+	// shortPrompt is the size of a body, in bytes, up to which most of it is JSON: a
+	// low count of its tokens says nothing against the provider that counted.
 	shortPrompt = 2 << 10
 	// maxCount bounds the answer of a count, bytes.
 	maxCount = 64 << 10
 )
 
-// counts is which providers are not asked for counts for now.
+// counts knows which providers are not asked to count prompts for now.
 type counts struct {
 	mu    sync.Mutex
 	after map[string]time.Time // by base URL
@@ -112,9 +113,8 @@ func (n *counts) pause(base string, now time.Time) {
 	n.after[base] = now.Add(countPause)
 }
 
-// byCount bounds the prompt by a count: the provider's own where that is free,
-// else that of the model's vocabulary.
-// It is made only where it can change something.
+// byCount bounds the prompt by a count: the provider's own where that is free, else one
+// by the model's vocabulary. It counts only where that can change something.
 func (c *call) byCount(ctx context.Context, o *bound.Offer, short ledger.Refusal) *bound.Offer {
 	hidden := c.asked.Hidden
 	if !c.known().Grows() || len(hidden) > 0 && !c.coversHidden() || !c.decides(o, short) {
@@ -135,16 +135,16 @@ func (c *call) byCount(ctx context.Context, o *bound.Offer, short ledger.Refusal
 	return c.better(o, asked, by)
 }
 
-// coversHidden tells whether the provider's count has what the request brings in
-// by name alone: an earlier response, a conversation, what was cached.
+// coversHidden tells whether the provider's count includes what the request brings in by
+// name alone: an earlier response, a conversation, what was cached.
 func (c *call) coversHidden() bool {
 	ask := c.route.wire.Count
 	return ask != nil && ask.Covers(c.asked.Hidden)
 }
 
-// decides tells whether a count can change what becomes of a call: all of it
-// may fit then, or without it the call gets less than any may count on. Where
-// tokens a minute are short, and not money, it always can.
+// decides tells whether a count can change what becomes of a call: with it all of the
+// call may fit, or without it the call would get less than every call may count on.
+// Where tokens a minute are short, and not money, it always can.
 func (c *call) decides(o *bound.Offer, short ledger.Refusal) bool {
 	room := int64(short.Left)
 	if o.Most() <= room {
@@ -177,7 +177,7 @@ func (c *call) counted(ctx context.Context) int64 {
 		err = fmt.Errorf("%d tokens for %d bytes", tokens, c.asked.BodyBytes)
 	}
 	if err != nil {
-		if ctx.Err() == nil { // the client waits still
+		if ctx.Err() == nil { // the client still waits, so the fault is the provider's
 			c.g.counts.pause(p.BaseURL, c.g.o.Now())
 			c.g.o.Logf("provider %s gave no count of a prompt, and is asked for none for %s: %s", p.Name, countPause, scrub(err, c.key))
 		}
@@ -191,9 +191,9 @@ func (c *call) plausible(tokens int64) bool {
 	return policy.Believable(c.asked, tokens) && tokens <= c.loose.Ceiling().InputTk
 }
 
-// count is one request to the provider's counting route: with the key, by the
-// way and to the host that the call itself goes to. It costs nothing, so that it
-// needs no hold.
+// count makes one request to the provider's counting route, with the same key, by the
+// same way and to the same host as the call itself. It costs nothing, so it needs no
+// hold.
 func (c *call) count(ctx context.Context, ask *wire.Counting) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.g.o.countPatience)
 	defer cancel()
@@ -233,7 +233,7 @@ func (c *call) count(ctx context.Context, ask *wire.Counting) (int64, error) {
 	return *tokens, nil
 }
 
-// tokenized bounds the prompt by the model's vocabulary; 0: it does not.
+// tokenized counts the prompt by the model's vocabulary; 0 where that is not possible.
 func (c *call) tokenized(ctx context.Context) int64 {
 	if c.g.o.noVocabulary || c.g.paid.Misreads(c.counter()) {
 		return 0

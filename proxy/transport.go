@@ -27,7 +27,7 @@ type upstreams struct {
 	mu      sync.Mutex
 	way     map[[2]string]*http.Transport
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer's
-	tooDear atomic.Int32                                                      // calls too dear for an aex upstream, since one was not
+	tooDear atomic.Int32                                                      // calls in a row that were too dear for an aex upstream
 }
 
 func newUpstreams(caFile string) *upstreams {
@@ -102,10 +102,9 @@ func (u *upstreams) close() {
 	}
 }
 
-// roundTrip makes one request. A status that ends no request is no answer: a
-// switch to another protocol, which nobody asked for, would be a connection
-// that neither ends with the request nor can be metered, and a status below 100
-// cannot be passed on.
+// roundTrip makes one request. It takes no status below 200 for an answer. A switch to
+// another protocol, which nobody asked for, would give a connection that does not end
+// with the request and cannot be metered; a status below 100 cannot be passed on.
 func roundTrip(t *http.Transport, req *http.Request) (*http.Response, error) {
 	resp, err := t.RoundTrip(req)
 	if err == nil && resp.StatusCode < http.StatusOK {
