@@ -10,7 +10,7 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// Chat is OpenAI's Chat Completions API, and that of everybody who speaks it.
+// Chat is OpenAI's Chat Completions API, which many others speak, too.
 // Fields as in https://platform.openai.com/docs/api-reference/chat.
 var Chat = &Wire{
 	Dialect:   policy.Dialect{Name: policy.Chat, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 128, PerMessage: 8, PerTool: 32},
@@ -44,8 +44,8 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	}
 	body.beside(chatFields, &c)
 	openAIReason(body, &c)
-	// Two caps: the greater one is what the call may cost, whichever the
-	// provider takes. 0 is none to some, and so the greatest.
+	// There may be two caps, and the provider may take either: the call is bounded by
+	// the greater one. To some providers 0 means none, and so is the greatest.
 	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
 		n := body.Count(name, 0)
 		if n != nil && (c.OutputCap == nil || lowered(n, *c.OutputCap) && *c.OutputCap > 0) {
@@ -72,7 +72,7 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	return c, *body.err
 }
 
-// chatContent counts what of one message is not text.
+// chatContent notes whatever is not text in one message.
 func chatContent(m Object, c *policy.Call) {
 	m.content("content", func(part Object) { chatPart(part, c) })
 	role := m.word("role")
@@ -156,7 +156,7 @@ func editChat(body Object, e Edit) []Splice {
 	return edits
 }
 
-// includeUsage asks for usage in the stream, and leaves the other options.
+// includeUsage asks for usage in the stream, and leaves the other options as they are.
 func includeUsage(body Object) Splice {
 	if options := body.child("stream_options"); options.Kind() == '{' {
 		return options.Set("include_usage", "true")
@@ -164,9 +164,9 @@ func includeUsage(body Object) Splice {
 	return body.Set("stream_options", `{"include_usage":true}`)
 }
 
-// capEdits lowers the caps that the client sent, or adds the one that the
-// provider knows: OpenAI's reasoning models refuse max_tokens, the others'
-// servers may not know max_completion_tokens.
+// capEdits lowers the caps that the client sent, or adds the one that the provider knows:
+// OpenAI's reasoning models refuse max_tokens, and other servers may not know
+// max_completion_tokens.
 func capEdits(body Object, e Edit) (edits []Splice) {
 	value := strconv.FormatInt(e.Cap, 10)
 	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
@@ -180,8 +180,8 @@ func capEdits(body Object, e Edit) (edits []Splice) {
 	return edits
 }
 
-// capName is what the host calls the cap. OpenAI's models on a host that nobody
-// knows are taken to be behind something that passes fields on.
+// capName is the host's name for the cap. An unknown host with OpenAI's models is taken
+// for a proxy that passes fields on to OpenAI.
 func capName(e Edit) string {
 	host := e.host()
 	if host.Name == "" && e.OpenAIModel {
@@ -190,5 +190,5 @@ func capName(e Edit) string {
 	return cmp.Or(host.Cap, "max_tokens")
 }
 
-// tierOf is the service tier that an answer names, in small letters.
+// tierOf is the service tier that an answer names, in lower case.
 func tierOf(o Object) string { return strings.ToLower(plain.Clip(o.Get("service_tier").Text(), 60)) }

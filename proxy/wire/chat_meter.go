@@ -15,14 +15,13 @@ func meterChat(e Edit) Meter {
 	}}
 }
 
-// chatMeter reads chat completions, and legacy completions, which differ in
-// what a choice is. The chunk that carries usage because aex asked for it does
-// not reach the client, nor does the "usage":null that the request brings into
-// all the others.
+// chatMeter reads chat completions, and legacy completions, whose choices look different.
+// Where aex asked for usage, the client gets neither the chunk that carries it nor the
+// "usage":null that then stands in all other chunks.
 type chatMeter struct {
 	Edit
 	object  string                          // what the API calls a chunk
-	rest    string                          // what a choice that only ends has beside its end
+	rest    string                          // what a choice has that only tells its end, beside that
 	output  func(choice Object, r *Reading) // counts what a choice shows
 	choices choices
 	id      string
@@ -76,8 +75,8 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	r.Finished = r.Finished || m.choices.over(m.Call.Outputs)
 	usage, read := usageIn(o), m.used(o, told, r)
 	m.counted = m.counted || read
-	// Some send it with every chunk, cumulative: it is the final word only at
-	// the end, or in the chunk of its own that no output follows.
+	// Some providers send it, cumulative, with every chunk: it is the final word only
+	// at the end, or in a chunk of its own that no output follows.
 	r.Known = m.counted && (r.Known && r.Seen == seen || r.Finished || read && count == 0)
 	if m.Usage && usage.Kind() == '{' && count == 0 && !r.Failed {
 		return true, nil
@@ -89,8 +88,8 @@ func (m *chatMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) {
 	return false, edits
 }
 
-// choice reads what one choice shows, or that it failed, and adds it to those that
-// tell usage where it does.
+// choice reads what one choice shows, or that it failed. It adds the choice to told if it
+// tells usage.
 func (m *chatMeter) choice(c Object, told []Object, r *Reading) []Object {
 	m.failed(c, "", r)
 	m.output(c, r)
@@ -100,9 +99,10 @@ func (m *chatMeter) choice(c Object, told []Object, r *Reading) []Object {
 	return told
 }
 
-// used reads the usage that an answer or a chunk tells, and reports whether that is
-// all of it. Groq puts it below x_groq unasked, Moonshot into the choice that ends: of
-// several choices that is not all. Of what stands in several places the greater counts.
+// used reads the usage that an answer or a chunk tells, and reports whether that is all of
+// it. Groq puts it below x_groq without being asked. Moonshot puts it into the choice that
+// ends, which is not all where there are several choices. Where it stands in several
+// places, the greater figure counts.
 func (m *chatMeter) used(o Object, choices []Object, r *Reading) (all bool) {
 	all = chatUsage.ReadIn(o, usageIn(o), m.Edit, r)
 	unclear := r.Unclear
@@ -124,8 +124,8 @@ func (m *chatMeter) used(o Object, choices []Object, r *Reading) (all bool) {
 	return all
 }
 
-// failed notes an error in the place of an answer, of a chunk, or of one of its
-// choices, where OpenRouter puts it.
+// failed notes an error in place of an answer, of a chunk or, as OpenRouter does it, of
+// one of its choices.
 func (m *chatMeter) failed(o Object, name string, r *Reading) {
 	if fails(o, name) {
 		r.Failed, r.Own = true, r.Own || m.own(o)
@@ -145,8 +145,8 @@ func (m *chatMeter) common(o Object, r *Reading) {
 	r.Tier = firstOf(tierOf(o), r.Tier)
 }
 
-// Cut ends every choice that is open, then the stream, as a provider does that
-// reached its cap.
+// Cut ends every choice that is open, then the stream, as a provider does when it has
+// reached the cap.
 func (m *chatMeter) Cut(r *Reading) []byte {
 	var b bytes.Buffer
 	for _, index := range m.choices.open() {
@@ -166,11 +166,11 @@ func chatOutput(o Object, r *Reading) {
 		v := o.Get("content")
 		r.Seen += int64(v.end - v.start)
 	}
-	// Reasoning that passes may be a summary of what is billed.
+	// The reasoning that is shown may be a summary of what is billed.
 	if o.Get("reasoning_content").textLen() > 0 || o.Get("reasoning").textLen() > 0 || !empty(o.Get("reasoning_details")) {
 		r.Hidden = true
 	}
-	// What Groq's own tools did: a fee each, as for a search.
+	// Each use of Groq's own tools has a fee, as a search has.
 	var executed int64
 	o.each("executed_tools", func(Object) { executed++ })
 	r.Usage.Searches = max(r.Usage.Searches, executed)
@@ -186,12 +186,12 @@ func chatOutput(o Object, r *Reading) {
 	}
 }
 
-// chatRead are the members of a message that are read here, and those that hold
-// nothing that the model makes. Whatever else it has (audio, images ...) is output.
+// chatRead are the members of a message that are read here, and those that hold nothing
+// that the model makes. Any other member (audio, images ...) is output.
 var chatRead = fieldSet(`role content refusal reasoning_content reasoning reasoning_details tool_calls function_call
 	executed_tools annotations citations name`)
 
-// pieces doubts a call whose name comes in pieces: clients join them.
+// pieces notes a doubt where the name of a called tool comes in pieces: clients join them.
 func (m *chatMeter) pieces(choice int64, delta Object, r *Reading) {
 	named := func(call int64, f Object) {
 		at, name := [2]int64{choice, call}, f.word("name")

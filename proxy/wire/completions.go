@@ -28,8 +28,8 @@ var Completions = &Wire{
 var completionsFields = fieldSet(`best_of echo frequency_penalty logit_bias logprobs max_tokens model n
 	presence_penalty prompt seed stop stream stream_options suffix temperature top_p top_k min_p user`)
 
-// readCompletions takes an absent max_tokens for no cap: OpenAI's default is 16, but the
-// other servers go on to the model's end, and a hold must cover either.
+// readCompletions takes a missing max_tokens for no cap. OpenAI's default is 16, but other
+// servers go on until the model ends, and a hold must cover both.
 func readCompletions(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	c := policy.Call{
 		Wire:      policy.Completions,
@@ -51,16 +51,16 @@ func readCompletions(_ *http.Request, body Object, _ string) (policy.Call, error
 	return c, *body.err
 }
 
-// texts counts the texts in a prompt or an embedding's input: one as text or as
-// tokens, or a list of either. A token takes two bytes at least, so the body's
-// bytes bound them too.
+// texts counts the texts in a prompt or in an embedding's input. It is one text, as a
+// string or as a list of tokens, or a list of several. A token takes at least two bytes,
+// so the body's bytes bound lists of tokens, too.
 func texts(v Span, c *policy.Call) (n int64) {
 	tokens := false
 	v.elements(func(e Span) {
 		switch e.Kind() {
 		case '"', '[':
 			n++
-		case '{', 't', 'f', 'n': // nothing that OpenAI's schema knows
+		case '{', 't', 'f', 'n': // OpenAI's schema has no such thing
 			n++
 			c.Files = append(c.Files, policy.Media{Remote: true})
 		default:
@@ -93,7 +93,7 @@ func editCompletions(body Object, e Edit) []Splice {
 	return edits
 }
 
-// meterCompletions reads them as chat: only a choice is another.
+// meterCompletions reads completions as it reads chats: only their choices differ.
 func meterCompletions(e Edit) Meter {
 	return &chatMeter{Edit: e, object: "text_completion", rest: `"text":"","logprobs":null`, output: func(c Object, r *Reading) {
 		r.Seen += int64(c.Get("text").textLen())

@@ -11,25 +11,26 @@ import (
 // Counting is how the provider of a wire is asked how many tokens the prompt of
 // a call has.
 type Counting struct {
-	// Route is the path on the provider's host, as its row in the policies has
-	// it: one that has it free.
+	// Route is the path on the provider's host. Only a host is asked whose row in the
+	// policies says that this route is free.
 	Route string
-	// Ask is the rest of the route for a call of such a rest, and the body.
+	// Ask makes the request for a call, given the rest of the call's route: the rest of
+	// the counting route, and the body.
 	Ask func(body Object, m policy.Model, rest string) (at string, ask []byte)
 	// Read finds the count in the answer; nil: there is none.
 	Read func(answer Object) *int64
-	// ByName are the fields that bring content in by its name alone, and that the
-	// provider counts with the rest.
+	// ByName are the fields that bring in content by its name alone, and that the
+	// provider counts all the same.
 	ByName map[string]bool
 }
 
-// Covers tells whether all that a request brings in by name alone is counted.
+// Covers tells whether the count includes all that a request brings in by name alone.
 func (c *Counting) Covers(hidden []string) bool {
 	return !slices.ContainsFunc(hidden, func(name string) bool { return !c.ByName[name] })
 }
 
-// only is the object with those members alone, the model's name replaced.
-// Counting routes refuse what does not change the count, caps among it.
+// only is the object with those members alone, and the model's name replaced. Counting
+// routes refuse fields that do not change the count, such as caps.
 func (o Object) only(fields map[string]bool, model string) []byte {
 	var out bytes.Buffer
 	out.WriteString(`{"model":` + Quote(model))
@@ -44,8 +45,8 @@ func (o Object) only(fields map[string]bool, model string) []byte {
 }
 
 // countMessages is POST /v1/messages/count_tokens, as in anthropic-sdk-python
-// types/beta/message_count_tokens_params.py. Of a request that is cleared the
-// count before that is taken, if it is the greater one.
+// types/beta/message_count_tokens_params.py. Where the provider would clear some of the
+// content, the count before that is taken if it is greater.
 var countMessages = &Counting{
 	Route: "/v1/messages/count_tokens",
 	Ask: func(body Object, m policy.Model, _ string) (string, []byte) {
@@ -86,13 +87,13 @@ var countGemini = &Counting{
 		model, _, _ := strings.Cut(rest, ":")
 		return model + ":countTokens", append(append([]byte(`{"generateContentRequest":`), request...), '}')
 	},
-	Read: func(answer Object) *int64 { return answer.Count("totalTokens", 0) }, // without what is cached
+	Read: func(answer Object) *int64 { return answer.Count("totalTokens", 0) }, // it leaves out what is cached
 }
 
 var geminiCounted = fieldSet(`contents generation_config safety_settings system_instruction tool_config tools`)
 
-// Texts calls f with every text of a request: values, and names. Pictures and
-// files that stand in it as data: URLs are left out; so many of them there are.
+// Texts calls f with every text of a request, values and names alike. It leaves out
+// pictures and files that stand in it as data: URLs, and returns their number.
 func Texts(body Object, f func(string)) (media int) {
 	var walk func(s Span)
 	walk = func(s Span) {

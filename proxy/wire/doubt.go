@@ -2,11 +2,11 @@ package wire
 
 import "bytes"
 
-// What an answer says may be read in another way by the client than here: it is
-// no JSON here, a name stands twice in it, or a field has another type. That is
-// noted as the reading's doubt. It counts where answers are judged, and there alone.
+// A client may find something else in an answer than is read here: the answer is not
+// JSON, has a name twice, or has a field of another type. That is noted as the reading's
+// doubt, which only matters where answers are judged.
 
-// parse is an answer, or what an event of one carries, as an object.
+// parse is an answer, or the data of one of its events, as an object.
 func (r *Reading) parse(b []byte) (o Object, ok bool) {
 	v, ok := r.value(b)
 	if listed := listedError(v); listed.Kind() == '{' {
@@ -15,8 +15,8 @@ func (r *Reading) parse(b []byte) (o Object, ok bool) {
 	return v.Object(&r.Doubt), ok
 }
 
-// listedError is the error that stands alone in a list, as Google's compatible
-// API has it.
+// listedError is an error that is the only element of a list, as Google's compatible API
+// sends it.
 func listedError(v Span) (only Span) {
 	count := 0
 	v.elements(func(e Span) { only, count = e, count+1 })
@@ -26,8 +26,8 @@ func listedError(v Span) (only Span) {
 	return only
 }
 
-// value is parse for what need not be an object. What is empty, and the word by
-// which streams end, say nothing.
+// value is parse for data that need not be an object. Empty data, and the word that ends
+// a stream, say nothing.
 func (r *Reading) value(b []byte) (Span, bool) {
 	if said := bytes.TrimSpace(b); len(said) == 0 || string(said) == "[DONE]" {
 		return Span{}, false

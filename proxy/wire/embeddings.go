@@ -66,8 +66,8 @@ func (m *embeddingsMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	return mask(o, "model", m.Masked)
 }
 
-// Event is not reached: there is no stream of embeddings. One that comes all
-// the same stays without usage.
+// Event is not called for any known provider: there are no streams of embeddings. One
+// that comes all the same has no usage.
 func (m *embeddingsMeter) Event(Event, *Reading) (bool, []Splice) { return false, nil }
 
 func (m *embeddingsMeter) Cut(*Reading) []byte { return nil }

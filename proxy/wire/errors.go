@@ -8,9 +8,9 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// ownError tells whether an object is an error in one of the shapes that the
-// host's own errors have: what something between made may hide a call that is
-// worked on, and charged.
+// ownError tells whether an object is an error in one of the shapes of the host's own
+// errors. Behind an error that a proxy made, the host may still work on the call, and
+// charge for it.
 func ownError(o Object, host *policy.Host) bool {
 	has := func(shape string) bool { return slices.Contains(host.Errors, shape) }
 	switch e := o.Get("error"); e.Kind() {
@@ -39,7 +39,7 @@ func fails(o Object, name string) bool {
 	return name == "error" || o.Get("type").Text() == "error" || !empty(o.Get("error")) || kind == "error" || kind == "Error"
 }
 
-// usageIn is the usage that an answer or an event tells: some put that of a call
+// usageIn is the usage that an answer or an event tells. Some providers put that of a call
 // that failed into its error.
 func usageIn(o Object) Span {
 	if usage := usageOf(o); !usage.isNull() {
@@ -48,15 +48,15 @@ func usageIn(o Object) Span {
 	return usageOf(o.child("error"))
 }
 
-// usageOf is the member of that name. Where it stands twice, that is no doubt of
-// what the answer calls.
+// usageOf is the member named usage. If it stands twice, that is no doubt about which
+// tools the answer calls.
 func usageOf(o Object) Span {
 	o.err = new(error)
 	return o.Get("usage")
 }
 
-// repeated are the members of that name but for the last, which Get finds: of what
-// an answer tells twice the greater counts.
+// repeated are the members of that name except for the last, which Get finds: where an
+// answer tells something twice, the greater figure counts.
 func (o Object) repeated(name string) (before []Span) {
 	for _, m := range o.members {
 		if m.name == name {
@@ -69,8 +69,8 @@ func (o Object) repeated(name string) (before []Span) {
 // own tells whether an object is an error of the call's provider itself.
 func (e Edit) own(o Object) bool { return ownError(o, e.host()) }
 
-// answered reads a whole answer. It is not ok where that is no JSON, or a refusal
-// that tells no usage, of which then nothing else is to be read.
+// answered reads a whole answer. It is not ok where the answer is not JSON, or is a
+// refusal without usage, in which there is nothing else to read.
 func answered(status int, body []byte, r *Reading, own func(Object) bool) (o Object, ok bool) {
 	if o, ok = r.parse(body); !ok {
 		return o, false

@@ -17,8 +17,8 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
-// A form is sent as it came. What is judged is what the provider reads only where
-// nothing in it can be read in two ways.
+// A form is sent on as it came. So one in which anything can be read in two ways is
+// refused: the provider might read something else than what was judged here.
 
 // maxFormParts bounds the parts of a form.
 const maxFormParts = 1000
@@ -28,8 +28,8 @@ func IsForm(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/")
 }
 
-// FormDoc is a form as the JSON object that says the same: text as text, numbers
-// and flags as such, of a file only how long it sounds.
+// FormDoc is a form as the JSON object that says the same: texts, numbers and flags as
+// such, and in place of a file how long it sounds.
 func FormDoc(contentTypes []string, body []byte) ([]byte, error) {
 	boundary, err := boundaryOf(contentTypes)
 	if err != nil {
@@ -73,8 +73,9 @@ func boundaryOf(contentTypes []string) (string, error) {
 	return params["boundary"], nil
 }
 
-// wholeForm tells whether a form is its parts, and nothing before, between or behind
-// them that a reader with other lines, or with more patience, takes for another.
+// wholeForm tells whether a form consists of its parts alone. Anything before, between or
+// after them might be a further part to a reader that ends lines in another way, or that
+// reads on for longer.
 func wholeForm(body []byte, boundary string, parts int) bool {
 	line := "--" + boundary
 	return parts == 0 || bytes.HasPrefix(body, []byte(line+"\r\n")) && bytes.Count(body, []byte(line)) == parts+1 &&
@@ -108,11 +109,11 @@ func addField(fields map[string]any, part *multipart.Part) error {
 	return nil
 }
 
-// fieldName is a name that every reader takes for the same: image, image[],
+// fieldName matches the names that every reader reads in the same way: image, image[],
 // chunking_strategy[type].
 var fieldName = plain.Expression(`^([A-Za-z0-9_.-]+)((\[[A-Za-z0-9_.-]*\])*)$`)
 
-// encodedName is a name in the form that only some readers know.
+// encodedName is the start of a name in an encoding that only some readers know.
 var encodedName = plain.Expression(`(?i);\s*name\*`)
 
 // partName is the name of a part's field, which holds a list where brackets follow.
@@ -135,7 +136,8 @@ func partName(part *multipart.Part) (name string, isList bool, err error) {
 	return found[1], found[2] != "", nil
 }
 
-// formValue is what a text in a form says. A prompt may look like a number, and is none.
+// formValue is the value of a text in a form. A prompt stays a text even if it looks like
+// a number.
 func formValue(name, s string) any {
 	if name == "prompt" {
 		return s

@@ -72,14 +72,14 @@ func geminiPath(m policy.Model, rest string) string {
 	if strings.HasPrefix(rest, stableGemini) {
 		version = stableGemini
 	}
-	if strings.Contains(name, "/") { // tunedModels/x
+	if strings.Contains(name, "/") { // such as tunedModels/x
 		return version + (&url.URL{Path: name}).EscapedPath() + ":" + action
 	}
 	return version + "models/" + url.PathEscape(name) + ":" + action
 }
 
-// stableGemini is the other version of Google's API, which its SDK for Python
-// asks for. A call goes up to the version that it came by.
+// stableGemini begins the paths of the other version of Google's API, which its SDK for
+// Python uses. A call goes to the version that it came by.
 const stableGemini = "/v1/"
 
 // geminiRest splits models/M:action.
@@ -104,8 +104,8 @@ var geminiWords = map[Kind]string{
 var geminiFields = fieldSet(`cached_content contents generation_config generate_content_request labels model
 	safety_settings service_tier store system_instruction tool_config tools`)
 
-// asksEvents tells whether one of the values asks for a stream: which one counts
-// is the server's to say.
+// asksEvents tells whether any of the values asks for a stream: the server decides which
+// one counts.
 func asksEvents(alt []string) bool {
 	return slices.ContainsFunc(alt, func(v string) bool { return strings.EqualFold(v, "sse") })
 }
@@ -160,7 +160,7 @@ func readGemini(r *http.Request, body Object, rest string) (policy.Call, error) 
 	return c, *body.err
 }
 
-// geminiParts are the members of a part that hold all their content, or none.
+// geminiParts are the members of a part that bring in no content from elsewhere.
 var geminiParts = fieldSet(`text thought thought_signature function_call executable_code code_execution_result
 	tool_call tool_response video_metadata media_resolution part_metadata audio_transcription speech_metadata
 	document_metadata spreadsheet_metadata audio_metadata media_processing`)
@@ -169,14 +169,14 @@ func geminiContent(content Object, c *policy.Call) {
 	content.oneOrList("parts", func(p Object) { geminiPart(p, c, 0) })
 }
 
-// geminiTurns are the members of a part that are calls of tools, or what they gave.
+// geminiTurns are the members of a part that are tool calls, or results of tools.
 var geminiTurns = fieldSet("function_call function_response executable_code code_execution_result tool_call tool_response")
 
 // geminiPart reads a part; a function's response may hold some of its own.
 func geminiPart(p Object, c *policy.Call, depth int) {
 	p.onlyWord(p.Get("text"), "text")
 	for _, name := range []string{"inline_data", "file_data", "function_response"} {
-		p.proto(name) // in a form that is not Google's it is refused
+		p.proto(name) // notes a fault where the name is written in another way than Google's
 	}
 	for _, m := range p.members {
 		name := Snake(m.name)
@@ -221,8 +221,8 @@ func geminiMedia(blob Object, remote bool, c *policy.Call) {
 	}
 }
 
-// geminiTools reads the tools. What is no function runs at Google, without a
-// bound that the request could set; a computer is the client's own.
+// geminiTools reads the tools. One that is no function runs at Google, and the request
+// cannot bound its uses. The exception is a computer, which is the client's own.
 func geminiTools(body Object, c *policy.Call) {
 	read := func(t Object) {
 		for _, m := range t.members {
@@ -248,7 +248,8 @@ func geminiTools(body Object, c *policy.Call) {
 	body.oneOrList("tools", read)
 }
 
-// editGemini changes the cap; the model stands in the path, but a count may repeat it.
+// editGemini changes the cap. The model stands in the path, but a count may name it once
+// more.
 func editGemini(body Object, e Edit) []Splice {
 	var edits []Splice
 	if request := body.protoChild("generate_content_request"); e.Model != "" && request.Get("model").Kind() == '"' {

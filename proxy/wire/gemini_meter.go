@@ -10,8 +10,8 @@ import (
 
 func meterGemini(e Edit) Meter { return &geminiMeter{Edit: e} }
 
-// geminiMeter reads answers and chunks, which look the same. Usage is
-// cumulative and comes with every chunk: it is whole when the answer ended.
+// geminiMeter reads answers and chunks, which look the same. Usage is cumulative and
+// comes with every chunk: it is complete at the end of the answer.
 type geminiMeter struct {
 	Edit
 	usage   geminiUsage
@@ -31,7 +31,7 @@ func (m *geminiMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	} else {
 		edits = m.answer(status, doc.Object(&r.Doubt), r)
 		r.Finished = status < 400
-		r.Known = m.usage.counted(r) // also of a refusal that tells what it did cost
+		r.Known = m.usage.counted(r) // a refusal may also tell what it cost
 	}
 	return edits
 }

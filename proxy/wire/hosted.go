@@ -10,9 +10,9 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// contentLimit is the bound that aex gives what one fetched page may bring, and
-// resultLimit that on the passages of a file search, of 4,096 tokens each at
-// most: both stay below policy.FoundTokens.
+// contentLimit is the bound that aex sets on what one fetched page may bring, and
+// resultLimit the one on how many passages, of at most 4,096 tokens each, a file search
+// may bring: both stay below policy.FoundTokens.
 const (
 	contentLimit = policy.FoundTokens
 	resultLimit  = policy.FoundTokens / 4096
@@ -72,9 +72,9 @@ func TakeOut(body Object, kinds []string) []Splice {
 	})
 }
 
-// Forces tells whether a request makes the model use one of these kinds of tools,
-// by tool_choice: by its type, by its name, which a type goes on from with a date,
-// or in a list of those allowed.
+// Forces tells whether the tool_choice of a request makes the model use one of these kinds
+// of tools. It may name the tool's type, its name (which is the type without a date), or
+// a list of allowed tools.
 func Forces(body Object, kinds []string) bool {
 	choice := body.Get("tool_choice")
 	if choice.Kind() != '{' {
@@ -92,8 +92,8 @@ func Forces(body Object, kinds []string) bool {
 	return forced
 }
 
-// boundUses bounds how often the provider uses its own tools, in Anthropic's
-// way: each for itself.
+// boundUses bounds how often the provider may use its own tools, as Anthropic's API does
+// it: a bound for each tool.
 func boundUses(body Object, most int64) []Splice {
 	return editTools(body, func(t Object) ([]byte, bool) {
 		kind := t.Get("type").Text()
@@ -112,7 +112,7 @@ func boundUses(body Object, most int64) []Splice {
 	})
 }
 
-// boundCalls bounds them in OpenAI's way: all together.
+// boundCalls does the same as OpenAI's API does it: one bound for all tools together.
 func boundCalls(body Object, most int64) []Splice {
 	edits := editTools(body, func(t Object) ([]byte, bool) {
 		if n := t.Count("max_num_results", 0); t.Get("type").Text() == "file_search" && lowered(n, resultLimit) {
@@ -150,9 +150,9 @@ func chatHosted(body Object, c *policy.Call) {
 	}
 }
 
-// chatKinds are the tools that one element of a chat request's list lets the
-// server run. A function is the client's, and so is what the client runs for a
-// model that was taught it; everything else is the server's, whatever its name.
+// chatKinds are the tools that one element of a chat request's list lets the server run.
+// Functions are the client's, and so are the tools that models were trained on for
+// clients to run. Anything else is the server's, whatever its name.
 func chatKinds(t Object) (kinds []string) {
 	kind := t.Get("type").Text()
 	switch kind {
@@ -189,7 +189,7 @@ func routed(body Object, c *policy.Call) {
 		p := s.Object(body.err)
 		id := p.Get("id").Text()
 		switch {
-		case id == "response-healing", p.Get("enabled").Kind() == 'f': // brings in nothing, and is free
+		case id == "response-healing", p.Get("enabled").Kind() == 'f': // such a plugin brings in nothing, and is free
 		case id == "web":
 			c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
 		default:

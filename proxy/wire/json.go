@@ -32,13 +32,13 @@ type member struct {
 // bom is the byte order mark that some put before text.
 var bom = []byte("\xef\xbb\xbf")
 
-// lenient takes what providers and clients take: duplicate names are looked at
-// where a decision depends on them.
+// lenient takes what providers and clients take. Duplicate names matter only where a
+// decision depends on them.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// Parse checks that b is one JSON value, a byte order mark before it left
-// aside, and returns it. Every other function of Span relies on that check. An
-// error tells the place, not the content.
+// Parse checks that b is one JSON value, apart from a byte order mark before it, and
+// returns it. Every other function of Span relies on that check. An error tells the
+// place, not the content.
 func Parse(b []byte) (Span, error) {
 	start, end := len(b)-len(bytes.TrimPrefix(b, bom)), len(b)
 	if !jsontext.Value(b[start:]).IsValid(lenient...) {

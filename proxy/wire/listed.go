@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// Listed is what has come to its end of a list that broke off, as a list: Google
-// streams one where no events were asked for. It is empty where nothing has.
+// Listed is a list with the complete elements of one that broke off: Google streams a
+// list where no events were asked for. It is empty where no element is complete.
 func Listed(broken []byte) []byte {
 	d := json.NewDecoder(bytes.NewReader(broken))
 	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {

@@ -11,8 +11,8 @@ import (
 
 // Images is OpenAI's Images API: pictures made of a text, or of others. Fields as
 // in openai-python types/image_generate_params.py and image_edit_params.py.
-// What a picture costs shows in the answer of models that are billed by tokens;
-// others have no price here, and a route opened in models.yaml has one a call.
+// Answers of models that are billed by tokens show what a picture cost. Other models have
+// no price here; models.yaml can open the route for them, at a price a call.
 var Images = &Wire{
 	Dialect:   policy.Dialect{Name: policy.Images, Type: policy.TypeOpenAI, Provider: "openai", PerRequest: 256, PerMessage: 8, PerTool: 32},
 	Operation: "image_generation",
@@ -65,8 +65,8 @@ var (
 		prompt response_format stream temperature timestamp_granularities`)
 )
 
-// The most output tokens of a picture, by its quality, as OpenAI publishes them
-// for gpt-image-1, -1-mini and -1.5; and those of each preview in a stream.
+// The most output tokens of a picture, by its quality, as OpenAI publishes them for
+// gpt-image-1, -1-mini and -1.5, and the tokens of each preview in a stream.
 var imageTokens = map[string]int64{"low": 408, "medium": 1584}
 
 const (
@@ -108,14 +108,14 @@ func readTranscription(r *http.Request, body Object, _ string) (policy.Call, err
 	}
 	body.beside(transcriptionsFields, &c)
 	body.word("prompt")
-	// Of a file only FormDoc tells what it is.
+	// Only FormDoc tells what a file is.
 	if body.Get("file").Kind() != '[' || !IsForm(r) {
 		body.fault("file is missing: send it as multipart/form-data")
 	}
 	body.list("file", func(f Object) {
 		c.Audio = append(c.Audio, policy.Media{Millis: value(f.Count("millis", 0)), Type: "audio/any"})
 	})
-	if !empty(body.Get("known_speaker_references")) { // sound, too
+	if !empty(body.Get("known_speaker_references")) { // these are sound, too
 		c.Hidden = append(c.Hidden, "known_speaker_references")
 	}
 	return c, *body.err
@@ -127,8 +127,8 @@ var (
 	mediaPartFields  = fieldSet(`text_tokens image_tokens audio_tokens cached_tokens`)
 )
 
-// mediaMeter reads the usage of pictures and transcripts, whose parts go by
-// other names than a chat's. Without one, what the call could cost is booked.
+// mediaMeter reads the usage of pictures and transcripts, whose parts have other names than
+// a chat's. Where there is no usage, the call's hold is booked.
 type mediaMeter struct {
 	Edit
 	parts string
@@ -153,7 +153,7 @@ func (m *mediaMeter) Whole(status int, body []byte, r *Reading) []Splice {
 	return nil
 }
 
-// Event knows the last of a stream by the usage in it.
+// Event recognizes the last event of a stream by its usage.
 func (m *mediaMeter) Event(e Event, r *Reading) (bool, []Splice) {
 	doc, err := Parse(e.Data)
 	if err != nil {

@@ -40,8 +40,7 @@ func findMessages(method, path string) (Route, bool) {
 	return Route{}, false
 }
 
-// anthropicKey also names the version of the API, which it does not answer
-// without.
+// anthropicKey also names the version of the API, without which it does not answer.
 func anthropicKey(h http.Header, key string) {
 	h.Set("X-Api-Key", key)
 	if h.Get("Anthropic-Version") == "" {
@@ -111,7 +110,8 @@ func messagesHidden(body Object, c *policy.Call) {
 		}
 	}
 	body.member("context_management").list("edits", func(e Object) {
-		// The other edits only take content away. Compacting reads it all once more.
+		// Compacting reads all of the content once more. The other edits only take some of
+		// it away.
 		if !strings.HasPrefix(e.word("type"), "clear_") {
 			c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
 		}
@@ -133,8 +133,8 @@ func cacheControl(o Object, name string, c *policy.Call) {
 	}
 }
 
-// maxBlocks bounds how deep content holds content: a message, a tool's result,
-// a fetched page, its document, that document's blocks.
+// maxBlocks bounds how deep content may nest: a message, a tool's result, a fetched page,
+// its document, that document's blocks.
 const maxBlocks = 8
 
 // contentBlocks reads the blocks under name, and those within them.
@@ -185,7 +185,7 @@ func contentBlock(b Object, c *policy.Call, depth int) {
 	case "search_result", "tool_result", "mcp_tool_result", "mcp_tool_listing", "web_search_result", "web_fetch_result":
 		contentBlocks(b, "content", c, depth+1)
 	default:
-		// What the provider's own tools gave: their text is in the request,
+		// Results of the provider's own tools: their text is in the request, but
 		// their files and pictures may not be.
 		if !strings.HasSuffix(t, "_tool_result") && !strings.HasSuffix(t, "_result") && !strings.HasSuffix(t, "_error") && t != "browser_state" {
 			c.Files = append(c.Files, policy.Media{Type: plain.Clip(t, 40), Remote: true})
@@ -195,8 +195,8 @@ func contentBlock(b Object, c *policy.Call, depth int) {
 	}
 }
 
-// clientTools are the beginnings of the types of tools that Anthropic defines
-// and the client runs: they cost like tools that the client defines.
+// clientTools are the beginnings of tool types that Anthropic defines and the client
+// runs. They cost as much as tools that the client defines.
 var clientTools = []string{"bash_", "text_editor_", "computer_", "memory_", "browser_toolset_"}
 
 // messagesTools reads the tools.

@@ -10,8 +10,8 @@ import (
 
 func meterMessages(e Edit) Meter { return &messagesMeter{Edit: e, open: -1} }
 
-// messagesMeter reads messages. Usage comes in two halves, message_start and
-// message_delta, which is cumulative; it is whole when the second half came.
+// messagesMeter reads messages. Usage comes in two halves, with message_start and, in
+// cumulative figures, with message_delta. It is complete when the second half has come.
 type messagesMeter struct {
 	Edit
 	usage   messagesUsage
@@ -90,8 +90,8 @@ func (m *messagesMeter) failed(o Object, name string, r *Reading) {
 	}
 }
 
-// own tells of an error of the API's own: it says that it is one, but at known hosts
-// that speak OpenAI's dialects first.
+// own tells whether an error is the API's own. Its type says so, except at known hosts that
+// mainly speak OpenAI's dialects.
 func (m *messagesMeter) own(o Object) bool {
 	host := m.host()
 	return (o.Get("type").Text() == "error" || host.Name != "" && host.Type == policy.TypeOpenAI) && ownError(o, host)
@@ -104,8 +104,8 @@ func (m *messagesMeter) named(message Object, r *Reading) {
 	r.By = plain.Clip(message.Get("provider").Text(), 60)
 }
 
-// block counts what a content block shows. Thinking that passes may be a
-// summary of more, and redacted thinking does not pass at all.
+// block counts what a content block shows. Thinking that is shown may be a summary of
+// more, and redacted thinking is not shown at all.
 func (m *messagesMeter) block(b Object, r *Reading) {
 	switch b.Get("type").Text() {
 	case "thinking", "redacted_thinking", "compaction":

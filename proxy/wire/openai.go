@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What the wires of OpenAI's API have in common.
+// What the wires of OpenAI's APIs have in common.
 
 // Unversioned is a path without its version segment. SDKs disagree on whether a
 // base URL ends in /v1, so every path is served with it, without it and with

@@ -23,7 +23,7 @@ func Opened(at string) *Wire {
 	}
 }
 
-// openedMeter knows the price beforehand: a whole answer is all it waits for.
+// openedMeter only waits for the end of the answer: the price is known beforehand.
 type openedMeter struct{}
 
 func (openedMeter) Whole(status int, body []byte, r *Reading) []Splice {

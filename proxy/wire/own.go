@@ -7,9 +7,9 @@ import (
 )
 
 // ownCost reads the provider's own bill in a usage object, in micro-US-dollars
-// rounded up; nil where there is none that can be relied on. A cost in
-// OpenRouter's shape is taken from hosts that nobody knows, too: routers pass it
-// on. What the user's own key paid at the vendor comes on top.
+// rounded up; nil where there is none that can be relied on. A cost in OpenRouter's shape
+// is taken from unknown hosts, too, because routers pass it on. What the user's own key
+// has paid to the vendor is added.
 func ownCost(o Object, host *policy.Host) *int64 {
 	var dollars *big.Rat
 	cost := o.Get("cost")

@@ -38,8 +38,8 @@ func imageBytes(b64 []byte, detail string) policy.Image {
 	return img
 }
 
-// storedImage is an image whose base64 text is v: one that is not there has to
-// be fetched by the provider.
+// storedImage is an image whose base64 text is v. Where that is missing, the provider has
+// to fetch the image.
 func storedImage(v Span) policy.Image {
 	if v.Kind() != '"' {
 		return policy.Image{Remote: true}
@@ -49,9 +49,9 @@ func storedImage(v Span) policy.Image {
 }
 
 // fileOf describes a file given as a data URL or as base64 text; anything else
-// has to be fetched by the provider. Text is only what looks like it, since a
-// provider may go by the content: a PDF puts more before the model than its
-// bytes tell.
+// has to be fetched by the provider. A file is text only if it looks like text, whatever
+// it is called, since a provider may go by the content: a PDF puts more before the model
+// than its bytes tell.
 func fileOf(data Span) policy.Media {
 	if data.Kind() != '"' {
 		return policy.Media{Remote: true}

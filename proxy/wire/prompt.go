@@ -8,20 +8,20 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// Prompt is what a request brings before the model, in pieces that another
-// request may have as well. It holds no content: a hash and a size of each.
+// Prompt is what a request puts before the model, in pieces that another request may have
+// as well. It holds no content, only the hash and the size of each piece.
 type Prompt struct {
 	Pieces  []policy.Piece
-	Options uint64 // of what changes how the same blocks are counted
-	First   uint64 // of the first message: the conversation's name
+	Options uint64 // hash of what changes how the same pieces are counted
+	First   uint64 // hash of the first message: it names the conversation
 	Cut     bool   // the provider may leave some of it out (truncation)
 }
 
 // promptSeed makes hashes that nobody outside can foresee.
 var promptSeed = maphash.MakeSeed()
 
-// promptLists are the fields that hold a list of pieces, and by which name a
-// piece of theirs holds smaller ones.
+// promptLists are the fields that hold a list of pieces, with the names by which such a
+// piece holds smaller ones.
 var promptLists = map[string][]string{
 	"system": {}, "tools": {}, "functions": {}, "mcp_servers": {}, "messages": {"content"}, "input": {"content", "output"},
 	"contents": {"parts"}, "system_instruction": {"parts"},
@@ -32,8 +32,8 @@ var promptOptions = fieldSet(`thinking tool_choice function_call response_format
 	reasoning_effort context_management compaction truncation transforms modalities tool_config generation_config cached_content
 	web_search_options search_parameters plugins models`)
 
-// SplitPrompt splits a request of any wire. A cache_control is no part of a
-// piece: clients move it from turn to turn.
+// SplitPrompt splits a request of any wire. It leaves out every cache_control, which
+// clients move from turn to turn.
 func SplitPrompt(body Object) Prompt {
 	var p Prompt
 	var options maphash.Hash
@@ -78,8 +78,7 @@ func (p *Prompt) list(name string, v Span, inner []string) {
 	piece(v)
 }
 
-// piece adds an element of a list: its content block by block, and what else
-// it says.
+// piece adds an element of a list: its content, block by block, and its other members.
 func (p *Prompt) piece(name string, s Span, inner []string) {
 	if s.Kind() != '{' || len(inner) == 0 {
 		p.block(name, s)
@@ -119,7 +118,7 @@ func (p *Prompt) block(name string, s Span) {
 		o := s.Object(new(error))
 		kind := o.Get("type").Text()
 		b.Loose = kind == "thinking" || kind == "redacted_thinking" || o.Get("thought").Truth()
-		if text, plain := onlyText(o, kind); plain {
+		if text, plain := loneText(o, kind); plain {
 			h.bytes(text.raw())
 			break
 		}
@@ -137,8 +136,8 @@ func (p *Prompt) whole(name string, v Span) {
 	p.Pieces = append(p.Pieces, policy.Piece{Hash: h.sum(), Bytes: int64(v.end - v.start + len(name) + 4)})
 }
 
-// onlyText is the text of a block that has nothing else.
-func onlyText(o Object, kind string) (text Span, plain bool) {
+// loneText is the text of a block that has nothing else.
+func loneText(o Object, kind string) (text Span, plain bool) {
 	for _, m := range o.members {
 		switch m.name {
 		case "text":
@@ -161,7 +160,7 @@ func holdsMedia(raw []byte) bool {
 	return false
 }
 
-// pieceHash hashes a piece, its caching aside.
+// pieceHash hashes a piece, except for how it is to be cached.
 type pieceHash struct{ maphash.Hash }
 
 func (p *Prompt) start(name string) *pieceHash {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// The JSON of protocol buffers names a field in camelCase, and a reader takes
-// the snake_case of its definition as well. The functions here take the latter.
+// In the JSON of protocol buffers a field has a name in camelCase, and readers also take
+// the name in snake_case from its definition. The functions here are given the latter.
 
 // proto is the member of that name in either form. Both forms at once, or
 // another case of one, are ambiguous.
@@ -24,8 +24,7 @@ func (o Object) proto(snake string) (found Span) {
 	return found
 }
 
-// sameField tells whether a name is that of the field but for underscores and
-// case.
+// sameField tells whether a name is that of the field, apart from underscores and case.
 func sameField(name, snake string) bool {
 	i := 0
 	for j := range len(name) {
@@ -63,7 +62,7 @@ func (o Object) protoEach(snake string, f func(Object)) {
 	o.proto(snake).elements(func(s Span) { f(s.Object(o.err)) })
 }
 
-// protoCount is count for either form. Numbers may be text, as 64 bit ones are.
+// protoCount is Count for either form. A number may be text, as 64 bit ones are.
 func (o Object) protoCount(snake string, least int64) *int64 {
 	v := o.proto(snake)
 	if v.Kind() == '"' {
@@ -105,7 +104,7 @@ func Snake(name string) string {
 	return b.String()
 }
 
-// protoMember is member for either form.
+// protoMember is member for either form of the name.
 func (o Object) protoMember(snake string) Object {
 	v := o.proto(snake)
 	if !v.isNull() && v.Kind() != '{' {

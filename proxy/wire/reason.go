@@ -39,8 +39,8 @@ func openAIReason(body Object, c *policy.Call) {
 	}
 }
 
-// effort reads how hard the model is to think. What is not a known word asks
-// for something.
+// effort reads how hard the model is to think. A word that is not known asks for some
+// reasoning.
 func effort(v Span, c *policy.Call) {
 	switch v.Text() {
 	case "":
@@ -75,8 +75,8 @@ func thinking(body Object, c *policy.Call) {
 	}
 }
 
-// lowerBudget lowers the thinking budgets that openAIReason reads: their hosts
-// refuse one that the cap leaves no room for.
+// lowerBudget lowers the thinking budgets that openAIReason reads: hosts refuse a budget
+// that the cap leaves no room for.
 func lowerBudget(body Object, e Edit) (edits []Splice) {
 	if e.Thinking <= 0 {
 		return nil

@@ -9,8 +9,8 @@ type Refusal struct {
 	Message string // for people; begins "aex: "
 }
 
-// Kind is what sort of no a refusal is. A wire has a word of its provider's for
-// each, so that SDKs and agents act on it; docs/clients.md tells what they do.
+// Kind is the kind of a refusal. A wire has its provider's word for each kind, on which
+// SDKs and agents act; docs/clients.md tells what they do.
 type Kind int
 
 // The kinds of refusals.

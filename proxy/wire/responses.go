@@ -27,8 +27,8 @@ var Responses = &Wire{
 }
 
 // findResponses serves calls, compactions (which are calls), counts of tokens,
-// and what is done with an answer that the provider keeps. Who asks for a
-// WebSocket is told that there is none.
+// and requests about an answer that the provider keeps. A client that asks for a WebSocket
+// is told that there is none.
 func findResponses(method, path string) (Route, bool) {
 	rest, ok := strings.CutPrefix(Unversioned(path), "/responses")
 	id, action, acts := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
@@ -96,11 +96,11 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 			c.Hidden = append(c.Hidden, name)
 		}
 	}
-	// Compacting reads the context once more before it goes on.
+	// Compacting reads the context once more.
 	if !empty(body.Get("context_management")) {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
 	}
-	// One bound for all the provider's own tools together.
+	// The request has one bound for all of the provider's own tools together.
 	if n := body.Count("max_tool_calls", 0); n != nil {
 		for i := range c.Hosted {
 			if c.Hosted[i].MaxUses == 0 {
@@ -111,7 +111,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 	return c, *body.err
 }
 
-// responsesItems are the kinds of input that hold all their content.
+// responsesItems are the kinds of input whose content is all in the request.
 var responsesItems = fieldSet(`function_call custom_tool_call web_search_call file_search_call
 	computer_call reasoning compaction local_shell_call local_shell_call_output shell_call
 	shell_call_output apply_patch_call apply_patch_call_output mcp_list_tools mcp_approval_request
@@ -154,8 +154,8 @@ func responsesItem(item Object, c *policy.Call) {
 	}
 }
 
-// responsesLists reads what an item that should hold texts lists, as far as it
-// says what it is.
+// responsesLists reads the lists of an item that should hold only texts, as far as their
+// parts say what they are.
 func responsesLists(item Object, c *policy.Call) {
 	for _, name := range []string{"content", "output", "summary"} {
 		item.Get(name).elements(func(e Span) {

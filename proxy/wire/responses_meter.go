@@ -8,8 +8,8 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/plain"
 )
 
-// responsesMeter reads responses. Usage comes with the terminal event alone,
-// whichever its name: its presence is what counts.
+// responsesMeter reads responses. Only the terminal event, whatever its name, has usage: by
+// that it is recognized.
 type responsesMeter struct {
 	Edit
 	id       string
@@ -19,8 +19,8 @@ type responsesMeter struct {
 	text     []byte // of the item being written, as JSON text without quotes
 	item     string // its id
 	part     int64  // bytes of the part being written that have been counted
-	unseen   bool   // hidden before the reasoning item being written began
-	called   string // tool of the call being written: it is counted already
+	unseen   bool   // whether output was hidden before the reasoning item being written
+	called   string // tool of the call being written, which is counted already
 }
 
 func (m *responsesMeter) Whole(status int, body []byte, r *Reading) []Splice {
@@ -65,14 +65,14 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	case strings.HasSuffix(kind, ".delta"):
 		m.delta(kind, o.Get("delta"), r)
 	case strings.HasSuffix(kind, ".done"):
-		// Some send a part only when it is complete.
+		// Some providers send a part only when it is complete.
 		for _, name := range []string{"text", "refusal", "arguments", "input", "code"} {
 			r.Seen += max(0, int64(o.Get(name).textLen())-m.part)
 		}
 		m.part = 0
 		r.named(o.word("name"))
 	}
-	r.Known = r.Known && (r.Finished || r.Seen == seen) // output that follows a figure is not in it
+	r.Known = r.Known && (r.Finished || r.Seen == seen) // usage does not include output that comes later
 	response := o.member("response")
 	if response.Kind() != '{' {
 		return false, nil
@@ -83,7 +83,7 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 		r.Known = false
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
 		r.Finished = true
-		// Some send a call here alone.
+		// Some providers send a tool call only here.
 		response.list("output", func(item Object) {
 			if calls(item) {
 				r.named(item.word("name"))
@@ -96,7 +96,7 @@ func (m *responsesMeter) Event(e Event, r *Reading) (drop bool, edits []Splice) 
 	return false, mask(response, "model", m.Masked)
 }
 
-// response reads the object that the whole answer is, and some events carry.
+// response reads the response object: a whole answer is one, and some events carry one.
 func (m *responsesMeter) response(o Object, r *Reading) {
 	m.id = firstOf(plain.Clip(o.Get("id").Text(), 200), m.id)
 	r.ID = m.id
@@ -117,9 +117,9 @@ func (m *responsesMeter) response(o Object, r *Reading) {
 	}
 }
 
-// tools counts what the provider's own tools cost beside tokens: as it says
-// itself (tool_usage), else by the calls among the output. Opening a page and
-// finding in it cost nothing.
+// tools counts the fees of the provider's own tools: as the provider says (tool_usage),
+// else by their calls among the output. To open a page, and to find something in it,
+// costs nothing.
 func (m *responsesMeter) tools(o Object, r *Reading) {
 	var searches, files int64
 	o.each("output", func(item Object) {
@@ -145,8 +145,7 @@ func (m *responsesMeter) tools(o Object, r *Reading) {
 	}
 }
 
-// ran notes that the provider has used a tool of its own, or has put the context
-// in other words.
+// ran notes that the provider has used a tool of its own, or has compacted the context.
 func ran(item Object, r *Reading) {
 	switch t := item.Get("type").Text(); t {
 	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call":
@@ -155,8 +154,8 @@ func ran(item Object, r *Reading) {
 	}
 }
 
-// added begins an output item. What a reasoning item thinks does not pass
-// unless its own text comes.
+// added begins an output item. The reasoning of a reasoning item is hidden unless its own
+// text comes.
 func (m *responsesMeter) added(item Object, r *Reading) {
 	ran(item, r)
 	m.unseen, m.part, m.text = r.Hidden, 0, m.text[:0]
@@ -182,7 +181,7 @@ func (m *responsesMeter) delta(kind string, delta Span, r *Reading) {
 	m.part += n
 	switch kind {
 	case "response.reasoning_summary_text.delta":
-		return // told by another model, after the tokens that are billed
+		return // a summary by another model, made after the tokens that are billed
 	case "response.reasoning_text.delta":
 		r.Hidden = m.unseen
 	case "response.output_text.delta":
@@ -232,7 +231,7 @@ func (r *Reading) named(tool string) {
 	}
 }
 
-// maxKept bounds the output that is kept to tell, in cut, what came.
+// maxKept bounds the output that is kept, for Cut to tell what has come.
 const maxKept = 256 << 10
 
 // Cut is the terminal event of an answer that reached its cap, with what came.

@@ -12,10 +12,10 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// Sound is billed by the time that it lasts, and silence compresses a
-// hundredfold: its bytes bound it only in a format whose own headers say how long
-// each stretch of bytes lasts. Those are WAV that is not compressed, and MP3,
-// read frame by frame to its end. Of all others the length is not known.
+// Sound is billed by the time that it lasts, and silence can be compressed a hundredfold.
+// So its bytes only bound it in a format whose headers say how long each stretch of
+// bytes lasts: uncompressed WAV, and MP3, which is read frame by frame to its end. In
+// other formats the length is not known.
 
 // audioOf describes sound given as base64 text; anything else has to be fetched
 // by the provider. format is its MIME type or the bare name of its format.
@@ -34,8 +34,8 @@ func audioOf(data Span, format string) policy.Media {
 }
 
 // soundMillis is how long sound of so many bytes lasts at most; 0 where that is
-// not known. What it is said to be and what it is have to agree: a provider may
-// go by either.
+// not known. Its name and its content must both say the same format: a provider may go by
+// either.
 func soundMillis(in io.Reader, size int64, format string) int64 {
 	name := strings.ToLower(format)
 	if _, sub, mime := strings.Cut(name, "/"); mime {
@@ -97,8 +97,8 @@ func wavMillis(r *bufio.Reader, size int64) int64 {
 // pcmGUID is what stands behind the format's number in an extensible header.
 const pcmGUID = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
 
-// wavRate is how many bytes of data last a second, by a format header; 0 where
-// the data is compressed. The samples say it, not the header's own figure for it.
+// wavRate is how many bytes of data last a second, by a format header; 0 where the data is
+// compressed. It goes by the size and rate of the samples, not by the header's own figure.
 func wavRate(said []byte) int64 {
 	number := func(at int) int64 { return int64(binary.LittleEndian.Uint16(said[at:])) }
 	kind, channels, bits := number(0), number(2), number(14)
@@ -118,17 +118,17 @@ func wavRate(said []byte) int64 {
 	return int64(binary.LittleEndian.Uint32(said[4:])) * channels * bits / 8
 }
 
-// Of a frame of MPEG layer III by its header: kbit/s, and samples a second, of
-// MPEG-1; of MPEG-2 and 2.5 the rates are a half and a quarter, and the
-// bit rates their own.
+// What the header of a frame of MPEG layer III says: kbit/s in MPEG-1 (mp3Bits) and in
+// MPEG-2 and 2.5 (mp3Lower), and samples a second in MPEG-1 (mp3Rates); MPEG-2 has half of
+// that, MPEG-2.5 a quarter.
 var (
 	mp3Bits  = [...]int64{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0}
 	mp3Lower = [...]int64{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0}
 	mp3Rates = [...]int64{44_100, 48_000, 32_000, 0}
 )
 
-// mp3Millis adds the frames of an MP3 up, to its end: what is no frame, or one
-// whose bit rate is not said, is skipped by some decoders and played by others.
+// mp3Millis adds up the frames of an MP3. It is 0 where something is no frame, or is one
+// without a bit rate: some decoders skip that, and others play it.
 func mp3Millis(r *bufio.Reader) int64 {
 	if head, err := r.Peek(10); err == nil && string(head[:3]) == "ID3" {
 		length := 10 + (int(head[6]&0x7f)<<21 | int(head[7]&0x7f)<<14 | int(head[8]&0x7f)<<7 | int(head[9]&0x7f))
@@ -166,8 +166,8 @@ func mp3Millis(r *bufio.Reader) int64 {
 	}
 }
 
-// mp3Frame is the length of a frame in bytes, and how many microseconds it lasts;
-// 0 where that is no header of layer III that says so.
+// mp3Frame is the length of a frame in bytes, and how many microseconds it lasts; 0 where
+// head is no header of layer III that says both.
 func mp3Frame(head uint32) (length int, micros int64) {
 	const layer3, mpeg1, mpeg25 = 1, 3, 0
 	version, rate := head>>19&3, mp3Rates[head>>10&3]

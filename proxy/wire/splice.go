@@ -41,8 +41,8 @@ func (o Object) drop(name string) Splice {
 	return Splice{start: o.start, end: o.start}
 }
 
-// Apply makes the edits. Several may insert at the same place; they keep their
-// order. Of two that overlap the first in the document is made.
+// Apply makes the edits. Several may insert at the same place; they keep their order. Where
+// two overlap, only the first in the document is made.
 func Apply(doc []byte, edits []Splice) []byte {
 	if len(edits) == 0 {
 		return doc

@@ -12,19 +12,19 @@ type Event struct {
 	Data []byte // the data: lines joined by \n; nil: none
 }
 
-// Splitter cuts a stream into events without changing a byte: the raw parts
-// of the events, joined, are what was written. Lines end in LF, CR or CRLF,
-// also where a read falls between the two. It is a copy of what is relayed.
+// Splitter cuts a stream into events without changing a byte: the raw parts of the events,
+// joined, are what was written. Lines end in LF, CR or CRLF, even if a CRLF comes in two
+// reads. It works on a copy of what is relayed.
 type Splitter struct {
 	Buf   []byte // what has not been handed out yet
-	start int    // where the event being read begins in buf
+	start int    // where the event being read begins in Buf
 	scan  int    // where its next line begins
-	seen  int    // up to here there is no line end after scan
+	seen  int    // between scan and here there is no line end
 	bom   bool   // the first line has been seen
 	name  string
 	data  []byte
 	some  bool // a data: line has been seen
-	over  bool // an event grew beyond maxEvent: the stream is not understood any more
+	over  bool // an event grew beyond MaxEvent: the stream is not understood any more
 }
 
 // Write adds bytes and calls f with each event that they complete. The event

@@ -1,9 +1,8 @@
 package wire
 
-// What a decision reads has the type that the provider's schema gives it, or
-// the request is refused: a server that takes "true", 1 or a list of one for
-// true would otherwise do what the policy has denied. null stands for absent
-// everywhere.
+// A field that a decision reads must have the type that the provider's schema gives it, or
+// the request is refused: a server that takes "true", 1 or a list of one for true would
+// otherwise do what the policy has denied. null always means the same as a missing field.
 
 // flag is the boolean under name; false when absent or null.
 func (o Object) flag(name string) bool {
@@ -39,7 +38,7 @@ func (o Object) member(name string) Object {
 	return v.Object(o.err)
 }
 
-// list calls f with each object of the list under name, and takes nothing else.
+// list calls f with each object of the list under name. Anything else there is a fault.
 func (o Object) list(name string, f func(Object)) { o.asList(o.Get(name), name, f) }
 
 // asList is list for a value that has been found.
@@ -63,7 +62,7 @@ func (o Object) content(name string, f func(Object)) {
 	}
 }
 
-// words calls f with each string of the list under name, and takes nothing else.
+// words calls f with each string of a list. Anything else there is a fault.
 func (o Object) words(v Span, name string, f func(string)) {
 	if !v.isNull() && v.Kind() != '[' {
 		o.fault("%s is not a list", name)

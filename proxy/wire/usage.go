@@ -35,9 +35,9 @@ var (
 		rejected_prediction_tokens tool_output_tokens output_tokens_per_turn tool_output_tokens_per_turn`)
 )
 
-// others are the names of OpenAI's other API, where a usage object goes by them, as
-// some servers that took both over do; nil where it does not. What has Anthropic's
-// names for what was cached, too, may count the input without that.
+// others are the names of OpenAI's other API, where a usage object uses those, as that of
+// a server with both APIs may; nil where it does not. If it also has Anthropic's names for
+// what was cached, its input may not include that.
 func (n usageNames) others(o Object) *usageNames {
 	others := &responsesUsage
 	if n == responsesUsage {
@@ -49,14 +49,14 @@ func (n usageNames) others(o Object) *usageNames {
 	return others
 }
 
-// counts are the input and the output that a usage object tells, and the names that
-// their parts go by. Where it has the names of both APIs the greater counts.
+// counts are the input and the output that a usage object tells, and the names of their
+// parts. Where it has the names of both APIs the greater figure counts.
 func (n usageNames) counts(o Object, wire string) (input, output *int64, parts usageNames) {
 	input, output = o.Count(n.input, 0), o.Count(n.output, 0)
 	others := n.others(o)
 	switch none := input == nil && output == nil; {
 	case none && wire == policy.Embeddings:
-		input = o.Count("total_tokens", 0) // there is nothing else that it could be of
+		input = o.Count("total_tokens", 0) // embeddings use nothing but input
 	case none && others != nil:
 		n = *others
 	}
@@ -67,7 +67,8 @@ func (n usageNames) counts(o Object, wire string) (input, output *int64, parts u
 	return input, output, n
 }
 
-// ReadIn reads the usage of an answer or an event, told in last and perhaps before.
+// ReadIn reads the usage of an answer or an event: last is its last usage object, and there
+// may be others before it.
 func (n usageNames) ReadIn(o Object, last Span, e Edit, r *Reading) bool {
 	unclear := ""
 	for _, before := range o.repeated("usage") {
@@ -137,15 +138,15 @@ func (n usageNames) Read(v Span, e Edit, r *Reading) bool {
 	return input != nil && output != nil
 }
 
-// openAIStrange is the first member that is strange of a usage object and its parts.
+// openAIStrange is the first strange member of a usage object or of its parts.
 func openAIStrange(o, in, out Object, host *policy.Host) string {
 	return firstOf(strange(o, openAIUsageFields, host.Usage...), strange(in, openAIInputFields),
 		strange(in.child("cache_write_tokens_details"), openAIWriteFields),
 		strange(in.child("cache_creation_token_details"), messagesWriteFields), strange(out, openAIOutputFields))
 }
 
-// keepGreater keeps what was told before where it is more: figures are cumulative,
-// and a later 0 does not take back what was used.
+// keepGreater keeps an earlier figure where it is greater: figures are cumulative, and a
+// later 0 does not take back what was used.
 func keepGreater(before policy.Usage, u *policy.Usage) {
 	if absurd(before) || absurd(*u) {
 		return
@@ -162,8 +163,8 @@ func inputOf(u policy.Usage) int64 {
 	return u.Input + u.AudioIn + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h
 }
 
-// noteOutput notes output that the provider told of. What is no number of tokens
-// makes the usage unclear, and says nothing of how much was made.
+// noteOutput notes how much output the provider reports. A figure that cannot be a number
+// of tokens makes the usage unclear instead.
 func (r *Reading) noteOutput(output int64) {
 	if output <= maxTokens {
 		r.Outputs = max(r.Outputs, output)
@@ -175,7 +176,7 @@ const maxTokens = 1 << 40
 
 const noTokens = "usage that is no number of tokens"
 
-// absurd tells of figures that are no numbers of tokens.
+// absurd tells whether any of the figures cannot be a number of tokens.
 func absurd(u policy.Usage) bool {
 	return max(u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.AudioIn, u.AudioOut, u.Searches) > maxTokens
 }
@@ -190,10 +191,10 @@ func searched(o Object, u *policy.Usage) {
 	u.Searches = max(u.Searches, value(o.Count("num_search_queries", 0)))
 }
 
-// openAIInput splits the input. Audio is billed as audio also where it was
-// read from a cache, and how many of the cached tokens are audio is not told:
-// they are taken to be audio first, which no bill exceeds. LiteLLM has the
-// names of Anthropic beside OpenAI's, and its own for what was written.
+// openAIInput splits the input. Audio is billed as audio even if it was read from a cache,
+// and no provider tells how many of the cached tokens are audio: as many as can be are
+// taken to be, which no bill exceeds. LiteLLM has the names of Anthropic beside OpenAI's,
+// and its own for what was written.
 func openAIInput(o, in Object, input int64, asked *policy.Call) policy.Usage {
 	cached := in.Count("cached_tokens", 0)
 	for _, name := range []string{"prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens"} {
@@ -208,7 +209,7 @@ func openAIInput(o, in Object, input int64, asked *policy.Call) policy.Usage {
 	split, theirs := in.child("cache_write_tokens_details"), in.child("cache_creation_token_details")
 	u.CacheWrite5m = value(split.Count("ttl_30m_tokens", 0)) + value(theirs.Count("ephemeral_5m_input_tokens", 0))
 	u.CacheWrite1h = value(split.Count("ttl_12h_tokens", 0)) + value(theirs.Count("ephemeral_1h_input_tokens", 0))
-	// What is not split has the lifetime that was asked for.
+	// Cache writes that are not split have the lifetime that was asked for.
 	if rest := written - u.CacheWrite5m - u.CacheWrite1h; asked.CacheWrite1h {
 		u.CacheWrite1h += max(0, rest)
 	} else {
@@ -221,8 +222,8 @@ func openAIInput(o, in Object, input int64, asked *policy.Call) policy.Usage {
 	return u
 }
 
-// strange is the first member of a usage object that is neither known nor
-// empty. It may be a price that aex does not know: unknown is not zero.
+// strange is the first member of a usage object that is neither known nor empty. It may
+// stand for something with a price that aex does not know: unknown is not zero.
 func strange(o Object, known map[string]bool, more ...string) string {
 	for _, m := range o.members {
 		if !known[m.name] && !empty(m.value) && !slices.Contains(more, m.name) {

@@ -14,9 +14,9 @@ var geminiUsageFields = fieldSet(`prompt_token_count cached_content_token_count 
 	thoughts_token_count tool_use_prompt_token_count total_token_count prompt_tokens_details
 	cache_tokens_details candidates_tokens_details tool_use_prompt_tokens_details traffic_type service_tier`)
 
-// geminiUsage is Google's usage. It is cumulative: of each count the greatest
-// stands, of the rest what was told last. What the tools put in and what the model thinks stand beside the
-// prompt and the candidates; what was cached is part of the prompt.
+// geminiUsage is Google's usage. It is cumulative: the greatest value of each count is
+// kept, and the last value of anything else. Tokens from tools and thoughts are counted
+// beside the prompt and the candidates; what was cached is part of the prompt.
 type geminiUsage struct {
 	prompt, cached, tools, candidates, thoughts, total *int64
 	in, cachedIn, toolsIn, out                         modalities
@@ -39,7 +39,7 @@ func (u *geminiUsage) Read(v Span) {
 		{"thoughts_token_count", &u.thoughts}, {"total_token_count", &u.total},
 	} {
 		if n := o.protoCount(f.name, 0); f.kept == &u.cached && n != nil {
-			u.cached = n // what costs less than the rest is not kept against a later word
+			u.cached = n // cached tokens cost less, so a later, smaller figure replaces this one
 		} else {
 			greatest(f.kept, n)
 		}
@@ -84,19 +84,19 @@ func geminiTier(name string) string {
 	return strings.TrimPrefix(name, "on_demand_")
 }
 
-// counted tells whether input and output are both known: no count of
-// candidates is none where nothing was shown.
+// counted tells whether input and output are both known. A missing count of candidates
+// means 0 where nothing was shown.
 func (u *geminiUsage) counted(r *Reading) bool {
 	return u.prompt != nil && (u.candidates != nil || u.thoughts != nil || u.total != nil || r.Seen == 0)
 }
 
-// writeTo writes down what is known so far. Audio is billed as audio also where it
-// was cached. What the total has beside its parts is taken to be output.
+// writeTo writes down what is known so far. Audio is billed as audio even if it was cached.
+// What the total has beyond its parts is taken to be output.
 func (u *geminiUsage) writeTo(asked *policy.Call, r *Reading) {
 	input := value(u.prompt) + value(u.tools)
 	output := value(u.candidates) + value(u.thoughts)
 	if whole := value(u.total) - input; whole >= value(u.candidates) && whole < output && value(u.thoughts) <= value(u.candidates) {
-		output = whole // some count the thoughts among the candidates
+		output = whole // some providers count thoughts among the candidates
 	}
 	audio := u.in["AUDIO"]
 	use := policy.Usage{
@@ -135,15 +135,15 @@ func (u *geminiUsage) writeTo(asked *policy.Call, r *Reading) {
 	}
 	r.Hidden = r.Hidden || value(u.thoughts) > 0
 	r.noteOutput(output)
-	// The answer does not tell that priority was served on every host.
+	// Not every host tells that it served priority.
 	r.Tier = firstOf(u.tier, r.Tier)
 	if r.Tier == "" && asked.Tier == "priority" {
 		r.Tier = "priority"
 	}
 }
 
-// groundings counts the searches that are billed: one a grounded answer up to
-// Gemini 2.5, one a query since.
+// groundings counts the searches that are billed: up to Gemini 2.5 one for each grounded
+// answer, since then one for each query.
 func groundings(g Object, model string) int64 {
 	var queries int64
 	for _, name := range []string{"web_search_queries", "image_search_queries"} {

@@ -21,12 +21,12 @@ var (
 )
 
 // messagesUsage is Anthropic's usage, merged over message_start and every
-// message_delta. Each figure is cumulative and keeps its greatest value: a later 0
+// message_delta. Figures are cumulative, and the greatest value of each is kept: a later 0
 // does not mean that nothing was read or written.
 type messagesUsage struct {
 	input, read1, write, write5m, write1h *int64
 	output, searches                      *int64
-	prompt, total                         *int64 // all of the input, and of all, where they are told once more as OpenAI does
+	prompt, total                         *int64 // the whole input, and input and output together, where they are also told as by OpenAI
 	cost                                  *int64 // the host's own bill
 	thought                               bool   // output_tokens_details tells of thinking
 	tier, geo                             string
@@ -34,7 +34,8 @@ type messagesUsage struct {
 	fault                                 string
 }
 
-// ReadIn merges the usage of an answer or an event, told in last and perhaps before.
+// ReadIn merges the usage of an answer or an event: last is its last usage object, and there
+// may be others before it.
 func (u *messagesUsage) ReadIn(o Object, last Span, host *policy.Host) {
 	for _, v := range append(o.repeated("usage"), last) {
 		u.Read(v.Object(new(error)), host)
@@ -97,7 +98,7 @@ func (u *messagesUsage) writeTo(e Edit, r *Reading) {
 	case rest < 0 && value(u.write) > 0:
 		r.Unclear = "usage whose parts exceed their sum"
 	case rest > 0 && asked.CacheWrite1h:
-		r.Usage.CacheWrite1h += rest // what is not split, or came later: the dearest that was asked for
+		r.Usage.CacheWrite1h += rest // writes that are not split: the dearest lifetime that was asked for
 	case rest > 0:
 		r.Usage.CacheWrite5m += rest
 	}
@@ -120,9 +121,9 @@ func (u *messagesUsage) writeTo(e Edit, r *Reading) {
 // maxTurns bounds how many turns of other models are kept of one answer.
 const maxTurns = 1000
 
-// addTurns reads the turns that a message took. Those of the model itself are
-// in the totals, which are no less; a compaction is not, and has to be added. A turn of another
-// model (an advisor, a fallback) has another price.
+// addTurns reads the turns that a message took. The totals include the model's own turns,
+// but not a compaction, which has to be added. A turn of another model (an advisor, a
+// fallback) has another price.
 func (u *messagesUsage) addTurns(e Edit, r *Reading) {
 	r.Others = nil
 	var own, compacted policy.Usage

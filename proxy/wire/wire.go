@@ -1,6 +1,6 @@
-// Package wire is the dialects of the providers' APIs. A Wire reads a request,
-// edits it in place, meters the answer as it passes, and phrases a refusal. It
-// knows nothing of the ledger, of processes or of HTTP connections.
+// Package wire speaks the dialects of the providers' APIs. A Wire reads a request,
+// edits it in place, meters the answer as it passes, and phrases a refusal. It knows
+// nothing of the ledger, of processes or of HTTP connections.
 package wire
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// Wire is one provider API. Adding an API is adding a file with one of these,
-// and its name in All.
+// Wire is one provider API. To add an API, add a file with one of these, and put it
+// into All or Served; CONTRIBUTING.md goes through the fields.
 type Wire struct {
 	// Dialect is what the policies know of the wire: its name, which type of
 	// provider speaks it, and the constants of its hidden costs.
@@ -19,27 +19,29 @@ type Wire struct {
 	// Operation is gen_ai.operation.name in metrics.
 	Operation string
 
-	// Find looks a request up among the wire's own routes.
+	// Find looks a request up among the wire's own routes. SDKs disagree on the version
+	// in a path: Unversioned takes it off.
 	Find func(method, path string) (Route, bool)
 	// Owns tells whether a caller of an unknown path expects this wire's
 	// refusals. Nil: never.
 	Owns func(path string) bool
 
-	// Fields are the top-level fields whose meaning for the price is known.
+	// Fields are the top-level fields whose meaning for the price is known. Read goes by
+	// them (see beside), and a test compares them with docs/ceilings.md.
 	Fields map[string]bool
 
 	// Authorize adds the real key as the provider wants it.
 	Authorize func(h http.Header, key string)
-	// Path is the upstream path, below the provider's base URL, of a call to
-	// the model. rest is the route's.
+	// Path is where a call to the model goes, below the provider's base URL. rest is the
+	// route's Rest.
 	Path func(m policy.Model, rest string) string
-	// Read tells what the request asks for. An error is the caller's doing and
-	// names the field. rest is the route's.
+	// Read tells what the request asks for. An error is the caller's fault and names the
+	// field. rest is the route's Rest.
 	Read func(r *http.Request, body Object, rest string) (policy.Call, error)
 	// Edit lists the changes to the body: model, cap, usage request.
 	Edit func(body Object, e Edit) []Splice
-	// Meter follows one answer. It is given the edit so that it can undo, in
-	// the answer, what that brought about.
+	// Meter follows one answer. It is given the edit, so that it can undo in the answer
+	// what the edit has caused.
 	Meter func(e Edit) Meter
 	// Refuse is the body of an error answer.
 	Refuse func(r Refusal) []byte
@@ -52,7 +54,7 @@ type Wire struct {
 	// Form: a request may be multipart/form-data, and models.yaml may open the
 	// wire's routes at a price a call, for models that tell no usage.
 	Form bool
-	// Silent: an answer that has no text is none that came to nothing.
+	// Silent: an answer without any text is a good one, and not an empty one.
 	Silent bool
 }
 
@@ -67,17 +69,17 @@ type Route struct {
 // charges for a count.
 const CountTokens = "count_tokens"
 
-// Relayed are the free routes that are passed on as they are: nothing in them
-// costs anything. Where Route.ID is set, only for an answer of the caller's own.
+// Relayed are the free routes whose requests are passed on as they are: nothing in them
+// costs anything. Where Route.ID is set, only the buyer of that answer may use them.
 const Relayed = "relayed"
 
-// All are the wires that aex speaks.
+// All are the wires on which models answer.
 func All() []*Wire {
 	return []*Wire{Chat, Responses, Completions, Embeddings, Messages, Gemini}
 }
 
-// Served are all that the gateway has routes of: beside the wires that models
-// answer on, those that are only counted or passed on.
+// Served are all wires that the gateway has routes for: beside All, those of embeddings,
+// pictures and transcripts, and those that are only passed on.
 func Served() []*Wire {
 	return append(All(), GeminiEmbeddings, Moderations, Images, Transcriptions)
 }
@@ -92,20 +94,20 @@ func Named(name string) *Wire {
 	return nil
 }
 
-// posts finds the one route of a wire that has no more.
+// posts is Find for a wire with a single route.
 func posts(fixed string) func(method, path string) (Route, bool) {
 	return func(method, path string) (Route, bool) {
 		return Route{}, method == http.MethodPost && Unversioned(path) == fixed
 	}
 }
 
-// always is the path of a wire that names its models in the body.
+// always is Path for a wire that names its models in the body.
 func always(path string) func(policy.Model, string) string {
 	return func(policy.Model, string) string { return path }
 }
 
-// lowered tells whether a cap that the client sent, nil for none, has to become
-// cap. 0 is no cap to some servers, and nothing less than one.
+// lowered tells whether the cap that the client sent, nil for none, has to become cap.
+// To some servers a cap of 0 is none, so it is no lower than any other.
 func lowered(sent *int64, cap int64) bool { return sent == nil || *sent == 0 || *sent > cap }
 
 // Edit is what aex changes in a call: as little as it can.
@@ -139,15 +141,15 @@ type Meter interface {
 	// Event reads one event of a stream. drop keeps it from the client; edits
 	// change its data, and hold only when the data stands in one line.
 	Event(e Event, r *Reading) (drop bool, edits []Splice)
-	// Cut is what ends the stream, in the dialect and as if the cap had been
-	// reached, when aex stops a provider that went on beyond it.
+	// Cut is what ends the stream, in the dialect and as if the cap had been reached,
+	// when aex stops a provider that went on beyond the cap.
 	Cut(r *Reading) []byte
 }
 
 // Reading is what a meter has learnt of an answer.
 type Reading struct {
 	Usage    policy.Usage
-	Known    bool   // usage is the provider's final word for the whole answer
+	Known    bool   // Usage is the provider's final word for the whole answer
 	Input    *int64 // input tokens as reported before the end, where only they are known
 	ID       string // of an answer that the provider keeps; "": none
 	Model    string // as served
@@ -157,20 +159,20 @@ type Reading struct {
 	Refused  bool   // an error in the provider's own shape, without usage
 	Code     string // of such an error
 	Failed   bool   // an error within an answer of status 200, or in its place
-	Own      bool   // that error has the shape of the host's own
-	Answer   string // the provider's name for the answer
-	By       string // who a router says that it was served by
+	Own      bool   // that error has the shape of the host's own errors
+	Answer   string // the provider's id of the answer
+	By       string // the provider that a router says it was served by
 	Cost     *int64 // the provider's own bill, micro-US-dollars rounded up; nil: it tells none
 	Others   []Turn // what models beside Model used, within the answer
 
 	Seen    int64    // bytes of output that passed: text, tool arguments, visible reasoning
 	Deltas  int64    // events that carried output
-	Hidden  bool     // output is being made that does not pass
+	Hidden  bool     // output is being made that the answer does not show
 	Outputs int64    // the most output tokens the provider has reported so far
 	Tools   []string // names of the tools the answer calls
-	Doubt   error    // why another reader may take the answer for another one; nil: none does
-	Beyond  bool     // what was read is not what the request shows: a hosted tool ran, or content was compacted or cleared
-	Unclear string   // why usage cannot be priced: a field that is not known and changes the price
+	Doubt   error    // why another reader may find something else in the answer; nil: none can
+	Beyond  bool     // the model has read other input than the request shows: a hosted tool ran, or content was compacted or cleared
+	Unclear string   // why Usage cannot be priced: a field that is not known and may change the price
 }
 
 // Turn is what one model used within an answer of another's.
