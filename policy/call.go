@@ -56,21 +56,22 @@ type Call struct {
 	Audio  []Media // every audio part
 	Files  []Media // every file or document part
 
-	CacheWrite5m bool     // cache_control asks for a five minute write (the default there)
-	CacheWrite1h bool     // cache_control asks for a one hour write
-	Prediction   int64    // bytes of predicted output: what is rejected is billed as output beyond the cap
-	ThinkingCap  int64    // thinking.budget_tokens, and what says the same elsewhere: a target, no bound; 0: none
-	ThinkingOpen bool     // the model chooses how much it thinks, and takes a figure for it
-	Reason       bool     // the request asks for reasoning
-	ReasonOff    string   // by which field it turns reasoning off: OffEffort ...; "": it does not
-	AudioOut     bool     // the answer may be audio
-	Tier         string   // service tier asked for
-	Geo          string   // inference_geo asked for
-	Fast         bool     // a faster, dearer mode asked for (speed: fast)
-	Background   bool     // answer is fetched later
-	Hidden       []string // fields that bring in content the gateway cannot see (previous_response_id, ...)
-	Elsewhere    []string // fields by which a router lets another model answer, or does more than is read here (models, fallbacks, plugins ...)
-	Unknown      []string // top-level fields the wire does not know; they matter in strict mode
+	CacheWrite5m  bool     // cache_control asks for a five minute write (the default there)
+	CacheWrite1h  bool     // cache_control asks for a one hour write
+	Prediction    int64    // bytes of predicted output: what is rejected is billed as output beyond the cap
+	ThinkingCap   int64    // thinking.budget_tokens, and what says the same elsewhere: a target, no bound; 0: none
+	ThinkingOpen  bool     // the model chooses how much it thinks, and takes a figure for it
+	ThinkingLevel bool     // the request says in a word how much
+	Reason        bool     // the request asks for reasoning
+	ReasonOff     string   // by which field it turns reasoning off: OffEffort ...; "": it does not
+	AudioOut      bool     // the answer may be audio
+	Tier          string   // service tier asked for
+	Geo           string   // inference_geo asked for
+	Fast          bool     // a faster, dearer mode asked for (speed: fast)
+	Background    bool     // answer is fetched later
+	Hidden        []string // fields that bring in content the gateway cannot see (previous_response_id, ...)
+	Elsewhere     []string // fields by which a router lets another model answer, or does more than is read here (models, fallbacks, plugins ...)
+	Unknown       []string // top-level fields the wire does not know; they matter in strict mode
 }
 
 // HostedTool is a tool that the provider runs itself, at a fee or with input of its own.

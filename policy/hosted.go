@@ -105,8 +105,12 @@ var searchers = []struct {
 	most int64
 }{{"*-search-api", 1}, {"*-search-api-*", 1}, {"*sonar-deep-research", 0}, {"*:online", 0}, {"groq/compound*", 0}, {"compound-beta*", 0}}
 
-// Searching is the call with the searches that its model makes unasked.
-func (c Call) Searching(m Model) Call {
+// Answering is the call with what its model does unasked: it searches, or chooses
+// how much it thinks.
+func (c Call) Answering(m Model) Call { return c.searching(m).choosing(m) }
+
+// searching is the call with the searches that its model makes unasked.
+func (c Call) searching(m Model) Call {
 	name := strings.ToLower(m.Sent)
 	for _, s := range searchers {
 		if c.Wire == Embeddings || !anyGlob([]string{s.glob}, name) {

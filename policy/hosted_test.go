@@ -80,11 +80,11 @@ func TestSearchingModels(t *testing.T) {
 		"gpt-5-search-apical": 1_000, "sonar-deep-research": 1_000 + toolsPrompt + 100_000, "perplexity/sonar-deep-research": 1_000 + toolsPrompt + 100_000, "openai/gpt-4o:online": 1_000 + toolsPrompt + 100_000, "groq/compound-mini": 1_000 + toolsPrompt + 100_000, "compound-beta": 1_000 + toolsPrompt + 100_000,
 	} {
 		m := Model{Sent: name, Context: 100_000, Price: Price{Rates: Rates{Input: pico(1), Output: pico(1), PerSearch: pico(1)}}}
-		c, err := Bound(asked.Searching(m).Searching(m), m, true)
+		c, err := Bound(asked.searching(m).searching(m), m, true)
 		if err != nil || c.InputTk != want {
 			t.Errorf("%s: %d input tokens (%v), want %d", name, c.InputTk, err, want)
 		}
-		if _, err = Bound(Call{Wire: Embeddings}.Searching(m), m, true); err != nil {
+		if _, err = Bound(Call{Wire: Embeddings}.searching(m), m, true); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

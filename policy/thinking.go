@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // The least thinking that providers take: Anthropic refuses fewer than 1,024
 // tokens (https://platform.claude.com/docs/en/build-with-claude/extended-thinking),
 // Google's smallest models fewer than 512
@@ -12,6 +14,17 @@ const (
 // dynamicThinking is where a budget begins that the model was to choose itself:
 // the most that every model of Gemini 2.5 takes.
 const dynamicThinking = 24_576
+
+// choosing is the call with what its model does where the request says nothing of
+// thinking: those of Gemini 2.5 that think unasked choose how much.
+func (c Call) choosing(m Model) Call {
+	name := strings.TrimPrefix(strings.ToLower(m.Sent), "models/")
+	said := c.ThinkingCap > 0 || c.ReasonOff != "" || c.ThinkingLevel
+	if c.Wire == Gemini && !said && strings.HasPrefix(name, "gemini-2.5-") && !strings.Contains(name, "lite") && m.Thinks.When != Never {
+		c.ThinkingOpen = true
+	}
+	return c
+}
 
 // thinks is the thinking that a call asks for, tokens; 0: none that has a figure.
 func thinks(c Call) int64 {

@@ -50,7 +50,7 @@ func (c *call) decide() error {
 	if err := c.providerKey(caps); err != nil {
 		return err
 	}
-	c.asked = c.asked.Searching(c.model)
+	c.asked = c.asked.Answering(c.model)
 	bounded, err := c.hosted(caps)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (c *call) takeOut(kinds []string) error {
 	if err := c.readAsked(); err != nil {
 		return err
 	}
-	c.asked = c.asked.Searching(c.model)
+	c.asked = c.asked.Answering(c.model)
 	c.asked.BodyBytes = size
 	c.changed = append(c.changed, c.discreet(strings.Join(kinds, ", "))+" taken out")
 	return nil

@@ -131,9 +131,8 @@ func readGemini(r *http.Request, body Object, rest string) (policy.Call, error) 
 	}
 	if n := config.protoChild("thinking_config").protoCount("thinking_budget", -1); n != nil {
 		c.ThinkingCap, c.ThinkingOpen = max(0, *n), *n < 0
-	} else if config.protoChild("thinking_config").proto("thinking_level").isNull() {
-		c.ThinkingOpen = strings.HasPrefix(model, "gemini-2.5-") && !strings.Contains(model, "lite")
 	}
+	c.ThinkingLevel = !config.protoChild("thinking_config").proto("thinking_level").isNull()
 	geminiReason(config, &c)
 	config.words(config.proto("response_modalities"), "response_modalities", func(s string) {
 		switch strings.ToUpper(s) {

@@ -21,9 +21,6 @@ func openAIReason(body Object, c *policy.Call) {
 	case 'f':
 		c.ReasonOff = policy.OffEnabled
 	}
-	if n := reasoning.Count("max_tokens", 0); n != nil {
-		budget(*n, c)
-	}
 	thinking(body, c)
 	switch v := body.Get("enable_thinking"); v.Kind() {
 	case 't':
@@ -31,8 +28,11 @@ func openAIReason(body Object, c *policy.Call) {
 	case 'f':
 		c.ReasonOff = policy.OffEnabled
 	}
-	if n := body.Count("thinking_budget", 0); n != nil {
-		budget(*n, c)
+	for _, b := range budgets(body) {
+		if n := b.in.Count(b.name, -1); n != nil && c.ReasonOff != policy.OffThinking {
+			budget(*n, c)
+			c.ThinkingOpen = c.ThinkingOpen || *n < 0
+		}
 	}
 	if body.Get("include_reasoning").Truth() || !empty(body.Get("chat_template_kwargs")) {
 		c.Reason = true
@@ -75,18 +75,35 @@ func thinking(body Object, c *policy.Call) {
 	}
 }
 
-// lowerBudget lowers the thinking budgets that openAIReason reads: hosts refuse a budget
-// that the cap leaves no room for.
+// place is where a thinking budget stands.
+type place struct {
+	in   Object
+	name string
+}
+
+// budgets are the places of the budgets that APIs of OpenAI's kind take: those of
+// OpenRouter, Anthropic, Cohere, Fireworks and Alibaba, vLLM, and Google.
+func budgets(body Object) []place {
+	list := []place{
+		{body.child("reasoning"), "max_tokens"}, {body.child("thinking"), "budget_tokens"}, {body.child("thinking"), "token_budget"},
+		{body, "thinking_budget"}, {body, "thinking_token_budget"}, {body.child("chat_template_kwargs"), "thinking_budget"},
+	}
+	for _, holder := range []Object{body, body.child("extra_body")} {
+		config := holder.child("google").protoChild("thinking_config")
+		list = append(list, place{config, config.protoName("thinking_budget")})
+	}
+	return list
+}
+
+// lowerBudget lowers the thinking budgets that openAIReason reads: their hosts
+// refuse one that the cap leaves no room for, or spend all of the cap on it.
 func lowerBudget(body Object, e Edit) (edits []Splice) {
 	if e.Thinking <= 0 {
 		return nil
 	}
-	for _, at := range []struct {
-		in   Object
-		name string
-	}{{body.child("reasoning"), "max_tokens"}, {body.child("thinking"), "budget_tokens"}, {body, "thinking_budget"}} {
-		if n := at.in.Count(at.name, 0); n != nil && *n > e.Thinking {
-			edits = append(edits, at.in.Set(at.name, strconv.FormatInt(e.Thinking, 10)))
+	for _, b := range budgets(body) {
+		if n := b.in.Count(b.name, -1); n != nil && (*n < 0 || *n > e.Thinking) {
+			edits = append(edits, b.in.Set(b.name, strconv.FormatInt(e.Thinking, 10)))
 		}
 	}
 	return edits
