@@ -264,16 +264,32 @@ func audioHidden(c Call) bool {
 func (p Price) served(c Call, inputTokens int64) figures {
 	standard := p.figures(inputTokens, "standard")
 	if c.Fast {
-		standard = standard.max(p.figures(inputTokens, TierFast))
+		standard = standard.max(p.figures(inputTokens, TierFast)).max(p.unpriced(standard, TierFast))
 	}
 	switch c.Tier {
 	case "default", "standard", "standard_only", "on_demand":
 		return standard
 	case "flex", "priority", TierFast: // each may be answered in the standard tier
-		return standard.max(p.figures(inputTokens, c.Tier))
+		return standard.max(p.figures(inputTokens, c.Tier)).max(p.unpriced(standard, c.Tier))
 	}
 	// None and "auto" mean what the account is set to, which may be any.
-	return standard.max(p.figures(inputTokens, "auto"))
+	return standard.max(p.figures(inputTokens, "auto")).max(p.unpriced(standard, strings.ToLower(c.Tier)))
+}
+
+// unpriced is what a dearer tier can cost that is asked for by name and has no
+// price, as with routers: as many times the standard tier as the dearest of
+// OpenAI's models.
+func (p Price) unpriced(standard figures, tier string) figures {
+	if p.HasTier(tier) {
+		return figures{}
+	}
+	switch tier {
+	case "priority":
+		return standard.times(5, 2)
+	case TierFast, "ultrafast":
+		return standard.times(6, 1)
+	}
+	return figures{}
 }
 
 // pico is the exact total.

@@ -229,6 +229,30 @@ func TestBoundOfFastMode(t *testing.T) {
 	}
 }
 
+// TestBoundOfUnpricedTiers: a dearer tier that is asked for and has no price is
+// held at many times the standard one: where a router passes it on, its bill says so.
+func TestBoundOfUnpricedTiers(t *testing.T) {
+	zero := int64(0)
+	p := Price{Rates: Rates{Input: usd(t, "2"), Output: usd(t, "10")}}
+	own := p
+	own.AnyTier = true // the user has said what it costs
+	for _, c := range []struct {
+		tier string
+		fast bool
+		p    Price
+		want int64
+	}{
+		{"", false, p, 2_000}, {"flex", false, p, 2_000}, {"default", false, p, 2_000}, {"scale", false, p, 2_000},
+		{"priority", false, p, 5_000}, {"PRIORITY", false, p, 5_000}, {"fast", false, p, 12_000}, {"ultrafast", false, p, 12_000}, {"", true, p, 12_000},
+		{"priority", false, own, 2_000}, {"ultrafast", false, own, 2_000}, {"", true, own, 2_000},
+	} {
+		got, err := Bound(Call{Wire: Chat, BodyBytes: 1_000, OutputCap: &zero, Tier: c.tier, Fast: c.fast}, Model{Price: c.p}, true)
+		if err != nil || got.hold(0) != c.want {
+			t.Errorf("tier %q, fast %v: got %d, %v; want %d", c.tier, c.fast, got.hold(0), err, c.want)
+		}
+	}
+}
+
 func TestBoundRefuses(t *testing.T) {
 	price := Price{Rates: Rates{Input: pico(1_000_000), Output: pico(1_000_000)}}
 	big, negative := int64(1)<<41, int64(-1)

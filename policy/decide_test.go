@@ -8,6 +8,8 @@ import (
 
 func said(b bool) *bool { return &b }
 
+func at(n int64) *int64 { return &n }
+
 // TestDecideByEachSign: a tool counts by whichever sign the request gives of it,
 // and what models.yaml says of a model holds only for what it denies.
 func TestDecideByEachSign(t *testing.T) {
@@ -25,6 +27,14 @@ func TestDecideByEachSign(t *testing.T) {
 		{"models.yaml: pictures", Open(), picture, all, "", 0},
 		{"models.yaml: reasoning", Open(), thinking, all, "", 0},
 		{"one token for each output", Capabilities{MaxOutputTokens: 6}, Call{Outputs: 6}, Model{}, "", 1},
+		{"a cap that the Responses API takes", Capabilities{MaxOutputTokens: 16}, Call{Wire: Responses}, Model{}, "", 16},
+		{"a cap that it does not take", Capabilities{MaxOutputTokens: 15}, Call{Wire: Responses, OutputCap: at(16)}, Model{}, "max_output_tokens", 0},
+		{"a cap of the client's own below that", Capabilities{MaxOutputTokens: 15}, Call{Wire: Responses, OutputCap: at(9)}, Model{}, "", 15},
+		{"the same cap elsewhere", Capabilities{MaxOutputTokens: 15}, Call{Wire: Chat}, Model{}, "", 15},
+		{"of models.yaml", Open(), Call{Wire: Responses}, Model{Cap: 5}, "max_output_tokens", 0},
+		{"no room for thinking", Capabilities{MaxOutputTokens: 1024}, Call{Wire: Messages, OutputCap: at(4000), ThinkingCap: 2000}, Model{}, "max_output_tokens", 0},
+		{"room for thinking", Capabilities{MaxOutputTokens: 1025}, Call{Wire: Messages, OutputCap: at(4000), ThinkingCap: 2000}, Model{}, "", 1025},
+		{"no thinking", Capabilities{MaxOutputTokens: 1024}, Call{Wire: Messages, OutputCap: at(4000)}, Model{}, "", 1024},
 		{"a request's limit below the output's", Capabilities{MaxOutputTokens: 600, MaxTokensPerReq: 1_500}, Call{BodyBytes: 1_000}, Model{}, "", 500},
 	} {
 		got, denied := Decide(c.caps, c.call, c.m)

@@ -110,7 +110,27 @@ func Decide(caps Capabilities, c Call, m Model) (outputCap int64, denied *Denial
 		}
 	}
 	outputCap, denied = decideTokens(caps, c, m)
-	return Strictest(outputCap, m.Cap), denied
+	if denied != nil {
+		return 0, denied
+	}
+	outputCap = Strictest(outputCap, m.Cap)
+	if denied = decideCap(c, outputCap); denied != nil {
+		return 0, denied
+	}
+	return outputCap, nil
+}
+
+// decideCap denies a call whose cap is lowered to one that its API refuses: then
+// nothing that the client could read would tell it why.
+func decideCap(c Call, outputCap int64) *Denial {
+	switch {
+	case outputCap == 0 || c.Fixed || !uncapped(c) && *c.OutputCap <= outputCap:
+	case c.Wire == Responses && outputCap < leastCap:
+		return deny("max_output_tokens", "the limit of %d output tokens is below the %d that the API takes as a cap at least", outputCap, leastCap)
+	case c.Wire == Messages && c.ThinkingCap > 0 && outputCap <= leastThinkingMessages:
+		return deny("max_output_tokens", "the limit of %d output tokens leaves no room for thinking, which takes %d at least: turn thinking off, or raise the limit", outputCap, leastThinkingMessages)
+	}
+	return nil
 }
 
 // decideModel goes by the name asked for and the name sent. A denied name is

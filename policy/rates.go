@@ -151,6 +151,14 @@ func (f figure) max(g figure) figure {
 	return f
 }
 
+// times scales the price of every token.
+func (f figures) times(num, den Pico) figures {
+	for _, class := range []*figure{&f.input, &f.cacheRead, &f.cacheWrite5m, &f.cacheWrite1h, &f.output, &f.audioIn, &f.audioOut} {
+		*class = class.times(num, den)
+	}
+	return f
+}
+
 // likened gives tokens without a price the dearest that is known of their kind:
 // of what is read, or of what is made. A cache write's price is for writes alone.
 func (f figures) likened() figures {

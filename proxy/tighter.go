@@ -74,7 +74,8 @@ func (c *call) byTier(_ context.Context, o *bound.Offer, _ ledger.Refusal) *boun
 // and the provider keeps to it.
 func (c *call) standardTier(asked policy.Call) policy.Call {
 	standard := c.model.Provider.Own().Standard
-	if standard != "" && (asked.Tier == "" || asked.Tier == "auto") && !c.g.paid.Dearer(c.counter()) {
+	if standard != "" && c.route.wire.Fields["service_tier"] && // which the wire's requests name
+		(asked.Tier == "" || asked.Tier == "auto") && !c.g.paid.Dearer(c.counter()) {
 		asked.Tier = standard
 	}
 	return asked
