@@ -13,16 +13,17 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// haiku is a wire that nobody speaks. It shows that a wire is one value: this
-// file alone makes the gateway serve it. It has no streams, and it does not tell of
-// fields that it does not know: in proxy/wire, Read calls body.beside for that.
+// haiku is a wire that nobody speaks. It shows that a wire is one value: this file alone
+// makes the gateway serve it. Two things it leaves out that a real wire in proxy/wire has:
+// it knows no streams, and its Read does not call body.beside, which notes fields that are
+// not known.
 var haiku = &wire.Wire{
 	Dialect:   policy.Dialect{Name: "haiku", Type: policy.TypeOpenAI, Provider: "house", PerRequest: 16, PerMessage: 4},
 	Operation: "chat",
 	Find: func(method, path string) (wire.Route, bool) {
-		return wire.Route{}, method == http.MethodPost && path == "/v1/haiku"
+		return wire.Route{}, method == http.MethodPost && wire.Unversioned(path) == "/haiku"
 	},
-	Owns:      func(path string) bool { return strings.HasPrefix(path, "/v1/haiku") },
+	Owns:      func(path string) bool { return strings.HasPrefix(wire.Unversioned(path), "/haiku") },
 	Fields:    map[string]bool{"model": true, "theme": true, "syllables": true},
 	Path:      func(policy.Model, string) string { return "/haiku" },
 	Authorize: func(h http.Header, key string) { h.Set("X-Poet", key) },
@@ -32,7 +33,7 @@ var haiku = &wire.Wire{
 	},
 	Edit: func(body wire.Object, e wire.Edit) (edits []wire.Splice) {
 		if e.Model != "" {
-			edits = append(edits, body.Set("model", strconv.Quote(e.Model)))
+			edits = append(edits, body.Set("model", wire.Quote(e.Model)))
 		}
 		if e.Cap > 0 {
 			edits = append(edits, body.Set("syllables", strconv.FormatInt(e.Cap, 10)))
@@ -40,7 +41,7 @@ var haiku = &wire.Wire{
 		return edits
 	},
 	Meter:  func(wire.Edit) wire.Meter { return haikuMeter{} },
-	Refuse: func(r wire.Refusal) []byte { return []byte(`{"no":` + strconv.Quote(r.Code) + `}`) },
+	Refuse: func(r wire.Refusal) []byte { return []byte(`{"no":` + wire.Quote(r.Code) + `}`) },
 }
 
 type haikuMeter struct{}
@@ -51,9 +52,12 @@ func (haikuMeter) Whole(status int, body []byte, r *wire.Reading) []wire.Splice 
 		return nil
 	}
 	o := doc.Object(new(error))
+	if status >= 400 {
+		r.Refused = o.Get("no").Kind() == '"' // the shape of the poet's own refusals
+		return nil
+	}
 	read, written := o.Count("read", 0), o.Count("written", 0)
 	r.Finished = true
-	r.Refused = status >= 400
 	if r.Known = read != nil && written != nil; r.Known {
 		r.Usage.Input, r.Usage.Output = *read, *written
 		r.Seen = int64(len(o.Get("poem").Text()))

@@ -73,13 +73,13 @@ const CountTokens = "count_tokens"
 // costs anything. Where Route.ID is set, only the buyer of that answer may use them.
 const Relayed = "relayed"
 
-// All are the wires on which models answer.
+// All are the main wires: each has fixtures in proxy/testdata and a shape in the fake
+// provider.
 func All() []*Wire {
 	return []*Wire{Chat, Responses, Completions, Embeddings, Messages, Gemini}
 }
 
-// Served are all wires that the gateway has routes for: beside All, those of embeddings,
-// pictures and transcripts, and those that are only passed on.
+// Served are all wires that the gateway has routes for.
 func Served() []*Wire {
 	return append(All(), GeminiEmbeddings, Moderations, Images, Transcriptions)
 }
