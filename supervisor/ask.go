@@ -13,7 +13,7 @@ import (
 // top-up: other processes make them.
 const askEvery = 100 * time.Millisecond
 
-// asking is what the user was asked for.
+// asking is what the user was asked, for calls that wait.
 type asking struct {
 	mu    sync.Mutex
 	held  int                   // calls
@@ -21,8 +21,8 @@ type asking struct {
 	late  map[ledger.RunID]bool // the runs whose wait for money is over: they end
 }
 
-// ask holds a call that money or a pause keeps back until it may be tried
-// again, unsent: the program sees nothing but a slow answer.
+// ask keeps a call waiting, unsent, that money or a pause keeps back, until it may be
+// tried again. The program only sees a slow answer.
 func (r *session) ask(ctx context.Context, q watch.Question) watch.Answer {
 	wait := q.Wait // a run inside this one has its own
 	if wait == 0 {
@@ -65,8 +65,8 @@ func (r *session) ask(ctx context.Context, q watch.Question) watch.Answer {
 	}
 }
 
-// over tells whether a run was asked about until its wait ran out. It ends, and what
-// it calls in its grace is not asked about again.
+// over tells whether the user was asked about a run in vain until its wait ran out. Then
+// it ends, and calls that it makes in its grace do not ask again.
 func (a *asking) over(run ledger.RunID) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,7 +82,7 @@ func (a *asking) end(run ledger.RunID) {
 	a.late[run] = true
 }
 
-// hold counts a held call, and asks the user unless that was done already.
+// hold counts a call that waits, and asks the user unless that was done already.
 func (r *session) hold(ctx context.Context, q watch.Question) {
 	line := q.Line(ctx, r.ledger)
 	r.asking.mu.Lock()
@@ -91,8 +91,8 @@ func (r *session) hold(ctx context.Context, q watch.Question) {
 	r.asks(line)
 }
 
-// asks says what calls wait for, unless that was said already. "": none waits
-// any more.
+// asks tells the user what calls wait for, unless that was said already; "" when none
+// waits any more.
 func (r *session) asks(line string) {
 	r.asking.mu.Lock()
 	told := r.asking.asked == line

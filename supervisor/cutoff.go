@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// ErrCutOff reports a run that did not come to its end in time after somebody
-// had insisted on that.
+// ErrCutOff reports a run that did not end in time after somebody had insisted on its end
+// with a second signal.
 var ErrCutOff = errors.New("cut off")
 
-// cutOffAfter is how long a run may take to end, its grace apart, after a
-// second signal has asked for that: the kill of its tree has 5 s of it.
+// cutOffAfter is how long, beside its grace, a run may take to end after a second signal.
+// The kill of its tree may take 5 s of that.
 const cutOffAfter = 9 * time.Second
 
 // progress is what a run is at, for whoever has to say what was cut off.
@@ -34,10 +34,9 @@ func (p *progress) is(run string) {
 	p.run = run
 }
 
-// bounded waits for a run, and no longer than allowed once insisted is closed.
-// What hangs then ends with this process: the monitor ends the tree and
-// restores the terminal when aex is gone, and holds that are open are settled
-// in full by the next aex that opens the ledger.
+// bounded waits for a run, but not longer than allowed once insisted is closed. Whatever
+// hangs then ends with this process: when aex is gone, the monitor ends the tree and
+// restores the terminal, and the next aex that opens the ledger settles open holds in full.
 func (r *session) bounded(insisted <-chan struct{}, run func() error) (*Report, error) {
 	over := make(chan error, 1)
 	go func() { over <- run() }()
@@ -55,7 +54,7 @@ func (r *session) bounded(insisted <-chan struct{}, run func() error) (*Report, 
 	}
 	r.progress.mu.Lock()
 	defer r.progress.mu.Unlock()
-	// The report is the hanging run's to write.
+	// The hanging run may still write to the report.
 	rep := &Report{RunID: r.progress.run, Agent: r.Agent, Program: program(r.Spec), Outcome: "cut off", ExitCode: ExitInternal, Unknown: true}
 	return rep, fmt.Errorf("%w %s after the second signal, while %s", ErrCutOff, r.Grace+cutOffAfter, r.progress.doing)
 }

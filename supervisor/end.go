@@ -12,7 +12,7 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
-// endTree ends whatever the program left or is, keeps in the report how it
+// endTree ends the program and whatever it left running, notes in the report how that
 // went, and gives the terminal back.
 func (r *session) endTree() {
 	r.progress.at("ending the program and what it started")
@@ -29,16 +29,16 @@ func (r *session) endTree() {
 	r.meterCheck()
 	r.agentsCheck()
 	if len(r.report.Orphans) > 0 {
-		// They leave the run's cgroup before the run has ended in the ledger: a later aex kills what it finds in the
-		// cgroup of a run that is over.
+		// Close takes them out of the run's cgroup. That must come before the run's end in
+		// the ledger: a later aex kills what it finds in the cgroup of a run that is over.
 		r.proc.Close()
 		return
 	}
-	r.proc.Release() // Run closes it when the accounts are
+	r.proc.Release() // run closes it once the accounts are closed
 }
 
-// meterCheck tells of a run that went past the gateway, and fails it where the
-// user wants every run metered.
+// meterCheck tells the user if the program went past the gateway, and fails the run where
+// the user requires it to be metered.
 func (r *session) meterCheck() {
 	if host := r.bypass.host(); host != "" {
 		r.report.Bypassed, r.unmetered = host, r.Guard.RequireMetered
@@ -46,9 +46,9 @@ func (r *session) meterCheck() {
 	}
 }
 
-// callCheck fails a run without a call where the user wants it metered. It
-// waits for the gateway: a program may end with its answer, before the call
-// that it was for is booked.
+// callCheck fails a run that made no call, where the user requires it to be metered. It
+// comes after the gateway has closed, because a program may end as soon as it has its
+// answer, before the call is booked.
 func (r *session) callCheck() {
 	if r.Guard.RequireMetered && !r.unmetered && r.guard.calls() == 0 {
 		r.unmetered = true
@@ -59,7 +59,7 @@ func (r *session) callCheck() {
 // keeps tells whether processes that outlive the program are left alone.
 func (r *session) keeps() bool {
 	return errors.Is(context.Cause(r.ctx), errChildOver) && r.report.Outcome == "exited" && r.Orphans != OrphansKill &&
-		r.have.Level != sandbox.Full // its processes end with it
+		r.have.Level != sandbox.Full // the processes in a full sandbox end with it
 }
 
 // shutdown closes the gateway once every call is booked. The tree is gone:

@@ -11,13 +11,13 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
-// Bounds of what no sane program does.
+// Bounds that no sane program exceeds.
 const (
-	loopLimit  = 100 // the same request, to no effect, within loopWindow
 	loopWindow = time.Minute
+	loopLimit  = 100 // times the same request, to no effect, within loopWindow
+	loopWarn   = 20  // such requests until the user is warned
 	stormLimit = 50  // refusals after the one that said that the money is gone
-	noesLimit  = 500 // refusals within loopWindow with no answer between
-	loopWarn   = 20
+	noesLimit  = 500 // refusals within loopWindow without an answer in between
 )
 
 // GuardSpec says what ends a run before its budget does. Zero durations and
@@ -42,8 +42,8 @@ const (
 // errCallLimit ends a run at its --max-calls.
 var errCallLimit = fmt.Errorf("%w: as many calls as --max-calls allows", ErrGuard)
 
-// guard watches a run's calls and its clock. What it compares it keeps in
-// memory as hashes, for this run only.
+// guard watches a run's calls and its clock. To compare requests it keeps their hashes, in
+// memory and for this run only.
 type guard struct {
 	GuardSpec
 	stop func(error)
@@ -51,13 +51,13 @@ type guard struct {
 
 	mu      sync.Mutex
 	active  time.Time                // of the last call
-	repeats map[[32]byte][]time.Time // of fruitless requests, the last loopWindow
+	repeats map[[32]byte][]time.Time // when each fruitless request was made, within loopWindow
 	warned  bool
-	final   bool         // a call was told that the money is gone: the grace has begun
-	refused int          // calls that were refused since final
-	noes    []time.Time  // of refusals since the last answer, within loopWindow
-	metered atomic.Int64 // calls that were answered, those of local models apart
-	free    atomic.Int64 // calls of local models within metered, where another aex keeps that count
+	final   bool         // a call was refused because the money is gone: the grace has begun
+	refused int          // calls that were refused after that
+	noes    []time.Time  // when calls were refused since the last answer, within loopWindow
+	metered atomic.Int64 // calls that were answered, without those of local models
+	free    atomic.Int64 // calls of local models that metered has all the same, because another aex counts
 }
 
 func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any)) *guard {
@@ -67,8 +67,9 @@ func newGuard(s GuardSpec, stop context.CancelCauseFunc, say func(string, ...any
 	return &guard{GuardSpec: s, stop: stop, say: say, active: time.Now(), repeats: map[[32]byte][]time.Time{}}
 }
 
-// noticed looks at one answered call. The first that says that the money is gone ends
-// nothing here: that is for the grace, which the guard cuts short when calls go on.
+// noticed looks at one answered call. The first refusal that says that the money is gone
+// ends nothing here: then the program has its grace, which the guard cuts short only if it
+// goes on calling.
 func (g *guard) noticed(n watch.Notice) {
 	if n.Code == "ledger_busy" { // it passes, and the program can do nothing about it
 		return
@@ -78,7 +79,7 @@ func (g *guard) noticed(n watch.Notice) {
 	g.active = time.Now()
 	switch {
 	case n.Code != "":
-	case n.Local: // nothing holds what it does
+	case n.Local: // it cost nothing, so it proves no metering
 	default:
 		g.metered.Add(1)
 	}
@@ -104,10 +105,10 @@ func (g *guard) noticed(n watch.Notice) {
 	}
 }
 
-// repeated counts the same request to no effect: the same answer, empty or
-// unterminated or refused, again and again.
+// repeated counts how often the same request was made to no effect: its answer was empty,
+// had no end or was a refusal.
 func (g *guard) repeated(n watch.Notice) {
-	if len(g.repeats) > 10_000 { // a program that varies its requests does not loop
+	if len(g.repeats) > 10_000 { // a program with so many different requests does not loop
 		clear(g.repeats)
 	}
 	times := recent(append(g.repeats[n.Body], time.Now()))
@@ -121,7 +122,7 @@ func (g *guard) repeated(n watch.Notice) {
 	}
 }
 
-// recent are the times no more than loopWindow before the last.
+// recent are those of the times that are no more than loopWindow before the last one.
 func recent(times []time.Time) []time.Time {
 	last := times[len(times)-1]
 	for last.Sub(times[0]) > loopWindow {
@@ -166,14 +167,14 @@ func (g *guard) watch(ctx context.Context, p *process.Process, open func() int) 
 	}
 }
 
-// left is what --timeout leaves a run that began then and was suspended for so
-// long in all: that time does not count.
+// left is what --timeout leaves of the time of a run, without the time that it was
+// suspended.
 func (g *guard) left(began, now time.Time, suspended time.Duration) time.Duration {
 	return g.Timeout - (now.Sub(began) - suspended)
 }
 
-// caughtUp takes over a count of calls that somebody else keeps, and tells how
-// many are new.
+// caughtUp takes over the count of calls that the gateway around keeps, and tells how many
+// are new.
 func (g *guard) caughtUp(calls int64) (fresh int) {
 	return int(calls - g.metered.Swap(calls))
 }

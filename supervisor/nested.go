@@ -15,9 +15,9 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/environ"
 )
 
-// Outer is the run that this aex was started in, as its environment tells. A
-// run inside it opens no ledger and listens nowhere: the gateway around it does
-// both, and only that books.
+// Outer is the run that this aex was started in, as its environment tells. A run inside it
+// opens no ledger and has no gateway of its own: the gateway around it has both, and alone
+// books.
 type Outer struct {
 	url, token string
 	run        ledger.RunID
@@ -27,7 +27,7 @@ type Outer struct {
 // ErrStale reports an environment that names a run whose gateway is gone.
 var ErrStale = errors.New("the run of this environment is over")
 
-// How long the gateway around may not answer.
+// How long the gateway around may be without an answer.
 const (
 	outerPatience = 5 * time.Second
 	outerGone     = 30 * time.Second
@@ -63,11 +63,11 @@ func FindOuter(ctx context.Context, environ []string) (*Outer, error) {
 	return o, nil
 }
 
-// around is the gateway that a run hangs at and that alone books: of the run
-// that it is inside of, or a shared one elsewhere.
+// around is a gateway elsewhere that books for a run: that of the run around it, or a
+// shared one.
 type around interface {
 	Open(context.Context, inner.Request) (inner.Opened, error)
-	// Status waits until the state is not after; of "" it answers at once.
+	// Status waits until the state differs from after; for "" it answers at once.
 	Status(ctx context.Context, after string) (inner.Status, error)
 	End(context.Context, inner.End) (inner.Status, error)
 }
@@ -196,8 +196,8 @@ func (r *session) watchInside() {
 	r.owned.Go(r.attend)
 }
 
-// attend follows the run's state. The gateway around takes the open request for
-// this aex being there.
+// attend follows the run's state. The open request tells the gateway around that this aex
+// is still there.
 func (r *session) attend() {
 	state, heard := string(ledger.RunOpen), time.Now()
 	for r.ctx.Err() == nil {
@@ -235,7 +235,7 @@ func (r *session) aroundName() string {
 	return "the aex of run " + short(r.row.Parent)
 }
 
-// changed acts on a state of the run that is new.
+// changed acts on a new state of the run.
 func (r *session) changed(s inner.Status) {
 	r.asks(s.Asks)
 	if s.Outcome == inner.Lost {
@@ -261,7 +261,7 @@ func (r *session) callsInside() int {
 	defer done()
 	s, err := r.around.Status(ctx, "")
 	if err != nil {
-		return 0 // attend tells when it stays so
+		return 0 // attend reports a gateway that stays away
 	}
 	r.report.heard(s)
 	r.guard.free.Store(s.Local)

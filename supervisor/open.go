@@ -43,7 +43,7 @@ func (r *session) open(ctx context.Context) (err error) {
 	return err
 }
 
-// may refuses a run whose agent, or a group of it, has nothing left, or that
+// may refuses a run whose agent, or a group around it, has nothing left, and a run that
 // would have no limit although nobody asked for that.
 func (r *session) may(path []ledger.Account) error {
 	r.had = path
@@ -70,8 +70,8 @@ func (e *NoMoneyError) Error() string {
 
 func (e *NoMoneyError) Unwrap() error { return ErrNoMoney }
 
-// sweep ends what is left of runs whose aex and monitor were both killed. The
-// ledger knows which are over: a run's cgroup has the run's id.
+// sweep ends what is left of runs whose aex and monitor were both killed. A run's cgroup
+// has the run's id, and the ledger knows which runs are over.
 func (r *session) sweep() {
 	process.SweepCgroups(func(id string) bool {
 		if id == string(r.row.ID) { // as a rule there is no other, and nothing to ask
@@ -96,7 +96,7 @@ func (r *session) makeAgent(ctx context.Context) error {
 	return err
 }
 
-// announce tells of a new agent, with names that it may be a slip for.
+// announce tells of a new agent, with similar names that the user may have meant.
 func (r *session) announce(ctx context.Context) {
 	like := ""
 	if all, err := r.ledger.Agents(ctx); err == nil {

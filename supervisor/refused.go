@@ -14,8 +14,8 @@ import (
 // maxChanged bounds what is kept of the changes in requests.
 const maxChanged = 32
 
-// fresh are the changes that are told for the first time in the run: each kind
-// once, whatever its figure.
+// fresh are the changes that are told for the first time in the run: each kind once,
+// whatever its figures.
 func (p *Report) fresh(changes []string) (first []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,7 +55,7 @@ func (p *Report) refusedForMoney() bool {
 	return p.short != nil
 }
 
-// gone says whose budget is gone, where that is a group's.
+// gone says which group's budget is gone, if it is a group's.
 func (p *Report) gone() string {
 	if p.short != nil && p.short.Account == ledger.GroupAccount {
 		return "budget of " + p.short.Of().Whose() + " exhausted"
@@ -82,8 +82,8 @@ func (p *Report) refusals() string {
 	return fmt.Sprintf(", %d refused: the next call could cost %s", p.Refused, p.Needed)
 }
 
-// firstCall says what a run needs in which nothing could be called; "" for any
-// other.
+// firstCall says what a run would have needed that could not make any call; "" for any
+// other run.
 func (p *Report) firstCall() string {
 	if p.Calls > 0 || p.Needed == 0 || p.short == nil {
 		return ""

@@ -39,8 +39,8 @@ func (r *session) relay() (end func(), err error) {
 	}, nil
 }
 
-// openRemote opens the run at the first gateway that answers. The token that
-// the program gets is of use at its relay alone.
+// openRemote opens the run at the first gateway that answers. The program gets a token
+// that only its relay accepts.
 func (r *session) openRemote(ctx context.Context) error {
 	r.around = r.Gateway
 	opened, err := r.openAround(ctx)
@@ -60,8 +60,8 @@ func (r *session) openRemote(ctx context.Context) error {
 	return nil
 }
 
-// endTunnel closes the way out of a sandbox, and reports what went through it:
-// the ledger, elsewhere, is not told.
+// endTunnel closes the way out of a sandbox, and reports what went through it. The ledger,
+// which is elsewhere, is not told.
 func (r *session) endTunnel() {
 	r.tunnel.Close()
 	r.report.Sandbox.Hosts, r.report.Sandbox.Refused = r.network.hosts()

@@ -112,10 +112,9 @@ func (p *Report) count(n watch.Notice) {
 	}
 }
 
-// decide turns what is known into the outcome and the exit code. Money
-// outranks the program's own end: a run whose budget is gone says so also when
-// the program ended in the grace. What is decided when the tree is ended is
-// decided again once every call is booked.
+// decide turns what is known into the outcome and the exit code. Money outranks the
+// program's own end: a run whose budget is gone says so even if the program ended in its
+// grace. It decides when the tree is ended, and again once every call is booked.
 func (r *session) decide() {
 	p := r.report
 	cause := context.Cause(r.ctx)
@@ -157,7 +156,7 @@ func (p *Report) end(outcome string, code int, reason string) {
 	p.Outcome, p.ExitCode, p.Reason, p.signal = outcome, code, reason, process.Status{}
 }
 
-// ended is the end of a run that nothing of aex's own ended: the program's.
+// ended takes over the program's own end, where aex did not end the run.
 func (p *Report) ended(s process.Status) {
 	switch {
 	case s.Lost:
@@ -199,10 +198,10 @@ func (p *Report) detail() any {
 // how it ended.
 func (p *Report) Like() process.Status { return p.signal }
 
-// fill completes the report from the run, and the accounts of its agent and its
-// groups, as the ledger has them. What the run cost beyond its own or its agent's
-// budget is its overrun: an agent that had one before could not have started it.
-// A group's may be another's.
+// fill completes the report from the run and from the accounts of its agent and its
+// groups, as the ledger has them. An overrun of the run's or the agent's budget is this
+// run's: an agent with an earlier one could not have started it. An overrun of a group's
+// budget may be another run's.
 func (p *Report) fill(r *session, row ledger.Run, has []ledger.Account) {
 	cost := row.Account.Spent + row.Account.Overrun
 	p.Overrun = min(cost, max(row.Account.Overrun, has[0].Overrun))
@@ -223,8 +222,8 @@ func (p *Report) fill(r *session, row ledger.Run, has []ledger.Account) {
 	}
 }
 
-// topped is by how much an account's budget was raised while the run went on;
-// still is false where it is no longer one of the agent's or its groups'.
+// topped is by how much an account's budget was raised during the run. still is false where
+// the account is no longer one of the agent's or its groups'.
 func topped(had ledger.Account, has []ledger.Account) (by ledger.Micros, still bool) {
 	for _, now := range has {
 		if now.Kind == had.Kind && now.Name == had.Name && now.Window == had.Window && now.Start.Equal(had.Start) {

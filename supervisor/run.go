@@ -25,7 +25,7 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
-// Causes that end a run, besides the child's own end. The first one stands.
+// Causes that end a run, besides the child's own end. The first one is the reason.
 var (
 	ErrBudget    = errors.New("budget exhausted")
 	ErrGuard     = errors.New("guard")
@@ -43,11 +43,11 @@ var (
 // tokenLife is how long a run's token outlives the aex that extends it.
 const tokenLife = 15 * time.Minute
 
-// session is a run on its way.
+// session is a run under way.
 type session struct {
 	Spec
 	ledger  *ledger.Ledger
-	row     ledger.Run
+	row     ledger.Run       // as the ledger has it
 	had     []ledger.Account // the agent's accounts and its groups', as the run found them
 	token   string
 	gateway *proxy.Gateway
@@ -68,20 +68,20 @@ type session struct {
 	stop context.CancelCauseFunc
 
 	unbooked  atomic.Pointer[error]
-	unmetered bool          // the run was not metered, and the user wants it to be
+	unmetered bool          // the run was not metered although the user requires it
 	started   chan struct{} // closed when proc is there
 	spent     sync.Once
-	exhausted chan struct{} // closed when a call was refused for the last of the money
+	exhausted chan struct{} // closed when a call was refused because the run's money is used up
 	upstream  atomic.Bool   // the budget that ended was that of an aex upstream
 	asking    asking
 	progress  progress
 	owned     sync.WaitGroup // the goroutines of the run: it does not end before them
 }
 
-// Run does one run, whole, below a monitor that comes up meanwhile. It uses the
-// monitor up, whatever happens. The report is complete also when an error comes
-// with it, unless that is ErrCutOff: after a second signal a run has its grace
-// and ten seconds to end, whatever hangs.
+// Run does one whole run, below a monitor that is still starting. The monitor cannot be
+// used again, whatever happens. The report is complete even if there is an error, unless
+// that is ErrCutOff: after a second signal a run has its grace and ten seconds to end,
+// whatever hangs.
 func Run(ctx context.Context, m *process.Launcher, s Spec) (*Report, error) {
 	r := &session{
 		Spec: s, monitor: m, started: make(chan struct{}), exhausted: make(chan struct{}),
@@ -103,7 +103,7 @@ func (r *session) run(ctx context.Context) (err error) {
 	defer r.monitor.Close()
 	defer func() { err = errors.Join(err, r.unadapted()) }()
 	defer func() {
-		if r.proc != nil { // the monitor goes meanwhile, which takes it 2.5 ms
+		if r.proc != nil { // the monitor needs 2.5 ms to end: it has done so meanwhile
 			err = errors.Join(err, r.proc.Close())
 		}
 	}()
@@ -147,7 +147,7 @@ func (r *session) run(ctx context.Context) (err error) {
 
 func program(s Spec) string { return plain.Discreet(filepath.Base(s.Argv[0])) }
 
-// listen opens the run's private gateway on loopback: that of the sandbox, where
+// listen opens the run's private gateway on loopback, or on the sandbox's loopback where
 // the program is in one.
 func (r *session) listen() error {
 	l, err := r.loopback()
@@ -223,31 +223,30 @@ func (r *session) start() error {
 	return err
 }
 
-// keys are the variables that any provider's key may be in, those of
-// models.yaml included.
+// keys are the variables that may hold a provider's key, those of models.yaml included.
 func (r *session) keys() (names []string) {
 	for _, p := range r.Registry.Providers() {
 		names = append(names, p.KeyEnvs()...)
 	}
-	if ledger.OnServer(r.Ledger.Path) { // what opens it to aex is no program's
+	if ledger.OnServer(r.Ledger.Path) { // what lets aex into the ledger is not for the program
 		names = append(names, "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY", "PGSSLPASSWORD")
 	}
 	return names
 }
 
-// unbookable is told once that a call could not be booked: nothing outranks
-// that in how the run ends.
+// unbookable is told once that a call could not be booked. No other reason for the end
+// of the run outranks that.
 func (r *session) unbookable(err error) {
 	err = fmt.Errorf("%w: %w", ErrUnbooked, err)
 	r.unbooked.Store(&err)
 	r.stop(err)
 }
 
-// noticed is told of every answered call. One that was refused for the last of the
-// run's money closes exhausted, by which wait lets the grace begin.
+// noticed is told of every answered call. When one was refused because the run's money is
+// used up, it closes exhausted, and wait lets the grace begin.
 func (r *session) noticed(n watch.Notice) {
 	if n.Over && n.Run == r.row.ID {
-		r.stop(ErrStopped) // a program that calls quickly learns of it before the watch of the run's state does
+		r.stop(ErrStopped) // the refusal of a call may come before the news of the run's state
 	}
 	if n.Owner != "" && n.Owner != r.row.ID {
 		n.Money = nil // a run inside this one was short, not this one
@@ -257,14 +256,14 @@ func (r *session) noticed(n watch.Notice) {
 		r.say("a request was changed to fit: %s", change)
 	}
 	if n.Owner != "" && n.Owner != r.row.ID && n.Code != "" {
-		return // the limit of a run inside this one, whose aex sees to it
+		return // it is the limit of a run inside this one, which another aex ends
 	}
 	own := n.Owner == "" || n.Owner == r.row.ID
 	switch {
 	case n.Upstream:
 		r.upstream.Store(true)
 	case r.OnExhausted == ExhaustedAsk && n.Code == "":
-		own = false // an overrun: the next call asks
+		own = false // after an overrun the next call asks for help
 	}
 	if r.OnExhausted == ExhaustedRefuse && n.Code == "budget_exceeded" {
 		return
@@ -300,7 +299,7 @@ func (r *session) watch() {
 				return
 			case now := <-tick.C:
 				err := r.ledger.ExtendToken(context.WithoutCancel(r.ctx), ledger.HashToken(r.token), now.Add(tokenLife))
-				if err != nil && !errors.Is(err, ledger.ErrHeld) { // it lasts for three ticks, and the gateway can extend it
+				if err != nil && !errors.Is(err, ledger.ErrHeld) { // otherwise the next tick tries again: the token lasts for three
 					r.stop(fmt.Errorf("%w: %w", ErrUnbooked, err))
 					return
 				}
@@ -317,9 +316,8 @@ func (r *session) watch() {
 	})
 }
 
-// wait returns when the program has ended or something else ended the run. A
-// program whose money is gone, or that was sent a signal, has the grace to end
-// by itself.
+// wait returns when the program has ended, or when something else has ended the run. A
+// program whose money is gone, or that was sent a signal, has the grace to end by itself.
 func (r *session) wait() {
 	r.progress.at("waiting for the program")
 	exhausted, interrupted := r.exhausted, r.proc.Interrupted()

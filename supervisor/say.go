@@ -20,13 +20,13 @@ func (r *session) say(format string, args ...any) {
 	}
 }
 
-// heldUp tells of a process that keeps this one from the ledger. Calls are
-// refused meanwhile; what is to be booked waits.
+// heldUp tells the user of a process that keeps this one from the ledger. Meanwhile calls
+// are refused, and what is to be booked waits.
 func (r *session) heldUp(h *ledger.Holder) {
 	r.say("%v; what is to be booked waits for it: %s", h, h.Hint())
 }
 
-// closed tells whether what a channel stands for has come about.
+// closed tells whether a channel has been closed.
 func closed(c <-chan struct{}) bool {
 	select {
 	case <-c:

@@ -26,7 +26,7 @@ import (
 	"github.com/Auro-rium/aex/v3/supervisor/sandbox"
 )
 
-// SandboxSpec is what keeps a run's program in, and what it is let out to.
+// SandboxSpec says what keeps a run's program in, and where it is let out to.
 type SandboxSpec struct {
 	Mode   sandbox.Mode
 	Hosts  []tunnel.Rule
@@ -124,8 +124,8 @@ func parentProxy(host string, port uint16) (*url.URL, error) {
 	return http.ProxyFromEnvironment(&http.Request{URL: u})
 }
 
-// tunnelTo is the way out that the gateway offers; a nil *Tunnel would not be a
-// nil handler.
+// tunnelTo is the way out that the gateway offers, nil for none. (A nil *Tunnel would not
+// be a nil http.Handler.)
 func (r *session) tunnelTo() http.Handler {
 	if r.tunnel == nil {
 		return nil
@@ -151,7 +151,7 @@ func (r *session) confine(env []string) ([]string, error) {
 		return nil, fmt.Errorf("reading the gateway's port: %w", err)
 	}
 	walls := process.Walls{Ports: append([]uint16{uint16(port)}, r.Sandbox.Local...), Local: slices.Clone(r.Sandbox.Local)}
-	if r.Outer != nil { // its gateway is out there, and looks the same in here
+	if r.Outer != nil { // its gateway is outside, and has the same address in here
 		walls.Local = append(walls.Local, uint16(port))
 	} else {
 		env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
@@ -189,9 +189,9 @@ func (r *session) confine(env []string) ([]string, error) {
 	return env, nil
 }
 
-// withoutKeys is a file of variables as the program sees it: where it holds a
-// key or leads to a provider stands what the program's environment says, so
-// that it makes no difference which of the two the program believes.
+// withoutKeys is a file of variables as the program sees it. For a key, or the address of a
+// provider, it has the same value as the program's environment, so that it makes no
+// difference which of the two the program goes by.
 func (r *session) withoutKeys(text string, env []string) ([]byte, error) {
 	vars, err := godotenv.Unmarshal(text)
 	if err != nil { // which shows the rest of the file

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// monitors are the children of this process that are no part of any tree: they have an owner that waits for them.
+// monitors are the children of this process that are not part of any tree: something else waits for them.
 var monitors = family{members: map[int]bool{}}
 
 type family struct {

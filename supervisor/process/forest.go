@@ -23,7 +23,7 @@ type Proc struct {
 	group   int
 }
 
-// alive is false for a zombie. A process whose first thread alone has ended looks like one, and is not.
+// alive is false for a zombie. A process of which only the first thread has ended looks like one, but is alive.
 func (p Proc) alive() bool { return p.state != 'Z' && p.state != 'X' || p.threads > 1 }
 
 type identity struct {
@@ -35,7 +35,7 @@ type identity struct {
 // not part of it.
 type forest struct {
 	table  processTable
-	roots  func() (pids []int, spare map[int]bool) // spare: not part of it, nor what descends from them
+	roots  func() (pids []int, spare map[int]bool) // spare and its descendants are not part of the forest
 	cgroup *cgroup                                 // nil: none
 	reap   func()                                  // reaps what this process has to reap; nil: nothing
 
@@ -44,7 +44,7 @@ type forest struct {
 	sweep func(s unix.Signal) (found swept, known bool)
 }
 
-// reapDead takes what has died of the forest out of the process table, where that is for this process to do.
+// reapDead takes the forest's dead out of the process table, where this process has to do that.
 func (f *forest) reapDead() {
 	if f.reap != nil {
 		f.reap()

@@ -20,7 +20,7 @@ func (p *Process) childStopped(s syscall.Signal) {
 	switch {
 	case p.tree.endings.Load() > 0:
 	case t.user == nil:
-		// No terminal, no job control: the kernel itself drops these in such a place. A SIGSTOP stays.
+		// Without a terminal there is no job control, and the kernel itself would drop these. A SIGSTOP stays.
 		if s != unix.SIGSTOP {
 			p.monitor.send(order{Resume: &resume{Foreground: asks && t.relay != nil}})
 		}

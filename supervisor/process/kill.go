@@ -19,21 +19,21 @@ type Ending struct {
 
 // Ended is what an ending did.
 type Ended struct {
-	Ended     []Proc // was part of the tree when the ending began, or came to it later, and is gone; oldest first
-	Survivors []Proc // could not be ended, each with the reason
+	Ended     []Proc // all that was ever seen of the tree and is gone; oldest first
+	Survivors []Proc // what could not be ended, each with the reason
 }
 
 const (
-	killLimit = 5 * time.Second // of the rounds of KILL: what survives them cannot be killed, and is named
-	stopLimit = time.Second     // of the rounds of STOP before them
+	killLimit = 5 * time.Second // for the rounds of KILL: what survives them cannot be killed, and is named
+	stopLimit = time.Second     // for the rounds of STOP before them
 )
 
 // ending is a forest that is being ended.
 type ending struct {
 	*forest
-	seen    map[identity]Proc // was part of it
+	seen    map[identity]Proc // all that was part of it
 	refused map[identity]error
-	quiet   int // looks in a row that found nothing, where only looking can tell
+	quiet   int // how many looks in a row found nothing, where nobody can be asked
 }
 
 // end sends TERM and CONT to the tree, waits for grace, and then KILLs until it is empty, or the limit is reached.
@@ -51,9 +51,9 @@ func (f *forest) end(grace time.Duration) Ended {
 	return e.result(e.kill(deadline))
 }
 
-// terminate asks politely. A stopped process takes TERM only when it is continued. What a process starts to clean up
-// after itself is not told: only the first looks, which catch what was being forked meanwhile, send TERM. It reports
-// whether the tree is empty.
+// terminate asks politely, and reports whether the tree is empty. A stopped process takes TERM only when it is continued.
+// Only the first few looks send TERM, to catch what was just being forked: a process that the program starts later, to
+// clean up after itself, is left to its work.
 func (e *ending) terminate(grace time.Duration) (empty bool) {
 	deadline := time.Now().Add(grace)
 	const looks = 3
@@ -78,8 +78,8 @@ func (e *ending) terminate(grace time.Duration) (empty bool) {
 	}
 }
 
-// stop stops the processes of a user whom no limit keeps from forking, until two whole passes have found none that was
-// not stopped already: what is stopped has no more children, and KILL then meets all of them.
+// stop stops every process, where no limit keeps the user from forking, until two whole passes have found only stopped
+// ones. A stopped process forks no more, so KILL then meets all of them.
 func (e *ending) stop() {
 	stopped := map[identity]bool{}
 	deadline := time.Now().Add(stopLimit)
@@ -99,8 +99,8 @@ func (e *ending) stop() {
 	}
 }
 
-// kill sends KILL in rounds, to each process that is found and to all the children of the tree's reaper, until the tree
-// is empty. What it returns is alive when the time is over.
+// kill sends KILL in rounds, to each process that it finds and to all children of the tree's reaper, until the tree is
+// empty. It returns what is still alive when the time is over.
 func (e *ending) kill(deadline time.Time) (survivors []Proc) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		live := e.living()
@@ -113,7 +113,7 @@ func (e *ending) kill(deadline time.Time) (survivors []Proc) {
 		if e.cgroup != nil {
 			e.cgroup.kill()
 		}
-		for _, p := range live { // first none of them can fork any more
+		for _, p := range live { // before anything is killed, nothing can fork any more
 			e.table.limitForks(p)
 		}
 		for _, p := range live {
@@ -132,16 +132,16 @@ func (e *ending) kill(deadline time.Time) (survivors []Proc) {
 	}
 }
 
-// living lists what lives. Where nobody can be asked whether the tree is empty, and the list before was, it reads the whole
-// table of processes.
+// living lists what lives. It reads the whole process table where nobody can be asked whether the tree is empty and the
+// list before this one was.
 func (e *ending) living() []Proc {
 	e.reapDead()
 	return e.list(e.quiet > 0)
 }
 
-// empty tells whether the tree is gone, of which live was found. The kernel tells its reaper: who has no children at
-// all has no descendants. Only where there is none to ask (macOS, a cgroup whose aex is dead) do two looks in a row
-// decide, one of them at the whole table.
+// empty tells whether the tree is gone, given what living has found. The kernel tells the tree's reaper: a process without
+// any children has no descendants. Where there is no reaper to ask (macOS, a cgroup whose aex is dead), two looks in a
+// row decide, one of them at the whole table.
 func (e *ending) empty(live []Proc) bool {
 	if len(live) > 0 {
 		e.quiet = 0
@@ -156,7 +156,7 @@ func (e *ending) empty(live []Proc) bool {
 	return e.quiet > 1
 }
 
-// withHidden adds the reaper's children that the process table does not show, as one that is mounted with hidepid.
+// withHidden adds children of the reaper that /proc does not show, as when it is mounted with hidepid.
 func (e *ending) withHidden(live []Proc) []Proc {
 	if e.sweep == nil {
 		return live
@@ -177,7 +177,7 @@ func (e *ending) withHidden(live []Proc) []Proc {
 	return live
 }
 
-// result is what became of the tree, of which left is alive.
+// result is what became of the tree. left is what is still alive of it.
 func (e *ending) result(left []Proc) (done Ended) {
 	for _, p := range left {
 		id := identity{p.PID, p.start}

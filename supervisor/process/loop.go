@@ -70,7 +70,7 @@ func (p *Process) handle(s os.Signal) {
 		if os.Getpid() == 1 {
 			reapAdopted()
 		}
-	default: // USR1, USR2, and TSTP: whether that stops the child is the child's to say, and a stop comes back as a report
+	default: // USR1, USR2 and TSTP: the child decides whether TSTP stops it, and a stop comes back as a report
 		p.forward(s)
 	}
 }
@@ -84,8 +84,8 @@ func (p *Process) reported(r report) {
 	}
 }
 
-// monitorLost is the end of the control socket. The kernel closes a dying process's files before it gives its
-// children away: only when it is reaped are they aex's.
+// monitorLost is told of the end of the control socket. The kernel closes a dying process's files before it gives its
+// children away: they come to aex only when the monitor has been reaped.
 func (p *Process) monitorLost() {
 	select {
 	case <-p.monitor.ended:

@@ -24,15 +24,15 @@ type Process struct {
 	terminals *terminals
 	signals   *signals
 	tree      *tree
-	local     []net.Listener // ports of the host's that a sandbox shows
+	local     []net.Listener // listeners inside a sandbox for ports of the host
 	end       childEnd
 	pauses    pauses
 
 	interrupted chan os.Signal
-	closing     chan struct{}  // closed by Release: the loop ends
-	looped      chan struct{}  // closed when it has
+	closing     chan struct{}  // closed by Release: the loop is to end
+	looped      chan struct{}  // closed when the loop has ended
 	owned       sync.WaitGroup // the other goroutines
-	kills       sync.WaitGroup // those that end the tree
+	kills       sync.WaitGroup // the goroutines that end the tree
 
 	release  sync.Once
 	mu       sync.Mutex
@@ -61,7 +61,7 @@ func (e *childEnd) keep(s Status, alone bool) {
 	}
 }
 
-// wholeTree tells that the child was the last of the tree, so that there is nothing to look for.
+// wholeTree tells whether the whole tree has ended with the child, so that nothing is left to look for.
 func (e *childEnd) wholeTree() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -78,12 +78,12 @@ func (p *Process) Status() Status {
 	return p.end.status
 }
 
-// Interrupted yields the first TERM, INT, HUP or QUIT that aex got. The child's group has got it too; when the child
-// has to be gone is the caller's to decide. A second one kills the tree at once, without the caller. Ctrl-C in a
-// terminal that the child has goes to the child alone and does not appear here.
+// Interrupted yields the first TERM, INT, HUP or QUIT that aex got. The child's group has got it too, and the caller
+// decides when the child has to be gone. A second signal kills the tree at once, without the caller. A Ctrl-C in a
+// terminal of the child's own goes to the child alone and does not appear here.
 func (p *Process) Interrupted() <-chan os.Signal { return p.interrupted }
 
-// Suspended is how long the run has been stopped by job control, in all. That time is not the child's.
+// Suspended is how long the run has been stopped by job control in all. It does not count as the child's time.
 func (p *Process) Suspended() time.Duration { return p.pauses.sum() }
 
 // Tree lists the living processes of the tree, the child among them, oldest first.
@@ -94,18 +94,17 @@ func (p *Process) Tree() []Proc {
 	return p.tree.forest().list(true)
 }
 
-// Orphans lists what is left of the tree. It means that once the child has ended.
+// Orphans lists what is left of the tree, once the child has ended.
 func (p *Process) Orphans() []Proc { return p.Tree() }
 
-// End ends the whole tree: TERM and CONT to every process, KILL after the grace until none is left, for at most five
-// seconds, and then it names the survivors. It returns when that is over. Calling it again is harmless; the answer
-// is the sum of all calls.
+// End ends the whole tree: TERM and CONT to every process, and after the grace KILL until none is left, for at most five
+// seconds; then it names the survivors. It may be called again, and always answers what all calls together did.
 func (p *Process) End(e Ending) Ended {
 	if p.end.wholeTree() {
 		return p.tree.addUp(Ended{})
 	}
 	ended := p.tree.end(e.Grace)
-	select { // the monitor may have the end of the child still to report
+	select { // the monitor may still have to report the child's end
 	case <-p.Done():
 	case <-time.After(killLimit):
 	}
@@ -155,9 +154,9 @@ func (p *Process) Notice(line string) {
 	p.cmd.Stderr.WriteString(line + end)
 }
 
-// Release gives the terminal back as it was found and lets the monitor go; then aex may print. What is left of the tree
-// is left alone, unless the child itself still runs: that is killed. The monitor takes a few milliseconds to be gone,
-// for which only Close waits. TERM, INT, HUP and QUIT stay caught, since what follows is the settling of accounts.
+// Release gives the terminal back as it was found and lets the monitor end; then aex may print. It leaves the rest of
+// the tree alone, unless the child itself still runs: then it ends the tree. The monitor takes a few milliseconds to end,
+// for which only Close waits. TERM, INT, HUP and QUIT stay caught, because the accounts are still to be settled.
 func (p *Process) Release() {
 	p.release.Do(func() {
 		select {

@@ -24,7 +24,7 @@ type monitorProcess struct {
 	forked  chan struct{} // closed when it is known whether it did
 	failed  error         // why not
 	spawn   *spawn        // how it is to start the child
-	asked   bool          // it was told to, and has not answered
+	asked   bool          // it was told to start the child, and has not answered
 	ended   chan struct{} // closed when it has ended and is reaped
 	asking  sync.Mutex    // one question at a time
 	swept   chan swept    // the answer
@@ -81,7 +81,7 @@ func (m *monitorProcess) attend(theirs *os.File, program string, argv []string, 
 	runtime.LockOSThread()
 	defer close(m.ended)
 	pid, err := syscall.ForkExec(program, argv, attr)
-	theirs.Close() // else its death would not be seen
+	theirs.Close() // otherwise the monitor's death would not be seen
 	if err == nil {
 		monitors.add(pid)
 		m.process, err = os.FindProcess(pid)
@@ -173,8 +173,8 @@ func (m *monitorProcess) awaitEnd() {
 	}
 }
 
-// wake continues a monitor that was stopped, by whatever runs below it: else nobody would hear of the child any more. The
-// kernel tells aex of the stop as of an end.
+// wake continues a monitor that something below it has stopped: otherwise nobody would hear of the child any more. The
+// kernel tells aex of a stop in the same way as of an end.
 func (m *monitorProcess) wake() {
 	if m.awaitFork() != nil {
 		return

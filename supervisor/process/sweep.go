@@ -16,13 +16,13 @@ type swept struct {
 	Left  []int `json:"left,omitempty"`  // its children
 }
 
-// sweepTime bounds one sweep, so that who sweeps hears what else is asked of it.
+// sweepTime bounds one sweep, so that the monitor hears what else it is asked to do.
 const sweepTime = 20 * time.Millisecond
 
 // sweepChildren signals all of this process's own children but the spared ones, until there are none or its time is
-// over; signal 0 only looks. A process that forks, moves on and dies, faster than its number can be looked up, still
-// comes to the tree's reaper, and so does one that the process table hides. A child's number is its own until it is
-// reaped, which is done here alone, so it needs no second look.
+// over; signal 0 only looks. A process that forks and dies faster than its number can be looked up still has children
+// that come to the tree's reaper, and so does one that the process table hides. A child keeps its number until it is
+// reaped, which is only done here, so that no second look is needed.
 func sweepChildren(s unix.Signal, reap func(), spare map[int]bool) (found swept) {
 	var table processTable
 	until := time.Now().Add(sweepTime)

@@ -89,9 +89,9 @@ func (t *terminals) start(child int, s *signals) {
 	t.relay.allowInput(t.front)
 }
 
-// typing finds the keys that the child's terminal will turn into signals for the child's group. Without aex those would
-// go to all of the caller's foreground group, a script around aex among them, which ends by them; so that is done, too.
-// A key for a program that reads keys itself, or for a job of a shell that is the child, is nobody else's.
+// typing finds the keys that the child's terminal will turn into signals for the child's group. Without aex they would go
+// to the caller's whole foreground group, which may have a script around aex that should end by them: so the group gets
+// them, too. It does not where the child reads keys itself, or is a shell with a job in the foreground.
 func (t *terminals) typing(keys []byte, child int, s *signals) (after func()) {
 	var found []unix.Signal
 	t.onMaster(func(fd int) {
@@ -242,7 +242,7 @@ func (t *terminals) giveBack(child int, died unix.Signal, s *signals) {
 	}
 }
 
-// abandon gives back and closes what a start that did not come about has opened.
+// abandon gives back and closes what was opened for a start that failed.
 func (t *terminals) abandon() {
 	if t.user != nil {
 		t.user.restore()

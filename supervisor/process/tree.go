@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree is all that descends from one monitor: where it is to be looked for, and what was done to end it.
+// tree is all that descends from one monitor: where to look for it, and what was done to end it.
 type tree struct {
 	monitor   *monitorProcess
 	cgroup    *cgroup // nil: the run has none
-	strangers []Proc  // children that this process had before: a shell's, which then became aex
+	strangers []Proc  // children that this process had before, from a shell that became aex by exec
 
-	endings atomic.Int32 // ends under way: a stopped child is then no reason to suspend aex
-	polite  sync.Mutex   // one end that grants a grace at a time
+	endings atomic.Int32 // calls of end under way: then aex is not suspended when the child stops
+	polite  sync.Mutex   // held by a call of end that grants a grace: one at a time
 
 	mu  sync.Mutex
-	sum Ended // what all ends did
+	sum Ended // what all calls of end did
 }
 
 // strangers lists the children that this process has already.
@@ -35,8 +35,8 @@ func strangers() (list []Proc) {
 	return list
 }
 
-// forest is this run's part of the process table. While the monitor lives, all that the tree orphans is adopted by it;
-// when it has been killed, by aex.
+// forest is this run's part of the process table. The monitor adopts the tree's orphans while it lives; when it has been
+// killed, aex does.
 func (t *tree) forest() *forest {
 	roots := func() ([]int, map[int]bool) {
 		if !t.monitor.gone() {
@@ -62,13 +62,13 @@ func (t *tree) forest() *forest {
 		}
 		_, spare := roots()
 		found := sweepChildren(s, reapAdopted, spare)
-		return found, knowsChildless && (found.Empty || len(found.Left) > 0) // spared children, too, make the kernel say that there are some
+		return found, knowsChildless && (found.Empty || len(found.Left) > 0) // with spared children the kernel never says that there are none
 	}
 	return &forest{roots: roots, cgroup: t.cgroup, reap: reap, sweep: sweep}
 }
 
-// end ends the tree, and answers what all ends together did. A sandboxed tree is ended by the kernel (walls.go), any
-// other process by process (kill.go).
+// end ends the tree, and answers what all its calls together did. In a full sandbox the kernel ends the tree (walls.go);
+// any other is ended process by process (kill.go).
 func (t *tree) end(grace time.Duration) Ended {
 	t.endings.Add(1)
 	defer t.endings.Add(-1)
@@ -83,6 +83,7 @@ func (t *tree) end(grace time.Duration) Ended {
 	return t.addUp(t.forest().end(grace))
 }
 
+// addUp adds what a call of end did to what all calls did.
 func (t *tree) addUp(did Ended) Ended {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,7 +100,7 @@ func (t *tree) addUp(did Ended) Ended {
 	return t.sum
 }
 
-// killed tells whether anything was ended by aex, so that the screen may need help.
+// killed tells whether aex ended anything, so that the child may have left the screen in disorder.
 func (t *tree) killed() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
