@@ -8,16 +8,16 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// Offer is a way to hold a call: what is known of it, and what it can cost then.
+// Offer is one way to hold a call: what bounds its prompt, and what it can cost then.
 type Offer struct {
 	Asked policy.Call
 	By    string      // what bounds the prompt: ByBytes, ByPaid ...
-	Wrong func() bool // that bound has turned out wrong; nil: it cannot
+	Wrong func() bool // tells whether that bound has turned out wrong since; nil: it cannot
 
-	ceilings []policy.Ceiling // by how often hosted tools are used, most first
-	uses     []int64          // so often; 0: as asked
-	taken    int              // which of them the hold is for
-	room     int64            // what was unreserved when it was admitted
+	ceilings []policy.Ceiling // one for each number of uses of hosted tools, the greatest first
+	uses     []int64          // that number, for each ceiling; 0: as asked
+	taken    int              // the index of the ceiling that the hold is for
+	room     int64            // what was unreserved when the call was admitted
 }
 
 // What bounds a prompt.
@@ -28,11 +28,12 @@ const (
 	ByVocabulary = "vocabulary"
 )
 
-// maxUses is how many bounds on uses are tried, one by one.
+// maxUses is the greatest number of uses that is tried where as many as the request asks for
+// do not fit.
 const maxUses = 16
 
-// New works the ceilings of a call out. clamps tells whether what it asks for may
-// be lowered.
+// New works out the ceilings of a call. clamps tells whether what it asks for may be
+// lowered.
 func New(asked policy.Call, model policy.Model, by string, clamps bool) (*Offer, error) {
 	o := &Offer{Asked: asked, By: by}
 	most := int64(0)
@@ -63,7 +64,7 @@ func Priced(price policy.Pico) *Offer {
 // Ceiling is what the hold is for.
 func (o *Offer) Ceiling() policy.Ceiling { return o.ceilings[o.taken] }
 
-// Uses is how often hosted tools may be used for that; 0: as asked.
+// Uses is how often hosted tools may be used within the hold; 0: as asked.
 func (o *Offer) Uses() int64 { return o.uses[o.taken] }
 
 // Whole is the ceiling of all that is asked.
@@ -75,14 +76,15 @@ func (o *Offer) Least() policy.Ceiling { return o.ceilings[len(o.ceilings)-1] }
 // Most is what all that is asked can cost.
 func (o *Offer) Most() int64 { return o.ceilings[0].MostMicros() }
 
-// Stale tells whether what it was made by has turned out wrong since.
+// Stale tells whether the bound that it was made with has turned out wrong since.
 func (o *Offer) Stale() bool { return o.Wrong != nil && o.Wrong() }
 
-// Share is the hold for so much unreserved money: all that is asked, else the
-// most uses of hosted tools that half of it pays for, else the fewest.
+// Share is the amount of the hold, given how much money is unreserved: for all that is
+// asked if that fits, else for as many uses of hosted tools as half of the room pays for,
+// else for the fewest.
 func (o *Offer) Share(unreserved ledger.Micros) ledger.Micros {
 	room := int64(unreserved)
-	if o.room = room; o.Stale() { // since it was made: nothing more is let through by it
+	if o.room = room; o.Stale() { // then no call is let through by it
 		return 0
 	}
 	for i, ceiling := range o.ceilings {

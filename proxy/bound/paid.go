@@ -17,19 +17,19 @@ const (
 	maxThought = 256    // conversations whose thinking was lowered
 )
 
-// Paid is what callers have paid for before: prompts as the provider counted
-// them, in hashes and sizes, and where its counts were wrong. Of content it
-// keeps nothing, and nothing of it outlives the process.
+// Paid is what callers have paid for before: prompts as the provider counted them, in
+// hashes and sizes, and where counts were wrong. It keeps no content, and it is only in
+// memory.
 type Paid struct {
 	mu     sync.Mutex
 	purses map[string]*purse
-	wrong  map[Counter]bool  // those whose bill exceeded a bound made of their own counts
-	other  map[Counter]bool  // those that count more than the model's vocabulary does
-	dear   map[Counter]bool  // those that billed a dearer tier than was asked for
-	found  map[Counter]int64 // the most that a use of a hosted tool has brought, tokens
+	wrong  map[Counter]bool  // whose bill exceeded a bound made from their own counts
+	other  map[Counter]bool  // who count more tokens than the model's vocabulary does
+	dear   map[Counter]bool  // who billed a dearer tier than was asked for
+	found  map[Counter]int64 // the most tokens that a use of a hosted tool has brought in
 }
 
-// purse is one caller's: of a run, or under serve of an agent.
+// purse is what one caller has paid for: a run, or under aex serve an agent.
 type purse struct {
 	past    []past // oldest first
 	pieces  int
@@ -43,13 +43,13 @@ type past struct {
 	policy.Paid
 }
 
-// thought is a conversation: a model's, by its first message.
+// thought names a conversation: its model, and the hash of its first message.
 type thought struct {
 	Counter
 	first uint64
 }
 
-// Bound bounds a prompt by an earlier one; 0: none serves.
+// Bound bounds a prompt by an earlier one of the same caller; 0: there is none to do so.
 func (p *Paid) Bound(c *Prompt) (tokens int64) {
 	if !c.Grows() || len(c.Asked.Hidden) > 0 {
 		return 0
@@ -70,7 +70,7 @@ func (p *Paid) Bound(c *Prompt) (tokens int64) {
 		was := purse.past[i]
 		if was.kind.Counter == kind.Counter {
 			if served != "" && was.served != served {
-				return 0 // who serves changes: what one counted the other may not
+				return 0 // several providers serve the model, and may count differently
 			}
 			served = was.served
 		}
@@ -92,11 +92,11 @@ type Booked struct {
 	Offer   *Offer // that the hold is for
 	Loose   *Offer // by the request's bytes
 	Reading *wire.Reading
-	Price   policy.Price // of the model served; of no interest where it cost no more than was held
+	Price   policy.Price // of the model served; only needed where the call cost more than was held
 }
 
-// Learn remembers a call that was booked by the provider's own count, for its
-// caller; and what the bound of its prompt, its tools or its tier got wrong.
+// Learn remembers, for its caller, a call that was booked by the provider's own count. It
+// also notes where the bound of the prompt, the tools or the tier was wrong.
 func (p *Paid) Learn(c *Prompt, b Booked) {
 	if b.dearTier() {
 		p.mark(&p.dear, c.counter())
@@ -137,18 +137,18 @@ func (p *Paid) keep(c *Prompt, was past) {
 	}
 }
 
-// spareCalls is how many of the dearest calls of a caller's kind have to fit what
-// it has left for it to have money to spare.
+// spareCalls is how many calls like this one, at its dearest, must fit what the caller has
+// left for it to have money to spare.
 const spareCalls = 20
 
-// spares tells whether the caller has so much that a bound of its next calls is
-// not going to be looked for: remembering takes time, too.
+// spares tells whether the caller has so much money left that its next calls will need no
+// tighter bound: then nothing is remembered, because that takes time, too.
 func (b Booked) spares(most int64) bool {
 	longest := max(b.Offer.Ceiling().Asked, cmp.Or(most, spareOutput))
 	return b.Offer.room/spareCalls > b.Loose.Whole().HoldOf(longest)
 }
 
-// spareOutput is the longest answer of a model of which nobody knows it.
+// spareOutput stands for the longest answer of a model where that is not known.
 const spareOutput = 128_000
 
 // dearTier tells whether a call cost more than its hold because it was served in
@@ -192,8 +192,8 @@ func (p *Paid) Dearer(who Counter) bool {
 	return p.dear[who]
 }
 
-// find keeps how much a use of a hosted tool brought, where that was more than
-// was held.
+// find keeps how much input a use of a hosted tool brought in, where that was more than was
+// held for it.
 func (p *Paid) find(who Counter, over, searches int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,15 +205,15 @@ func (p *Paid) find(who Counter, over, searches int64) {
 	p.found[who] = before + (over+uses*(uses+1)/2-1)/(uses*(uses+1)/2)
 }
 
-// Brought is the most that a use of a hosted tool has brought; 0: nothing that
-// was not expected.
+// Brought is the most that a use of a hosted tool has brought in; 0 where it was never more
+// than expected.
 func (p *Paid) Brought(who Counter) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.found[who]
 }
 
-// purse is the caller's. The caller of this holds p.mu.
+// purse is that of the prompt's caller. p.mu must be held.
 func (p *Paid) purse(c *Prompt) *purse {
 	own := p.purses[c.Buyer]
 	if own == nil {
@@ -226,8 +226,8 @@ func (p *Paid) purse(c *Prompt) *purse {
 	return own
 }
 
-// Thinking is the budget that the prompt's conversation has been lowered to; 0:
-// it has not.
+// Thinking is what the thinking budget of the prompt's conversation has been lowered to;
+// 0 where it has not been lowered.
 func (p *Paid) Thinking(c *Prompt) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -237,7 +237,7 @@ func (p *Paid) Thinking(c *Prompt) int64 {
 	return 0
 }
 
-// Think keeps that it has been.
+// Think notes what it has been lowered to.
 func (p *Paid) Think(c *Prompt, budget int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,18 +20,18 @@ func CounterOf(m policy.Model) Counter { return Counter{m.Provider.BaseURL, m.Se
 // Prompt is a call's prompt, and whatever else decides whether an earlier call
 // can bound it.
 type Prompt struct {
-	Buyer  string // whose earlier calls may serve: a run, or under serve an agent
+	Buyer  string // whose earlier calls may bound it: a run, or under aex serve an agent
 	Asked  *policy.Call
 	Model  *policy.Model
 	Body   wire.Object
-	Key    string      // the real one
-	Header http.Header // some change what a request means
-	Opened bool        // its route is opened, and not read
+	Key    string      // the provider's key
+	Header http.Header // some headers change what a request means
+	Opened bool        // models.yaml opens its route, and nothing in it is read
 
 	split *wire.Prompt
 }
 
-// kind is what two calls must have in common for the one to bound the other.
+// kind is what two calls must have in common for one to bound the other.
 type kind struct {
 	Counter
 	key, beta uint64
@@ -43,7 +43,7 @@ var seed = maphash.MakeSeed()
 
 func (c *Prompt) counter() Counter { return CounterOf(*c.Model) }
 
-// pieces splits the prompt, once.
+// pieces splits the prompt, at the first call.
 func (c *Prompt) pieces() wire.Prompt {
 	if c.split == nil {
 		p := wire.SplitPrompt(c.Body)
@@ -59,7 +59,7 @@ func (c *Prompt) kind() kind {
 	}
 }
 
-// Grows tells whether the wire has prompts that grow from call to call.
+// Grows tells whether prompts of this wire grow from call to call, as in conversations.
 func (c *Prompt) Grows() bool {
 	switch c.Asked.Wire {
 	case policy.Chat, policy.Responses, policy.Messages, policy.Gemini:

@@ -6,8 +6,8 @@ import (
 	"github.com/Auro-rium/aex/v3/policy"
 )
 
-// Reasons are the models whose answers have shown output that does not pass,
-// though nothing that is known of them says so. From then on they count as such.
+// Reasons are models whose answers have shown that they make hidden output, though nothing
+// that is known of them says so. From then on they are treated as such.
 type Reasons struct {
 	mu     sync.RWMutex
 	models map[[2]string]bool // base URL and name as sent

@@ -24,9 +24,9 @@ func (s *Runs) Close() (errs error) {
 	return errs
 }
 
-// attendLooks is how often within its patience the gateway looks whether a run
-// is attended. Looks are counted, not time: a gateway that was itself stopped
-// must not take that for the others' silence.
+// attendLooks is how often, within its patience, the gateway looks whether a run is
+// attended. It counts looks and not time: a gateway that was itself stopped must not take
+// that time for the others' silence.
 const attendLooks = 12
 
 // Attend extends the tokens of runs whose aex is there, and ends those whose
@@ -41,17 +41,17 @@ func (s *Runs) Attend() {
 		case now := <-tick.C:
 			for _, in := range s.inside("") {
 				if !s.checkAttended(in, now) {
-					break // nor would it for the others
+					break // it would not answer for the others either
 				}
 			}
 		}
 	}
 }
 
-// checkAttended extends the token of a run whose aex is there, and ends one whose
-// aex has been away too often. An end that was not possible is tried again. It
-// returns false while the ledger does not answer: nobody who attends a run from
-// elsewhere can be let in then, and that is no absence.
+// checkAttended extends the token of a run whose aex is there, and ends a run whose aex was
+// missing at too many looks. An end that failed is tried again. It returns false while the
+// ledger does not answer: then nobody who attends a run can be let in, so that nobody is
+// taken to be missing.
 func (s *Runs) checkAttended(in *Run, now time.Time) bool {
 	there := in.Attended()
 	if in.Remote && !there {
@@ -86,10 +86,10 @@ func (s *Runs) checkAttended(in *Run, now time.Time) bool {
 	return true
 }
 
-// leftUs tells whether another gateway has taken a run over. Its calls that are
-// under way here go on, unless the run is ended there.
+// leftUs tells whether another gateway has taken over a run. Its calls that are under way
+// here go on, unless that gateway ends the run.
 func (s *Runs) leftUs(in *Run) (gone bool, err error) {
-	s.moving.Lock() // or it comes back between the look and what follows from it
+	s.moving.Lock() // so that the run cannot come back before it is let go
 	state, has, err := s.ledger.HasRun(s.ctx, in.ID)
 	gone = err == nil && !has
 	over := gone && (in.Idle() || state == ledger.RunEnding || state == ledger.RunEnded)

@@ -8,11 +8,11 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/watch"
 )
 
-// askEvery is how often it is looked whether a held call of a remote run may go
-// on: rarer than beside the user, because there may be many.
+// askEvery is how often a waiting call of a remote run looks whether it may go on: less often
+// than at the user's machine, because there may be many.
 const askEvery = time.Second
 
-// Hold holds a call of a remote run, whose aex is told and tells the user.
+// Hold keeps a call of a remote run waiting. Its aex is told, and tells the user.
 func (s *Runs) Hold(ctx context.Context, in *Run, q watch.Question) watch.Answer {
 	money := q.Refusal.Cause != ledger.CausePaused
 	if money && in.late.Load() {
@@ -43,7 +43,7 @@ func (s *Runs) Hold(ctx context.Context, in *Run, q watch.Question) watch.Answer
 	}
 }
 
-// ask counts a held call of the run, and keeps what it waits for.
+// ask counts a waiting call of the run, and notes what it waits for.
 func (in *Run) ask(line string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -54,7 +54,7 @@ func (in *Run) ask(line string) {
 	}
 }
 
-// asked is the end of a hold.
+// asked is called when a call does not wait any longer.
 func (in *Run) asked() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -72,7 +72,7 @@ func (in *Run) tell() {
 	}
 }
 
-// awaitNews is closed when a call of the run begins to be held, or ends to.
+// awaitNews is closed when a call of the run begins to wait, or stops waiting.
 func (in *Run) awaitNews() <-chan struct{} {
 	in.mu.Lock()
 	defer in.mu.Unlock()

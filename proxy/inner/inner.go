@@ -1,5 +1,5 @@
-// Package inner keeps the runs inside the one that a gateway is for, and those
-// of other machines.
+// Package inner knows the runs inside the run that a gateway is for, and the runs of other
+// machines.
 //
 // A run inside a run: an aex run that a program of this gateway's run starts
 // asks here for a run and a token of its own. Its account hangs under that of
@@ -9,21 +9,21 @@
 //	GET  /v1/aex/runs/ID[?after=STATE] tells of it: Status, once STATE is not its state
 //	POST /v1/aex/runs/ID/end           ends it: End -> Status
 //
-// Each wants the token of the run around it. A run is attended while a GET of
-// it is under way; one that nobody attends is ended after Options.Patience.
+// Each request needs the token of the run around it. A run is attended while a GET of it
+// is under way; a run that nobody attends is ended after Options.Patience.
 //
 // A run of another machine: an aex run that was told of this gateway opens its
-// run here, with a token of an agent, by the protocol of runs inside a run. It
-// hangs under the agent and not under a run, and outlives this gateway: one
-// that the runner can reach, on the same ledger, takes it over.
+// run here, with a token of an agent, by the protocol of runs inside a run. Its account
+// hangs under the agent's and not under a run's, and it outlives this gateway: another
+// one on the same ledger, which the runner can reach, takes it over.
 //
 //	POST /v1/aex/runs           opens one: Request with the token that the run is to have -> Opened
 //	POST /v1/aex/runs/ID/attach takes one over: Request -> Status
 //	GET  /v1/aex/runs/ID        as of a run inside a run, but for RemotePoll at most
 //	POST /v1/aex/runs/ID/end    likewise
 //
-// The first two want the agent's token, the others the run's own, which is of
-// use at the gateway that has the run and only while it is open.
+// The first two need the agent's token. The others need the run's own, which only the
+// gateway that has the run accepts, and only while the run is open.
 package inner
 
 import (
@@ -43,7 +43,7 @@ type Request struct {
 	Rules    AgentRules      `json:"rules,omitzero"`        // what its policy file says of who pays
 	AskMilli int64           `json:"ask_ms,omitempty"`      // how long calls that its own budget refuses are held for a top-up
 	Bypasses bool            `json:"not_metered,omitempty"` // a real key is passed on
-	Token    string          `json:"token,omitempty"`       // of a remote run: what it is to be known by, 256 bits in hex
+	Token    string          `json:"token,omitempty"`       // of a remote run: the token that it is to have, 256 bits in hex
 	NoBudget bool            `json:"no_budget,omitempty"`   // of a remote run: no budget anywhere is what the user wants
 }
 

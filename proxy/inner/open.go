@@ -44,8 +44,8 @@ func (c *caller) openInner(ctx context.Context) (any, error) {
 	return out, nil
 }
 
-// newRun is a run that the caller asks for, as far as it goes by what it asks,
-// with the accounts that it would hang under.
+// newRun is the run that the caller asks for, as far as the request says it, with the
+// accounts that the run's would hang under.
 func (c *caller) newRun(ctx context.Context, ask Request) (n ledger.NewRun, path []ledger.Account, err error) {
 	if ask.Budget != nil && *ask.Budget <= 0 {
 		return n, nil, refusal.New("invalid_request", "a budget of %s allows no call; give an amount above $0, or none for no limit", *ask.Budget)
@@ -96,7 +96,7 @@ func (c *caller) innerPolicy(ctx context.Context, ask Request) (json.RawMessage,
 	if ask.Agent != "" && ask.Agent != c.ID.Agent {
 		named, by, paused, err := c.runs.ledger.AgentPausedAt(ctx, ask.Agent)
 		switch {
-		case errors.Is(err, ledger.ErrNotFound): // nothing is known against it
+		case errors.Is(err, ledger.ErrNotFound): // an agent that is not known adds no rules
 		case err != nil:
 			return nil, refusal.Unreadable(err)
 		case paused:

@@ -15,12 +15,11 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
-// RemotePoll is how long a GET of a remote run waits for a new state. It is
-// shorter than Options.Patience: of a runner that lost its power no connection
-// tells.
+// RemotePoll is how long a GET of a remote run waits for a new state. It is shorter than
+// Options.Patience, because no connection tells that a runner has lost its power.
 const RemotePoll = 15 * time.Second
 
-// What a gateway keeps, and lets one token do.
+// How many remote runs a gateway keeps, and how many one token may open.
 const (
 	maxRemoteRuns = 10_000 // of a gateway
 	MaxOpenings   = 600    // by one token in a minute
@@ -88,7 +87,7 @@ func (c *caller) openRemote(ctx context.Context, ask Request) (any, error) {
 		most = c.ID.MaxRun
 	}
 	out := Opened{Token: ask.Token, Agent: c.ID.Agent, Budget: leftOf(path, most)}
-	used := slices.IndexFunc(path, ledger.Account.UsedUp) // what calls under way hold they may leave
+	used := slices.IndexFunc(path, ledger.Account.UsedUp) // money that calls under way hold may come back
 	switch {
 	case out.Budget == nil && !ask.NoBudget:
 		return nil, refusal.New("no_budget", "agent %s has no budget, and none was given for the run; give --budget 0.50, or --budget none", c.ID.Agent)
@@ -99,7 +98,7 @@ func (c *caller) openRemote(ctx context.Context, ask Request) (any, error) {
 	n.Budget, n.Token, n.Remote = most, hash, true
 	out.RunID, err = c.openRow(ctx, n, &Run{Remote: true, Asks: ask.asks()})
 	switch {
-	case errors.Is(err, ledger.ErrExists): // asked twice at a time
+	case errors.Is(err, ledger.ErrExists): // the same request came twice at the same time
 		if v, err := c.openedBefore(ctx, hash, ask); v != nil || err != nil {
 			return v, err
 		}
@@ -150,13 +149,13 @@ func (c *caller) attachRemote(ctx context.Context, id ledger.RunID, ask Request)
 	return over(row), nil
 }
 
-// over is the status of a run that nobody has any more.
+// over is the status of a run that no gateway has any more.
 func over(row ledger.Run) Status {
 	return (&Run{}).status(row)
 }
 
-// takeOver makes this gateway the one that a run of the agent, and those inside
-// it, hang at. A run that is over stays so.
+// takeOver makes this gateway the one that has a run of the agent, and the runs inside it.
+// A run that is over stays over.
 func (s *Runs) takeOver(ctx context.Context, agent string, id ledger.RunID, ask Request) error {
 	s.moving.RLock()
 	defer s.moving.RUnlock()
@@ -178,7 +177,7 @@ func (s *Runs) takeOver(ctx context.Context, agent string, id ledger.RunID, ask 
 	return nil
 }
 
-// adopt knows a run that was opened elsewhere, and those inside it.
+// adopt takes in a run that was opened elsewhere, and those inside it.
 func (s *Runs) adopt(ctx context.Context, row ledger.Run, asks time.Duration) error {
 	if in := s.Find(row.ID); in == nil || in.Over() {
 		in := &Run{ID: row.ID, Parent: row.Parent, Remote: true, over: make(chan struct{}), Asks: asks, extended: time.Now()}

@@ -21,8 +21,8 @@ type AgentRules struct {
 	Concurrency       int64  `json:"concurrency,omitempty"`
 }
 
-// Broken tells how an agent is other than the rules of a file say, and what for
-// aex agent set mends that; "": it is as they say.
+// Broken tells in what an agent differs from the rules of a policy file, and the arguments
+// of aex agent set that mend it; "" where it does not differ.
 func (r AgentRules) Broken(file string, ag ledger.Agent) (how, flags string) {
 	if r.Group != "" && !ag.In(r.Group) {
 		return fmt.Sprintf("%s says group %s, agent %s is in %s", file, r.Group, ag.Name, cmp.Or(ag.Group, "none")), "--group " + plain.Word(r.Group)
@@ -46,7 +46,7 @@ func (r AgentRules) Broken(file string, ag ledger.Agent) (how, flags string) {
 	return "", ""
 }
 
-// agreed refuses a run whose policy file says of the agent what is not so.
+// agreed refuses a run whose policy file says something about the agent that is not true.
 func (c *caller) agreed(ctx context.Context, ask Request) error {
 	if ask.Rules == (AgentRules{}) {
 		return nil

@@ -17,20 +17,20 @@ import (
 type Run struct {
 	ID, Parent ledger.RunID  // parent of a remote run: none
 	Remote     bool          // it, or the run around it, is of another machine
-	Asks       time.Duration // how long calls that its own limits refuse are held; 0: they are not
+	Asks       time.Duration // how long calls that its own limits refuse wait for help; 0: they do not
 	Ctx        context.Context
 	stop       context.CancelFunc
 	over       chan struct{} // closed when a limit of its own, or around it, ended it
-	late       atomic.Bool   // its wait for money is over: it ends, and is not asked about again
+	late       atomic.Bool   // nobody helped in time: it ends, and nobody is asked about it again
 
 	mu       sync.Mutex
 	limit    string         // why over is closed: Exhausted, Limited
 	ends     *ledger.RunEnd // how it is to end; it takes no call any more. Nil: it is open
-	ending   int            // who is about to
+	ending   int            // how many are about to end it
 	open     int64
 	calls    sync.WaitGroup // Add only under mu while ends is nil
 	attended int            // GETs under way
-	missed   int            // looks at it since somebody attended
+	missed   int            // looks at it since somebody last attended it
 	extended time.Time      // when its token last was
 	clamped  int64
 	leastCap int64
@@ -94,8 +94,8 @@ func (in *Run) Leave() {
 	in.calls.Done()
 }
 
-// Follows counts what comes after a call and belongs to it, until done is
-// called: the run does not end before.
+// Follows counts work that belongs to a call and comes after it, until done is called: the
+// run does not end before.
 func (in *Run) Follows() (done func()) {
 	in.calls.Add(1)
 	return in.calls.Done
@@ -106,7 +106,7 @@ func Refused(id ledger.RunID) error {
 	return refusal.Of(&ledger.Refusal{Cause: ledger.CauseRunEnded, Account: ledger.RunAccount, Name: string(id)})
 }
 
-// Attend counts who has an eye on the run.
+// Attend counts those who attend the run.
 func (in *Run) Attend(by int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -135,7 +135,7 @@ func (in *Run) status(row ledger.Run) Status {
 	return s
 }
 
-// Attended tells whether somebody has an eye on the run.
+// Attended tells whether anybody attends the run.
 func (in *Run) Attended() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

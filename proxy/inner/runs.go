@@ -24,7 +24,7 @@ type Runs struct {
 	mu   sync.Mutex
 	runs map[ledger.RunID]*Run
 
-	moving sync.RWMutex // held by who lets a run go that left; shared by those who take one over
+	moving sync.RWMutex // locked to let a run go that another gateway has; shared by those who take one over
 }
 
 // Options are what runs are kept with. All are required.
@@ -104,8 +104,8 @@ func (s *Runs) inside(id ledger.RunID) (list []*Run) {
 	return list
 }
 
-// Noticed keeps what only the gateway knows of the runs around a call, and ends
-// those that a limit is over for.
+// Noticed keeps what only the gateway knows about the runs around a call, and ends those
+// whose limit has been reached.
 func (s *Runs) Noticed(n watch.Notice) {
 	reached := n.Owner == ""
 	for in := s.Find(n.Run); in != nil; in = s.Find(in.Parent) {
@@ -134,13 +134,13 @@ func (s *Runs) status(ctx context.Context, in *Run) (Status, error) {
 	return in.status(row), nil
 }
 
-// ErrAnew reports that a run was taken over anew while it was about to be ended.
+// ErrAnew reports that a run was taken over again while it was about to be ended.
 var ErrAnew = errors.New("the run was taken over meanwhile")
 
-// End ends a run and those inside it: no more calls, those under way are cut
-// and booked, then the end is. What began is not cancelled. While a gateway that
-// had the run before has calls of it under way, it is ledger.ErrUnsettled: that
-// gateway is told by the run's state, and Attend tries again here.
+// End ends a run and those inside it: no more calls are let in, calls under way are cut and
+// booked, then the run's end is booked. Once it has begun it is not cancelled. While a
+// gateway that had the run before has calls of it under way, it is ledger.ErrUnsettled: the
+// run's state tells that gateway to cut them, and Attend tries again here.
 func (s *Runs) End(in *Run, how ledger.RunEnd) (Status, error) {
 	ctx := context.WithoutCancel(s.ctx)
 	in.isEnding(1)

@@ -62,8 +62,8 @@ func (s *Runs) Serve(ctx context.Context, r *http.Request, by Caller) (any, erro
 	return nil, refusal.New("method_not_allowed", "%s does not fit %s", c.r.Method, plain.Clip(c.r.URL.Path, 200))
 }
 
-// readInner reads a small body of JSON into v. A field that v does not have is an
-// error: a budget of another name would open a run without one.
+// readInner reads a small body of JSON into v. A field that v does not have is an error: a
+// budget with a misspelt name would open a run without one.
 func (c *caller) readInner(v any) error {
 	body, err := io.ReadAll(io.LimitReader(c.r.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
@@ -84,8 +84,8 @@ func (c *caller) readInner(v any) error {
 	return nil
 }
 
-// answerInner answers with how a run is, at once or when it is no longer as the
-// caller knows it.
+// answerInner answers with the state of a run: at once, or once it is not the one any more
+// that the caller knows.
 func (c *caller) answerInner(ctx context.Context, in *Run) (any, error) {
 	in.Attend(1)
 	defer in.Attend(-1)
@@ -137,7 +137,7 @@ func (c *caller) answerInner(ctx context.Context, in *Run) (any, error) {
 	}
 }
 
-// endAgainEvery is how often an end is tried that waits for calls at another
+// endAgainEvery is how often the end of a run is tried that waits for calls at another
 // gateway.
 const endAgainEvery = 200 * time.Millisecond
 

@@ -1,6 +1,5 @@
-// Package watch is what a gateway tells whoever watches it: a Notice of each
-// call that was answered, and a Question where one is held that somebody could
-// help on.
+// Package watch is what a gateway tells whoever watches it: a Notice of each call that was
+// answered, and a Question where a call waits that somebody could help.
 package watch
 
 import (
@@ -14,10 +13,10 @@ type Notice struct {
 	Agent string
 	Run   ledger.RunID
 	Code  string // x-aex-code of a refusal, "" for an answer of the provider
-	Ends  bool   // the refusal or the overrun ended the money of Owner, and of the runs inside it
+	Ends  bool   // by the refusal or the overrun, Owner and the runs inside it have no money left
 	Over  bool   // it was refused because Run is ending or has ended
-	// Owner is the run whose limit refused or ended: Run, or one around it; the
-	// outermost for the limits of agents. "": nobody's.
+	// Owner is the run whose limit refused the call or is used up: Run, or one around
+	// it; for the limits of agents the outermost one. "": it was no run's limit.
 	Owner     ledger.RunID
 	Upstream  bool            // it is the budget of an aex upstream that has ended
 	Body      [32]byte        // SHA-256 of the request, to tell repeats
@@ -28,9 +27,9 @@ type Notice struct {
 	Cost      ledger.Micros
 	Clamped   int64    // the cap sent upstream where it was lowered
 	Changed   []string // what else was changed in the request to bound it: "web_search at most 3 times"
-	Doubt     bool     // that cost is an estimate: the answer ended without its usage
-	// Late: no call, but the real cost of one that was told of as in doubt. Cost is
-	// the difference to Was, which may be negative.
+	Doubt     bool     // Cost is an estimate: the answer ended without its usage
+	// Late: this is no call, but the real cost of an earlier one that was in doubt. Cost
+	// is the difference to Was, and may be negative.
 	Late  bool
 	Was   ledger.Micros
 	Local bool     // a local model answered, which costs nothing unless it has a price

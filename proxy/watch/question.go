@@ -9,14 +9,13 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/refusal"
 )
 
-// Question is a call that is held, unsent, because money or a pause keeps it
-// back.
+// Question is a call that waits, unsent, because money or a pause keeps it back.
 type Question struct {
 	Agent   string
 	Run     ledger.RunID // who calls
 	Owner   ledger.RunID // whose limit it is: Run, or one around it
 	Token   ledger.TokenHash
-	Wait    time.Duration // how long an inner run asks for its own limits; 0: the outermost is to know
+	Wait    time.Duration // how long an inner run waits at its own limits; 0: the outermost run decides
 	Refusal ledger.Refusal
 }
 
@@ -27,13 +26,13 @@ type Answer int
 const (
 	Unasked Answer = iota // the refusal stands as if there were nobody to ask
 	Again                 // something has changed: the call is admitted again
-	Late                  // nobody helped in time: the refusal stands, and ends the run where it was for its last money
+	Late                  // nobody helped in time: the refusal stands, and ends the run if its money is used up
 	Moved                 // the gateway closes: the call may be made at another one
 	Left                  // the client left or the run ended meanwhile: the refusal ends nothing
 )
 
-// Helped tells whether what the call was refused for has changed. It goes by
-// the refusal, so that no change between that and now is missed.
+// Helped tells whether what the call was refused for has changed. It compares with the
+// refusal, so that no change since then is missed.
 func (q Question) Helped(ctx context.Context, l *ledger.Ledger) bool {
 	switch q.Refusal.Cause {
 	case ledger.CausePaused:
