@@ -21,8 +21,9 @@
 //  6. kill -9 at any instant loses no cost: a hold whose owner is dead is
 //     settled in full, marked recovered, by the next process that looks. Dead
 //     means that the owner's lock on its file is free; no pids, no clocks. On
-//     a server: that it did not beat for a minute, by the own clock of who
-//     looks. A settlement that comes for a recovered hold books the difference.
+//     a server it means that the process that looks has seen no beat for a
+//     minute, by its own clock. A settlement that comes for a recovered hold
+//     books the difference.
 //  7. A hold never outlives its call inside a living process either: after a
 //     failed commit the writer reopens and looks before it answers, Sweep
 //     settles what no call owns, and what cannot be booked breaks the ledger,

@@ -1,7 +1,7 @@
-// Package zones has the time zones of the binary. Package time looks at the
-// machine's first, and where the variable ZONEINFO leads: a day would begin at
-// one time on one machine and at another on the next, and a name that one knows
-// would be none on the other.
+// Package zones has the time zones of the binary. Package time would look at the
+// machine's first, and at those that the variable ZONEINFO names: a day would not
+// begin at the same time on every machine, and one machine would not know a zone
+// that another one knows.
 package zones
 
 import (
