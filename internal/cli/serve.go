@@ -20,6 +20,7 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/whole"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/proxy/memory"
+	"github.com/Auro-rium/aex/v3/supervisor/process"
 )
 
 // defaultPort is where v1.2 listened.
@@ -249,6 +250,7 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		}
 	}
 	log := &serverLog{file: a.stderr, path: f.logFile, now: a.now}
+	process.ReserveThreads() // its user's other programs do not end it by taking all processes
 	s, err := a.newServer(ctx, f, set, log)
 	if err != nil {
 		return err

@@ -77,6 +77,8 @@ func (m *monitor) run() int {
 			signal.Notify(signals, s)
 		}
 	}
+	runtime.GOMAXPROCS(2) // it waits for most of its life, and each more may take a thread
+	reserveThreads(monitorThreads)
 	if err := becomeSubreaper(); err != nil {
 		m.link.send(report{Failed: int(syscall.EPERM)})
 		return 125

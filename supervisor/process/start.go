@@ -137,6 +137,7 @@ func (p *Process) launch() error {
 		return err
 	}
 	p.signals.handOver()
+	ReserveThreads()
 	p.terminals.dress()
 	p.walls()
 	if !p.monitor.contained() {

@@ -1,0 +1,45 @@
+//go:build linux
+
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/Auro-rium/aex/v3/internal/need"
+)
+
+// What aex and its monitor may need of threads is there when the program begins.
+func TestThreadsAreThereWhenTheProgramBegins(t *testing.T) {
+	notInSandbox(t, "the program does not see its monitor")
+	cmd, _ := withMark(t, `set -- $(</proc/$PPID/stat); aex=$4; set -- /proc/$PPID/task/*; monitor=$#; set -- /proc/$aex/task/*; echo $# $monitor`)
+	out, err := cmd.Output()
+	var aex, monitor int
+	if _, scanned := fmt.Sscan(string(out), &aex, &monitor); err != nil || scanned != nil {
+		t.Fatalf("%q, %v, %v", out, err, scanned)
+	}
+	if least := aexThreads + runtime.GOMAXPROCS(0); aex < least+2 || monitor < monitorThreads+2 { // the first one, and that of Go's own monitor
+		t.Errorf("aex has %d threads and the monitor %d, where %d and %d were made beside two", aex, monitor, least, monitorThreads)
+	}
+}
+
+// A program that starts all the processes that its user may have, who is aex's, too, ends neither aex nor its monitor, and
+// nothing of it is left. Go ends a process that needs one more thread and gets none.
+func TestAllProcessesAreTaken(t *testing.T) {
+	notInSandbox(t, "the limit counts the processes of a user of this machine")
+	need.Tool(t, "prlimit")
+	for range 3 {
+		cmd, mark := withMark(t, `trap "" TERM HUP; bomb() { while :; do bomb & done 2>/dev/null; }; bomb`, "-timeout", "500ms")
+		asUser(t, cmd, "prlimit", "--nproc=60")
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		err := cmd.Run()
+		if cmd.ProcessState.ExitCode() != 124 || strings.Contains(said.String(), "goroutine") {
+			t.Errorf("%v\n%.500s", err, said.String())
+		}
+		allGone(t, mark)
+	}
+}
