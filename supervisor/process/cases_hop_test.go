@@ -21,6 +21,12 @@ import (
 // asUser has a command run as nobody in particular, from a copy of its program that such a user may read.
 func asUser(t *testing.T, cmd *exec.Cmd, args ...string) {
 	t.Helper()
+	asNumber(t, cmd, "64125", args...)
+}
+
+// asNumber does so as the user of a number, for which args are run first.
+func asNumber(t *testing.T, cmd *exec.Cmd, user string, args ...string) {
+	t.Helper()
 	need.Root(t, "another user")
 	setpriv := need.Tool(t, "setpriv")
 	dir, err := os.MkdirTemp("", "aex")
@@ -40,7 +46,7 @@ func asUser(t *testing.T, cmd *exec.Cmd, args ...string) {
 		t.Fatal(err)
 	}
 	cmd.Dir = "/"
-	cmd.Args = append(append([]string{"setpriv", "--reuid=64125", "--regid=64125", "--clear-groups"}, args...), append([]string{program}, cmd.Args[1:]...)...)
+	cmd.Args = append(append([]string{"setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups"}, args...), append([]string{program}, cmd.Args[1:]...)...)
 	cmd.Path = setpriv
 	for i, entry := range cmd.Env {
 		if strings.HasPrefix(entry, "AEX=") {
