@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,6 +77,9 @@ func (a *app) startDaemon(cmd *cobra.Command, f *serveFlags, wait time.Duration)
 	line, err := readLine(cmd.Context(), ready, wait)
 	if err == nil {
 		err = json.Unmarshal(line, &v)
+	}
+	if err != nil && cmd.Context().Err() != nil {
+		return interruptedStart(cmd.Context(), child)
 	}
 	if err != nil {
 		return a.daemonFailed(child, before, s, err)
@@ -155,6 +159,15 @@ func readLine(ctx context.Context, f *os.File, wait time.Duration) ([]byte, erro
 	return bufio.NewReader(io.LimitReader(f, 1<<16)).ReadBytes('\n')
 }
 
+// interruptedStart ends what nobody waits for any more, as a signal ends it: it may have begun to serve.
+func interruptedStart(ctx context.Context, child *exec.Cmd) error {
+	if err := child.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("ending the daemon that was about to start: %w", err)
+	}
+	_ = child.Wait() // that it did not stay is known
+	return fmt.Errorf("the daemon did not start: %w", context.Cause(ctx))
+}
+
 // daemonFailed ends what did not come up and tells what it said.
 func (a *app) daemonFailed(child *exec.Cmd, before int64, s *settings, cause error) error {
 	if errors.Is(cause, os.ErrDeadlineExceeded) {
@@ -226,7 +239,18 @@ func (a *app) stopDaemon(ctx context.Context, wait time.Duration, port int) erro
 	if err != nil {
 		return err
 	}
+	late, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("waited %s", wait))
+	defer cancel()
 	v := a.lookAtDaemon(ctx, s)
+	begun := func() bool { // one that begins is where it listens in a moment
+		if v.Running && v.URL == "" {
+			v = a.lookAtDaemon(ctx, s)
+		}
+		return !v.Running || v.URL != ""
+	}
+	if err := poll(late, begun); err != nil {
+		return hinted(fmt.Errorf("a daemon is starting, and has not told yet where it listens: %w", err), "try it again; its log is %s", logPath(s.home))
+	}
 	if !v.Running {
 		return hinted(errors.New("the daemon is not running"), "start it with: aex daemon start")
 	}
@@ -236,16 +260,11 @@ func (a *app) stopDaemon(ctx context.Context, wait time.Duration, port int) erro
 	if err := a.ask(ctx, "POST", "/admin/stop", nil); err != nil {
 		return hinted(fmt.Errorf("asking the daemon to stop: %w", err), "if it hangs, end it: kill %d", v.PID)
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for held(lockPath(s.home)) {
-		select {
-		case <-ctx.Done():
-			return hinted(fmt.Errorf("the daemon (PID %d) has not ended after %s", v.PID, wait), "it may be waiting for calls in flight; its log is %s", v.Log)
-		case <-tick.C:
-		}
+	ended := func() bool { // or another one runs by now
+		return !held(lockPath(s.home)) || !slices.Contains([]int{0, v.PID}, toldDaemon(s.home).PID)
+	}
+	if err := poll(late, ended); err != nil {
+		return hinted(fmt.Errorf("the daemon (PID %d) was asked to stop and has not ended yet: %w", v.PID, err), "it may be waiting for calls in flight; its log is %s", v.Log)
 	}
 	if a.json {
 		return a.printJSON(map[string]any{"stopped": true, "pid": v.PID})

@@ -50,14 +50,33 @@ func (a *app) lookAtDaemon(ctx context.Context, s *settings) daemonView {
 	if !held(lockPath(s.home)) {
 		return daemonView{}
 	}
-	v := daemonView{}
-	if data, err := whole.ReadFile(daemonPath(s.home), maxOwn); err == nil {
-		// What cannot be read is a server that has not come so far yet.
-		_ = json.Unmarshal(data, &v)
-	}
+	v := toldDaemon(s.home)
 	v.Running = true
 	v.Ready = v.URL != "" && answers(ctx, v, "/ready") == nil
 	return v
+}
+
+// toldDaemon is what the last server of home has told, of itself.
+func toldDaemon(home string) (v daemonView) {
+	if data, err := whole.ReadFile(daemonPath(home), maxOwn); err == nil {
+		// What cannot be read is a server that has not come so far yet.
+		_ = json.Unmarshal(data, &v)
+	}
+	return v
+}
+
+// poll returns when something is so, or why it was not waited for.
+func poll(ctx context.Context, so func() bool) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // answers asks the server for a page that needs no token.

@@ -245,21 +245,21 @@ func (a *app) stopRun(ctx context.Context, id string, wait time.Duration) (err e
 	if r.State == ledger.RunEnded {
 		return a.stopped(r, "had already ended")
 	}
-	watched, done := context.WithTimeout(ctx, wait)
+	watched, done := context.WithTimeoutCause(ctx, wait, fmt.Errorf("waited %s", wait))
 	defer done()
 	states := l.WatchRun(watched, r.ID, r.State)
 	if err := l.SetRunState(ctx, r.ID, ledger.RunEnding); err != nil {
 		return fmt.Errorf("ending run %.4s: %w", r.ID, err)
 	}
-	for {
-		if r, err = l.Run(ctx, string(r.ID)); err != nil {
+	for more := true; ; _, more = <-states {
+		if r, err = l.Run(context.WithoutCancel(ctx), string(r.ID)); err != nil {
 			return fmt.Errorf("looking at run %.4s: %w", id, err)
 		}
 		if r.State == ledger.RunEnded {
 			return a.stopped(r, "ended")
 		}
-		if _, more := <-states; !more {
-			return hinted(fmt.Errorf("run %.4s has not ended after %s", r.ID, wait), "its aex was told; look again with: aex runs show %.4s", r.ID)
+		if !more {
+			return hinted(fmt.Errorf("run %.4s has not ended yet: %w", r.ID, context.Cause(watched)), "its aex was told; look again with: aex runs show %.4s", r.ID)
 		}
 	}
 }

@@ -252,6 +252,9 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	log := &serverLog{file: a.stderr, path: f.logFile, now: a.now}
 	process.ReserveThreads() // its user's other programs do not end it by taking all processes
 	s, err := a.newServer(ctx, f, set, log)
+	if askedToEnd(ctx, err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -261,10 +264,17 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if ctx.Err() != nil { // asked while it began
 		return nil
 	}
-	if err := s.announce(ctx, f.readyFD); err != nil {
+	if err := s.announce(ctx, f.readyFD); askedToEnd(ctx, err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	return s.wait(ctx, reload, asked)
+}
+
+// askedToEnd tells whether it is no failure that something did not come about: aex was asked to end meanwhile.
+func askedToEnd(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)))
 }
 
 // tellReady writes the server's view to who started it.
