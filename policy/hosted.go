@@ -97,29 +97,35 @@ func (c Call) Unmetered(m Model) (kinds []string) {
 	return kinds
 }
 
+type searcher struct {
+	glob string
+	most int64
+}
+
 // searchers are models that search by themselves in every call, by their names as
 // sent, and what the search brings is billed as input; most: so often a call at
 // most, 0 for as often as they like. What OpenAI's older search models and Perplexity's others find is free.
-var searchers = []struct {
-	glob string
-	most int64
-}{{"*-search-api", 1}, {"*-search-api-*", 1}, {"*sonar-deep-research", 0}, {"*:online", 0}, {"groq/compound*", 0}, {"compound-beta*", 0}}
+var searchers = []searcher{{"*-search-api", 1}, {"*-search-api-*", 1}, {"*sonar-deep-research", 0}, {"*:online", 0}, {"groq/compound*", 0}, {"compound-beta*", 0}}
 
 // Answering is the call with what its model does unasked: it searches, or chooses
 // how much it thinks.
 func (c Call) Answering(m Model) Call { return c.searching(m).choosing(m) }
 
-// searching is the call with the searches that its model makes unasked.
+// searching is the call with the searches that its model makes unasked. Of a model
+// that searches once for a fee a call, the request's own options change nothing.
 func (c Call) searching(m Model) Call {
 	name := strings.ToLower(m.Sent)
-	for _, s := range searchers {
-		if c.Wire == Embeddings || !anyGlob([]string{s.glob}, name) {
-			continue
-		}
-		if t := (HostedTool{Type: "web_search", MaxUses: s.most}); !slices.Contains(c.Hosted, t) {
+	at := slices.IndexFunc(searchers, func(s searcher) bool { return anyGlob([]string{s.glob}, name) })
+	if c.Wire == Embeddings {
+		return c
+	}
+	if at >= 0 && searchers[at].most > 0 || at < 0 && m.Provider.Host().SearchFee && m.Price.PerRequest != nil {
+		c.Hosted = slices.DeleteFunc(slices.Clone(c.Hosted), func(t HostedTool) bool { return t.Type == "web_search" && !t.Tool })
+	}
+	if at >= 0 {
+		if t := (HostedTool{Type: "web_search", MaxUses: searchers[at].most}); !slices.Contains(c.Hosted, t) {
 			c.Hosted = append(slices.Clone(c.Hosted), t)
 		}
-		return c
 	}
 	return c
 }
@@ -241,7 +247,7 @@ func hostedFee(kind, wire string) hostedKind {
 			return feeSearch
 		}
 	}
-	for _, free := range []string{"webfetch", "urlcontext", "mcp", "toolsearch", "compaction"} {
+	for _, free := range []string{"webfetch", "urlcontext", "mcp", "toolsearch", "compaction", "datasources"} {
 		if strings.HasPrefix(kind, free) {
 			return feeNone
 		}

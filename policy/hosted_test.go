@@ -88,7 +88,28 @@ func TestSearchingModels(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if len(asked.Hosted) > 0 {
+	// What a request says of the search is of the one search that there is.
+	asked.Hosted = []HostedTool{{Type: "web_search"}}
+	openai := Provider{Type: TypeOpenAI, BaseURL: "https://api.openai.com/v1"}
+	for _, c := range []struct {
+		name    string
+		rates   Rates
+		at      Provider
+		uses    int64
+		endless bool
+	}{
+		{"gpt-4o-search-preview", Rates{PerRequest: pico(1)}, openai, 0, false},
+		{"gpt-5-search-api", Rates{PerRequest: pico(1)}, openai, 1, false},
+		{"gpt-4o", Rates{}, openai, 0, true},
+		{"gpt-4o-search-preview", Rates{PerRequest: pico(1)}, Provider{}, 0, true}, // nobody knows what its host does
+		{"sonar-deep-research", Rates{}, Provider{Type: TypeOpenAI, BaseURL: "https://api.perplexity.ai"}, 0, true},
+	} {
+		got := asked.searching(Model{Sent: c.name, Provider: c.at, Price: Price{Rates: c.rates}}).Hosted
+		if c.endless != slices.Contains(got, HostedTool{Type: "web_search"}) || c.uses > 0 != slices.Contains(got, HostedTool{Type: "web_search", MaxUses: 1}) {
+			t.Errorf("%s at %q: %+v", c.name, c.at.BaseURL, got)
+		}
+	}
+	if len(asked.Hosted) != 1 {
 		t.Errorf("the call itself was changed: %+v", asked.Hosted)
 	}
 }

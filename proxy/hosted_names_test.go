@@ -22,13 +22,19 @@ var hostedSaid = map[string]map[string]string{
 		`"tools":[{"type":"builtin_function","function":{"name":"$web_search"}}]`: "builtin_function", `"tools":[{"type":"retrieval"}]`: "retrieval",
 		`"tools":[{"type":"web_browser"}]`: "web_browser", `"tools":[{"googleSearch":{}}]`: "google_search", `"tools":[{"url_context":{},"code_execution":{}}]`: "url_context code_execution",
 		`"web_search_options":{}`: "web_search", `"enable_search":true`: "web_search", `"enable_search":false`: "",
+		`"data_sources":[{"type":"azure_search"}]`: "data_sources", `"dataSources":[{"type":"azure_search"}]`: "data_sources", `"data_sources":[]`: "", `"mcp_servers":[{"url":"https://example.com"}]`: "mcp",
+		`"web_search":{"enable":true}`: "web_search", `"web_search":{"enable":false}`: "", `"web_search":{"enabled":false}`: "", `"web_search":true`: "web_search", `"web_search":"off"`: "", `"web_search":null`: "",
+		`"enable_web_search":true`: "web_search", `"force_search_enhancement":true`: "web_search", `"enable_code_interpreter":true`: "code_interpreter", `"enable_code_interpreter":false`: "",
+		`"modalities":["image","text"]`: "image_output", `"modalities":["text","audio"]`: "", `"deferred":true`: "deferred", `"deferred":false`: "",
 		`"search_parameters":{"mode":"auto"}`: "live_search", `"search_parameters":{}`: "live_search", `"search_parameters":{"mode":"off"}`: "",
 		`"extra_body":{"google":{"cached_content":"cachedContents/x"}}`: "*cached_content", `"google":{"cachedContent":"cachedContents/x"}`: "*cached_content",
 		`"extra_body":{"google":{"thinking_config":{"thinking_budget":1}}}`: "",
 	},
 	policy.Responses: {
 		`"tools":[{"type":"function","name":"f"}]`: "", `"tools":[{"type":"apply_patch"},{"type":"local_shell"}]`: "", `"tools":[{"type":"web_search_preview"}]`: "web_search_preview",
-		`"tools":[{"type":"x_search"},{"type":"mcp"}]`: "x_search mcp", `"tools":[{"type":"namespace","tools":[{"type":"code_interpreter"}]}]`: "code_interpreter",
+		`"tools":[{"type":"x_search"},{"type":"mcp"}]`: "x_search mcp", `"search_parameters":{"mode":"on"}`: "live_search", `"data_sources":[{"type":"azure_search"}]`: "data_sources",
+		`"agent_reference":{"name":"a","type":"agent_reference"}`: "->agent_reference", `"agent":{"name":"a"}`: "->agent", `"agent":null`: "",
+		`"tools":[{"type":"namespace","tools":[{"type":"code_interpreter"}]}]`: "code_interpreter",
 	},
 	policy.Messages: {
 		`"tools":[{"name":"f","input_schema":{}}]`: "", `"tools":[{"type":"memory_20250818","name":"memory"}]`: "", `"tools":[{"type":"web_fetch_20260209","name":"web_fetch"}]`: "web_fetch_20260209",
@@ -71,6 +77,9 @@ func TestHostedToolsByEveryName(t *testing.T) {
 			}
 			for _, h := range call.Hidden {
 				got = append(got, "*"+h)
+			}
+			if call.Background {
+				got = append(got, "deferred")
 			}
 			for _, name := range call.Elsewhere {
 				got = append(got, "->"+name)

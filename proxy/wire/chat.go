@@ -41,6 +41,8 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 		Stream:  body.flag("stream"),
 		Outputs: 1,
 		Tier:    body.word("service_tier"),
+		// xAI answers a deferred request with a name to ask for the answer by.
+		Background: body.Get("deferred").Truth(),
 	}
 	body.beside(chatFields, &c)
 	openAIReason(body, &c)
@@ -64,7 +66,6 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	})
 	openAITools(body, &c)
 	c.CacheWrite1h = body.member("prompt_cache_options").word("ttl") == "12h"
-	body.words(body.Get("modalities"), "modalities", func(s string) { c.AudioOut = c.AudioOut || s == "audio" })
 	chatHosted(body, &c)
 	if p := body.Get("prediction"); !p.isNull() {
 		c.Prediction = int64(p.end - p.start)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,15 +127,46 @@ func boundCalls(body Object, most int64) []Splice {
 	return edits
 }
 
+// switches are the fields by which APIs of OpenAI's kind let the server do
+// something by itself, and what that is: Alibaba's, Baidu's and Tencent's, Azure's,
+// and those of other hosts.
+var switches = map[string]string{
+	"websearchoptions": "web_search", "enablesearch": "web_search", "websearch": "web_search", "enablewebsearch": "web_search",
+	"enableenhancement": "web_search", "forcesearchenhancement": "web_search", "enablecodeinterpreter": "code_interpreter",
+	"datasources": "data_sources", "mcpservers": "mcp", "searchparameters": "live_search",
+}
+
+// switched reads them. An empty object turns some of them on; false, "off" and a
+// member that says so turn one off.
+func switched(body Object, c *policy.Call) {
+	for _, m := range body.members {
+		if !among(switching, m.name) || m.value.Kind() != '{' && empty(m.value) || turnsOff(m.value.Text()) {
+			continue
+		}
+		if o := m.value.Object(body.err); o.Get("enable").Kind() == 'f' || o.Get("enabled").Kind() == 'f' || turnsOff(o.Get("mode").Text()) {
+			continue
+		}
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: switches[bare(m.name)]})
+	}
+}
+
+var switching = bareSet(strings.Join(slices.Collect(maps.Keys(switches)), " "))
+
+func turnsOff(word string) bool { return word == "off" || word == "none" || word == "disabled" }
+
 // chatHosted reads what a chat request lets the provider do by itself: fields of
-// OpenAI, xAI and Alibaba, and tools of any.
+// many hosts, and tools of any.
 func chatHosted(body Object, c *policy.Call) {
-	if !body.Get("web_search_options").isNull() || !empty(body.Get("enable_search")) {
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "web_search"})
-	}
-	if p := body.member("search_parameters"); p.Kind() == '{' && p.Get("mode").Text() != "off" {
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "live_search"})
-	}
+	body.member("search_parameters") // faults what is no object
+	switched(body, c)
+	body.words(body.Get("modalities"), "modalities", func(s string) {
+		switch s {
+		case "audio":
+			c.AudioOut = true
+		case "image", "video": // at prices of their own
+			c.Hosted = append(c.Hosted, policy.HostedTool{Type: s + "_output"})
+		}
+	})
 	body.each("tools", func(t Object) {
 		for _, kind := range chatKinds(t) {
 			c.Hosted = append(c.Hosted, policy.HostedTool{Type: plain.Clip(kind, 60), Tool: true})

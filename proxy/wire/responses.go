@@ -88,12 +88,19 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		body.fault("input is neither text nor a list")
 	}
 	responsesTools(body, &c)
+	switched(body, &c)
 	choice := body.Get("tool_choice")
 	c.ToolChoice = !choice.isNull() && choice.Text() != "none" && choice.Text() != "auto"
 	c.CacheWrite1h = body.member("prompt_cache_options").word("ttl") == "12h"
 	for _, name := range []string{"previous_response_id", "conversation", "prompt", "background_options"} {
 		if !empty(body.Get(name)) {
 			c.Hidden = append(c.Hidden, name)
+		}
+	}
+	// An agent that Azure keeps has instructions, tools and a model of its own.
+	for _, name := range []string{"agent", "agent_reference"} {
+		if !empty(body.Get(name)) {
+			c.Elsewhere = append(c.Elsewhere, name)
 		}
 	}
 	// Compacting reads the context once more.
