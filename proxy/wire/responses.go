@@ -92,17 +92,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 	choice := body.Get("tool_choice")
 	c.ToolChoice = !choice.isNull() && choice.Text() != "none" && choice.Text() != "auto"
 	c.CacheWrite1h = body.member("prompt_cache_options").word("ttl") == "12h"
-	for _, name := range []string{"previous_response_id", "conversation", "prompt", "background_options"} {
-		if !empty(body.Get(name)) {
-			c.Hidden = append(c.Hidden, name)
-		}
-	}
-	// An agent that Azure keeps has instructions, tools and a model of its own.
-	for _, name := range []string{"agent", "agent_reference"} {
-		if !empty(body.Get(name)) {
-			c.Elsewhere = append(c.Elsewhere, name)
-		}
-	}
+	responsesKept(body, &c)
 	// Compacting reads the context once more.
 	if !empty(body.Get("context_management")) {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
@@ -116,6 +106,21 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		}
 	}
 	return c, *body.err
+}
+
+// responsesKept reads what brings in what the provider keeps.
+func responsesKept(body Object, c *policy.Call) {
+	for _, name := range []string{"previous_response_id", "conversation", "prompt", "background_options"} {
+		if !empty(body.Get(name)) {
+			c.Hidden = append(c.Hidden, name)
+		}
+	}
+	// An agent that Azure keeps has instructions, tools and a model of its own.
+	for _, name := range []string{"agent", "agent_reference"} {
+		if !empty(body.Get(name)) {
+			c.Elsewhere = append(c.Elsewhere, name)
+		}
+	}
 }
 
 // responsesItems are the kinds of input whose content is all in the request.
