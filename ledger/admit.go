@@ -231,7 +231,7 @@ func (g *commitGroup) admit(o *op) error {
 	return g.err
 }
 
-// identify finds who asks, and refuses who may not ask at all.
+// identify finds who asks, and refuses those who may not ask at all.
 func (g *commitGroup) identify(h TokenHash) (*caller, *Refusal) {
 	t := g.token(h)
 	if t == nil {

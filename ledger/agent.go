@@ -170,7 +170,7 @@ func (w Window) check() error {
 	return nil
 }
 
-// openWindow makes the account of the window that now lies in.
+// openWindow makes the account of the current window.
 func (g *commitGroup) openWindow(ag *agent) *account {
 	acc := &account{agent: ag.id, kind: WindowAccount, window: ag.window, start: g.start(ag.window).UnixMilli()}
 	acc.retarget(ag.budget)

@@ -78,7 +78,7 @@ func (g *commitGroup) setGroupBudget(a *agentGroup, w Window, b *Micros) {
 	g.groupEvent("group.budget", a, func(e *line) { e.budget(acc) })
 }
 
-// currentGroupAccount is the account of a group's window that now lies in, nil
+// currentGroupAccount is the account of a group's current window, nil
 // when there is none yet, or its total one.
 func (g *commitGroup) currentGroupAccount(a *agentGroup, w Window) *account {
 	if w == Total {

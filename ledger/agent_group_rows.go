@@ -70,7 +70,7 @@ func (g *commitGroup) groupTotal(a *agentGroup) *account {
 	return acc
 }
 
-// groupWindow is the account of the group's window that now lies in; nil when
+// groupWindow is the account of the group's current window; nil when
 // there is none yet.
 func (g *commitGroup) groupWindow(a *agentGroup, w Window) *account {
 	return g.groupAccount(windowKey{a.id, w, g.start(w).UnixMilli()})

@@ -85,7 +85,7 @@ func (l *Ledger) Zone(ctx context.Context) (z Zone, told bool, err error) {
 	return c.zone(), len(c) > 0, nil
 }
 
-// start of the window that now lies in.
+// start of the current window.
 func (g *commitGroup) start(w Window) time.Time {
 	if !g.rows.zonesRead {
 		g.rows.zones = nil

@@ -82,7 +82,7 @@ func (g *commitGroup) total(agent int64) *account {
 	return a
 }
 
-// windowAccount is the account of the agent's window that now lies in; nil
+// windowAccount is the account of the agent's current window; nil
 // when there is none yet.
 func (g *commitGroup) windowAccount(ag *agent) *account {
 	key := windowKey{ag.id, ag.window, g.start(ag.window).UnixMilli()}

@@ -44,7 +44,7 @@ func (m *model) start(w ledger.Window) time.Time {
 	return day
 }
 
-// window is the account of a group's window that now lies in, made when asked.
+// window is the account of a group's current window, made when asked.
 func (m *model) window(g *modelGroup, w ledger.Window) *modelAccount {
 	if w == ledger.Total {
 		return g.total

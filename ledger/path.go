@@ -78,7 +78,7 @@ func (l *Ledger) AgentPausedAt(ctx context.Context, agent string) (ag Agent, by 
 	return ag, Account{}, false, err
 }
 
-// accountOf is the account of the agent's window that now lies in, or its total one.
+// accountOf is the account of the agent's current window, or its total one.
 func (g *commitGroup) accountOf(ag *agent) Account {
 	if ag.window == Total {
 		total := g.total(ag.id).public(ag.name)

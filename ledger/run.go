@@ -73,7 +73,7 @@ type RunEnd struct {
 type EndedRun struct {
 	Run
 	Was RunState  // RunEnded: it was over already
-	Has []Account // the agent's, of its window that now lies in or its total one, and those of its groups
+	Has []Account // the agent's, of its current window or its total one, and those of its groups
 }
 
 // OpenRun makes a run with its account and its token, owned by this process.

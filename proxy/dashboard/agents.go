@@ -75,7 +75,7 @@ func sortBudgets(rows []budgetRow, by string) {
 	})
 }
 
-// limitedFirst puts who has no limit behind.
+// limitedFirst puts those without a limit last.
 func limitedFirst(a, b budgetRow) int {
 	return -compareBool(a.Account.Budget != nil, b.Account.Budget != nil)
 }

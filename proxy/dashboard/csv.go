@@ -22,7 +22,7 @@ func sendCSV(w http.ResponseWriter, name string, header []string, rows [][]strin
 	w.Header().Set("Content-Disposition", `attachment; filename="aex-`+name+`.csv"`)
 	out := csv.NewWriter(w)
 	if err := out.Write(header); err != nil {
-		return nil // who is gone needs no table
+		return nil // a client that is gone needs no table
 	}
 	for _, row := range rows {
 		for i, cell := range row {

@@ -192,6 +192,6 @@ func (d *Dashboard) serveChart(w http.ResponseWriter, r *http.Request, _ *sessio
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'")
 	h.Set("Content-Type", "image/svg+xml")
 	h.Set("Cache-Control", "private, max-age=60")
-	_, _ = w.Write(svg) // who is gone needs no picture
+	_, _ = w.Write(svg) // a client that is gone needs no picture
 	return nil
 }

@@ -157,14 +157,14 @@ func (d *Dashboard) Link() string {
 	return "/dashboard/login?code=" + url.QueryEscape(d.sessions.link())
 }
 
-// serveLink gives a link to who shows the operator's token itself.
+// serveLink gives a link to whoever shows the operator's token itself.
 func (d *Dashboard) serveLink(w http.ResponseWriter, r *http.Request) {
 	if s := d.operator(r); s == nil || !s.ByHand || !sameOrigin(r) {
 		http.Error(w, `{"detail":"the operator's token is needed"}`, http.StatusUnauthorized)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]string{"path": d.Link()}) // who is gone needs no link
+	_ = json.NewEncoder(w).Encode(map[string]string{"path": d.Link()}) // a client that is gone needs no link
 }
 
 // enter redeems a link.

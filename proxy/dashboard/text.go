@@ -38,7 +38,7 @@ func (d *Dashboard) render(w http.ResponseWriter, status int, name string, p *pa
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // who is gone needs no page
+	_, _ = w.Write(b.Bytes()) // a client that is gone needs no page
 }
 
 var pageFuncs = template.FuncMap{
@@ -139,7 +139,7 @@ func budgetText(m *ledger.Micros) string {
 	return m.String()
 }
 
-// limitValue orders budgets: who has none has the most.
+// limitValue orders budgets: no budget counts as the largest.
 func limitValue(m *ledger.Micros) int64 {
 	if m == nil {
 		return math.MaxInt64

@@ -15,7 +15,7 @@ type spending struct {
 	View view
 	Rows []spendRow
 	Sum  ledger.Spend
-	// Before is what the same stretch of time before this one did cost.
+	// Before is what the same stretch of time before this one has cost.
 	Before    ledger.Micros
 	HasBefore bool
 	Chart     chart
@@ -158,7 +158,7 @@ func (d *Dashboard) spending(ctx context.Context, v view) (spending, error) {
 	return s, err
 }
 
-// addBefore adds what the time before did cost.
+// addBefore adds what the time before has cost.
 func (d *Dashboard) addBefore(ctx context.Context, s *spending, rows map[string]*spendRow) error {
 	f, ok := s.View.before()
 	if !ok {

@@ -1,6 +1,6 @@
-// Package memory bounds what the bodies and answers that a gateway holds take
-// together, what decompression makes of them, and how long a client that is slow
-// may keep others from it.
+// Package memory bounds how much memory the bodies and answers that a gateway holds may
+// take together, how much decompression may make of them, and how long a slow client may
+// keep memory from others.
 package memory
 
 import (
@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// Default is what the bodies and answers that a gateway holds may take
+// Default is how much memory the bodies and answers that a gateway holds may take
 // together.
 const Default = 256 << 20
 
-// What is counted.
+// What is counted, and how much.
 const (
-	Unshared = 64 << 10        // of each call, for so many at once
-	smallMax = 512             // calls that have that beside what is shared
-	BodyCost = 2               // a body is held beside what is made of it
-	waitMax  = 5 * time.Second // for memory that others hold
+	Unshared = 64 << 10        // bytes that each call has for itself, which are not counted
+	smallMax = 512             // calls at a time that have such bytes
+	BodyCost = 2               // times the size of a body: the body, and what is made of it
+	waitMax  = 5 * time.Second // the longest wait for memory that others hold
 )
 
 // Why a share does not grow, and why nothing more is unpacked.
@@ -42,30 +42,31 @@ type Budget struct {
 	wait     time.Duration // the longest; 0: waitMax
 	grace    time.Duration // of an upload; 0: UploadGrace
 	patience time.Duration // with a client that does not read; 0: readWithin
-	small    atomic.Int64  // calls that have a part of their own
+	small    atomic.Int64  // calls that have bytes of their own
 	shared   sync.Once
 	slack    []byte // made by the first share
 }
 
-// slackSize is what a gateway at work has and never touches, so that the system
-// gives no page for it. Go's collector runs whenever the heap has doubled, which
-// a busy gateway's, small as it is, does dozens of times a second: that was a
-// tenth of the processor time of a call.
+// slackSize is the size of a buffer that a gateway at work has and never touches, so that
+// the system gives no pages for it. Go's collector runs whenever the heap has doubled. A
+// busy gateway's heap is so small that this happened dozens of times a second, and took a
+// tenth of the processor time of a call; with the buffer the heap is larger.
 const slackSize = 16 << 20
 
-// New is a budget of so many bytes. grace is what an upload has at least, and
-// patience what a client has to read some of its answer; 0: as long as is usual.
+// New is a budget of so many bytes. grace is the least time that an upload may take, and
+// patience the time in which a client must read some of its answer; 0: UploadGrace and
+// readWithin.
 func New(all int64, grace, patience time.Duration) *Budget {
 	return &Budget{all: all, left: all, grace: grace, patience: patience}
 }
 
-// Share is what a new call has of it: nothing yet.
+// Share makes the share of a new call, which has nothing yet.
 func (m *Budget) Share() Share {
 	m.shared.Do(func() { m.slack = make([]byte, slackSize) })
 	return Share{of: m}
 }
 
-// Left is what nobody has.
+// Left is how much is free.
 func (m *Budget) Left() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,21 +78,21 @@ type drawing struct {
 	have chan struct{}
 }
 
-// Share is what one call has of a memory, beside a part of its own that the first
-// calls under way have: who makes very many small calls draws on what is shared.
+// Share is what one call has of a budget. Beside it the first smallMax calls under way have
+// bytes of their own; any further ones draw on the budget for those, too.
 type Share struct {
 	of    *Budget
 	has   int64
 	asked bool
 	own   int64
 
-	hurried bool // the client has a while to read
+	hurried bool // the client must read within a time
 }
 
-// Has is how much of what is shared it has.
+// Has is how much of the budget it has.
 func (s *Share) Has() int64 { return s.has }
 
-// ownPart takes a part that is not shared, if there is one.
+// ownPart takes bytes of the call's own, if there are any left.
 func (s *Share) ownPart() {
 	s.asked = true
 	if s.of.small.Add(1) <= smallMax {
@@ -101,7 +102,7 @@ func (s *Share) ownPart() {
 	}
 }
 
-// Grow makes the share at least to bytes, and waits for others' where it has to.
+// Grow makes the share at least to bytes, and waits for memory of others if it has to.
 func (s *Share) Grow(ctx context.Context, to int64) error {
 	if !s.asked {
 		s.ownPart()
@@ -134,7 +135,7 @@ func (s *Share) Grow(ctx context.Context, to int64) error {
 	return nil
 }
 
-// draw takes n bytes, and up to most where they are there, or queues for n.
+// draw takes up to most bytes if they are free, at least n, or else queues for n.
 func (m *Budget) draw(n, most int64) (got int64, d *drawing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -148,7 +149,7 @@ func (m *Budget) draw(n, most int64) (got int64, d *drawing) {
 	return n, d
 }
 
-// leave takes a drawing out of the queue; false where it has just been served.
+// leave takes a drawing out of the queue; false if it has just been served.
 func (m *Budget) leave(d *drawing) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -187,7 +188,7 @@ func (s *Share) Release() {
 	s.of.serve()
 }
 
-// Fill reads all of in, at most most and a byte, and counts it.
+// Fill reads all of in, but at most most bytes and one, and counts them.
 func (s *Share) Fill(ctx context.Context, in io.Reader, buf *bytes.Buffer, most int) error {
 	for buf.Len() <= most {
 		if err := s.Grow(ctx, BodyCost*int64(buf.Len()+bytes.MinRead)); err != nil {

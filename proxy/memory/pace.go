@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// A client whose call holds some of the memory that calls share has to go on
-// sending, and reading. What each call has for itself is not counted, so that small
-// calls may be as slow as they like.
+// A client whose call holds some of the shared memory has to keep sending, and reading. The
+// bytes that each call has for itself do not count, so that small calls may be as slow as
+// they like.
 const (
-	UploadGrace = 30 * time.Second // for a body to come, however small
-	uploadRate  = 32 << 10         // and a second more for each so many bytes of it
-	readWithin  = 10 * time.Minute // in which a client reads some of its answer
+	UploadGrace = 30 * time.Second // the time that any body may take
+	uploadRate  = 32 << 10         // it may take a second more for each so many bytes
+	readWithin  = 10 * time.Minute // in this time a client must read some of its answer
 )
 
 // upload is a request's body that has to keep a pace for as long as the call
@@ -46,8 +46,8 @@ func (u *upload) Read(p []byte) (int, error) {
 // TooSlow tells whether an upload failed because it did not keep its pace.
 func TooSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// Hurry has a client read within a while, where what is written to it holds up
-// memory that calls share.
+// Hurry sets the time within which the client must read, if its answer holds up shared
+// memory.
 func (s *Share) Hurry(w http.ResponseWriter) {
 	if s.has == 0 {
 		return
@@ -55,8 +55,8 @@ func (s *Share) Hurry(w http.ResponseWriter) {
 	s.hurried = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(cmp.Or(s.of.patience, readWithin))) == nil
 }
 
-// Unhurry has the end of an answer wait as long as it takes: it may come long
-// after the last bytes, and holds up no memory.
+// Unhurry takes that limit off for the end of an answer, which may come long after the last
+// bytes and holds up no memory.
 func (s *Share) Unhurry(w http.ResponseWriter) {
 	if s.hurried {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a connection that is gone has none

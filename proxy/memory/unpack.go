@@ -3,11 +3,11 @@ package memory
 import "io"
 
 const (
-	ratioMax  = 100     // that decompression may make of a byte
-	ratioFree = 1 << 20 // and of the first few
+	ratioMax  = 100     // bytes that decompression may make of one
+	ratioFree = 1 << 20 // bytes that it may make in any case
 )
 
-// Packed is what a decompressor reads, counted.
+// Packed counts what a decompressor reads.
 type Packed struct {
 	from io.Reader
 	n    int64

@@ -11,14 +11,14 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// Issuer is one that is believed, and for what.
+// Issuer is an issuer of tokens that is believed, and what its tokens are good for.
 type Issuer struct {
 	URL      string
 	Audience string // for whom its tokens are: this gateway
-	Rules    []Rule // the first that fits a token stands
+	Rules    []Rule // the first that fits a token counts
 }
 
-// Rule says which agent the runs of a job are of.
+// Rule says which agent the runs of a job belong to.
 type Rule struct {
 	Claims map[string][]string // each must be one of these values
 	Agent  string
@@ -56,7 +56,7 @@ func New(list []Issuer, transport http.RoundTripper, now func() time.Time) *Issu
 	return all
 }
 
-// ErrNoRule reports a token that is good, and for no agent.
+// ErrNoRule reports a good token that no rule gives to an agent.
 var ErrNoRule = errors.New("no rule fits the token")
 
 // Check tells which rule a token is for, and whose it is (sub). ErrRefused and

@@ -35,13 +35,13 @@ type keys struct {
 	issuer string
 	client *http.Client
 	now    func() time.Time
-	turn   chan struct{} // who has it may ask the issuer
+	turn   chan struct{} // whoever has it may ask the issuer
 
 	mu    sync.Mutex
 	byID  map[string]crypto.PublicKey
 	read  time.Time // zero: never
 	asked time.Time
-	fault error // of the last ask; who has the turn reads and writes it
+	fault error // of the last ask; only for whoever has the turn
 }
 
 func newKeys(issuer string, roots http.RoundTripper, now func() time.Time) *keys {
@@ -52,8 +52,8 @@ func newKeys(issuer string, roots http.RoundTripper, now func() time.Time) *keys
 	return k
 }
 
-// find is the key of an id, asked for anew where it is not known or was read
-// long ago; not more often than once a minute, whatever tokens come.
+// find is the key of an id. It asks the issuer where the key is not known or was read long
+// ago, but not more often than once a minute, whatever tokens come.
 func (k *keys) find(ctx context.Context, id string) (crypto.PublicKey, error) {
 	if key, fresh := k.known(id); fresh {
 		return key, nil
@@ -78,8 +78,8 @@ func (k *keys) find(ctx context.Context, id string) (crypto.PublicKey, error) {
 	return nil, refused("%s has no such key", k.issuer)
 }
 
-// known is a key that the issuer had when it was last asked. One that was read
-// long ago is good only while the issuer does not answer, and for a day.
+// known is a key that the issuer had when it was last asked. A key that was read long ago is
+// good only while the issuer does not answer, and for a day at most.
 func (k *keys) known(id string) (key crypto.PublicKey, fresh bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -194,7 +194,7 @@ type jwk struct {
 
 var errKey = errors.New("not a key that is used here")
 
-// public is the key; the others that an issuer may publish are not used.
+// public is the key itself, for the kinds of keys that are used.
 func (j jwk) public() (crypto.PublicKey, error) {
 	switch {
 	case j.Type == "RSA":

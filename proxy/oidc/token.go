@@ -1,5 +1,5 @@
-// Package oidc checks the tokens by which a CI vouches for its jobs, and says
-// which agent a job's runs are of.
+// Package oidc checks the tokens by which a CI vouches for its jobs, and says which agent a
+// job's runs belong to.
 package oidc
 
 import (
@@ -29,7 +29,7 @@ func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
 }
 
-// token is one that was taken apart, and not yet believed.
+// token is a token that has been parsed, but not yet verified.
 type token struct {
 	alg, kid  string
 	claims    Claims
@@ -37,7 +37,7 @@ type token struct {
 	signature []byte
 }
 
-// parse takes a token apart.
+// parse parses a token.
 func parse(text string) (token, error) {
 	parts := strings.Split(text, ".")
 	if len(text) > maxToken || len(parts) != 3 {

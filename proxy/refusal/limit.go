@@ -7,12 +7,12 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
-// Reason is what a call was told that the ledger refused for money or because of
-// a pause: whose limit it is, and its figures.
+// Reason says why the ledger refused a call for money or because of a pause: whose limit it
+// is, and its figures.
 func Reason(r *ledger.Refusal) string { return strings.TrimPrefix(Of(r).Message, "aex: ") }
 
-// Of words the ledger's refusal: which limit, its size, what is spent
-// and reserved, and what set it.
+// Of puts the ledger's refusal into words: which limit it is, its size, what is spent and
+// reserved, and what set it.
 func Of(r *ledger.Refusal) *Refusal {
 	who := r.Of().Whose()
 	have := fmt.Sprintf("budget %s of %s: %s spent, %s reserved", r.Budget, who, r.Spent, r.Reserved)

@@ -21,8 +21,7 @@ func TopUp(a ledger.Account, by ledger.Micros) string {
 	return "aex topup " + plain.Word(a.Name) + " " + amount
 }
 
-// Resume is the command that lets the agent or the group go on that the account
-// is of.
+// Resume is the command that lets an account's agent or group go on.
 func Resume(a ledger.Account) string {
 	if a.Kind == ledger.GroupAccount {
 		return "aex group resume " + plain.Word(a.Name)

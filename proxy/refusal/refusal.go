@@ -1,5 +1,5 @@
-// Package refusal is the one table of the answers that say no: what each is
-// called, which status it has, and how a limit of the ledger is worded.
+// Package refusal is the one table of the answers that say no: the code of each, its status,
+// and how a limit of the ledger is put into words.
 package refusal
 
 import (
@@ -13,12 +13,12 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/wire"
 )
 
-// Refusal is an answer of aex's own, with what the watcher and the trail need
-// to know of it.
+// Refusal is an answer of aex's own, with what the watcher and the trail need to know about
+// it.
 type Refusal struct {
 	wire.Refusal
 	RetryAfter time.Duration
-	Ends       bool            // the money of Owner is at its end
+	Ends       bool            // Owner has no money left
 	Owner      ledger.RunID    // the run whose limit it was
 	Money      *ledger.Refusal // what the ledger said, where it was for money; nil: it was not
 	Booked     bool            // the ledger refused, and has its own event of it
@@ -81,15 +81,15 @@ func New(code, format string, args ...any) *Refusal {
 	return &Refusal{Refusal: wire.Refusal{Code: code, Kind: row.kind, Status: row.status, Message: "aex: " + fmt.Sprintf(format, args...)}}
 }
 
-// Held is the answer while another process keeps this one from the
-// ledger, which passes: the run goes on.
+// Held is the answer while another process keeps this one from the ledger. That passes, and
+// the run goes on.
 func Held() *Refusal {
 	f := New("ledger_busy", "another process holds the ledger, or its server does not answer: no call can be booked now, so none is made; try again")
 	f.RetryAfter, f.Booked = heldRetry, true
 	return f
 }
 
-// Fault is the answer to what the ledger did not do.
+// Fault is the answer to a request that the ledger failed to carry out.
 func Fault(err error, format string, args ...any) *Refusal {
 	if errors.Is(err, ledger.ErrHeld) {
 		return Held()

@@ -11,7 +11,7 @@ import (
 	"github.com/Auro-rium/aex/v3/proxy/inner"
 )
 
-// place is a gateway that has the run, and the how manieth.
+// place is the gateway that has the run, and how often the run has moved by now.
 type place struct {
 	base   string
 	move   int
@@ -19,8 +19,8 @@ type place struct {
 	left   context.Context // over when the run has gone from it to another because it was silent
 }
 
-// ready waits until a gateway has the run. It ends with an error when the run is
-// over or nobody took it in time.
+// ready waits until a gateway has the run. It returns an error when the run is over or no
+// gateway took it in time.
 func (g *Gateways) ready(ctx context.Context) (place, error) {
 	for {
 		g.mu.Lock()
@@ -45,8 +45,8 @@ func (g *Gateways) ready(ctx context.Context) (place, error) {
 	}
 }
 
-// lose is told of a gateway that does not answer for the run, or at all. What
-// was lost before the run moved is old news.
+// lose is told of a gateway that does not answer for the run, or at all. News about a
+// gateway that the run has already left is ignored.
 func (g *Gateways) lose(at place, silent bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -92,7 +92,7 @@ func (g *Gateways) attach(ctx context.Context, base string, run ledger.RunID) (s
 	return s, g.asAgent(ctx, base, "/runs/"+url.PathEscape(string(run))+"/attach", &s)
 }
 
-// attached keeps what an attempt came to, and tells whether the search is over.
+// attached notes the result of an attempt, and tells whether the search is over.
 func (g *Gateways) attached(at int, s inner.Status, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -109,7 +109,7 @@ func (g *Gateways) attached(at int, s inner.Status, err error) bool {
 		}
 		return true
 	}
-	if at != g.at && g.silent { // no connection may ever tell that its end is gone
+	if at != g.at && g.silent { // its connections may never tell that it is gone
 		g.leave()
 		g.left, g.leave = context.WithCancel(g.ctx)
 	}

@@ -46,7 +46,7 @@ var ErrAway = errors.New("the gateway does not answer")
 // Bounds of what is read from a gateway, and how long it may not answer.
 const (
 	maxAnswer = 1 << 20
-	patience  = 10 * time.Second       // three ways there and back over a slow network, and some
+	patience  = 10 * time.Second       // three round trips over a slow network, and some more
 	betweenIt = 500 * time.Millisecond // rounds of looking for a gateway
 )
 
@@ -59,7 +59,7 @@ type Options struct {
 	Within time.Duration // how long a gateway is looked for; 0: ledger.AttachWithin
 }
 
-// Gateways are those that a run may hang at. It hangs at one of them at a time.
+// Gateways are those that may have a run. One of them has it at a time.
 type Gateways struct {
 	o      Options
 	ctx    context.Context
@@ -75,7 +75,7 @@ type Gateways struct {
 	client *http.Client // its connections are no older than the last loss
 	left   context.Context
 	leave  context.CancelFunc // ends left, and with it the calls at a silent gateway
-	lost   time.Time          // when the gateway was; zero: it is there
+	lost   time.Time          // when the gateway was lost; zero: it is there
 	silent bool               // it was lost because it did not answer
 	search chan struct{}      // closed when the search for another is over; nil: there is none
 	gone   error              // the run is over, or no gateway was found
@@ -101,8 +101,8 @@ func New(o Options) (*Gateways, error) {
 	return g, nil
 }
 
-// unheard is for how long the other end of a connection may not be heard of
-// while it should: what is under way there is cut then.
+// unheard is how long the other end of a connection may be silent when it should not be.
+// Then whatever is under way there is cut.
 const unheard = ledger.AttachWithin
 
 func newClient(roots *x509.CertPool) *http.Client {
@@ -124,9 +124,8 @@ func (g *Gateways) connection() *http.Client {
 	return g.client
 }
 
-// afresh has all that is asked from now on go over new connections: of those
-// that there are nobody knows whether they still lead anywhere. Calls that are
-// under way keep theirs. It is called with mu held.
+// afresh makes all further requests use new connections, because the existing ones may lead
+// nowhere any more. Calls that are under way keep theirs. mu must be held.
 func (g *Gateways) afresh() {
 	g.client.CloseIdleConnections()
 	g.client = newClient(g.o.RootCA)
@@ -153,7 +152,7 @@ func (g *Gateways) Close() {
 	g.connection().CloseIdleConnections()
 }
 
-// URL is the gateway that the run hangs at, or did last.
+// URL is the gateway that has the run, or had it last.
 func (g *Gateways) URL() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -186,7 +185,7 @@ func (g *Gateways) Open(ctx context.Context, ask inner.Request) (inner.Opened, e
 	return inner.Opened{}, all
 }
 
-// whyAway is what an exchange failed by, without the request that was made.
+// whyAway is why an exchange failed, without the request itself.
 func whyAway(err error) error {
 	if request, is := errors.AsType[*url.Error](err); is {
 		return request.Err
@@ -201,7 +200,7 @@ func (g *Gateways) open(ctx context.Context, base string, opened *inner.Opened) 
 	return g.asAgent(ctx, base, "/runs", opened)
 }
 
-// elsewhere tells whether another gateway may answer what one refused so.
+// elsewhere tells whether another gateway may answer what this one refused.
 func elsewhere(code string) bool {
 	return code == "shutting_down" || code == "ledger_unavailable" || code == "ledger_busy" || code == "rate_limited" || code == ""
 }
@@ -220,7 +219,7 @@ func (g *Gateways) End(ctx context.Context, how inner.End) (s inner.Status, err 
 	err = g.of(ctx, http.MethodPost, "/end", how, &s)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err != nil && g.final != nil { // it was booked, and the answer was lost
+	if err != nil && g.final != nil { // the end was booked, and only the answer was lost
 		return *g.final, nil
 	}
 	return s, err

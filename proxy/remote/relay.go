@@ -30,8 +30,8 @@ type Relay struct {
 // never heard of them.
 func (r *Relay) Refused() int64 { return r.refused.Load() }
 
-// ServeHTTP relays a call. What was not sent waits for a gateway; what was sent
-// is cut when its gateway is lost, and never sent again: it may be billed.
+// ServeHTTP relays a call. A call that was not sent yet waits for a gateway. One that was
+// sent is cut when its gateway is lost, and is never sent again, because it may be billed.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if r.Outside != nil && proxy.ForOutside(req) {
 		r.Outside.ServeHTTP(w, req)
@@ -65,8 +65,8 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.relay(w, req, body, token)
 }
 
-// tokenFor is what a request is sent on with: the run's token for the program's,
-// that of a run inside this one as it is. A greeting has none.
+// tokenFor is the token that a request is sent on with: the run's in place of the program's;
+// that of a run inside this one unchanged; for a greeting none.
 func (r *Relay) tokenFor(req *http.Request) (token string, known bool) {
 	given := proxy.Token(req)
 	switch {
@@ -78,8 +78,8 @@ func (r *Relay) tokenFor(req *http.Request) (token string, known bool) {
 	return given, r.inner.has(given)
 }
 
-// itself tells whether a path is about the run itself: its state and its end
-// are the supervisor's.
+// itself tells whether a path is about the run itself: only the supervisor asks for its
+// state, and ends it.
 func (r *Relay) itself(path string) bool {
 	return strings.Contains(path, "/aex/runs/"+string(r.Gateways.id()))
 }
@@ -99,8 +99,8 @@ func (r *Relay) relay(w http.ResponseWriter, req *http.Request, body []byte, tok
 	}
 }
 
-// relayTo brings a call to one gateway. If that is not its end, it was not sent
-// and may go to another.
+// relayTo brings a call to one gateway. Where it reports that the call is not over, the call
+// was not sent and may go to another one.
 func (r *Relay) relayTo(at place, w http.ResponseWriter, req *http.Request, body []byte, token string, again bool) (end bool) {
 	ctx, cut := context.WithCancel(req.Context())
 	defer cut()
@@ -133,8 +133,8 @@ func (r *Relay) relayTo(at place, w http.ResponseWriter, req *http.Request, body
 	return true
 }
 
-// maxTries is how many gateways one call is brought to before the answer of the
-// last is the program's.
+// maxTries is how many gateways one call is brought to. The program gets the answer of the
+// last one.
 const maxTries = 8
 
 // moved tells whether a gateway says that it does not have the run any more: it
@@ -144,14 +144,14 @@ func moved(resp *http.Response) bool {
 	return code == "invalid_token" || code == "shutting_down"
 }
 
-// between tells whether an answer is that of a proxy on the way, which did not
-// reach the gateway or lost it.
+// between tells whether an answer is that of a proxy on the way that did not reach the
+// gateway, or lost it.
 func between(resp *http.Response) bool {
 	return resp.StatusCode >= http.StatusBadGateway && resp.StatusCode <= http.StatusGatewayTimeout &&
 		resp.Header.Get("X-Aex-Code") == "" && resp.Header.Get("X-Aex-Call") == ""
 }
 
-// send sends the call to a gateway. sent tells whether that may have got it.
+// send sends the call to a gateway. sent tells whether the gateway may have got it.
 func (r *Relay) send(req *http.Request, at place, body []byte, token string) (resp *http.Response, sent bool, err error) {
 	to, err := url.Parse(at.base)
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *Relay) send(req *http.Request, at place, body []byte, token string) (re
 	if err != nil {
 		return nil, false, err
 	}
-	out.GetBody = nil // or the transport sends it again by itself
+	out.GetBody = nil // otherwise the transport might send it again by itself
 	out.Header = req.Header.Clone()
 	for _, name := range []string{"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Authorization", "Proxy-Connection"} {
 		out.Header.Del(name)
@@ -189,8 +189,8 @@ func authorize(out *http.Request, token string) {
 	}
 }
 
-// pass gives the answer to the program as it comes. Its error is that the
-// gateway broke off.
+// pass gives the answer to the program as it comes. It returns an error if the gateway broke
+// off.
 func pass(w http.ResponseWriter, resp *http.Response) error {
 	defer resp.Body.Close()
 	for name, values := range resp.Header {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// addresses are those of a target that may be dialled. A name of a private address is refused unless the address is listed
-// too: whoever answers for the name would choose what is reached.
+// addresses are those addresses of a target that may be dialled. A name that leads to a private address is refused unless
+// the address is listed, too: otherwise whoever answers for the name would choose what is reached.
 func (t *Tunnel) addresses(ctx context.Context, to target) ([]netip.AddrPort, error) {
 	found, err := t.lookUp(ctx, to)
 	if err != nil {
@@ -60,8 +60,8 @@ func leadsToProvider(to target) error {
 }
 
 // mayDial judges one address of a target. A public host whose own name is listed may share an address with a provider,
-// because one front serves many: it is known by the name in its greeting. Else whoever leads to a provider's address is
-// taken for the provider.
+// because one server may stand for many hosts: it is recognized by the name in its greeting. Any other name that leads to a
+// provider's address is taken for the provider.
 func (t *Tunnel) mayDial(ctx context.Context, at netip.AddrPort, to target) error {
 	addr := at.Addr()
 	outside := public(addr) && !t.own(addr)
@@ -97,7 +97,7 @@ func (t *Tunnel) plain(at netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr, at.Port())
 }
 
-// knownByName tells whether a target is a name that a rule lists itself, and that will be looked for in what is said to it.
+// knownByName tells whether a rule lists the target's own name, which the program then has to name in what it says.
 func (t *Tunnel) knownByName(to target) bool {
 	return to.host != "" && slices.ContainsFunc(t.o.Rules, func(r Rule) bool {
 		return r.host != "*" && !r.raw && !r.ech && r.ports(to.port) && r.matchesName(to.host)
@@ -131,7 +131,7 @@ func (t *Tunnel) providersAt(ctx context.Context) map[netip.AddrPort]bool {
 			continue
 		}
 		all.Go(func() {
-			found, _ := t.o.Resolve(ctx, host) // one that has no address is nowhere to be met
+			found, _ := t.o.Resolve(ctx, host) // a provider without an address cannot be reached
 			mu.Lock()
 			defer mu.Unlock()
 			for _, addr := range found {

@@ -51,7 +51,7 @@ func framed(message []byte) []byte {
 	return all
 }
 
-// recited is a connection on which everything was said before, and that says nothing.
+// recited is a connection from which only what was read before can be read, and which answers nothing.
 type recited struct{ r io.Reader }
 
 func (c *recited) Read(p []byte) (int, error)       { return c.r.Read(p) }
@@ -85,7 +85,7 @@ func (t *Tunnel) named(host string, port uint16) bool {
 	return slices.ContainsFunc(t.o.Rules, func(r Rule) bool { return r.host != "*" && r.ports(port) && r.matchesName(host) })
 }
 
-// replayed is a connection of which something was read before.
+// replayed is a connection that begins with what was read from it before.
 type replayed struct {
 	net.Conn
 	first *bufio.Reader

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// forward answers a request in the form that plain HTTP is asked of a proxy, with the whole URL.
+// forward answers a request for plain HTTP in the form that proxies get, with the whole URL.
 func (t *Tunnel) forward(w http.ResponseWriter, r *http.Request) {
 	to, err := parseTarget(r.URL.Host, 80)
 	if err == nil && r.URL.Scheme != "http" {
@@ -123,7 +123,7 @@ func http1() *http.Protocols {
 	return p
 }
 
-// once is a listener of one connection that was made before; it ends with it.
+// once is a listener with one connection that was made before. It ends with that.
 type once struct {
 	conn chan net.Conn
 	gone chan struct{}

@@ -17,8 +17,8 @@ import (
 //	                     addresses; those of this machine, of private networks and
 //	                     of clouds' metadata are reached in this way alone
 //
-// Behind a comma stands what else is let through to it: ech, a TLS greeting whose server name is encrypted; name=HOST, a
-// server name that is another; raw, anything that is not TLS and not HTTP, of which aex sees no name at all.
+// After a comma an entry says what else is let through to it: ech is a TLS greeting whose server name is encrypted;
+// name=HOST is another server name; raw is anything other than TLS and HTTP, in which aex sees no name at all.
 type Rule struct {
 	text  string
 	host  string       // lower case; "*" and "*.": what Rule says; "": an address

@@ -1,6 +1,6 @@
 // Package tunnel is the way out of a sandbox to hosts that were allowed: CONNECT for TLS, and plain HTTP. Names are looked
-// up here, outside; the addresses that are dialled are those that were checked; and what a program then says to whom it
-// wants to talk has to be what it asked for, because one front serves many hosts, model providers among them.
+// up here, outside, and only addresses that were checked are dialled. The host that a program then names in TLS or HTTP has
+// to be the one that it asked for, because one server may stand for many hosts, model providers among them.
 package tunnel
 
 import (
@@ -104,10 +104,10 @@ func New(o Options) *Tunnel {
 	return t
 }
 
-// Wants tells whether a request asks for another host, as a proxy is asked.
+// Wants tells whether a request is one to a proxy, for another host.
 func Wants(r *http.Request) bool { return r.Method == http.MethodConnect || r.URL.IsAbs() }
 
-// ServeHTTP answers a request that Wants tells of.
+// ServeHTTP answers a request for which Wants is true.
 func (t *Tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !t.enter() {
 		http.Error(w, "aex: the run is ending", http.StatusServiceUnavailable)
@@ -131,7 +131,7 @@ func (t *Tunnel) enter() bool {
 	return true
 }
 
-// hold makes Close close c too; done lets it go.
+// hold has Close close c, too, until done is called.
 func (t *Tunnel) hold(c io.Closer) (done func()) {
 	t.mu.Lock()
 	if t.open[c] = true; t.closing {
@@ -145,7 +145,7 @@ func (t *Tunnel) hold(c io.Closer) (done func()) {
 	}
 }
 
-// Close cuts every connection and returns when all of them were told to Watch.
+// Close cuts every connection, and returns when Watch was told of all of them.
 func (t *Tunnel) Close() {
 	t.mu.Lock()
 	t.closing = true
@@ -269,7 +269,7 @@ func (t *Tunnel) pass(client *replayed, server *counter, to target, rule Rule) e
 	case !errors.As(err, &no):
 		err = notTLS(to)
 	}
-	_, _ = client.Write(accessDenied) // who does not understand it sees the end
+	_, _ = client.Write(accessDenied) // a client that does not understand it sees the end
 	return err
 }
 
