@@ -2,7 +2,7 @@ package policy
 
 import "time"
 
-// lagTokens are allowed each output for what a provider had made, but not sent,
+// lagTokens is how many tokens, for each output, a provider may have made but not yet sent
 // when a stream broke.
 const lagTokens = 256
 
@@ -13,10 +13,10 @@ type Broken struct {
 	Cap      int64         // output tokens that each output may have; 0: not known
 	Shown    int64         // bytes of output that passed: no token is shorter than one
 	Reported int64         // the most output tokens that the provider told of
-	Hidden   bool          // it told that it makes output which does not pass
+	Hidden   bool          // the model makes output that the answer does not show
 	Took     time.Duration // since the request was sent
-	// WentOn: the connection broke, and the host makes and bills what it was
-	// asked for all the same.
+	// WentOn: the connection broke, but the host goes on to make, and bill, what it was
+	// asked for.
 	WentOn bool
 	// Stopped: aex closed the connection, or the peer reset one that was direct,
 	// and the host states that this ends the bill: nothing was made after it.
@@ -36,12 +36,12 @@ func (b Broken) Output() int64 {
 	if b.Cap > 0 {
 		bound(b.Cap * outputs)
 	}
-	// What was shown says nothing of the loops of a hosted tool.
+	// What was shown does not bound the loops of a hosted tool.
 	if seen := b.Shown + lagTokens*outputs; !b.WentOn && len(b.Call.Hosted) == 0 {
 		switch hides := b.Hidden || b.Model.Thinks.Hides(b.Call); {
 		case !hides:
 			bound(seen)
-		case b.Call.Reason && b.Call.ThinkingCap > 0: // a target, which models go beyond by little
+		case b.Call.Reason && b.Call.ThinkingCap > 0: // a target, which models exceed a little
 			bound(seen + (b.Call.ThinkingCap*3+1)/2*outputs)
 		}
 	}

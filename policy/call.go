@@ -20,12 +20,12 @@ const (
 type Dialect struct {
 	Name     string // Chat, Responses ...
 	Type     string // the type of provider that speaks it
-	Provider string // where a call goes whose model nobody has named
+	Provider string // where a call goes if its model has no known provider
 
-	// Tokens that providers add to a prompt, not written in the request: chat
-	// templates, default system lines, the wrapping of messages and tools. They
-	// are above what has been measured (gpt-oss has the longest default system
-	// message, some 80 tokens).
+	// Tokens that providers add to a prompt and that are not in the request: chat
+	// templates, default system lines, the wrapping of messages and tools. The figures
+	// are above what has been measured (gpt-oss has the longest default system message,
+	// some 80 tokens).
 	PerRequest, PerMessage, PerTool int64
 }
 
@@ -41,16 +41,16 @@ type Call struct {
 	Fixed     bool   // no field of the request makes its output shorter
 	Outputs   int64  // n, best_of, candidateCount: how many outputs are billed; at least 1
 
-	Prompt      int64    // a bound of the prompt, tokens, known otherwise than by its bytes; 0: none
+	Prompt      int64    // a bound of the prompt in tokens that does not go by its bytes; 0: none
 	Messages    int      // messages, input items, contents, system included
 	Tools       int      // tools declared, of every kind
 	ToolNames   []string // names of the function tools declared
 	UnnamedTool bool     // a tool without a name, or of a kind that has none
 	ToolChoice  bool     // tool_choice asks for a call
-	ToolTurns   bool     // calls of tools, or what they gave, are among the messages
+	ToolTurns   bool     // tool calls, or results of tools, are among the messages
 	Hosted      []HostedTool
 	HostedRule  string // HostedAuto, HostedAllow; "": refused, unless the request bounds them
-	Found       int64  // the most that a use of one has been seen to bring, tokens
+	Found       int64  // the most tokens that a use of one has been seen to bring in
 
 	Images []Image // every image part
 	Audio  []Media // every audio part
@@ -59,9 +59,9 @@ type Call struct {
 	CacheWrite5m  bool     // cache_control asks for a five minute write (the default there)
 	CacheWrite1h  bool     // cache_control asks for a one hour write
 	Prediction    int64    // bytes of predicted output: what is rejected is billed as output beyond the cap
-	ThinkingCap   int64    // thinking.budget_tokens, and what says the same elsewhere: a target, no bound; 0: none
+	ThinkingCap   int64    // thinking.budget_tokens, or a field with the same meaning: a target, not a bound; 0: none
 	ThinkingOpen  bool     // the model chooses how much it thinks, and takes a figure for it
-	ThinkingLevel bool     // the request says in a word how much
+	ThinkingLevel bool     // the request says in a word how much it thinks
 	Reason        bool     // the request asks for reasoning
 	ReasonOff     string   // by which field it turns reasoning off: OffEffort ...; "": it does not
 	AudioOut      bool     // the answer may be audio

@@ -9,8 +9,8 @@ import (
 
 // Errors of Bound: calls that have no ceiling.
 var (
-	// ErrUnbounded means that the provider may run tools of its own without an
-	// end. The request can bound them, or the agent reserve for them.
+	// ErrUnbounded means that the provider may run tools of its own without any bound.
+	// The request can bound them, or the agent's policy can reserve money for them.
 	ErrUnbounded = errors.New("the call has no upper bound")
 	// ErrBackground means that the answer, and its bill, come after the call.
 	ErrBackground = errors.New("background calls cannot be bounded")
@@ -118,8 +118,8 @@ func boundInput(c Call, m Model) (input, turn, fees int64, err error) {
 	if err != nil || uses == 0 {
 		return turn, turn, 0, err
 	}
-	// The model reads all there is again after each use of a hosted tool, and
-	// what the tool found with it.
+	// After each use of a hosted tool the model reads everything again, together with
+	// what the tool found.
 	turn = window(m)
 	if uses >= maxCap/turn {
 		return 0, 0, 0, fmt.Errorf("%w: %d uses of hosted tools", ErrAmount, uses)
@@ -154,7 +154,7 @@ func inputTokens(c Call, m Model) (int64, error) {
 	}
 	switch {
 	case c.Wire == Embeddings || c.Wire == Completions:
-		return tokens, nil // many inputs in one call, each with a window of its own
+		return tokens, nil // one call may have many inputs, each with a window of its own
 	case multiplied(m):
 		return min(tokens, window(m)) + images, nil
 	}
@@ -197,8 +197,8 @@ func outputTokens(c Call, m Model) (asked, outputs int64, err error) {
 	return *c.OutputCap, outputs, nil
 }
 
-// uncapped tells whether the request leaves the length of its answer open. 0 is
-// no cap to some servers.
+// uncapped tells whether the request leaves the length of its answer open. To some servers a
+// cap of 0 is none.
 func uncapped(c Call) bool { return c.OutputCap == nil || *c.OutputCap == 0 }
 
 // leastOutput is the smallest cap that is worth the call: the shortest answer,

@@ -33,8 +33,8 @@ func (f yamlFile) at(line, column int, format string, args ...any) error {
 // max_tokens are none.
 var secretName = plain.Expression(`(?i)(key|authorization|token|secret|password|cookie)["']?\s*:`)
 
-// withoutKey is a line to show: who wrote a key or a password into the file does
-// not want it on the terminal as well.
+// withoutKey is a line as it may be shown: a key or a password in the file must not appear on
+// the terminal as well.
 func withoutKey(line string) string {
 	if at := secretName().FindStringIndex(line); at != nil {
 		return line[:at[1]] + " …"

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Host is what is known of one provider's API, beside its prices. A zero field
-// is a fact that nobody has stated, and the careful reading of it holds.
+// Host is what is known of one provider's API, beside its prices. A field that is zero is a
+// fact that nobody has stated: then the careful assumption is made.
 type Host struct {
 	Name  string   // as in models.yaml and in the catalogue
 	Hosts []string // host names; what stands below one counts too
@@ -28,8 +28,8 @@ type Host struct {
 	Usage       []string // members of usage objects that are its own and change no price that is not known
 	OwnCost     string   // the member of usage that is its own bill: see OwnCost...
 	Stops       bool     // closing the connection of a stream ends the work, and the bill
-	GoesOn      bool     // it does not: a stream whose connection broke is made, and billed, to its end
-	StopsFor    []string // a router: Stops holds where the answer names one of these as who served it
+	GoesOn      bool     // the opposite: a stream whose connection broke is made, and billed, to its end
+	StopsFor    []string // of a router: Stops is true where the answer says that one of these served it
 	Standard    string   // what service_tier says for the standard tier; "": there are no tiers, or none may be asked for
 	SearchFee   bool     // search models cost a fee a call, which the catalogue has as per_request
 	Pace        int64    // output tokens a second, the most that one output is made at; 0: see PaceOf
@@ -40,8 +40,8 @@ type Host struct {
 	Sources map[string]string
 }
 
-// The shapes of errors, for Host.Errors. What has none of the host's shapes may
-// be from something between.
+// The shapes of errors, for Host.Errors. An error with none of the host's shapes may be
+// from a proxy in between.
 const (
 	ErrorObject = "error"  // {"error":{...}}; Anthropic's and Google's too
 	ErrorText   = "text"   // {"error":"..."}
@@ -67,8 +67,8 @@ const (
 	LaterGeneration = "generation" // GET /generation?id=
 )
 
-// unknownPace stands where nobody has stated a pace, output tokens a second:
-// the fastest that is sold makes some 3,000.
+// unknownPace stands in where nobody has stated a pace, in output tokens a second: the
+// fastest provider on the market makes some 3,000.
 const unknownPace = 5000
 
 // PaceOf is the most output tokens a second that one output is made at here.
@@ -88,7 +88,7 @@ func (h *Host) StopsServing(served string) bool {
 	return h.Stops
 }
 
-// path is what a base URL of this host has behind the host.
+// path is what follows the host name in a base URL of this host.
 func (h *Host) path() string {
 	if h.Path != "" || h.Port != "" {
 		return cmp.Or(h.Path, "/v1")
@@ -100,8 +100,7 @@ func (h *Host) path() string {
 	return u.Path
 }
 
-// usual is what holds for a host that nobody has described, by the wires that
-// it speaks.
+// usual is what is assumed of an unknown host, by the wires that it speaks.
 var usual = map[string]*Host{
 	TypeOpenAI:    {Type: TypeOpenAI, Cap: "max_tokens", Errors: []string{ErrorObject, ErrorNamed}},
 	TypeAnthropic: {Type: TypeAnthropic, Errors: []string{ErrorObject}},
@@ -140,8 +139,8 @@ func HostNamed(name string) *Host {
 	return nil
 }
 
-// Own is the row of the provider that a base URL stands for, also where the user
-// moved the base URL of a known provider to a gateway of his own. It is never nil.
+// Own is the row of the provider that a base URL stands for, even if the user has moved the
+// base URL of a known provider to a gateway of their own. It is never nil.
 func (p Provider) Own() *Host {
 	if h := p.Host(); h.Name != "" {
 		return h

@@ -10,7 +10,7 @@ import (
 // What Sources.LocalPrices may be: whether calls of an upstream on this machine
 // that needs no key cost what the catalogue says.
 const (
-	LocalAuto = "auto" // the ids of hosted vendors do: a router with keys of its own may be behind them
+	LocalAuto = "auto" // those of models that only a vendor hosts do: the upstream may be a router with keys of its own
 	LocalOn   = "on"   // all do
 	LocalOff  = "off"  // none does
 )
@@ -39,8 +39,8 @@ func PlaceholderKey(key string) bool {
 	return strings.TrimSpace(key) != "" && (plain == "" || placeholders[plain])
 }
 
-// hostedID knows the ids of models that only their vendors have: no server on
-// this machine makes their answers itself. gpt-oss can be had.
+// hostedID matches the ids of models that only their vendors have, so that no server on this
+// machine can run them. gpt-oss is not one: its weights are public.
 var hostedID = plain.Expression(`^((chat)?gpt-|o[134](-|$)|codex-|text-embedding-(3|ada)|davinci|claude-|gemini-|grok-|sonar(-|$))`)
 
 // hostedName is the vendor's id in a name as routers write it:

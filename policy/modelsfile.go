@@ -158,8 +158,8 @@ func keyVariable(provider string) string {
 	return clean + "_API_KEY"
 }
 
-// readKeyEnv reads the name of a variable. Who writes the key itself is told so,
-// and the line is not shown.
+// readKeyEnv reads the name of a variable. If the key itself stands there, the error says so
+// and does not show the line.
 func readKeyEnv(f yamlFile, to *string, n *yaml.Node) error {
 	if err := f.text(to)(n); err != nil {
 		return err

@@ -105,7 +105,7 @@ func (r *Registry) OpenAIPath() string {
 	return groqName
 }
 
-// home is where a call goes whose model nobody has named. Who has only a key
+// home is where a call goes if its model has no known provider. Whoever has only a key
 // for Groq means Groq.
 func (r *Registry) home(d Dialect) string {
 	if d.Provider != openAI {

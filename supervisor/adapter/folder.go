@@ -117,9 +117,9 @@ type launch struct {
 	Lost  []string          `json:"lost,omitempty"` // those that the caller did not have
 }
 
-// Lead prepares the folder for every agent that may run, and the environment
-// that leads them there. Of an agent whose files cannot be made tell is told,
-// and left to the environment.
+// Lead prepares the folder for every agent that may run, and the environment that leads
+// them there. If the files for an agent cannot be made, tell is called, and that agent is
+// only led by the environment.
 func (f *Folder) Lead(child environ.Child, to environ.Gateway, tell func(string, ...any)) ([]string, error) {
 	p := newPlace(child.Env, to, f.path, "")
 	for i := range adapters {

@@ -104,9 +104,9 @@ func (p *Place) writeJSON(name string, content any) (path string, err error) {
 	return p.write(name, append(b, '\n'))
 }
 
-// lend makes a directory with everything in own but what is left out, which is
-// the agent's to find elsewhere or not at all. The subdirectories named in kept
-// are made in own first, so that what the agent puts there outlives the run.
+// lend makes a directory with everything in own except for what is left out, which the agent
+// finds elsewhere or not at all. It first makes the subdirectories named in kept in own, so
+// that what the agent puts there outlives the run.
 func (p *Place) lend(own string, kept []string, without ...string) error {
 	for _, name := range kept {
 		if err := owned.MkdirAll(filepath.Join(own, name), 0o700); err != nil {
@@ -181,9 +181,8 @@ func text(in map[string]any, names ...string) string {
 	return s
 }
 
-// onlyOurs leaves out the providers that aex does not lead, but for those on
-// this machine: what they would be asked would go past the gateway, with a key
-// that is not to be copied.
+// onlyOurs leaves out the providers that aex does not lead, except for those on this machine:
+// calls to them would go past the gateway, with a key that must not be copied.
 func onlyOurs(providers map[string]any, ours func(id string) bool, base ...string) {
 	for _, id := range sortedNames(providers) {
 		entry, _ := providers[id].(map[string]any)

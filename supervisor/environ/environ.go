@@ -167,8 +167,8 @@ func (g Gateway) Lead(c Caller) Child {
 	return child
 }
 
-// realKeys are the keys that the caller has in variables that are taken. What is
-// as short as a placeholder may stand in other variables by chance.
+// realKeys are the keys that the caller has in variables that are taken. It leaves out texts
+// as short as a placeholder, which may stand in other variables by chance.
 func (c Caller) realKeys() (values []string) {
 	for _, entry := range c.Environ {
 		name, value, _ := strings.Cut(entry, "=")
@@ -221,9 +221,8 @@ func (g Gateway) instead(value, outer string) string {
 const leastKey = 16
 
 // settings are the variables that lead to the gateway: every base URL, and the
-// token under each key that the caller has. Of the providers without a path of
-// their own the first key is set where the caller has none, so that a key in
-// aex's own files is enough.
+// token under each key that the caller has. For providers without a path of their own the
+// first key is set even if the caller has none, so that a key in aex's own files is enough.
 func (g Gateway) settings(has, more []string) (set [][2]string) {
 	for _, p := range providers {
 		for _, v := range p.bases {
@@ -285,7 +284,7 @@ func Without(environ []string) []string {
 	})
 }
 
-// isKey goes by the name: what is a switch or an address costs nobody a key.
+// isKey tells by its name whether a variable may hold a key: a switch or an address does not.
 func isKey(name string) bool {
 	return !strings.HasPrefix(name, "AEX_") && (strings.HasSuffix(name, "KEY") || strings.HasSuffix(name, "TOKEN") || name == "AWS_BEARER_TOKEN_BEDROCK")
 }

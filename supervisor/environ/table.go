@@ -18,8 +18,8 @@ type provider struct {
 // providers is the table of names. The gateway's address goes into every base
 // URL, whether the caller has it or not; the run's token into every key that
 // the caller has, and into the first key of the four providers that need no
-// path of their own. Of a caller's base URLs the first that is set is the
-// provider's address upstream.
+// path of their own. The first base URL that the caller has set is the provider's
+// address upstream.
 var providers = []provider{
 	{"openai", "", []variable{
 		{"OPENAI_API_KEY", "", "openai-python 2.x, openai-node 6.x: the client's constructor"},
