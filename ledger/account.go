@@ -52,8 +52,8 @@ func (a Account) Left() (left Micros, ok bool) {
 	return *a.Budget - a.Spent - a.Reserved, true
 }
 
-// UsedUp tells whether no call will be let through any more, whatever the calls
-// that are under way leave of what they hold.
+// UsedUp tells whether no further call can be let through, even if the calls under way cost
+// less than they hold.
 func (a Account) UsedUp() bool {
 	return a.Budget != nil && (a.Spent >= *a.Budget || a.Overrun > 0)
 }
@@ -196,7 +196,7 @@ func (a *account) topUp(by Micros) (paid Micros, err error) {
 	return before - a.overrun, nil
 }
 
-// follow pays the overrun with what room there is, then lowers the budget
+// follow pays the overrun with the room that there is, then lowers the budget
 // towards its target.
 func (a *account) follow() {
 	if !a.limited {

@@ -122,14 +122,14 @@ func nullMicros(m *Micros) any {
 	return int64(*m)
 }
 
-// CheckName is the rule for the name of an agent to be made. One that has
-// another already, from before there was a rule, keeps it.
+// CheckName checks the name of a new agent. An agent that was made before there was this
+// rule keeps its name.
 func CheckName(name string) error { return checkName("an agent", name) }
 
-// CheckGroupName is the same rule for the name of a group to be made.
+// CheckGroupName checks the name of a new group, by the same rule.
 func CheckGroupName(name string) error { return checkName("a group", name) }
 
-// checkName is the one rule for names that people give: of agents, and of groups.
+// checkName is the rule for names that people give to agents and groups.
 func checkName(whose, name string) error {
 	switch {
 	case name == "":
@@ -204,8 +204,7 @@ func (l *Ledger) Agents(ctx context.Context) ([]Agent, error) {
 	return agents, nil
 }
 
-// AgentsIn lists the living agents that are in a group, not those of groups
-// inside it.
+// AgentsIn lists the living agents that are directly in a group.
 func (l *Ledger) AgentsIn(ctx context.Context, group string) ([]Agent, error) {
 	agents, err := l.agents(ctx, `AND g.name = ? AND g.deleted_at IS NULL`, group)
 	if err != nil {

@@ -22,8 +22,8 @@ type Burn struct {
 // BurnWindow is how far back every view of the pace of spending looks.
 const BurnWindow = 15 * time.Minute
 
-// burnEvents is how many events Burn reads at most: where there are more in its
-// window, it looks back as far as they reach.
+// burnEvents is how many events Burn reads at most. Where its window has more, it looks back
+// only as far as these reach.
 const burnEvents = 4096
 
 // Burn sums what was booked in the window before now.
@@ -58,7 +58,7 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 			break
 		}
 		n++
-		if e.Within == "" { // else it is told of twice
+		if e.Within == "" { // else the event of the call's first hold tells of it, too
 			b.Cost += e.Cost
 		}
 		b.ByAgent[e.AgentID] += e.Cost
@@ -80,13 +80,13 @@ func (l *Ledger) Burn(ctx context.Context, window time.Duration) (Burn, error) {
 // Window is how long it looks back. The dashboard's pages ask for it.
 func (b Burn) Window() time.Duration { return b.Until.Sub(b.Since) }
 
-// Rate is how fast cost is spent, an hour, by something that began at start.
+// Rate is how much an hour is spent by something that began at start and has spent cost.
 func (b Burn) Rate(cost Micros, start time.Time) Micros {
 	return Micros(scale(uint64(max(0, cost)), uint64(time.Hour), uint64(b.span(start))))
 }
 
-// Lasts is how long left lasts at that pace; ok is false where nothing is
-// spent.
+// Lasts is how long the amount left will last at that pace; ok is false where nothing is
+// being spent.
 func (b Burn) Lasts(left, cost Micros, start time.Time) (d time.Duration, ok bool) {
 	if cost <= 0 {
 		return 0, false

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// calendar is all that a ledger's zone has been, the newest last.
+// calendar is the list of the zones that a ledger has had, the newest last.
 type calendar []zoneSince
 
 type zoneSince struct {
@@ -22,9 +22,9 @@ func (c calendar) zone() Zone {
 	return c[len(c)-1].zone
 }
 
-// start of the window that t lies in. A window that was open when the zone was
-// changed goes on, with what was spent in it, until one begins in the new zone:
-// a change never gives a budget anew.
+// start is the start of the window that t lies in. A window that was open when the zone was
+// changed goes on, with what was spent in it, until one begins in the new zone: a change
+// never gives a budget a second time.
 func (c calendar) start(w Window, t time.Time) time.Time {
 	for i := len(c) - 1; i >= 0; i-- {
 		since := fromMillis(c[i].since)
@@ -75,8 +75,8 @@ func (l *Ledger) calendar(ctx context.Context) (c calendar, err error) {
 	return c, l.explain(rs.Err())
 }
 
-// Zone is whose days windows and reports have; told is false where nobody has
-// chosen, which is UTC.
+// Zone is the time zone of the days of windows and reports. told is false where nobody has
+// chosen one; then it is UTC.
 func (l *Ledger) Zone(ctx context.Context) (z Zone, told bool, err error) {
 	c, err := l.calendar(ctx)
 	if err != nil {
@@ -95,12 +95,12 @@ func (g *commitGroup) start(w Window) time.Time {
 	return g.rows.zones.start(w, g.now)
 }
 
-// ErrZoneTold is for a choice that has been made before.
+// ErrZoneTold reports that a zone has been chosen before.
 var ErrZoneTold = errors.New("the ledger's time zone was chosen before")
 
-// SetZone makes the days of windows and reports those of a zone. With first it
-// does so only where nobody has chosen yet: ErrZoneTold otherwise. changed is
-// false where it was this one already.
+// SetZone chooses the time zone of the days of windows and reports. With first it does so
+// only if nobody has chosen one yet, and is ErrZoneTold otherwise. changed is false if it was
+// this zone already.
 func (l *Ledger) SetZone(ctx context.Context, z Zone, first bool) (changed bool, err error) {
 	if err := l.budgetsAllowed(); err != nil {
 		return false, err

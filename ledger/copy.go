@@ -27,12 +27,11 @@ type Copied struct {
 // server, whose roles and tables InitServer has made. It needs a user there
 // that has the role aex_owner.
 //
-// All happens in one turn of the file's and one transaction on the server. It
-// ends only when the copy has passed the audit and has the same rows, sums and
-// hashes; before that the file is as it was and the server has nothing. Then
-// the file is marked: nobody books in it any more, and Open says where the
-// ledger is. Where Copy is cut off between the two, the next Copy to the same
-// place finds out what became of it.
+// Copy takes one turn of the file and one transaction on the server. The transaction is
+// committed only when the copy has passed the audit and has the same rows, sums and hashes
+// as the file. Then the file is marked: nobody books in it any more, and Open says where the
+// ledger is. If Copy is cut off in between, the next Copy to the same place finds out what
+// became of it.
 func Copy(ctx context.Context, from Options, to string, progress func(done, all int64)) (Copied, error) {
 	if OnServer(from.Path) || !OnServer(to) {
 		return Copied{}, fmt.Errorf("%w: a ledger is copied from a file to an address like postgres://owner@db.example/aex", ErrInvalid)
@@ -66,8 +65,8 @@ type copying struct {
 	made Copied
 }
 
-// resume looks at a file whose copy was cut off: it is made, or it is to be made
-// again. It refuses a file that has moved, and one that is not there.
+// resume finishes a copy that was cut off, or tells that it has to be made again. It refuses
+// a file that has moved, and one that is not there.
 func (c *copying) resume(from Options) (Copied, error) {
 	l, err := OpenReadOnly(c.ctx, from)
 	if errors.Is(err, errOlder) {
@@ -100,7 +99,7 @@ func (c *copying) resume(from Options) (Copied, error) {
 
 func (c *copying) copy() (made Copied, err error) {
 	defer func() { err = errors.Join(err, c.disconnect()) }()
-	// A group whose commit fails is decided anew: then all is copied again.
+	// If the commit fails, the operation is decided again, and everything is copied again.
 	if err := c.l.commitOne(c.ctx, c.inTurn); err != nil {
 		// Whether it is marked or not: on the server there is nothing.
 		return Copied{}, errors.Join(fmt.Errorf("copying: %w", err), c.disconnect(), setMoved(context.WithoutCancel(c.ctx), c.l.path, false))
@@ -112,7 +111,7 @@ func (c *copying) copy() (made Copied, err error) {
 	return c.finish(ctx)
 }
 
-// foundOut is what follows where the server did not say that it has committed.
+// foundOut finds out whether a server has committed that did not say so, and goes on.
 func (c *copying) foundOut(ctx context.Context, failed error) (Copied, error) {
 	now, err := c.l.place(ctx, c.l.read)
 	if err != nil {
@@ -141,8 +140,8 @@ func (c *copying) finish(ctx context.Context) (Copied, error) {
 	return c.made, err
 }
 
-// isThere tells whether the server has the ledger that ends at this place; false
-// is that it has none.
+// isThere tells whether the server has the ledger that ends at this place. false means that
+// it has no ledger.
 func (c *copying) isThere(now headLine) (bool, error) {
 	defer c.disconnect() // it only looks
 	if err := errors.Join(c.disconnect(), c.connect()); err != nil {
@@ -160,7 +159,7 @@ func (c *copying) isThere(now headLine) (bool, error) {
 	return false, c.empty()
 }
 
-// inTurn has the file for itself.
+// inTurn does the copy while nobody else has the file.
 func (c *copying) inTurn(g *commitGroup) error {
 	if err := c.disconnect(); err != nil {
 		return err

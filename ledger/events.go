@@ -44,9 +44,9 @@ type EventPage struct {
 	More int64
 }
 
-// PageScan is an EventFilter.Scan for somebody who waits for a page. The trail
-// has no index but its order, because an index would cost every call; who
-// searches goes through it piece by piece instead.
+// PageScan is an EventFilter.Scan for a page that somebody waits for. The trail
+// has no index except its order, because an index would cost time in every call. A search
+// goes through it piece by piece instead.
 const PageScan = 20_000
 
 // Events searches the trail.
@@ -131,7 +131,7 @@ func (l *Ledger) eventBounds(ctx context.Context, f EventFilter) (low, high int6
 	return low, high, l.explain(err)
 }
 
-// texts are what stands in the text of every event that f picks.
+// texts are pieces of text that every event has that f picks.
 func (f EventFilter) texts() (all []string) {
 	action := f.Action
 	if strings.HasPrefix(action, ".") {
@@ -149,8 +149,8 @@ func (f EventFilter) texts() (all []string) {
 	return all
 }
 
-// match reads an event and tells whether it is picked. What cannot match is
-// not decoded.
+// match reads an event and tells whether it is picked. It does not decode one that cannot
+// match.
 func (f EventFilter) match(texts []string, seq int64, body []byte) (Event, bool, error) {
 	text := string(body)
 	for _, t := range texts {

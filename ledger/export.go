@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Export writes the trail as JSON lines that prove themselves, one an event:
+// Export writes the trail as JSON lines that prove themselves, one for each event:
 // {"hash":"<hex>","body":<the exact text that was hashed>}. docs/audit-format.md
 // describes them.
 func (l *Ledger) Export(ctx context.Context, w io.Writer) error {

@@ -42,7 +42,7 @@ func (e *line) number(name string, v int64) {
 	}
 }
 
-// given adds a budget, which is told also where it is nothing.
+// given adds a budget, even if it is 0.
 func (e *line) given(name string, budget Micros) {
 	e.key(name)
 	e.b = strconv.AppendInt(e.b, int64(budget), 10)
@@ -63,7 +63,7 @@ func (e *line) raw(name string, v []byte) {
 	}
 }
 
-// rawText is JSON as an event has it; nothing for nothing, or for what is none.
+// rawText is JSON as an event has it; empty for no text, and for what is not JSON.
 func rawText(v []byte) []byte {
 	var one bytes.Buffer
 	if len(v) == 0 || json.Compact(&one, v) != nil {
@@ -153,8 +153,8 @@ func appendQuoted(b []byte, v string) []byte {
 	return append(b, '"')
 }
 
-// PlainJSON is the JSON b with an escape for every character that a terminal
-// would act on or that would reorder a line: names and models are others' text.
+// PlainJSON is the JSON b with an escape for every character that a terminal would act on,
+// or that would reorder a line: names of agents and models are foreign text.
 func PlainJSON(b []byte) []byte {
 	acts := func(r rune) bool {
 		return r != '\n' && (!unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r))

@@ -30,7 +30,7 @@ func (a *account) fields() []any {
 		&a.target, &a.budget, &a.spent, &a.reserved, &a.overrun, &a.calls, &a.last}
 }
 
-// account finds an account by id; there is always one, or the file is damaged.
+// account finds an account by id. If there is none, the file is damaged.
 func (g *commitGroup) account(id int64) *account {
 	if a := g.rows.accounts[id]; a != nil {
 		return a
@@ -43,7 +43,7 @@ func (g *commitGroup) account(id int64) *account {
 	return a
 }
 
-// accountWhere reads the account that something is true of; nil where there is none.
+// accountWhere reads the account for which a condition is true; nil where there is none.
 func (g *commitGroup) accountWhere(where string, args ...any) *account {
 	a := new(account)
 	if !g.query(`SELECT `+accountColumns+` FROM account WHERE `+where, args, a.fields()...) {
@@ -155,7 +155,7 @@ func (g *commitGroup) run(no int64) *run {
 	return r
 }
 
-// runsWhere reads the rows of many runs at once. A read that failed has no runs.
+// runsWhere reads the rows of many runs at once. It returns none if the read fails.
 func (g *commitGroup) runsWhere(where string, args ...any) (runs []*run) {
 	var read []*run
 	g.each(`SELECT `+runColumns+` FROM run WHERE `+where, args, func(scan func(...any) error) error {

@@ -30,7 +30,7 @@ func (l *Ledger) pathFrom(ctx context.Context, at RunID, agent, agentID string) 
 	}
 	ag, groups, err := l.agentAndGroups(ctx, agent)
 	switch {
-	case errors.Is(err, ErrNotFound), err == nil && ag.ID != agentID: // deleted; its runs are ending
+	case errors.Is(err, ErrNotFound), err == nil && ag.ID != agentID: // the agent was deleted; its runs are ending
 		return path, nil
 	case err != nil:
 		return nil, err
@@ -50,15 +50,15 @@ func (l *Ledger) agentAndGroups(ctx context.Context, name string) (Agent, []Grou
 			return ag, nil, err
 		}
 		groups, err := l.GroupsAround(ctx, ag.Group)
-		if errors.Is(err, ErrNotFound) { // it was moved, and its group deleted, between the two
+		if errors.Is(err, ErrNotFound) { // between the two reads it was moved, and its group deleted
 			continue
 		}
 		return ag, groups, err
 	}
 }
 
-// PausedAt is the account of what keeps an agent's calls back: its own, or that
-// of a group that it is in. paused is false where nothing does.
+// PausedAt is the account of whatever is paused and keeps an agent's calls back: the agent, or
+// a group that it is in. paused is false where nothing is.
 func (l *Ledger) PausedAt(ctx context.Context, agent string) (by Account, paused bool, err error) {
 	_, by, paused, err = l.AgentPausedAt(ctx, agent)
 	return by, paused, err
@@ -92,8 +92,8 @@ func (g *commitGroup) accountOf(ag *agent) Account {
 	return Account{Kind: WindowAccount, Window: ag.window, Start: g.start(ag.window), Name: ag.name, Budget: ag.budget}
 }
 
-// accountsOf are the agent's account and those of its groups, the lowest first.
-// Windows that were not used yet are not opened for it.
+// accountsOf are the agent's account and those of its groups, the lowest first. It does not
+// open windows that were not used yet.
 func (g *commitGroup) accountsOf(ag *agent) []Account {
 	all := []Account{g.accountOf(ag)}
 	for id := ag.group; id != 0 && g.err == nil; {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// readers are the read-only connections. They keep the statements of the
-// queries that come again and again: to prepare one takes longer than to run
-// it.
+// readers are the read-only connections. They keep the prepared statements of frequent
+// queries: to prepare one takes longer than to run it.
 type readers struct {
 	*sql.DB
 	path      string // of the file; "": it is none
@@ -46,8 +45,8 @@ func openPool(path string, more ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepared is the query's statement, or nil: then it is to be run as text,
-// which tells what is wrong with it.
+// prepared is the query's prepared statement. Where it is nil the query is run as text, which
+// tells what is wrong with it.
 func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 	r.mu.Lock()
 	s, full := r.stmts[query], len(r.stmts) >= stmtsMax
@@ -69,7 +68,7 @@ func (r *readers) prepared(ctx context.Context, query string) *sql.Stmt {
 	return made
 }
 
-// ready connects and prepares a query that is about to come.
+// ready connects, and prepares a query that will soon be run.
 func (r *readers) ready(ctx context.Context, query string) {
 	if r.still() == nil {
 		r.prepared(ctx, query)

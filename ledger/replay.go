@@ -85,7 +85,7 @@ func (s *replay) add(e replayedEvent) {
 		s.billed += e.Cost
 		s.doubt += e.doubt()
 	}
-	if e.Cause != "" && e.Action != netRefuse { // what a sandbox refused was no call
+	if e.Cause != "" && e.Action != netRefuse { // a sandbox refuses connections, not calls
 		s.denied += e.Count
 	}
 }

@@ -13,8 +13,8 @@ type RunFilter struct {
 	Agent string
 	Open  bool      // only those that have not ended
 	State string    // only those in this state, or that ended with this outcome
-	Since time.Time // only those that started at it or later
-	Until time.Time // only those that started before it
+	Since time.Time // only those that started then or later
+	Until time.Time // only those that started before
 	Limit int       // 0: 50; below 0: all
 }
 

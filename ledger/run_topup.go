@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// TopUpRun raises a run's budget and reopens it, and the runs inside it, when
-// that left room.
+// TopUpRun raises a run's budget. Where that makes room, it reopens the run and the runs
+// inside it.
 func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error) {
 	if err := l.budgetsAllowed(); err != nil {
 		return Run{}, err

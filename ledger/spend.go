@@ -103,8 +103,8 @@ var keys = map[Grouping]string{
 // oldest bucket first, the largest sum first within one. Every view of spending
 // comes from here, so that they agree to the micro-dollar.
 //
-// By run or program, calls without a run have the key ""; so does, and by
-// provider too, what was spent before aex kept sums by run.
+// By run or program, calls without a run have the key "". So has what was spent before aex
+// kept sums by run, also by provider.
 func (l *Ledger) Spend(ctx context.Context, f SpendFilter) ([]Spend, error) {
 	zone, _, err := l.Zone(ctx)
 	if err != nil {

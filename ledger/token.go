@@ -14,7 +14,7 @@ import (
 // TokenHash is the SHA-256 of a token. The ledger never sees a token.
 type TokenHash [32]byte
 
-// HashToken is the only thing that may be kept of a token.
+// HashToken is the hash of a token, the only thing of it that may be kept.
 func HashToken(token string) TokenHash { return sha256.Sum256([]byte(token)) }
 
 // Bytes of randomness in what NewSecret makes.
@@ -99,7 +99,7 @@ func (l *Ledger) AddToken(ctx context.Context, t NewToken) error {
 	return nil
 }
 
-// tokenOwner checks a new token and finds whom it is for.
+// tokenOwner checks a new token, and finds the agent or the run that it is for.
 func (g *commitGroup) tokenOwner(t NewToken) (ag *agent, r *run, err error) {
 	switch {
 	case (t.Agent == "") == (t.Run == ""):
