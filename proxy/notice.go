@@ -15,7 +15,7 @@ import (
 // ledger did not decide it itself.
 func (c *call) notify() {
 	no := c.answered
-	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.modelAsked(), Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money}
+	n := watch.Notice{Agent: c.id.Agent, Run: c.id.Run, Model: c.modelAsked(), Code: no.Code, Ends: no.Ends, Over: no.Over, Owner: no.Owner, Began: c.began, Money: no.Money, Unmade: true}
 	n.Body = c.bodyHash()
 	if !no.Booked {
 		c.trail(no)

@@ -48,6 +48,7 @@ func (p *Report) gaveUp(s process.Status) bool {
 func (p *Report) refusedForMoney() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.Needed, p.Left, p.Whose = 0, 0, "" // what the end was before it was known better
 	if p.short != nil {
 		p.Needed, p.Left = p.short.Needed, max(0, p.short.Budget-p.short.Spent-p.short.Overrun)
 		p.Whose = p.short.Of().Whose()

@@ -66,6 +66,8 @@ type Report struct {
 	short *ledger.Refusal // of the last call, where money refused it
 	last  time.Time       // when it came in
 
+	inside int64 // refusals of calls of the runs inside this one, which its calls are counted with
+
 	mu     sync.Mutex
 	signal process.Status
 }
@@ -94,7 +96,10 @@ func (p *Report) count(n watch.Notice) {
 		p.Doubtful--
 		return
 	}
-	if !n.Began.Before(p.last) {
+	if n.Unmade && n.Run != "" && string(n.Run) != p.RunID {
+		p.inside++
+	}
+	if n.Shows() && !n.Began.Before(p.last) {
 		p.last, p.short = n.Began, n.Money
 	}
 	if n.Local {
@@ -206,7 +211,7 @@ func (p *Report) fill(r *session, row ledger.Run, has []ledger.Account) {
 	cost := row.Account.Spent + row.Account.Overrun
 	p.Overrun = min(cost, max(row.Account.Overrun, has[0].Overrun))
 	p.Spent = cost - p.Overrun
-	p.Calls, p.Refused = row.Calls, row.Refused
+	p.Calls, p.Refused = row.Calls, row.Refused+p.inside
 	p.meter()
 	p.Duration = row.Ended.Sub(row.Started).Seconds()
 	p.Budget = row.Account.Budget

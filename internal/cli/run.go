@@ -33,9 +33,9 @@ what is left. What was changed is said once, and docs/ceilings.md tells how.
 
 A script can tell by exit code and --report alone how it went: the program's own
 code (outcome exited), 121 the money is gone, or the program failed after its last
-call was refused for money (budget), 122 a guard (guard), 124 a timeout (timeout).
-A program that ends with 0 after a refusal keeps its 0; refused and exhausted in the
-report tell.
+call was refused for money, or that and then denied for another cause (budget), 122
+a guard (guard), 124 a timeout (timeout). A program that ends with 0 after a refusal
+keeps its 0; refused and exhausted in the report tell.
 
 With --gateway the run is opened and booked at a shared aex serve, by an agent's
 token in AEX_TOKEN: this machine needs no provider's key. See docs/shared.md.

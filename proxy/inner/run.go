@@ -48,7 +48,7 @@ type Run struct {
 func (in *Run) noticed(n watch.Notice, limit string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !n.Late && !n.Began.Before(in.last) {
+	if !n.Late && n.Shows() && !n.Began.Before(in.last) {
 		in.last, in.short = n.Began, n.Money
 	}
 	if n.Local {

@@ -8,6 +8,10 @@ import (
 	"github.com/Auro-rium/aex/v3/ledger"
 )
 
+// Shows tells whether a call shows that its program is short of money, or no longer is:
+// one that is refused for another cause shows neither.
+func (n Notice) Shows() bool { return !n.Unmade || n.Money != nil }
+
 // Notice tells of one answered call.
 type Notice struct {
 	Agent string
@@ -23,6 +27,7 @@ type Notice struct {
 	Fruitless bool            // the provider's answer was empty or did not end
 	Began     time.Time       // when the call came in
 	Money     *ledger.Refusal // it was refused for money; nil: it was not
+	Unmade    bool            // aex refused it before anything was sent
 	Model     string
 	Cost      ledger.Micros
 	Clamped   int64    // the cap sent upstream where it was lowered
