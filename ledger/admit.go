@@ -209,7 +209,9 @@ func (g *commitGroup) admit(o *op) error {
 		if slow.Cause == CauseConcurrency && g.recoverDead() {
 			return g.admit(o)
 		}
-		g.deny(c, a, slow)
+		if o.parked = slow.Cause == CauseConcurrency && g.moreDead; !o.parked {
+			g.deny(c, a, slow)
+		}
 		return nil
 	}
 	if no == nil {
@@ -219,7 +221,7 @@ func (g *commitGroup) admit(o *op) error {
 		if g.recoverDead() {
 			return g.admit(o)
 		}
-		if time.Now().Before(a.deadline) {
+		if g.moreDead || time.Now().Before(a.deadline) { // the next turn recovers more
 			g.block(c, a)
 			o.parked = true
 			return nil

@@ -24,7 +24,7 @@ func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agen
 	}
 	err := c.valid()
 	if err == nil {
-		err = l.commitOne(ctx, func(g *commitGroup) error {
+		err = l.thenReopen(ctx, func(g *commitGroup) error {
 			ag, err := g.agentNamed(name)
 			if err != nil {
 				return err
@@ -94,7 +94,7 @@ func (g *commitGroup) setAgent(ag *agent, c AgentChange, in int64) {
 	if !wasPaced && ag.limits.paced() {
 		g.startPacing(ag.id)
 	}
-	g.reopenRuns(ag)
+	g.reopenLater(runsOfAgent, ag.id)
 }
 
 // retargetAgent gives the account that rules the agent's budget. When the
@@ -124,42 +124,40 @@ func (g *commitGroup) retargetAgent(ag *agent, c AgentChange, moved bool) *accou
 	return w
 }
 
-// reopenRuns lets the agent's exhausted runs go on where there is room again.
-func (g *commitGroup) reopenRuns(ag *agent) {
-	for _, r := range g.exhaustedRuns(ag.id) {
-		g.reopen(r)
-	}
-}
-
-func (g *commitGroup) exhaustedRuns(agent int64) []*run {
-	return g.runsWhere(`agent_id = ? AND state = 'exhausted'`, agent)
-}
-
 // DeleteAgent revokes the agent's tokens and ends its runs; history stays. Runs
-// are moved to ending: the process that owns one ends it.
+// are moved to ending, a part a turn: the process that owns one ends it.
 func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
 	if err := l.budgetsAllowed(); err != nil {
 		return err
 	}
-	err := l.commitOne(ctx, func(g *commitGroup) error {
-		ag, err := g.agentNamed(name)
+	for more := true; more; {
+		err := l.commitOne(ctx, func(g *commitGroup) error {
+			ag, err := g.agentNamed(name)
+			if err != nil {
+				return err
+			}
+			runs := g.runsWhere(`agent_id = ? AND state NOT IN ('ending', 'ended') ORDER BY no LIMIT ?`, ag.id, turnPart)
+			for _, r := range runs {
+				g.setRunState(r, RunEnding)
+			}
+			if more = len(runs) == turnPart; !more {
+				g.deleteAgent(ag)
+			}
+			return g.err
+		})
 		if err != nil {
-			return err
+			return fmt.Errorf("deleting agent %q: %w", name, err)
 		}
-		g.exec(`UPDATE agent SET deleted_at = ? WHERE id = ?`, g.at, ag.id)
-		g.revoke(ag.id)
-		g.event("agent.delete", ag, "", nil)
-		for _, r := range g.runsWhere(`agent_id = ? AND state <> 'ended'`, ag.id) {
-			g.setRunState(r, RunEnding)
-		}
-		ag.deleted = true
-		delete(g.rows.names, name)
-		return g.err
-	})
-	if err != nil {
-		return fmt.Errorf("deleting agent %q: %w", name, err)
 	}
 	return nil
+}
+
+func (g *commitGroup) deleteAgent(ag *agent) {
+	g.exec(`UPDATE agent SET deleted_at = ? WHERE id = ?`, g.at, ag.id)
+	g.revoke(ag.id)
+	g.event("agent.delete", ag, "", nil)
+	ag.deleted = true
+	delete(g.rows.names, ag.name)
 }
 
 // TopUpAgent raises the agent's budget; what it overran is paid first. Where
@@ -168,7 +166,7 @@ func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent,
 	if err := l.budgetsAllowed(); err != nil {
 		return Agent{}, err
 	}
-	err := l.commitOne(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, func(g *commitGroup) error {
 		ag, err := g.agentNamed(name)
 		if err != nil {
 			return err
@@ -193,7 +191,7 @@ func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent,
 			ag.budget = &budget
 			g.exec(`UPDATE agent SET budget_micro = ? WHERE id = ?`, int64(budget), ag.id)
 		}
-		g.reopenRuns(ag)
+		g.reopenLater(runsOfAgent, ag.id)
 		return g.err
 	})
 	if err != nil {

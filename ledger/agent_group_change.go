@@ -27,7 +27,7 @@ func (l *Ledger) SetGroup(ctx context.Context, name string, c GroupChange) (Grou
 			return Group{}, fmt.Errorf("changing group %q: %w", name, err)
 		}
 	}
-	err := l.commitOne(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, func(g *commitGroup) error {
 		a, err := g.groupNamed(name)
 		if err != nil {
 			return err
@@ -50,9 +50,7 @@ func (g *commitGroup) setGroup(a *agentGroup, c GroupChange) {
 		g.setGroupBudget(a, w, c.Budgets[w])
 	}
 	g.groupEvent("group.set", a, a.describe)
-	for _, ag := range g.agentsInside(a) {
-		g.reopenRuns(ag)
-	}
+	g.reopenLater(runsOfGroup, a.id)
 }
 
 // setGroupBudget gives a window of a group another budget. The account of the
@@ -95,7 +93,7 @@ func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micro
 	if err := l.budgetsAllowed(); err != nil {
 		return Group{}, err
 	}
-	err := l.commitOne(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, func(g *commitGroup) error {
 		a, err := g.groupNamed(name)
 		if err != nil {
 			return err
@@ -142,9 +140,7 @@ func (g *commitGroup) topUpGroup(a *agentGroup, acc *account, w Window, by Micro
 		a.budgets[Total] = acc.target
 		g.exec(`UPDATE group_budget SET budget_micro = ? WHERE group_id = ? AND "window" = 'total'`, int64(acc.target), a.id)
 	}
-	for _, ag := range g.agentsInside(a) {
-		g.reopenRuns(ag)
-	}
+	g.reopenLater(runsOfGroup, a.id)
 	return g.err
 }
 

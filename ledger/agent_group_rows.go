@@ -82,19 +82,3 @@ func (g *commitGroup) groupAccount(key windowKey) *account {
 	}
 	return g.accountWhere(`group_id = ? AND kind = 'group' AND "window" = ? AND start_at = ?`, key.of, string(key.window), key.start)
 }
-
-// agentsInside lists the living agents of a group and of those inside it.
-func (g *commitGroup) agentsInside(a *agentGroup) (agents []*agent) {
-	var ids []int64
-	g.each(`WITH RECURSIVE inside (id) AS (SELECT CAST(? AS BIGINT) UNION SELECT c.id FROM agent_group c JOIN inside i ON c.parent = i.id)
-		SELECT a.id FROM agent a JOIN inside i ON a.group_id = i.id WHERE a.deleted_at IS NULL`, []any{a.id}, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	})
-	for _, id := range ids {
-		agents = append(agents, g.agentByID(id))
-	}
-	return agents
-}

@@ -95,16 +95,18 @@ func (g *commitGroup) withInner(r *run) []*run {
 		SELECT no FROM inside) ORDER BY no`, r.no)
 }
 
-// endAdrift ends the remote runs that no gateway took in time.
-func (g *commitGroup) endAdrift() {
+// endAdrift ends remote runs that no gateway took in time, as many as most, and
+// returns how many.
+func (g *commitGroup) endAdrift(most int) int {
 	// A call that the gateway before has under way is settled first.
 	lost := g.runsWhere(`owner = ? AND state <> 'ended' AND adrift_at <= ?
-		AND NOT EXISTS (SELECT 1 FROM hold WHERE run_no = run.no AND hold.state = 'open')`, int64(nobody), g.at-AttachWithin.Milliseconds())
+		AND NOT EXISTS (SELECT 1 FROM hold WHERE run_no = run.no AND hold.state = 'open') ORDER BY no LIMIT ?`, int64(nobody), g.at-AttachWithin.Milliseconds(), most)
 	for _, r := range lost {
 		if g.err == nil {
 			g.endRun(r, RunEnd{Outcome: "lost"})
 		}
 	}
+	return len(lost)
 }
 
 // RemoteRun finds the remote run that a token is for, open or over. Whoever asks

@@ -42,22 +42,40 @@ type Pruned struct {
 // Prune folds the events before a time into a checkpoint event, which keeps
 // the hash of the last one and the sums of all, so that the chain and the sums
 // still prove themselves. It never folds the newest event, and removes nothing
-// where the trail does not verify. The file does not get smaller; a backup of
-// it is. On a server it also removes what gateways may not: tokens of jobs that
+// where the trail does not verify. It goes in steps, each with a checkpoint of its
+// own, between which others book. The file does not get smaller; a backup of it is. On a server it also removes what gateways may not: tokens of jobs that
 // are over.
 func (l *Ledger) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 	if l.server != nil && !l.mayPrune {
 		return Pruned{}, fmt.Errorf("%w: on PostgreSQL only the role aex_owner takes events away (docs/fleet.md)", ErrNotAllowed)
 	}
-	p, err := l.prune(ctx, before)
+	p, err := l.pruneInSteps(ctx, before, pruneStep)
 	if err != nil {
-		return Pruned{}, fmt.Errorf("pruning: %w", err)
+		return p, fmt.Errorf("pruning: %w", err)
 	}
 	return p, nil
 }
 
-func (l *Ledger) prune(ctx context.Context, before time.Time) (Pruned, error) {
-	through, s, err := l.foldable(ctx, before)
+// pruneStep is how many events a turn folds: all others wait for it.
+const pruneStep = 100_000
+
+func (l *Ledger) pruneInSteps(ctx context.Context, before time.Time, step int64) (all Pruned, err error) {
+	var last int64
+	if err := l.read.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM event_log`).Scan(&last); err != nil {
+		return Pruned{}, l.explain(err)
+	}
+	for {
+		p, err := l.prune(ctx, before, last, step)
+		if err != nil || p.Events == 0 {
+			return all, err
+		}
+		all = Pruned{Events: all.Events + p.Events, Through: p.Through}
+	}
+}
+
+// prune is a step: of the events before a time and before last, as many as most.
+func (l *Ledger) prune(ctx context.Context, before time.Time, last, most int64) (Pruned, error) {
+	through, s, err := l.foldable(ctx, before, last, most)
 	if err != nil || through.seq == 0 {
 		return Pruned{}, err
 	}
@@ -84,9 +102,10 @@ func (l *Ledger) prune(ctx context.Context, before time.Time) (Pruned, error) {
 	return p, err
 }
 
-// foldable reads the trail up to the first event that is not before t, and
-// returns the place and what the trail says there. It refuses a trail that is damaged.
-func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, replay, error) {
+// foldable reads the trail up to the first event that is not before t, before last
+// and among the first of most, and returns the place and what the trail says there.
+// It refuses a trail that is damaged.
+func (l *Ledger) foldable(ctx context.Context, t time.Time, last, most int64) (mark, replay, error) {
 	none := newReplay()
 	tx, err := l.read.snapshot(ctx)
 	if err != nil {
@@ -94,8 +113,8 @@ func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, replay, error
 	}
 	defer tx.Rollback() // it has only read
 	a := &audit{l: l, tx: tx, replay: none}
-	var first, last int64
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event_log`).Scan(&first, &last); err != nil {
+	var first int64
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0) FROM event_log`).Scan(&first); err != nil {
 		return mark{}, none, l.explain(err)
 	}
 	prev, bad, err := a.beginning(ctx, first)
@@ -103,7 +122,7 @@ func (l *Ledger) foldable(ctx context.Context, t time.Time) (mark, replay, error
 	if err != nil || bad != "" {
 		return mark{}, none, errors.Join(damaged(bad), err)
 	}
-	rs, err := tx.QueryContext(ctx, `SELECT seq, time, body, hash FROM trail WHERE seq < ? ORDER BY seq`, last)
+	rs, err := tx.QueryContext(ctx, `SELECT seq, time, body, hash FROM trail WHERE seq < ? ORDER BY seq`, min(last, first+most))
 	if err != nil {
 		return mark{}, none, l.explain(err)
 	}

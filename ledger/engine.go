@@ -56,6 +56,8 @@ type turns interface {
 type rowStore interface {
 	// load reads at once what operations are likely to ask for.
 	load(g *commitGroup, ops []*op) error
+	// loadPaths reads at once accounts and all that they are parts of.
+	loadPaths(g *commitGroup, accounts []int64) error
 	// query reads one row; sql.ErrNoRows where there is none.
 	query(query string, args, dest []any) error
 	each(query string, args []any, row func(scan func(...any) error) error) error

@@ -83,6 +83,7 @@ type Options struct {
 	Held func(*Holder)
 
 	lease time.Duration // that tests shorten; 0: leaseWithin
+	look  time.Duration // that tests lengthen; 0: recoverEvery
 }
 
 // Ledger is one process's open ledger. Its methods may be called from any
@@ -91,10 +92,11 @@ type Ledger struct {
 	path, home string
 	dialect    *dialect
 	lease      time.Duration
-	server     *server      // the ledger is on; nil: it is in a file
-	skew       atomic.Int64 // of its clock, in milliseconds
-	mayBudget  bool         // there
-	mayPrune   bool         // likewise
+	look       time.Duration // how often it is looked for the dead
+	server     *server       // the ledger is on; nil: it is in a file
+	skew       atomic.Int64  // of its clock, in milliseconds
+	mayBudget  bool          // there
+	mayPrune   bool          // likewise
 	now        func() time.Time
 	rand       io.Reader
 	randMu     sync.Mutex
@@ -164,6 +166,7 @@ func newLedger(o Options) (*Ledger, error) {
 		patience: patience, path: o.Path, home: o.Home, now: o.Now, rand: o.Rand, held: o.Held,
 		broken: make(chan struct{}), done: make(chan struct{}), dialect: &sqliteDialect, lease: cmp.Or(o.lease, leaseWithin),
 	}
+	l.look = cmp.Or(o.look, min(recoverEvery, l.lease/4))
 	if l.rand == nil {
 		l.rand = rand.Reader
 	}

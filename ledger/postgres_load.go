@@ -271,6 +271,14 @@ func (p *postgres) loadAccounts(g *commitGroup, ops []*op) error {
 	return p.readCharged(g, c, paced, counted)
 }
 
+func (p *postgres) loadPaths(g *commitGroup, accounts []int64) error {
+	c := &charged{seen: make(map[[2]int64]bool)}
+	for _, id := range accounts {
+		c.add(&c.accounts, 0, id, g.rows.accounts[id] != nil)
+	}
+	return p.readCharged(g, c, nil, false)
+}
+
 func (p *postgres) readCharged(g *commitGroup, c *charged, paced []int64, counted bool) error {
 	var all []statement
 	if len(c.accounts)+len(c.totals)+len(c.windows)+len(c.groups) > 0 {

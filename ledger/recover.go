@@ -11,17 +11,30 @@ const recoveredKept = 30 * 24 * time.Hour
 // recoverDead settles in full the open holds of dead owners, ends their runs,
 // and removes the files of owners that nothing names any more.
 func (l *Ledger) recoverDead(ctx context.Context) error {
+	for {
+		if more, err := l.recoverSome(ctx); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// recoverSome is a turn of recoverDead, and tells whether there may be more to
+// recover. Who dies between two turns leaves the rest as it was: to be recovered.
+func (l *Ledger) recoverSome(ctx context.Context) (more bool, err error) {
 	var named map[ownerID]bool
-	err := l.commitOne(ctx, func(g *commitGroup) error {
+	err = l.commitOne(ctx, func(g *commitGroup) error {
 		g.recoverDead()
-		named = g.namedOwners()
+		more, named = g.moreDead, g.namedOwners()
 		g.exec(`DELETE FROM hold WHERE state = 'recovered' AND at < ?`, g.at-recoveredKept.Milliseconds())
 		return g.err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	return l.owner.clear(named)
+	if more {
+		return true, nil
+	}
+	return false, l.owner.clear(named)
 }
 
 // others tells whether anybody, dead or alive, has something open in the file, or a
@@ -34,7 +47,7 @@ func (s *sqlite) others(ctx context.Context) (is bool, err error) {
 // watchOwners checks owners from time to time, so that what a process held when
 // it died does not stay reserved for as long as others live.
 func (l *Ledger) watchOwners() {
-	tick := time.NewTicker(min(recoverEvery, l.lease/4))
+	tick := time.NewTicker(l.look)
 	defer tick.Stop()
 	for {
 		select {
@@ -51,8 +64,13 @@ func (l *Ledger) watchOwners() {
 // commit either, and then it breaks.
 func (l *Ledger) checkOwners() {
 	_ = l.owner.keep()
-	if l.anythingToRecover() {
-		_ = l.recoverDead(context.Background())
+	kept := time.Now()
+	for more := l.anythingToRecover(); more; {
+		more, _ = l.recoverSome(context.Background())
+		if time.Since(kept) >= l.look { // what is seen of the others must not grow old
+			_ = l.owner.keep()
+			kept = time.Now()
+		}
 	}
 }
 
@@ -91,23 +109,25 @@ func (g *commitGroup) namedOwners() map[ownerID]bool {
 	return named
 }
 
-// recoverDead recovers what dead owners left, once a group. It is asked for
-// before a call is told that others hold what it needs.
+// recoverDead recovers a part of what dead owners left, once a group, and notes
+// whether there may be more. It is asked for before a call is told that others
+// hold what it needs.
 func (g *commitGroup) recoverDead() (found bool) {
 	if g.ownersSeen {
 		return false
 	}
 	g.ownersSeen = true
-	g.endAdrift()
+	left := turnPart - g.endAdrift(turnPart)
+	defer func() { g.moreDead = left <= 0 }()
 	for id := range g.namedOwners() {
-		if id == g.w.l.owner.id() || id == nobody || g.err != nil {
+		if id == g.w.l.owner.id() || id == nobody || left <= 0 || g.err != nil {
 			continue
 		}
 		gone, dead, err := g.w.l.owner.dead(id)
 		g.fail(err)
 		if dead {
 			found = true
-			g.endOwner(id)
+			left -= g.endOwner(id, left)
 			if gone != nil {
 				g.deadOwners = append(g.deadOwners, gone)
 			}
@@ -116,20 +136,24 @@ func (g *commitGroup) recoverDead() (found bool) {
 	return found
 }
 
-// endOwner settles the holds of a dead owner in full and ends its runs. Remote
-// ones are adrift.
-func (g *commitGroup) endOwner(id ownerID) {
-	g.recoverAll(g.holdsOf(id), "owner died")
-	for _, r := range g.runsWhere(`owner = ? AND state <> 'ended' ORDER BY no`, int64(id)) {
+// endOwner settles the holds of a dead owner in full and then ends its runs, as
+// many as most, and returns how many. Remote runs are adrift.
+func (g *commitGroup) endOwner(id ownerID, most int) int {
+	holds := g.openHoldsWhere(`owner = ? AND state = 'open' ORDER BY n LIMIT ?`, int64(id), most+len(g.ended)) // of which the ended are not
+	holds = holds[:min(len(holds), most)]
+	g.recoverAll(holds, "owner died")
+	runs := g.runsWhere(`owner = ? AND state <> 'ended' ORDER BY no LIMIT ?`, int64(id), most-len(holds))
+	for _, r := range runs {
 		switch {
 		case g.err != nil:
-			return
+			return most
 		case r.remote:
 			g.handOver(r, nobody, "run.adrift")
 		default:
 			g.endRun(r, RunEnd{Outcome: "lost"})
 		}
 	}
+	return len(holds) + len(runs)
 }
 
 // endElsewhere settles in full what a silent gateway still holds for a run that it has
@@ -140,7 +164,7 @@ func (g *commitGroup) endElsewhere(r *run) (found bool) {
 	if !ok {
 		return false
 	}
-	for _, h := range g.openHoldsWhere(`run_no = ? AND owner <> ?`, r.no, int64(g.w.l.owner.id())) {
+	for _, h := range g.openHoldsWhere(`run_no = ? AND owner <> ? AND state = 'open'`, r.no, int64(g.w.l.owner.id())) {
 		if others.silent(h.key.owner) {
 			g.recover(h, "its gateway is silent, and the run is over")
 			found = true
@@ -150,11 +174,13 @@ func (g *commitGroup) endElsewhere(r *run) (found bool) {
 }
 
 // holdsOf lists the open holds of an owner that are in the file.
-func (g *commitGroup) holdsOf(id ownerID) []*hold { return g.openHoldsWhere(`owner = ?`, int64(id)) }
+func (g *commitGroup) holdsOf(id ownerID) []*hold {
+	return g.openHoldsWhere(`owner = ? AND state = 'open'`, int64(id))
+}
 
 func (g *commitGroup) openHoldsWhere(where string, args ...any) []*hold {
 	var holds []*hold
-	g.each(`SELECT `+holdColumns+` FROM hold WHERE `+where+` AND state = 'open'`, args, func(scan func(...any) error) error {
+	g.each(`SELECT `+holdColumns+` FROM hold WHERE `+where, args, func(scan func(...any) error) error {
 		h, err := scanHold(scan)
 		if err != nil {
 			return err
@@ -262,7 +288,7 @@ func (l *Ledger) Sweep(ctx context.Context, owned func(HoldID) bool) ([]Recovere
 		for _, h := range g.holdsOf(g.w.l.owner.id()) {
 			switch {
 			case owned(h.key.id()):
-			case g.w.suspects[h.key]:
+			case g.w.suspects[h.key] && len(orphans) < turnPart: // the next Sweep has the rest
 				orphans = append(orphans, h)
 			default:
 				suspects[h.key] = true

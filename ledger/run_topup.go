@@ -11,7 +11,7 @@ func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error)
 	if err := l.budgetsAllowed(); err != nil {
 		return Run{}, err
 	}
-	err := l.commitOne(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, func(g *commitGroup) error {
 		r, err := g.runNamed(id)
 		if err != nil {
 			return err
@@ -23,28 +23,13 @@ func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error)
 		if err := g.topUp(g.account(r.account), by, "run.topup", ag, r.id); err != nil {
 			return err
 		}
-		for _, x := range g.exhaustedRuns(ag.id) {
-			if g.inside(x, r) {
-				g.reopen(x)
-			}
-		}
+		g.reopenLater(runsInside, r.no)
 		return g.err
 	})
 	if err != nil {
 		return Run{}, fmt.Errorf("topping up a run: %w", err)
 	}
 	return l.Run(context.WithoutCancel(ctx), string(id))
-}
-
-// inside tells whether x is r or a run inside it.
-func (g *commitGroup) inside(x, r *run) bool {
-	for x.no != r.no {
-		if x.parent == 0 || g.err != nil {
-			return false
-		}
-		x = g.run(x.parent)
-	}
-	return true
 }
 
 // topUp raises an account's budget; what it overran is paid first.
@@ -63,19 +48,4 @@ func (g *commitGroup) topUp(a *account, by Micros, action string, ag *agent, r R
 		e.budget(a)
 	})
 	return nil
-}
-
-// reopen lets an exhausted run go on if every account of its path has room.
-func (g *commitGroup) reopen(r *run) {
-	if r.state != RunExhausted || g.err != nil {
-		return
-	}
-	c := &caller{agent: g.agentByID(r.agent), run: r}
-	g.pathOf(c)
-	for _, a := range c.path {
-		if a.overrun > 0 || a.limited && a.unreserved() <= 0 {
-			return
-		}
-	}
-	g.setRunState(r, RunOpen)
 }

@@ -9,6 +9,8 @@ import (
 // load has nothing to do: a row in a file is read as quickly as it is asked for.
 func (s *sqlite) load(*commitGroup, []*op) error { return nil }
 
+func (s *sqlite) loadPaths(*commitGroup, []int64) error { return nil }
+
 func (s *sqlite) query(query string, args, dest []any) error {
 	st, err := s.prepare(query)
 	if err != nil {
