@@ -53,7 +53,7 @@ func (c *copying) rows() error {
 // column is one of a table on the server.
 type column struct{ name, kind string }
 
-// columns are those of a table on the server; the file must have the same ones.
+// columns are the columns of a table on the server; the file must have the same ones.
 func (c *copying) columns(table string) (all []column, err error) {
 	rs, err := c.tx.QueryContext(c.ctx, `SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = CAST(CAST($1 AS text) AS regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`, table)
 	if err != nil {

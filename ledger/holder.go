@@ -74,7 +74,7 @@ func ownNote() []byte {
 	return note[:min(len(note), noteMax)]
 }
 
-// sign writes into the lock file who has it, unless that is written there already:
+// sign writes into the lock file which process has it, unless that is written there already:
 // what /proc/locks says does not reach across containers. It only serves messages,
 // so that nothing depends on whether it can be written.
 func sign(f *os.File, note []byte) {
@@ -89,7 +89,7 @@ func sign(f *os.File, note []byte) {
 // write.
 const walWriteLock = 120
 
-// holderOf finds out who has the lock file, or with sqlite the right to write
+// holderOf finds the process that has the lock file, or with sqlite the right to write
 // in the database itself.
 func (l *Ledger) holderOf(sqlite bool) *Holder {
 	h := &Holder{Path: l.path}

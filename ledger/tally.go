@@ -99,7 +99,7 @@ var sumColumns = func() []string {
 	return append(c, histogramColumns...)
 }()
 
-// histogramColumns are those of them that count how long calls took.
+// histogramColumns are the sum columns that count how long calls took.
 var histogramColumns = func() (c []string) {
 	for i := range len(LatencyBounds) + 1 {
 		c = append(c, "latency_"+strconv.Itoa(i))

@@ -234,7 +234,7 @@ func (c *call) direct() bool {
 	return proxy == nil && err == nil
 }
 
-// price is that of the model that was served, in the region where it was.
+// price is the price of the model that was served, in the region where it was.
 func (c *call) price() policy.Price {
 	return c.g.registry.Load().Served(c.model, c.reading.Model).InGeo(cmp.Or(c.reading.Geo, c.asked.Geo))
 }

@@ -18,9 +18,9 @@ import (
 // works out from the request's bytes what the call can cost. It may take a tool out of
 // the request; outside the call it changes nothing.
 func (c *call) decide() error {
-	caps, err := c.g.permissions.of(c.id)
+	caps, err := c.permitted()
 	if err != nil {
-		return refusal.New("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
+		return err
 	}
 	c.policies = caps
 	c.model, err = c.g.registry.Load().ResolveAt(c.route.wire.Dialect, c.asked.Model, c.route.at)
@@ -126,6 +126,16 @@ func (c *call) takeOut(kinds []string) error {
 func (c *call) unlimited() bool {
 	accounts, err := c.g.ledger.Path(c.r.Context(), c.hash)
 	return err == nil && !slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Budget != nil })
+}
+
+// permitted lists the capabilities that must all allow the call. Where they cannot be read
+// nothing is allowed.
+func (c *call) permitted() ([]policy.Capabilities, error) {
+	caps, err := c.g.permissions.of(c.id)
+	if err != nil {
+		return nil, refusal.New("policy_denied", "the policy of agent %s cannot be read, so nothing is allowed: %v", c.id.Agent, err)
+	}
+	return caps, nil
 }
 
 // permissions keeps the capabilities that were read from the ledger's texts: nearly

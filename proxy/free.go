@@ -130,9 +130,9 @@ func (c *call) answer(v any) error {
 // serveModels lists the models that the agent may use, or one of them, as the
 // API does that was asked.
 func (c *call) serveModels() error {
-	caps, err := c.g.permissions.of(c.id)
+	caps, err := c.permitted()
 	if err != nil {
-		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+		return err
 	}
 	list := slices.DeleteFunc(c.g.registry.Load().Models(), func(m policy.Model) bool { return !allowed(caps, m) })
 	one := slices.IndexFunc(list, func(m policy.Model) bool { return m.Name == c.route.rest })

@@ -66,7 +66,7 @@ func (g *Gateway) fail(err error) {
 	})
 }
 
-// caller is who makes the call, as package inner wants to know it.
+// caller is whoever makes the call, in the form that package inner needs.
 func (c *call) caller() inner.Caller {
 	return inner.Caller{ID: c.id, Hash: c.hash, Run: c.inner, Rest: c.route.rest, Discreet: c.discreet}
 }

@@ -28,9 +28,9 @@ func (c *call) serveRelayed(ctx context.Context) error {
 		return refusal.New("model_not_priced", "%v", err)
 	}
 	c.model = policy.Model{Provider: provider}
-	caps, err := c.g.permissions.of(c.id)
+	caps, err := c.permitted()
 	if err != nil {
-		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+		return err
 	}
 	if err := c.providerKey(caps); err != nil {
 		return err
@@ -51,9 +51,9 @@ func (c *call) serveOpened(ctx context.Context) error {
 	c.body = wire.Object{Span: wire.Span{Doc: append([]byte{}, body...)}}
 	c.asked, _ = c.route.wire.Read(nil, c.body, "")
 	c.asked.Model = c.opened.Path
-	caps, err := c.g.permissions.of(c.id)
+	caps, err := c.permitted()
 	if err != nil {
-		return refusal.New("policy_denied", "the policy of agent %s cannot be read: %v", c.id.Agent, err)
+		return err
 	}
 	for _, cp := range caps {
 		if cp.Strict {

@@ -228,7 +228,7 @@ func (r *session) relays() {
 	}
 }
 
-// relayLocal connects who comes to l with the same port of loopback out here.
+// relayLocal connects whoever comes to l with the same port of loopback out here.
 func relayLocal(ctx context.Context, l net.Listener) {
 	var served sync.WaitGroup
 	defer served.Wait()

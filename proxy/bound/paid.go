@@ -213,7 +213,7 @@ func (p *Paid) Brought(who Counter) int64 {
 	return p.found[who]
 }
 
-// purse is that of the prompt's caller. p.mu must be held.
+// purse is what the prompt's caller has paid for. p.mu must be held.
 func (p *Paid) purse(c *Prompt) *purse {
 	own := p.purses[c.Buyer]
 	if own == nil {

@@ -223,7 +223,7 @@ func (m *monitor) watch(signals <-chan os.Signal) int {
 				return m.abandoned()
 			case o.Release:
 				m.takeTerminal()
-				unix.Close(m.base + fdTerminal) // who waits for its end need not wait for the monitor's
+				unix.Close(m.base + fdTerminal) // whoever waits for the terminal's end need not wait for the monitor's
 				return 0
 			case o.Empty != nil:
 				m.empty(o.Empty.Grace)
