@@ -48,7 +48,7 @@ func (a *app) reportCommand() *cobra.Command {
 	f := &reportFlags{}
 	cmd := a.jsonFlag(&cobra.Command{
 		Use: "report", Short: "sum up spending by agent, group, model, provider, program, run and time",
-		Long: `report sums up what calls did cost, from sums that are kept by the hour: the hours
+		Long: `report sums up what calls have cost, from sums that are kept by the hour: the hours
 that --since and --until lie in count whole. Of a day, week or month, --since
 takes the beginning and --until the end. Days and months are those of the
 ledger's time zone, as budgets by the day, week and month are: aex ledger timezone.`,

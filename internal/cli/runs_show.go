@@ -148,7 +148,7 @@ func (a *app) printCallsOf(calls []callView, all bool) {
 	a.printCalls(calls)
 }
 
-// runGroup is what calls of a run did cost that were let through in a group.
+// runGroup is what the calls of a run have cost that were let through in a group.
 type runGroup struct {
 	Group string        `json:"group"` // "": in none
 	Calls int64         `json:"calls"`
