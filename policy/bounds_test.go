@@ -45,6 +45,20 @@ func TestWhatAHoldCovers(t *testing.T) {
 
 // TestFeesOfHostedTools: on this machine there are none, an agent may take the
 // risk of those that nobody counts, and only Google's code costs its tokens alone.
+// TestBoundOfDescribedTools: what Anthropic publishes of its own tools (a computer 735
+// and 499 beside, an editor 700, a shell 245, 346 for all) is within the bound of a
+// request that has nothing else.
+func TestBoundOfDescribedTools(t *testing.T) {
+	m := Model{PerTool: 32, Context: 200_000}
+	got, err := inputTokens(Call{Wire: Messages, BodyBytes: 250, Tools: 3, Defined: 3}, m)
+	if err != nil || got < 735+499+700+245+346 {
+		t.Errorf("%d tokens, %v", got, err)
+	}
+	if own, err := inputTokens(Call{Wire: Messages, BodyBytes: 250, Tools: 3}, m); err != nil || own != 250+3*32+toolsPrompt {
+		t.Errorf("%d tokens for the client's own, %v", own, err)
+	}
+}
+
 func TestFeesOfHostedTools(t *testing.T) {
 	code, local := HostedTool{Type: "code_interpreter", Tool: true}, Model{Provider: Provider{Local: true}}
 	for name, c := range map[string]struct {

@@ -44,6 +44,7 @@ type Call struct {
 	Prompt      int64    // a bound of the prompt in tokens that does not go by its bytes; 0: none
 	Messages    int      // messages, input items, contents, system included
 	Tools       int      // tools declared, of every kind
+	Defined     int      // of those, tools that the provider describes to the model itself
 	ToolNames   []string // names of the function tools declared
 	UnnamedTool bool     // a tool without a name, or of a kind that has none
 	ToolChoice  bool     // tool_choice asks for a call

@@ -7,6 +7,11 @@ import (
 	"strings"
 )
 
+// DefinedPrompt is the most, in tokens, that a provider's own description of one of
+// its tools is taken to be: Anthropic publishes up to 735 for a computer's, 700 for
+// a text editor's.
+const DefinedPrompt = 1024
+
 // Errors of Bound: calls that have no ceiling.
 var (
 	// ErrUnbounded means that the provider may run tools of its own without any bound.
@@ -163,7 +168,7 @@ func inputTokens(c Call, m Model) (int64, error) {
 
 // hidden is what a provider adds to a prompt, and bills, that is not in the request.
 func hidden(c Call, m Model) int64 {
-	tokens := m.PerRequest + m.PerMessage*int64(c.Messages) + m.PerTool*int64(c.Tools)
+	tokens := m.PerRequest + m.PerMessage*int64(c.Messages) + m.PerTool*int64(c.Tools) + DefinedPrompt*int64(c.Defined)
 	if c.Tools > 0 || len(c.Hosted) > 0 {
 		tokens += toolsPrompt
 	}

@@ -22,9 +22,9 @@ type Paid struct {
 // Piece is a part of a prompt. It holds no content.
 type Piece struct {
 	Hash  uint64
-	Bytes int64
-	Loose bool // counted in some turns and not in others
-	Media bool // it may hold more tokens than bytes
+	Bytes int64 // and what the provider adds to it unseen
+	Loose bool  // counted in some turns and not in others
+	Media bool  // it may hold more tokens than bytes
 }
 
 // Believable tells whether so many tokens can be all of a request's text.

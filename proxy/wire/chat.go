@@ -65,6 +65,7 @@ func readChat(_ *http.Request, body Object, _ string) (policy.Call, error) {
 		chatContent(m, &c)
 	})
 	openAITools(body, &c)
+	c.Defined = defined(body.Get("tools"))
 	c.CacheWrite1h = body.member("prompt_cache_options").word("ttl") == "12h"
 	chatHosted(body, &c)
 	if p := body.Get("prediction"); !p.isNull() {

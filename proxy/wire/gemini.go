@@ -154,6 +154,7 @@ func readGemini(r *http.Request, body Object, rest string) (policy.Call, error) 
 		c.Hidden = append(c.Hidden, "cached_content")
 	}
 	geminiTools(body, &c)
+	c.Defined = defined(body.Get("tools"))
 	mode := body.protoMember("tool_config").protoMember("function_calling_config").word("mode")
 	c.ToolChoice = strings.EqualFold(mode, "ANY")
 	return c, *body.err

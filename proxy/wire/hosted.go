@@ -211,6 +211,32 @@ func chatKinds(t Object) (kinds []string) {
 	return []string{kind}
 }
 
+// defined counts the tools of a list that say only which of the provider's own they
+// are: it describes those to the model itself.
+func defined(list Span) (n int) {
+	list.elements(func(t Span) {
+		if definesTool(t) {
+			n++
+		}
+	})
+	return n
+}
+
+func definesTool(t Span) bool {
+	o := t.Object(new(error))
+	switch o.Get("type").Text() {
+	case "function", "custom":
+		return false
+	case "namespace":
+		return defined(o.Get("tools")) > 0
+	case "":
+		return o.Get("name").isNull() && o.Get("function").isNull() && slices.ContainsFunc(o.members, func(m member) bool {
+			return Snake(m.name) != "function_declarations" && !m.value.isNull()
+		})
+	}
+	return true
+}
+
 // routed reads a router's plugins, in any dialect.
 func routed(body Object, c *policy.Call) {
 	plugins := body.Get("plugins")

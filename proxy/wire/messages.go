@@ -92,6 +92,7 @@ func readMessages(_ *http.Request, body Object, _ string) (policy.Call, error) {
 	})
 	cacheControl(body, "cache_control", &c)
 	messagesTools(body, &c)
+	c.Defined = defined(body.Get("tools"))
 	messagesHidden(body, &c)
 	thinking(body, &c)
 	effort(body.member("reasoning").Get("effort"), &c) // of routers

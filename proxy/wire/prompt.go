@@ -62,6 +62,9 @@ func (p *Prompt) list(name string, v Span, inner []string) {
 	piece := func(s Span) {
 		at := len(p.Pieces)
 		p.piece(name, s, inner)
+		if name == "tools" && definesTool(s) {
+			p.Pieces[at].Bytes += policy.DefinedPrompt
+		}
 		if first && (name == "messages" || name == "input" || name == "contents") {
 			var h maphash.Hash
 			h.SetSeed(promptSeed)

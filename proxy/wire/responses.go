@@ -88,6 +88,7 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 		body.fault("input is neither text nor a list")
 	}
 	responsesTools(body, &c)
+	c.Defined = defined(body.Get("tools"))
 	switched(body, &c)
 	choice := body.Get("tool_choice")
 	c.ToolChoice = !choice.isNull() && choice.Text() != "none" && choice.Text() != "auto"
