@@ -66,7 +66,10 @@ func (c *call) byPaid(_ context.Context, o *bound.Offer, _ ledger.Refusal) *boun
 }
 
 // byTier names the standard tier where the hold would otherwise be for a dearer one.
-func (c *call) byTier(_ context.Context, o *bound.Offer, _ ledger.Refusal) *bound.Offer {
+func (c *call) byTier(_ context.Context, o *bound.Offer, short ledger.Refusal) *bound.Offer {
+	if o.Most() <= int64(short.Left) { // tokens a minute are short, which no tier has more of
+		return nil
+	}
 	return c.better(o, c.standardTier(o.Asked), o.By)
 }
 
