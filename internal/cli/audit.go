@@ -127,17 +127,22 @@ func (a *app) printAudit(result ledger.Audit) error {
 }
 
 // export writes the trail where no reader sees half of it. A pipe and a device
-// stay what they are.
+// stay what they are; whoever reads a pipe has to come on, unless it is aex's own
+// standard output.
 func (a *app) export(ctx context.Context, l *ledger.Ledger, name string) error {
 	if name == "-" {
 		return l.Export(ctx, a.stdout)
 	}
-	if info, err := os.Stat(name); err == nil && !info.IsDir() && (!info.Mode().IsRegular() || ofDescriptor(name)) {
+	info, err := os.Stat(name)
+	if own, ownErr := a.stdout.file.Stat(); err == nil && ownErr == nil && os.SameFile(info, own) && !info.Mode().IsRegular() {
+		return l.Export(ctx, a.stdout)
+	}
+	if err == nil && !info.IsDir() && (!info.Mode().IsRegular() || ofDescriptor(name)) {
 		f, err := owned.Open(name, os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			return fmt.Errorf("writing %s: %w", name, err)
 		}
-		return errors.Join(l.Export(ctx, f), f.Close())
+		return errors.Join(l.Export(ctx, soonWriter{f}), f.Close())
 	}
 	return writeWhole(name, 0o600, func(w io.Writer) error { return l.Export(ctx, w) })
 }

@@ -128,15 +128,23 @@ func writeTo(path string, b []byte) error {
 
 // writeSoon does not wait for ever for who reads a pipe.
 func writeSoon(f *os.File, b []byte) error {
-	// What is no pipe has no deadline, and needs none.
-	if err := f.SetWriteDeadline(time.Now().Add(readWithin)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		return err
-	}
-	_, err := f.Write(b)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("%s: its reader has not read it for %s", f.Name(), readWithin)
-	}
+	_, err := soonWriter{f}.Write(b)
 	return err
+}
+
+// soonWriter gives who reads a pipe readWithin for each write.
+type soonWriter struct{ file *os.File }
+
+func (w soonWriter) Write(b []byte) (int, error) {
+	// What is no pipe has no deadline, and needs none.
+	if err := w.file.SetWriteDeadline(time.Now().Add(readWithin)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		return 0, err
+	}
+	n, err := w.file.Write(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("%s: its reader has not read it for %s", w.file.Name(), readWithin)
+	}
+	return n, err
 }
 
 const readWithin = 5 * time.Second

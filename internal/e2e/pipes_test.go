@@ -106,6 +106,15 @@ func TestSecondTermAtAPipe(t *testing.T) {
 			t.Errorf("exit %d\n%s", r.code, r.stderr)
 		}
 	})
+	t.Run("export", func(t *testing.T) {
+		s := newStage(t, fakeprovider.Options{})
+		path := pipeAt(t, filepath.Join(t.TempDir(), "pipe"))
+		fillPipe(t, path)
+		s.do("agent", "create", "team", "1.00", "none")
+		if r := s.do("audit", "--export", path); r.code != 1 || !strings.Contains(r.stderr, "reader has not read") {
+			t.Errorf("exit %d\n%s", r.code, r.stderr)
+		}
+	})
 	t.Run("standard error", func(t *testing.T) {
 		s := newStage(t, fakeprovider.Options{})
 		path := pipeAt(t, filepath.Join(t.TempDir(), "pipe"))
