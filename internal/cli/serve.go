@@ -250,6 +250,10 @@ func (a *app) serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		}
 	}
 	log := &serverLog{file: a.stderr, path: f.logFile, now: a.now}
+	if f.logFile == "" {
+		log.unhurried()
+		defer log.end()
+	}
 	process.ReserveThreads() // its user's other programs do not end it by taking all processes
 	s, err := a.newServer(ctx, f, set, log)
 	if askedToEnd(ctx, err) {

@@ -19,7 +19,11 @@ func (s *server) end(ctx context.Context, asked chan os.Signal, why error) error
 	drain, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.flags.drain, errors.New("the time to drain is over"))
 	defer cancel()
 	over := make(chan error, 1)
-	go func() { over <- s.close(drain) }()
+	go func() {
+		err := s.close(drain)
+		s.log.end()
+		over <- err
+	}()
 	select {
 	case err := <-over:
 		signal.Stop(asked)

@@ -26,7 +26,64 @@ type serverLog struct {
 	path string // "": a terminal or whatever standard error is; not rotated
 	now  func() time.Time
 
-	mu sync.Mutex
+	mu      sync.Mutex
+	queue   chan string   // of lines for who reads standard error; nil: they are written at once
+	written chan struct{} // closed when the queue is ended and empty
+	missed  int           // lines for which it had no room
+}
+
+// queued is how many lines wait for whoever reads standard error.
+const queued = 512
+
+// unhurried keeps the server from waiting for who reads standard error, a
+// terminal that was told to stop (Ctrl-S) or a pipe: lines wait in its place, and
+// beyond those it has room for they are counted. It lasts until end.
+func (l *serverLog) unhurried() {
+	queue, written := make(chan string, queued), make(chan struct{})
+	l.queue, l.written = queue, written
+	go func() {
+		defer close(written)
+		for line := range queue {
+			fmt.Fprintln(l.file, line)
+		}
+	}()
+}
+
+// end waits for the lines that are still to be read, no longer than lastWords.
+func (l *serverLog) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.queue == nil {
+		return
+	}
+	close(l.queue)
+	l.queue = nil
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	select {
+	case <-l.written:
+	case <-late.C:
+	}
+}
+
+// line writes one, or has it wait; l.mu is held.
+func (l *serverLog) line(text string) {
+	if l.queue == nil {
+		fmt.Fprintln(l.file, text)
+		return
+	}
+	if l.missed > 0 {
+		select {
+		case l.queue <- fmt.Sprintf("aex: %d lines are missing here: nobody read them", l.missed):
+			l.missed = 0
+		default:
+		}
+	}
+	select {
+	case l.queue <- text:
+	default:
+		l.missed++
+	}
 }
 
 // linesMax is how much of one message a log takes: the traces of a few
@@ -41,7 +98,7 @@ func (l *serverLog) printf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	text = strings.Join(printableLines(text[:min(len(text), linesMax)]), "\n\t")
 	if l.path == "" {
-		fmt.Fprintln(l.file, "aex: "+text)
+		l.line("aex: " + text)
 		return
 	}
 	if err := l.rotate(); err != nil {

@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -137,25 +139,52 @@ func TestSecondTermAtAPipe(t *testing.T) {
 	})
 }
 
+// unread is a server whose standard error is a pipe that is full by now.
+func unread(t *testing.T, s *stage) *exec.Cmd {
+	t.Helper()
+	path := pipeAt(t, filepath.Join(t.TempDir(), "pipe"))
+	log, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	t.Cleanup(func() { log.Close() })
+	read, ready, err := os.Pipe()
+	must(t, err)
+	defer read.Close()
+	aex := s.aex("serve", "--port", "0", "--ready-fd", "3")
+	aex.Stderr, aex.ExtraFiles = log, []*os.File{ready}
+	must(t, aex.Start())
+	t.Cleanup(func() { _ = aex.Process.Kill() }) // when it has not ended
+	must(t, ready.Close())
+	if _, err := io.ReadFull(read, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	fillPipe(t, path)
+	return aex
+}
+
+// Who does not read what a server says holds up neither its work nor its end.
+func TestServerThatNobodyReads(t *testing.T) {
+	s := newStage(t, fakeprovider.Options{})
+	aex := unread(t, s)
+	for range 3 {
+		if r := s.do("models", "reload"); r.code != 0 { // it says that it did
+			t.Errorf("exit %d\n%s", r.code, r.stderr)
+		}
+	}
+	must(t, aex.Process.Signal(syscall.SIGTERM))
+	if err := aex.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The same for a server.
 func TestSecondTermAtAServersPipe(t *testing.T) {
 	t.Run("standard error", func(t *testing.T) {
-		s := newStage(t, fakeprovider.Options{})
-		path := pipeAt(t, filepath.Join(t.TempDir(), "pipe"))
-		log, err := os.OpenFile(path, os.O_RDWR, 0)
-		must(t, err)
-		defer log.Close()
-		read, ready, err := os.Pipe()
-		must(t, err)
-		defer read.Close()
-		aex := s.aex("serve", "--port", "0", "--ready-fd", "3")
-		aex.Stderr, aex.ExtraFiles = log, []*os.File{ready}
-		must(t, aex.Start())
-		must(t, ready.Close())
-		if _, err := io.ReadFull(read, make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
-		fillPipe(t, path)
+		s := newStage(t, hanging)
+		aex := s.server()
+		b := serveBusily(t, s, aex, func() {})
+		t.Cleanup(func() { b.log.Close() })
+		holdLedger(t, s) // the call in flight cannot be booked
+		fillPipe(t, fmt.Sprintf("/proc/self/fd/%d", b.log.(*os.File).Fd()))
 		insist(t, aex)
 		if code := aex.ProcessState.ExitCode(); code != 1 { // no signal takes its last words away, nor does it wait for ever
 			t.Errorf("%v", aex.ProcessState)
