@@ -43,8 +43,9 @@ type Pruned struct {
 // the hash of the last one and the sums of all, so that the chain and the sums
 // still prove themselves. It never folds the newest event, and removes nothing
 // where the trail does not verify. It goes in steps, each with a checkpoint of its
-// own, between which others book. The file does not get smaller; a backup of it is. On a server it also removes what gateways may not: tokens of jobs that
-// are over.
+// own, between which others book. The file does not get smaller; a backup of it
+// is. On a server it also removes what gateways may not: tokens of jobs that are
+// over.
 func (l *Ledger) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 	if l.server != nil && !l.mayPrune {
 		return Pruned{}, fmt.Errorf("%w: on PostgreSQL only the role aex_owner takes events away (docs/fleet.md)", ErrNotAllowed)

@@ -57,7 +57,7 @@ func load(p part) error {
 	return *failed.Load()
 }
 
-// charged asks the provider, and returns what it says the call did cost.
+// charged asks the provider, and returns what it says the call cost.
 func charged(url string) (cost ledger.Micros, err error) {
 	r, err := http.Get(url)
 	if err != nil {

@@ -90,7 +90,7 @@ func (m *model) settle() {
 	m.ended = append(m.ended, h.id)
 }
 
-// charge books what a hold did cost where it was taken, or the difference where
+// charge books what a hold cost where it was taken, or the difference where
 // it was booked before. worst is the most that an account could not take.
 func (m *model) charge(h *modelHold, cost micros) (worst micros, standing bool) {
 	held, more := h.amount, cost

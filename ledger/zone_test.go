@@ -97,7 +97,7 @@ func TestWindowsAndReportsHaveTheSameDays(t *testing.T) {
 			}
 			for _, s := range sums {
 				if windows[s.Bucket] != s.Cost {
-					t.Errorf("the day of %s did cost %s, its window %s", s.Bucket, s.Cost, windows[s.Bucket])
+					t.Errorf("the day of %s cost %s, its window %s", s.Bucket, s.Cost, windows[s.Bucket])
 				}
 				if day := zone(t, c.zone).Start(ledger.ByDay, s.Bucket); !day.Equal(s.Bucket) {
 					t.Errorf("%s is in the day of %s", s.Bucket, day)

@@ -142,7 +142,7 @@ func TestBodiesWithinBounds(t *testing.T) {
 }
 
 // An event within the bound is read; of one beyond it every byte passes, and
-// what the call did cost is estimated, since its usage may have been in there.
+// what the call cost is estimated, since its usage may have been in there.
 func TestLargeEvents(t *testing.T) {
 	w := newWorld(t, exchangeWorld(0))
 	for _, tt := range []struct {

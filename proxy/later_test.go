@@ -14,7 +14,7 @@ import (
 )
 
 // laterHost is a provider that breaks its streams off, and is asked afterwards
-// what they did cost. It is reached as a proxy, under the hosts' own names.
+// what they cost. It is reached as a proxy, under the hosts' own names.
 type laterHost struct {
 	t       *testing.T
 	stream  string   // what comes before the break

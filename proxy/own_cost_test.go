@@ -107,7 +107,7 @@ var tolds = []told{
 		chatAnswer(`"prompt_tokens":1001000,"completion_tokens":100,"total_tokens":1001100,"prompt_tokens_details":{"audio_tokens":1000000}`), ledger.Estimated, 2_503_500},
 	{"audio answers without a price", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat,
 		chatAnswer(`"prompt_tokens":1000,"completion_tokens":1000100,"total_tokens":1001100,"completion_tokens_details":{"audio_tokens":1000000}`), ledger.Estimated, 10_003_500},
-	// What was told before a stream broke is the least that it did cost.
+	// What was told before a stream broke is the least that it cost.
 	{"input beyond the hold, and no end", "http://api.anthropic.com", "anthropic", "claude-haiku-4-5", "/v1/messages", aChatStream,
 		"event: message_start\ndata: " + `{"type":"message_start","message":{"id":"g","usage":{"input_tokens":1000000,"output_tokens":1}}}` + "\n\n", ledger.Estimated, 1_000_005},
 	{"another", "http://generativelanguage.googleapis.com", "gemini", "gemini-2.5-flash", geminiPath, geminiBody, geminiAnswer(`"promptTokenCount":9000000000000,"candidatesTokenCount":1`), ledger.Estimated, 0},

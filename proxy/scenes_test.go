@@ -120,7 +120,7 @@ func cacheRequest(ttl string) map[string]string {
 	return map[string]string{policy.Messages: `"cache_control":{"type":"ephemeral"` + ttl + `}`}
 }
 
-// scenes are the rows of the table. What a stream that broke did cost is
+// scenes are the rows of the table. What a stream that broke cost is
 // estimated; a whole answer that cannot be read costs its hold.
 var scenes = []scene{
 	{name: "plain", want: settled},

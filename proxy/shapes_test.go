@@ -113,7 +113,7 @@ func geminiShape() shape {
 type talked struct {
 	calls       int
 	left, least int64 // micro-dollars: what there was, and what the next call needs as one who knows all would hold it
-	last        int64 // what the last call did cost
+	last        int64 // what the last call cost
 }
 
 // talk has a conversation of at most so many turns. left is what is unspent then.

@@ -155,10 +155,10 @@ func TestTables(t *testing.T) {
 	b.until("a saved table", `window.savedAs === "aex-latency.csv" && window.saved && window.saved.startsWith("Model,Calls,p50")`)
 
 	// days of one's own, beside the days before
-	b.until("the time before", `document.querySelector("#spend-body .note").textContent.includes("before did cost")`)
+	b.until("the time before", `document.querySelector("#spend-body .note").textContent.includes("before cost")`)
 	b.do(chromedp.Evaluate(`(() => { const day = (n) => new Date(Date.now() - n * 864e5).toISOString().slice(0, 10); document.querySelector("input[name=from]").value = day(9); document.querySelector("input[name=to]").value = day(3); document.querySelector(".days button").click(); })()`, nil))
 	b.until("seven days", `location.search.includes("from=") && document.querySelector(".figure.lead h2").textContent.includes(" to ") && `+settled)
-	b.until("the seven before", `document.querySelector("#spend-body .note").textContent.includes("before did cost $")`)
+	b.until("the seven before", `document.querySelector("#spend-body .note").textContent.includes("before cost $")`)
 
 	// local time, kept from page to page
 	b.open(w, "/dashboard/events")
