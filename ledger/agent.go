@@ -124,18 +124,32 @@ func nullMicros(m *Micros) any {
 
 // CheckName checks the name of a new agent. An agent that was made before there was this
 // rule keeps its name.
-func CheckName(name string) error { return checkName("an agent", name) }
+func CheckName(name string) error { return checkName("an agent", name, nameMax) }
 
-// CheckGroupName checks the name of a new group, by the same rule.
-func CheckGroupName(name string) error { return checkName("a group", name) }
+// Bounds of names in bytes. A group's is its whole path, of as many parts as find room:
+// a thousand of a letter each.
+const (
+	nameMax = 100
+	pathMax = 2000
+)
+
+// CheckGroupName checks the name of a new group: each part of its path by the same rule.
+func CheckGroupName(name string) error {
+	for part := range strings.SplitSeq(name, "/") {
+		if len(part) > nameMax {
+			return fmt.Errorf("%w: each part of a group's name has at most %d bytes", ErrInvalid, nameMax)
+		}
+	}
+	return checkName("a group", name, pathMax)
+}
 
 // checkName is the rule for names that people give to agents and groups.
-func checkName(whose, name string) error {
+func checkName(whose, name string, most int) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("%w: %s needs a name", ErrInvalid, whose)
-	case len(name) > 100:
-		return fmt.Errorf("%w: %s's name has at most 100 bytes", ErrInvalid, whose)
+	case len(name) > most:
+		return fmt.Errorf("%w: %s's name has at most %d bytes", ErrInvalid, whose, most)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }):
 		return fmt.Errorf("%w: %s's name is printable text without spaces, not %q", ErrInvalid, whose, name)
 	case strings.HasPrefix(name, "-"):

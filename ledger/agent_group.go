@@ -145,7 +145,7 @@ func (g *commitGroup) groupAccountsOf(ag *agent) (ids []int64) {
 				}
 			}
 		}
-		if depth++; depth > 64 {
+		if depth++; depth > pathMax/2 { // a part and a slash for each
 			g.fail(fmt.Errorf("%w: group %s is inside itself", ErrCorrupt, a.name))
 		}
 		id = a.parent

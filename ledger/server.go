@@ -145,9 +145,14 @@ type away struct {
 }
 
 func (a *away) Error() string {
-	why := strings.Join(strings.Fields(a.err.Error()), " ") // it may have several lines
-	return fmt.Sprintf("the ledger's server %s does not answer: %.300s", a.place, why)
+	return fmt.Sprintf("the ledger's server %s does not answer: %.300s", a.place, oneLine{a.err})
 }
+
+// oneLine says in a line what may have several.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+func (e oneLine) Unwrap() error { return e.error }
 
 // Unwrap says that whoever gets the error may try again, as with a ledger that another
 // process keeps.
@@ -181,7 +186,7 @@ func (l *Ledger) explainServer(err error) error {
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
 	say := func(format string, args ...any) error {
-		return fmt.Errorf("ledger %s: "+format+": %w", append(append([]any{l.path}, args...), err)...)
+		return fmt.Errorf("ledger %s: "+format+": %w", append(append([]any{l.path}, args...), oneLine{err})...)
 	}
 	switch {
 	case errors.Is(err, ErrHeld), errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerSchema), errors.Is(err, ErrUnsound), errors.Is(err, ErrReadOnly),

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -63,6 +64,9 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 		if scheme, _, is := strings.Cut(p, "://"); is && isScheme(scheme) && (!ledger.OnServer(p) || name != "AEX_LEDGER") {
 			return nil, hinted(fmt.Errorf("%s is a %s:// address, and aex keeps its ledger in a file or, with AEX_LEDGER=postgres://..., on a PostgreSQL server", name, scheme), "name a file on a local disk, or unset %s", name)
 		}
+		if driverAddress.MatchString(p) { // which is not shown: it may have a password in it
+			return nil, hinted(fmt.Errorf("%s is an address of PostgreSQL in a form that aex does not take", name), "write it like AEX_LEDGER=postgres://USER@HOST/DATABASE")
+		}
 		if p != "" {
 			s.ledgerPath = p
 		}
@@ -91,6 +95,10 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 	}
 	return s, nil
 }
+
+// driverAddress is an address as drivers of PostgreSQL take it, too: names with values, or
+// a scheme without slashes.
+var driverAddress = regexp.MustCompile(`(?i)^\s*(postgres(ql)?:($|/?[^/]|//$)|(host|hostaddr|port|dbname|user|password|service|sslmode)\s*=)`)
 
 // isScheme tells whether what stands before :// makes an address of it, which
 // may have a password in it.

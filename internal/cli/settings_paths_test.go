@@ -11,6 +11,9 @@ func TestPlacesThatAreNone(t *testing.T) {
 	for _, tt := range []struct{ variable, value, want string }{
 		{"AEX_DB_PATH", "postgres://u:secret@host/db", "AEX_DB_PATH is a postgres:// address"},
 		{"AEX_LEDGER", "MySQL+x://u:secret@host", "AEX_LEDGER is a MySQL+x:// address"},
+		{"AEX_LEDGER", "host=db user=u password=secret dbname=aex", "AEX_LEDGER is an address of PostgreSQL in a form"},
+		{"AEX_LEDGER", "postgres:/secret", "AEX_LEDGER is an address of PostgreSQL in a form"},
+		{"AEX_LEDGER", "postgres://", "AEX_LEDGER is an address of PostgreSQL in a form"},
 		{"AEX_DB_PATH", "file:///secret/aex.db", "AEX_DB_PATH is a file:// address"},
 		{"AEX_HOME", "/tmp/" + strings.Repeat("secret/", 60), "aex's home has a path of"},
 	} {
@@ -20,8 +23,10 @@ func TestPlacesThatAreNone(t *testing.T) {
 			t.Errorf("%s=%s: %v", tt.variable, tt.value, err)
 		}
 	}
-	a := &app{environ: []string{"HOME=/nowhere", "AEX_LEDGER=/tmp/a b://c"}}
-	if s, err := a.settings(); err != nil || s.ledgerPath != "/tmp/a b://c" {
-		t.Errorf("a file with an odd name: %v", err)
+	for _, path := range []string{"/tmp/a b://c", "postgres/aex.db", "/tmp/host=x", "postgres://h/aex", "postgresql://u@/aex?host=/run"} {
+		a := &app{environ: []string{"HOME=/nowhere", "AEX_LEDGER=" + path}}
+		if s, err := a.settings(); err != nil || s.ledgerPath != path {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
