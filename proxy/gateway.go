@@ -201,6 +201,9 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		// A client that neither sends nor reads would delay its call for ever: its
 		// connection is closed, too.
+		if n := g.Open(); n > 0 {
+			g.o.Logf("%d calls were cut off, and are booked at what they may have cost", n)
+		}
 		g.stop(context.Cause(ctx))
 		_ = g.server.Close()
 		<-booked

@@ -145,3 +145,18 @@ func TestServerIgnoresWhatItsCallerDoes(t *testing.T) {
 	keys()
 	b.ends(t, s)
 }
+
+// What a second TERM cuts off is said.
+func TestServerSaysWhatItCutOff(t *testing.T) {
+	s := newStage(t, hanging)
+	b := serveBusily(t, s, s.server(), func() {})
+	must(t, b.Process.Signal(syscall.SIGTERM))
+	b.await(t, "waiting for 1 calls")
+	must(t, b.Process.Signal(syscall.SIGTERM))
+	b.await(t, "1 calls were cut off, and are booked at what they may have cost")
+	for b.lines.Scan() {
+	}
+	if err := b.Wait(); err != nil {
+		t.Error(err)
+	}
+}
