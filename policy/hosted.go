@@ -167,10 +167,19 @@ func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
 		return 0, 0, fmt.Errorf("%w: %d uses of hosted tools", ErrAmount, uses)
 	}
 	input = turns*prompt + max(FoundTokens, c.Found)*uses*(uses+1)/2
+	most := turns * window(m)
 	if endless {
-		input += window(m)
+		beside := window(m) + max(0, c.Found-FoundTokens) // and what went beyond it before
+		input, most = input+beside, most+beside
 	}
-	return min(input, turns*window(m)+boolInt(endless)*window(m)), fees, nil
+	return min(input, most), fees, nil
+}
+
+// Endless tells whether the provider may use a tool of its own that nothing bounds.
+func (c Call) Endless() bool {
+	return slices.ContainsFunc(c.Hosted, func(t HostedTool) bool {
+		return t.Type != "compaction" && (t.Tool || t.MaxUses == 0) && !t.takesUses(c.Wire)
+	})
 }
 
 // OneSearchFee tells of Google's models up to Gemini 2.5 that an answer costs one
@@ -179,13 +188,6 @@ func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
 func OneSearchFee(model string) bool {
 	name := strings.TrimPrefix(model, "models/")
 	return strings.HasPrefix(name, "gemini-1") || strings.HasPrefix(name, "gemini-2")
-}
-
-func boolInt(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // hostedUses is how often the provider may run tools of its own in a call, and

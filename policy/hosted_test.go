@@ -177,6 +177,7 @@ func TestInputOfHostedTools(t *testing.T) {
 		{"compaction reads once more", Call{Wire: Messages, Hosted: []HostedTool{{Type: "compaction"}}}, 2 * prompt, 0},
 		{"twice", Call{Wire: Messages, Hosted: []HostedTool{{Type: "compaction"}, {Type: "compaction"}, search(1)}}, 4*prompt + FoundTokens, 1},
 		{"what nothing bounds", Call{Wire: Messages, Hosted: []HostedTool{{Type: "mcp"}}}, prompt + 100_000, 0},
+		{"and what was seen beyond that", Call{Wire: Messages, Found: FoundTokens + 250_000, Hosted: []HostedTool{{Type: "mcp"}}}, prompt + 100_000 + 250_000, 0},
 		{"Google's, unbounded: one fee up to Gemini 2.5", Call{Wire: Gemini, Hosted: []HostedTool{{Type: "google_search", Tool: true}}}, prompt + window(m), 1},
 		{"more was seen", Call{Wire: Messages, Found: 50_000, Hosted: []HostedTool{search(1)}}, 2*prompt + 50_000, 1},
 		{"no more than each turn's window", Call{Wire: Messages, Hosted: []HostedTool{search(8)}}, 9 * 100_000, 8},

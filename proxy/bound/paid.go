@@ -108,6 +108,8 @@ func (p *Paid) Learn(c *Prompt, b Booked) {
 	input := u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.AudioIn
 	ran := b.Reading.Beyond || len(c.Asked.Hosted) > 0 && (c.Asked.Wire == policy.Chat || u.Searches > 0)
 	switch over := input - b.Offer.Ceiling().InputTk; {
+	case over > 0 && ran && c.Asked.Endless(): // one use, of a window
+		p.find(c.counter(), over, 1)
 	case over > 0 && ran:
 		p.find(c.counter(), over, u.Searches)
 	case over > 0 && b.Offer.By == ByVocabulary:
