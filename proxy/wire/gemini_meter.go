@@ -86,6 +86,9 @@ func (m *geminiMeter) candidate(c Object, r *Reading) {
 			part := p.proto(name)
 			r.Seen += int64(part.end - part.start)
 		}
+		for _, name := range []string{"executable_code", "code_execution_result", "tool_call", "tool_response"} { // Google's own
+			r.Beyond = r.Beyond || !empty(p.proto(name))
+		}
 		if f := p.protoMember("function_call"); f.Kind() == '{' {
 			r.Tools = append(r.Tools, f.word("name"))
 		}
