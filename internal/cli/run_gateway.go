@@ -29,9 +29,17 @@ func (a *app) addGateways(cmd *cobra.Command, f *runFlags, s *settings, file *po
 	if len(urls) == 0 {
 		value, _, _ := s.lookup("AEX_GATEWAY")
 		urls = splitList([]string{value})
+		if len(urls) == 0 && (cmd.Flags().Changed("gateway") || value != "") { // such a run would be booked here, with a budget of its own
+			return hinted(errors.New("--gateway or AEX_GATEWAY is given and names no gateway"), "write it like https://gate.example.com, or leave it out")
+		}
 	}
 	if len(urls) == 0 {
 		return nil
+	}
+	for _, u := range urls {
+		if err := remote.CheckURL(u); err != nil {
+			return hinted(err, "give it as: --gateway https://gate.example.com")
+		}
 	}
 	if err := f.checkElsewhere(cmd, a.stderr, remoteFlags, "at a shared gateway", "set it there"); err != nil {
 		return err

@@ -134,8 +134,11 @@ func (g *Gateways) afresh() {
 // CheckURL refuses what a token should not be sent to.
 func CheckURL(text string) error {
 	u, err := url.Parse(text)
+	if at := strings.LastIndexByte(text, '@'); at >= 0 { // what stands before it is a secret
+		return fmt.Errorf("gateway %q: the address has a name or a password before it, where it has none; AEX_TOKEN opens runs", text[at+1:])
+	}
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 		return fmt.Errorf("gateway %q is not an address like https://gate.example.com", text)
 	case u.Scheme == "https" || u.Scheme == "http" && proxy.NewHosts(nil).Ours(u.Host):
 		return nil
