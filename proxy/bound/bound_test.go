@@ -51,3 +51,32 @@ func TestNothingIsRememberedToSpare(t *testing.T) {
 		}
 	}
 }
+
+// TestFoundAtOnceIsNotAddedUp: calls that are under way at the same time are held alike.
+// What their tools brought beyond that is the most of it, not the sum.
+func TestFoundAtOnceIsNotAddedUp(t *testing.T) {
+	price, output := policy.Pico(1_000_000), int64(100)
+	model := policy.Model{Name: "m", Sent: "m", MaxOutput: 1000, Context: 100_000, Price: policy.Price{Rates: policy.Rates{Input: &price, Output: &price}}}
+	asked := policy.Call{
+		Wire: policy.Chat, Model: "m", BodyBytes: 40, Messages: 1, Outputs: 1, OutputCap: &output,
+		Hosted: []policy.HostedTool{{Type: "mcp", Tool: true}}, HostedRule: policy.HostedAuto,
+	}
+	prompt := &Prompt{Buyer: "run 1", Asked: &asked, Model: &model}
+	var paid Paid
+	learn := func(over int64) {
+		asked.Found = paid.Brought(prompt.counter())
+		offer, err := New(asked, model, ByBytes, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			usage := policy.Usage{Input: offer.Ceiling().InputTk + over}
+			paid.Learn(prompt, Booked{How: ledger.Settled, Cost: 10, Held: 1000, Offer: offer, Loose: offer, Reading: &wire.Reading{Usage: usage}, Price: model.Price})
+		}
+	}
+	for _, want := range []int64{policy.FoundTokens + 5000, policy.FoundTokens + 10_000} {
+		if learn(5000); paid.Brought(prompt.counter()) != want {
+			t.Errorf("%d tokens are taken to be brought in, want %d", paid.Brought(prompt.counter()), want)
+		}
+	}
+}

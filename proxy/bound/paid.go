@@ -109,9 +109,9 @@ func (p *Paid) Learn(c *Prompt, b Booked) {
 	ran := b.Reading.Beyond || len(c.Asked.Hosted) > 0 && (c.Asked.Wire == policy.Chat || u.Searches > 0)
 	switch over := input - b.Offer.Ceiling().InputTk; {
 	case over > 0 && ran && c.Asked.Endless(): // one use, of a window
-		p.find(c.counter(), over, 1)
+		p.find(c.counter(), b.Offer.Asked.Found, over, 1)
 	case over > 0 && ran:
-		p.find(c.counter(), over, u.Searches)
+		p.find(c.counter(), b.Offer.Asked.Found, over, u.Searches)
 	case over > 0 && b.Offer.By == ByVocabulary:
 		p.mark(&p.other, c.counter())
 	case over > 0 && b.Offer.By != ByBytes:
@@ -195,16 +195,17 @@ func (p *Paid) Dearer(who Counter) bool {
 }
 
 // find keeps how much input a use of a hosted tool brought in, where that was more than was
-// held for it.
-func (p *Paid) find(who Counter, over, searches int64) {
+// held for it. held is what the call's own hold counted on: calls that were under way at
+// the same time were held alike, and what each brought beyond that is not added up.
+func (p *Paid) find(who Counter, held, over, searches int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.found == nil {
 		p.found = map[Counter]int64{}
 	}
 	uses := max(searches, 1)
-	before := max(policy.FoundTokens, p.found[who])
-	p.found[who] = before + (over+uses*(uses+1)/2-1)/(uses*(uses+1)/2)
+	brought := max(policy.FoundTokens, held) + (over+uses*(uses+1)/2-1)/(uses*(uses+1)/2)
+	p.found[who] = max(p.found[who], brought)
 }
 
 // Brought is the most that a use of a hosted tool has brought in; 0 where it was never more
