@@ -130,7 +130,7 @@ func readGemini(r *http.Request, body Object, rest string) (policy.Call, error) 
 		}
 	}
 	if n := config.protoChild("thinking_config").protoCount("thinking_budget", -1); n != nil {
-		c.ThinkingCap, c.ThinkingOpen = max(0, *n), *n < 0
+		c.ThinkingOpen = *n < 0
 	}
 	c.ThinkingLevel = !config.protoChild("thinking_config").proto("thinking_level").isNull()
 	geminiReason(config, &c)

@@ -52,10 +52,14 @@ func effort(v Span, c *policy.Call) {
 	}
 }
 
+// maxBudget is above every thinking budget. Some clients send the largest integer where
+// they want no limit.
+const maxBudget = 1 << 40
+
 // budget notes a thinking budget.
 func budget(n int64, c *policy.Call) {
 	if n > 0 {
-		c.Reason, c.ThinkingCap = true, max(c.ThinkingCap, n)
+		c.Reason, c.ThinkingCap = true, max(c.ThinkingCap, min(n, maxBudget))
 	}
 }
 

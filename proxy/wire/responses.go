@@ -98,10 +98,11 @@ func readResponses(_ *http.Request, body Object, _ string) (policy.Call, error) 
 	if !empty(body.Get("context_management")) {
 		c.Hosted = append(c.Hosted, policy.HostedTool{Type: "compaction", MaxUses: 1})
 	}
-	// The request has one bound for all of the provider's own tools together.
+	// The request has one bound for all of the provider's own tools together. It does not
+	// bound what a field of its own turns on.
 	if n := body.Count("max_tool_calls", 0); n != nil {
 		for i := range c.Hosted {
-			if c.Hosted[i].MaxUses == 0 {
+			if c.Hosted[i].Tool && c.Hosted[i].MaxUses == 0 {
 				c.Hosted[i].MaxUses = max(*n, 1)
 			}
 		}
