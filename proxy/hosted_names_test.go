@@ -21,7 +21,7 @@ var hostedSaid = map[string]map[string]string{
 		`"tools":[{"type":"browser_search"},{"type":"code_interpreter"}]`: "browser_search code_interpreter", `"tools":[{"type":"openrouter:web_fetch"}]`: "openrouter:web_fetch",
 		`"tools":[{"type":"builtin_function","function":{"name":"$web_search"}}]`: "builtin_function", `"tools":[{"type":"retrieval"}]`: "retrieval",
 		`"tools":[{"type":"web_browser"}]`: "web_browser", `"tools":[{"googleSearch":{}}]`: "google_search", `"tools":[{"url_context":{},"code_execution":{}}]`: "url_context code_execution",
-		`"web_search_options":{}`: "web_search", `"enable_search":true`: "web_search", `"enable_search":false`: "",
+		`"web_search_options":{}`: "web_search", `"web_search_options":{"enabled":false,"mode":"off"}`: "web_search", `"enable_search":true`: "web_search", `"enable_search":false`: "",
 		`"data_sources":[{"type":"azure_search"}]`: "data_sources", `"dataSources":[{"type":"azure_search"}]`: "data_sources", `"data_sources":[]`: "", `"mcp_servers":[{"url":"https://example.com"}]`: "mcp",
 		`"web_search":{"enable":true}`: "web_search", `"web_search":{"enable":false}`: "", `"web_search":{"enabled":false}`: "", `"web_search":true`: "web_search", `"web_search":"off"`: "", `"web_search":null`: "",
 		`"enable_web_search":true`: "web_search", `"force_search_enhancement":true`: "web_search", `"enable_code_interpreter":true`: "code_interpreter", `"enable_code_interpreter":false`: "",

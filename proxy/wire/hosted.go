@@ -137,16 +137,17 @@ var switches = map[string]string{
 }
 
 // switched reads them. An empty object turns some of them on; false, "off" and a
-// member that says so turn one off.
+// member that says so turn one off, but for OpenAI's options, which have no such member.
 func switched(body Object, c *policy.Call) {
 	for _, m := range body.members {
 		if !among(switching, m.name) || m.value.Kind() != '{' && empty(m.value) || turnsOff(m.value.Text()) {
 			continue
 		}
-		if o := m.value.Object(body.err); o.Get("enable").Kind() == 'f' || o.Get("enabled").Kind() == 'f' || turnsOff(o.Get("mode").Text()) {
+		name := bare(m.name)
+		if o := m.value.Object(body.err); name != "websearchoptions" && (o.Get("enable").Kind() == 'f' || o.Get("enabled").Kind() == 'f' || turnsOff(o.Get("mode").Text())) {
 			continue
 		}
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: switches[bare(m.name)]})
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: switches[name]})
 	}
 }
 
@@ -214,27 +215,33 @@ func chatKinds(t Object) (kinds []string) {
 // defined counts the tools of a list that say only which of the provider's own they
 // are: it describes those to the model itself.
 func defined(list Span) (n int) {
-	list.elements(func(t Span) {
-		if definesTool(t) {
-			n++
-		}
-	})
+	if list.Kind() == '{' { // which Google's API takes for a list of one
+		return definedBy(list)
+	}
+	list.elements(func(t Span) { n += definedBy(t) })
 	return n
 }
 
-func definesTool(t Span) bool {
+// definedBy counts them in one element. One of Google's names several by its members.
+func definedBy(t Span) (n int) {
 	o := t.Object(new(error))
 	switch o.Get("type").Text() {
 	case "function", "custom":
-		return false
+		return 0
 	case "namespace":
-		return defined(o.Get("tools")) > 0
+		return defined(o.Get("tools"))
 	case "":
-		return o.Get("name").isNull() && o.Get("function").isNull() && slices.ContainsFunc(o.members, func(m member) bool {
-			return Snake(m.name) != "function_declarations" && !m.value.isNull()
-		})
+		for _, m := range o.members {
+			if Snake(m.name) != "function_declarations" && !m.value.isNull() {
+				n++
+			}
+		}
+		if !o.Get("name").isNull() || !o.Get("function").isNull() {
+			return 0
+		}
+		return n
 	}
-	return true
+	return 1
 }
 
 // routed reads a router's plugins, in any dialect.

@@ -62,8 +62,8 @@ func (p *Prompt) list(name string, v Span, inner []string) {
 	piece := func(s Span) {
 		at := len(p.Pieces)
 		p.piece(name, s, inner)
-		if name == "tools" && definesTool(s) {
-			p.Pieces[at].Bytes += policy.DefinedPrompt
+		if name == "tools" {
+			p.Pieces[at].Bytes += policy.DefinedPrompt * int64(definedBy(s))
 		}
 		if first && (name == "messages" || name == "input" || name == "contents") {
 			var h maphash.Hash
