@@ -5,6 +5,7 @@ package process
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -42,5 +43,28 @@ func TestAllProcessesAreTaken(t *testing.T) {
 			t.Errorf("%v\n%.500s", err, said.String())
 		}
 		allGone(t, mark)
+	}
+}
+
+// Where few processes are allowed and there are many processors, or few addresses, aex does not end itself by what it
+// reserves.
+func TestThreadsLeaveRoom(t *testing.T) {
+	notInSandbox(t, "the limit counts the processes of a user of this machine")
+	need.Tool(t, "prlimit")
+	cmd, _ := withMark(t, `echo begun`)
+	cmd.Env = append(cmd.Env, "GOMAXPROCS=64")
+	asNumber(t, cmd, "64131", "prlimit", "--nproc=80")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "begun\n" {
+		t.Errorf("%v\n%.500s", err, out)
+	}
+	for _, c := range []struct {
+		space, processes uint64
+		want             int
+	}{
+		{math.MaxUint64, math.MaxUint64, math.MaxInt32 / 2}, {enoughSpace, 60, 10}, {enoughSpace - 1, 60, 0}, {math.MaxUint64, 41, 0}, {math.MaxUint64, 1, 0},
+	} {
+		if n := roomForThreads(c.space, c.processes); n != c.want {
+			t.Errorf("%d threads in %d bytes of addresses and %d processes, want %d", n, c.space, c.processes, c.want)
+		}
 	}
 }
