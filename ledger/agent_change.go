@@ -125,17 +125,23 @@ func (g *commitGroup) retargetAgent(ag *agent, c AgentChange, moved bool) *accou
 }
 
 // DeleteAgent revokes the agent's tokens and ends its runs; history stays. Runs
-// are moved to ending, a part a turn: the process that owns one ends it.
+// are moved to ending, a part a turn: the process that owns one ends it. Once it has
+// begun, it goes on also where ctx ends.
 func (l *Ledger) DeleteAgent(ctx context.Context, name string) error {
 	if err := l.budgetsAllowed(); err != nil {
 		return err
 	}
-	for more := true; more; {
+	var id int64 // from the first turn on: another agent may get the name
+	for more := true; more; ctx = context.WithoutCancel(ctx) {
 		err := l.commitOne(ctx, func(g *commitGroup) error {
 			ag, err := g.agentNamed(name)
+			if err == nil && id != 0 && ag.id != id {
+				err = ErrNotFound
+			}
 			if err != nil {
 				return err
 			}
+			id = ag.id
 			runs := g.runsWhere(`agent_id = ? AND state NOT IN ('ending', 'ended') ORDER BY no LIMIT ?`, ag.id, turnPart)
 			for _, r := range runs {
 				g.setRunState(r, RunEnding)

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -206,6 +208,59 @@ func TestChangesOfManyRunsGoInParts(t *testing.T) {
 		if err := l.read.QueryRowContext(t.Context(), `SELECT count(*) FROM run WHERE state = ?`, string(c.then)).Scan(&changed); err != nil || changed != runs {
 			t.Errorf("%s: %d of %d runs are %s: %v", c.what, changed, runs, c.then, err)
 		}
+	}
+	audited(t, l)
+}
+
+// TestAgentsEndIsFinished: an agent's end that has begun goes on where whoever asked
+// for it goes away. Where somebody else ends the agent meanwhile and makes another of
+// its name, that one stays.
+func TestAgentsEndIsFinished(t *testing.T) {
+	l := gatewayAtRest(t, t.TempDir())
+	firstTurn := func(meanwhile func()) {
+		wake := l.Rest()
+		defer wake()
+		l.write.commit = func(commit func() error) error {
+			l.write.commit = func(commit func() error) error { return commit() }
+			meanwhile()
+			return commit()
+		}
+	}
+	agentOn(t, l, "x")
+	leaves(t, l, turnPart+1)
+	ctx, goAway := context.WithCancel(t.Context())
+	firstTurn(goAway)
+	if err := l.DeleteAgent(ctx, "x"); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Agent(t.Context(), "x"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the agent is there: %v", err)
+	}
+
+	agentOn(t, l, "z")
+	for i := range turnPart {
+		if _, err := l.OpenRun(t.Context(), NewRun{Agent: "z", Program: "p", Token: HashToken(fmt.Sprint("z ", i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	firstTurn(func() {
+		err := l.enqueue(t.Context(), &op{do: func(g *commitGroup) error {
+			ag, err := g.agentNamed("z")
+			if err == nil {
+				g.deleteAgent(ag)
+				g.createAgent(NewAgent{Name: "z", Window: Total}, 0)
+			}
+			return err
+		}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if err := l.DeleteAgent(t.Context(), "z"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if _, err := l.Agent(t.Context(), "z"); err != nil {
+		t.Errorf("another agent of the name was ended: %v", err)
 	}
 	audited(t, l)
 }
