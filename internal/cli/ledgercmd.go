@@ -95,7 +95,7 @@ func (a *app) prune(ctx context.Context, before *timeFlag) (err error) {
 	}
 	p, err := l.Prune(ctx, from)
 	if err != nil {
-		return hinted(err, "nothing was removed; see: aex audit")
+		return notPruned(p, err)
 	}
 	if a.json {
 		return a.printJSON(map[string]int64{"events": p.Events, "through": p.Through})
@@ -106,4 +106,12 @@ func (a *app) prune(ctx context.Context, before *timeFlag) (err error) {
 	}
 	a.printf("folded %d events, up to number %d", p.Events, p.Through)
 	return nil
+}
+
+// notPruned tells what became of the steps before one that failed.
+func notPruned(p ledger.Pruned, err error) error {
+	if p.Events > 0 {
+		return hinted(err, "%d events, up to number %d, were folded before that; see: aex audit", p.Events, p.Through)
+	}
+	return hinted(err, "nothing was removed; see: aex audit")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -132,19 +133,32 @@ func writeSoon(f *os.File, b []byte) error {
 	return err
 }
 
-// soonWriter gives who reads a pipe readWithin for each write.
-type soonWriter struct{ file *os.File }
+// soonWriter gives whoever reads a pipe readWithin to go on reading, however much there is and however long all takes.
+type soonWriter struct{ file deadlineFile }
 
-func (w soonWriter) Write(b []byte) (int, error) {
-	// What is no pipe has no deadline, and needs none.
-	if err := w.file.SetWriteDeadline(time.Now().Add(readWithin)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		return 0, err
+// deadlineFile is an os.File.
+type deadlineFile interface {
+	io.Writer
+	Name() string
+	SetWriteDeadline(time.Time) error
+}
+
+func (w soonWriter) Write(b []byte) (all int, err error) {
+	for {
+		// What is no pipe has no deadline, and needs none.
+		if err := w.file.SetWriteDeadline(time.Now().Add(readWithin)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+			return all, err
+		}
+		n, err := w.file.Write(b[all:])
+		all += n
+		switch late := errors.Is(err, os.ErrDeadlineExceeded); {
+		case late && n > 0: // it is read, and slowly
+		case late:
+			return all, fmt.Errorf("%s: its reader has not read it for %s", w.file.Name(), readWithin)
+		default:
+			return all, err
+		}
 	}
-	n, err := w.file.Write(b)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("%s: its reader has not read it for %s", w.file.Name(), readWithin)
-	}
-	return n, err
 }
 
 const readWithin = 5 * time.Second

@@ -46,6 +46,9 @@ func (l *serverLog) unhurried() {
 		for line := range queue {
 			fmt.Fprintln(l.file, line)
 		}
+		if l.missed > 0 { // no line changes it once the queue is closed
+			fmt.Fprintln(l.file, l.missing())
+		}
 	}()
 }
 
@@ -74,7 +77,7 @@ func (l *serverLog) line(text string) {
 	}
 	if l.missed > 0 {
 		select {
-		case l.queue <- fmt.Sprintf("aex: %d lines are missing here: nobody read them", l.missed):
+		case l.queue <- l.missing():
 			l.missed = 0
 		default:
 		}
@@ -84,6 +87,11 @@ func (l *serverLog) line(text string) {
 	default:
 		l.missed++
 	}
+}
+
+// missing tells of the lines for which there was no room.
+func (l *serverLog) missing() string {
+	return fmt.Sprintf("aex: %d lines are missing here: nobody read them", l.missed)
 }
 
 // linesMax is how much of one message a log takes: the traces of a few
