@@ -219,8 +219,8 @@ func hostedFees(t HostedTool, uses int64, c Call, m Model) (fees int64, err erro
 		return 0, fmt.Errorf("%w: searches of %q; set per_search_usd for %s in models.yaml", ErrNoRate, t.Type, m.Name)
 	case kind == feeSearch:
 		return uses, nil
-	case t.Tool && c.HostedRule == HostedAllow:
-		return 0, nil
+	case c.HostedRule == HostedAllow && (t.Tool || strings.HasSuffix(t.Type, "_output") && m.Provider.Host().OwnCost != ""):
+		return 0, nil // what comes is booked: pictures, by the bill in the answer
 	}
 	return 0, fmt.Errorf("%w: the fee of hosted tool %q is not known", ErrNoRate, t.Type)
 }

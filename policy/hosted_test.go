@@ -72,6 +72,29 @@ func TestUnmeteredTools(t *testing.T) {
 	}
 }
 
+// TestPicturesAsAnAnswer: pictures have prices of their own. They are only let through
+// where what comes may be booked, and the answer has the host's own bill.
+func TestPicturesAsAnAnswer(t *testing.T) {
+	rate := Pico(1_000_000)
+	priced := Price{Rates: Rates{Input: &rate, Output: &rate}}
+	for _, c := range []struct {
+		base, rule, kind string
+		may              bool
+	}{
+		{"https://openrouter.ai/api/v1", HostedAllow, "image_output", true},
+		{"https://openrouter.ai/api/v1", HostedAuto, "image_output", false},
+		{"https://openrouter.ai/api/v1", "", "image_output", false},
+		{"https://openrouter.ai/api/v1", HostedAllow, "plugins", false},
+		{"https://api.openai.com/v1", HostedAllow, "image_output", false},
+	} {
+		m := Model{Price: priced, Provider: Provider{Type: TypeOpenAI, BaseURL: c.base}}
+		_, err := Bound(Call{Wire: Chat, BodyBytes: 100, Hosted: []HostedTool{{Type: c.kind}}, HostedRule: c.rule}, m, true)
+		if (err == nil) != c.may {
+			t.Errorf("%s at %s under %q: %v", c.kind, c.base, c.rule, err)
+		}
+	}
+}
+
 // TestSearchingModels: what a model finds unasked is in its ceiling.
 func TestSearchingModels(t *testing.T) {
 	asked := Call{Wire: Chat, BodyBytes: 1000, HostedRule: HostedAuto}
