@@ -90,7 +90,12 @@ type place struct {
 func budgets(body Object) []place {
 	list := []place{
 		{body.child("reasoning"), "max_tokens"}, {body.child("thinking"), "budget_tokens"}, {body.child("thinking"), "token_budget"},
-		{body, "thinking_budget"}, {body, "thinking_token_budget"}, {body.child("chat_template_kwargs"), "thinking_budget"},
+		{body, "thinking_budget"}, {body, "thinking_token_budget"},
+	}
+	// A template's variables may be anything; only a whole number is a budget.
+	template := place{body.child("chat_template_kwargs"), "thinking_budget"}
+	if n, err := template.in.Get(template.name).integer(); err == nil && n >= -1 {
+		list = append(list, template)
 	}
 	for _, holder := range []Object{body, body.child("extra_body")} {
 		config := holder.child("google").protoChild("thinking_config")

@@ -54,3 +54,14 @@ func TestThinkingWithoutLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestTemplateVariables: what a chat template is given is the server's business, and its
+// thinking_budget is one only where it is a number of tokens.
+func TestTemplateVariables(t *testing.T) {
+	for value, want := range map[string]int64{`2048`: 2048, `"high"`: 0, `null`: 0, `0.5`: 0, `-2`: 0, `true`: 0} {
+		call := readCall(t, Chat, `{"messages":[],"chat_template_kwargs":{"enable_thinking":true,"thinking_budget":`+value+`}}`)
+		if call.ThinkingCap != want || !call.Reason {
+			t.Errorf("%s: a budget of %d, reasons %t", value, call.ThinkingCap, call.Reason)
+		}
+	}
+}
