@@ -141,6 +141,35 @@ func TestFleetRecoversInParts(t *testing.T) {
 	audited(t, second)
 }
 
+// TestRecoveryEndsWithTheLedger: a ledger that is closed while it recovers does the
+// part that it is at, and leaves the rest.
+func TestRecoveryEndsWithTheLedger(t *testing.T) {
+	dir := t.TempDir()
+	dead, other := gatewayAtRest(t, dir), gatewayAtRest(t, dir)
+	l := gatewayAtRest(t, dir)
+	agentOn(t, dead, "x")
+	leaves(t, dead, 2*turnPart)
+	dies(t, dead, Place(dir))
+	ended := make(chan error, 1)
+	wake := l.Rest()
+	l.write.commit = func(commit func() error) error {
+		if len(ended) == 0 && !l.closing() {
+			go func() { ended <- l.Close() }()
+			<-l.done
+		}
+		return commit()
+	}
+	l.running.Go(l.checkOwners)
+	wake()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	var left int
+	if err := other.read.QueryRowContext(t.Context(), `SELECT count(*) FROM hold WHERE state = 'open'`).Scan(&left); err != nil || left < turnPart {
+		t.Errorf("%d calls are left: %v", left, err)
+	}
+}
+
 // TestNoRefusalForWhatTheDeadHold: a call that the dead keep from going, by more
 // than a turn recovers, waits for that and is not refused, though it waits for
 // nobody else.

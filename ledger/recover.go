@@ -61,16 +61,27 @@ func (l *Ledger) watchOwners() {
 
 // checkOwners keeps this process's own lock file, and recovers what dead owners
 // left. Errors stay for the writer to find: what it cannot read it cannot
-// commit either, and then it breaks.
+// commit either, and then it breaks. A ledger that is closed leaves the rest to
+// others.
 func (l *Ledger) checkOwners() {
 	_ = l.owner.keep()
 	kept := time.Now()
-	for more := l.anythingToRecover(); more; {
+	for more := l.anythingToRecover(); more && !l.closing(); {
 		more, _ = l.recoverSome(context.Background())
 		if time.Since(kept) >= l.look { // what is seen of the others must not grow old
 			_ = l.owner.keep()
 			kept = time.Now()
 		}
+	}
+}
+
+// closing tells whether Close was called.
+func (l *Ledger) closing() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
 	}
 }
 
