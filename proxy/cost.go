@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/Auro-rium/aex/v3/ledger"
@@ -143,9 +144,9 @@ func (c *call) others() (micros int64) {
 // tier is the service tier to bill: the one that the answer names, else a dearer one
 // that was asked for.
 func (c *call) tier() string {
-	switch asked := c.asked.Tier; {
+	switch asked := strings.ToLower(c.asked.Tier); {
 	case c.reading.Tier != "":
-	case asked == "priority", asked == "ultrafast":
+	case asked == "priority", asked == policy.TierFast, asked == "ultrafast":
 		return asked
 	}
 	return c.reading.Tier

@@ -86,6 +86,9 @@ var tolds = []told{
 		`{"id":"x","service_tier":"ultrafast",` + message + `,"usage":{` + chatTokens + `}}`, ledger.Estimated, 0},
 	{"a tier with one", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat,
 		`{"id":"x","service_tier":"priority",` + message + `,"usage":{` + chatTokens + `}}`, ledger.Settled, 4_250 + 1_700},
+	{"a tier that was asked for and is not told", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat + `,"service_tier":"priority"`, chatAnswer(chatTokens), ledger.Settled, 4_250 + 1_700},
+	{"its other name", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat + `,"service_tier":"fast"`, chatAnswer(chatTokens), ledger.Settled, 4_250 + 1_700},
+	{"in capitals", "http://api.openai.com/v1", "", "gpt-4o", chatPath, aChat + `,"service_tier":"PRIORITY"`, chatAnswer(chatTokens), ledger.Settled, 4_250 + 1_700},
 	// Gemini: thoughts beside the candidates, or among them; the total tells.
 	{"thoughts beside", "http://generativelanguage.googleapis.com", "gemini", "gemini-2.5-flash", geminiPath, geminiBody,
 		geminiAnswer(`"promptTokenCount":1000,"candidatesTokenCount":150,"thoughtsTokenCount":50,"totalTokenCount":1200`), ledger.Settled, 300 + 500},
