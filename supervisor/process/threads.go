@@ -22,23 +22,25 @@ const (
 )
 
 // ReserveThreads is for whoever is to last while others take what there is of processes: it makes the threads that aex
-// will need.
+// will need, where so few processes are allowed that a program may take all of them.
 func ReserveThreads() { reserveThreads(aexThreads + runtime.GOMAXPROCS(0)) }
 
 // What aex, its monitor and a small program get along with. They reserve no threads where they are allowed less, and of
 // the processes at most half of what is allowed beyond: otherwise they would take the last one themselves, where few are
-// allowed, or where a container has more processors than processes.
+// allowed, or where a container has more processors than processes. Where very many are allowed memory is gone before
+// them, and a start is a tenth shorter without.
 const (
 	enoughProcesses = 40      // with threads
+	fewProcesses    = 10_000  // likewise
 	enoughSpace     = 2 << 30 // bytes of addresses, of which each thread takes some
 )
 
 // roomForThreads is how many threads may be reserved, where so many bytes of addresses and so many processes are allowed.
 func roomForThreads(space, processes uint64) int {
-	if space < enoughSpace || processes < enoughProcesses {
+	if space < enoughSpace || processes < enoughProcesses || processes > fewProcesses {
 		return 0
 	}
-	return int(min(processes-enoughProcesses, math.MaxInt32) / 2)
+	return int(processes-enoughProcesses) / 2
 }
 
 // limits are the limits of this process and of its container, as far as they are known.

@@ -13,10 +13,13 @@ import (
 	"github.com/Auro-rium/aex/v3/internal/need"
 )
 
-// What aex and its monitor may need of threads is there when the program begins.
+// What aex and its monitor may need of threads is there when the program begins, where its user may not have very many
+// processes.
 func TestThreadsAreThereWhenTheProgramBegins(t *testing.T) {
 	notInSandbox(t, "the program does not see its monitor")
+	need.Tool(t, "prlimit")
 	cmd, _ := withMark(t, `set -- $(</proc/$PPID/stat); aex=$4; set -- /proc/$PPID/task/*; monitor=$#; set -- /proc/$aex/task/*; echo $# $monitor`)
+	asNumber(t, cmd, "64129", "prlimit", fmt.Sprintf("--nproc=%d", fewProcesses))
 	out, err := cmd.Output()
 	var aex, monitor int
 	if _, scanned := fmt.Sscan(string(out), &aex, &monitor); err != nil || scanned != nil {
@@ -61,7 +64,8 @@ func TestThreadsLeaveRoom(t *testing.T) {
 		space, processes uint64
 		want             int
 	}{
-		{math.MaxUint64, math.MaxUint64, math.MaxInt32 / 2}, {enoughSpace, 60, 10}, {enoughSpace - 1, 60, 0}, {math.MaxUint64, 41, 0}, {math.MaxUint64, 1, 0},
+		{math.MaxUint64, math.MaxUint64, 0}, {math.MaxUint64, fewProcesses + 1, 0}, {math.MaxUint64, fewProcesses, (fewProcesses - enoughProcesses) / 2},
+		{enoughSpace, 60, 10}, {enoughSpace - 1, 60, 0}, {math.MaxUint64, 41, 0}, {math.MaxUint64, 1, 0},
 	} {
 		if n := roomForThreads(c.space, c.processes); n != c.want {
 			t.Errorf("%d threads in %d bytes of addresses and %d processes, want %d", n, c.space, c.processes, c.want)
