@@ -24,19 +24,19 @@ func (l *Ledger) SetAgent(ctx context.Context, name string, c AgentChange) (Agen
 	}
 	err := c.valid()
 	if err == nil {
-		err = l.thenReopen(ctx, func(g *commitGroup) error {
+		err = l.thenReopen(ctx, runsOfAgent, func(g *commitGroup) (int64, error) {
 			ag, err := g.agentNamed(name)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			in := ag.group
 			if c.Group != nil {
 				if in, err = g.groupFor(*c.Group); err != nil {
-					return err
+					return 0, err
 				}
 			}
 			g.setAgent(ag, c, in)
-			return g.err
+			return ag.id, g.err
 		})
 	}
 	if err != nil {
@@ -94,7 +94,6 @@ func (g *commitGroup) setAgent(ag *agent, c AgentChange, in int64) {
 	if !wasPaced && ag.limits.paced() {
 		g.startPacing(ag.id)
 	}
-	g.reopenLater(runsOfAgent, ag.id)
 }
 
 // retargetAgent gives the account that rules the agent's budget. When the
@@ -172,13 +171,13 @@ func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent,
 	if err := l.budgetsAllowed(); err != nil {
 		return Agent{}, err
 	}
-	err := l.thenReopen(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, runsOfAgent, func(g *commitGroup) (int64, error) {
 		ag, err := g.agentNamed(name)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if ag.budget == nil || by <= 0 || by > maxAmount {
-			return fmt.Errorf("%w: a top-up of %s, or no budget to top up", ErrInvalid, by)
+			return 0, fmt.Errorf("%w: a top-up of %s, or no budget to top up", ErrInvalid, by)
 		}
 		acc := g.total(ag.id)
 		if ag.window != Total {
@@ -187,18 +186,17 @@ func (l *Ledger) TopUpAgent(ctx context.Context, name string, by Micros) (Agent,
 			}
 		}
 		if g.err != nil {
-			return g.err
+			return 0, g.err
 		}
 		if err := g.topUp(acc, by, "agent.topup", ag, ""); err != nil {
-			return err
+			return 0, err
 		}
 		if ag.window == Total {
 			budget := acc.target
 			ag.budget = &budget
 			g.exec(`UPDATE agent SET budget_micro = ? WHERE id = ?`, int64(budget), ag.id)
 		}
-		g.reopenLater(runsOfAgent, ag.id)
-		return g.err
+		return ag.id, g.err
 	})
 	if err != nil {
 		return Agent{}, fmt.Errorf("topping up agent %q: %w", name, err)

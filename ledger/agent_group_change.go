@@ -27,13 +27,13 @@ func (l *Ledger) SetGroup(ctx context.Context, name string, c GroupChange) (Grou
 			return Group{}, fmt.Errorf("changing group %q: %w", name, err)
 		}
 	}
-	err := l.thenReopen(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, runsOfGroup, func(g *commitGroup) (int64, error) {
 		a, err := g.groupNamed(name)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		g.setGroup(a, c)
-		return g.err
+		return a.id, g.err
 	})
 	if err != nil {
 		return Group{}, fmt.Errorf("changing group %q: %w", name, err)
@@ -50,7 +50,6 @@ func (g *commitGroup) setGroup(a *agentGroup, c GroupChange) {
 		g.setGroupBudget(a, w, c.Budgets[w])
 	}
 	g.groupEvent("group.set", a, a.describe)
-	g.reopenLater(runsOfGroup, a.id)
 }
 
 // setGroupBudget gives a window of a group another budget. The account of the
@@ -93,10 +92,10 @@ func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micro
 	if err := l.budgetsAllowed(); err != nil {
 		return Group{}, err
 	}
-	err := l.thenReopen(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, runsOfGroup, func(g *commitGroup) (int64, error) {
 		a, err := g.groupNamed(name)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if w == "" && len(a.budgets) == 1 {
 			for only := range a.budgets {
@@ -105,19 +104,19 @@ func (l *Ledger) TopUpGroup(ctx context.Context, name string, w Window, by Micro
 		}
 		b, ok := a.budgets[w]
 		if !ok {
-			return ErrNoBudget
+			return 0, ErrNoBudget
 		}
 		if by <= 0 || by > maxAmount { // checked before a window is opened
-			return fmt.Errorf("%w: a top-up of %s", ErrInvalid, by)
+			return 0, fmt.Errorf("%w: a top-up of %s", ErrInvalid, by)
 		}
 		acc := g.currentGroupAccount(a, w)
 		if acc == nil && g.err == nil {
 			acc = g.openGroupWindow(a, w, b)
 		}
 		if g.err != nil {
-			return g.err
+			return 0, g.err
 		}
-		return g.topUpGroup(a, acc, w, by)
+		return a.id, g.topUpGroup(a, acc, w, by)
 	})
 	if err != nil {
 		return Group{}, fmt.Errorf("topping up group %q: %w", name, err)
@@ -140,7 +139,6 @@ func (g *commitGroup) topUpGroup(a *agentGroup, acc *account, w Window, by Micro
 		a.budgets[Total] = acc.target
 		g.exec(`UPDATE group_budget SET budget_micro = ? WHERE group_id = ? AND "window" = 'total'`, int64(acc.target), a.id)
 	}
-	g.reopenLater(runsOfGroup, a.id)
 	return g.err
 }
 

@@ -90,10 +90,7 @@ func (g *commitGroup) handOver(r *run, to ownerID, action string) {
 }
 
 // withInner lists a run and the runs inside it that are not over.
-func (g *commitGroup) withInner(r *run) []*run {
-	return g.runsWhere(`no IN (WITH RECURSIVE inside(no) AS (SELECT CAST(? AS BIGINT) UNION SELECT run.no FROM run JOIN inside ON run.parent = inside.no WHERE run.state <> 'ended')
-		SELECT no FROM inside) ORDER BY no`, r.no)
-}
+func (g *commitGroup) withInner(r *run) []*run { return g.runsWhere(runsInside+` ORDER BY no`, r.no) }
 
 // endAdrift ends remote runs that no gateway took in time, as many as most, and
 // returns how many.

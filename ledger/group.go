@@ -32,7 +32,6 @@ type commitGroup struct {
 	committing bool
 	ownersSeen bool           // dead owners were looked for
 	moreDead   bool           // and may have left more than was recovered
-	reopening  *reopening     // what an operation leaves to be done
 	blocked    map[int64]bool // accounts that an earlier call waits for
 	tooLarge   map[int64]int  // as the writer's, where it changed
 	runChanges []runChange

@@ -24,7 +24,10 @@ func (l *Ledger) recoverSome(ctx context.Context) (more bool, err error) {
 	var named map[ownerID]bool
 	err = l.commitOne(ctx, func(g *commitGroup) error {
 		g.recoverDead()
-		more, named = g.moreDead, g.namedOwners()
+		if more = g.moreDead; more {
+			return g.err
+		}
+		named = g.namedOwners()
 		g.exec(`DELETE FROM hold WHERE state = 'recovered' AND at < ?`, g.at-recoveredKept.Milliseconds())
 		return g.err
 	})

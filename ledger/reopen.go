@@ -27,15 +27,16 @@ type reopening struct {
 	after int64 // the number of the last run that was looked at
 }
 
-// thenReopen commits a change and then lets exhausted runs go on that have room
-// again, a part a turn. The change stands whatever becomes of those.
-func (l *Ledger) thenReopen(ctx context.Context, change func(g *commitGroup) error) error {
+// thenReopen commits a change, which returns the number of what it changed, and then
+// lets exhausted runs go on that have room again, a part a turn, from the change's own
+// on. The change stands whatever becomes of those.
+func (l *Ledger) thenReopen(ctx context.Context, which string, change func(g *commitGroup) (of int64, err error)) error {
 	var next *reopening
 	err := l.commitOne(ctx, func(g *commitGroup) error {
-		g.reopening = nil
-		err := change(g)
-		if next = g.reopening; err == nil && next != nil {
-			next = g.reopenSome(*next)
+		next = nil
+		of, err := change(g)
+		if err == nil {
+			next = g.reopenSome(reopening{which: which, of: of})
 		}
 		return errors.Join(err, g.err)
 	})
@@ -53,11 +54,6 @@ func (l *Ledger) thenReopen(ctx context.Context, change func(g *commitGroup) err
 		}
 	}
 	return nil
-}
-
-// reopenLater has runs go on after a change, from its own turn on.
-func (g *commitGroup) reopenLater(which string, of int64) {
-	g.reopening = &reopening{which: which, of: of}
 }
 
 // reopenSome looks at as many runs as a turn has time for, and returns what is

@@ -11,20 +11,19 @@ func (l *Ledger) TopUpRun(ctx context.Context, id RunID, by Micros) (Run, error)
 	if err := l.budgetsAllowed(); err != nil {
 		return Run{}, err
 	}
-	err := l.thenReopen(ctx, func(g *commitGroup) error {
+	err := l.thenReopen(ctx, runsInside, func(g *commitGroup) (int64, error) {
 		r, err := g.runNamed(id)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if r.state == RunEnded || r.state == RunEnding {
-			return fmt.Errorf("%w: run %s has ended", ErrInvalid, r.id)
+			return 0, fmt.Errorf("%w: run %s has ended", ErrInvalid, r.id)
 		}
 		ag := g.agentByID(r.agent)
 		if err := g.topUp(g.account(r.account), by, "run.topup", ag, r.id); err != nil {
-			return err
+			return 0, err
 		}
-		g.reopenLater(runsInside, r.no)
-		return g.err
+		return r.no, g.err
 	})
 	if err != nil {
 		return Run{}, fmt.Errorf("topping up a run: %w", err)

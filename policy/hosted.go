@@ -146,7 +146,7 @@ func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
 			again++
 		case !t.Tool && t.MaxUses > 0: // the model's own
 			uses += n
-		case !t.takesUses(c.Wire):
+		case t.endless(c.Wire):
 			endless = true
 		case c.Wire == Responses: // one bound for all together
 			uses = max(uses, n)
@@ -177,9 +177,12 @@ func hostedInput(c Call, m Model, prompt int64) (input, fees int64, err error) {
 
 // Endless tells whether the provider may use a tool of its own that nothing bounds.
 func (c Call) Endless() bool {
-	return slices.ContainsFunc(c.Hosted, func(t HostedTool) bool {
-		return t.Type != "compaction" && (t.Tool || t.MaxUses == 0) && !t.takesUses(c.Wire)
-	})
+	return slices.ContainsFunc(c.Hosted, func(t HostedTool) bool { return t.endless(c.Wire) })
+}
+
+// endless tells it of one: neither the request nor the model itself bounds its uses.
+func (t HostedTool) endless(wire string) bool {
+	return t.Type != "compaction" && (t.Tool || t.MaxUses <= 0) && !t.takesUses(wire)
 }
 
 // OneSearchFee tells of Google's models up to Gemini 2.5 that an answer costs one

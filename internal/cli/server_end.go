@@ -49,6 +49,7 @@ func (s *server) cutOff(why error) {
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
+		s.log.end() // what waits comes first
 		s.app.complain(errors.Join(why, fmt.Errorf("cut off %s after the second signal, before everything was booked", cutOffAfter)),
 			"what is not booked is settled in full by the next aex that opens the ledger")
 	}()

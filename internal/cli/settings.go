@@ -8,11 +8,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/Auro-rium/aex/v3/internal/plain"
 	"github.com/Auro-rium/aex/v3/ledger"
 	"github.com/Auro-rium/aex/v3/policy"
 	"github.com/Auro-rium/aex/v3/supervisor/adapter"
@@ -64,7 +64,7 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 		if scheme, _, is := strings.Cut(p, "://"); is && isScheme(scheme) && (!ledger.OnServer(p) || name != "AEX_LEDGER") {
 			return nil, hinted(fmt.Errorf("%s is a %s:// address, and aex keeps its ledger in a file or, with AEX_LEDGER=postgres://..., on a PostgreSQL server", name, scheme), "name a file on a local disk, or unset %s", name)
 		}
-		if driverAddress.MatchString(p) { // which is not shown: it may have a password in it
+		if p != "" && driverAddress().MatchString(p) { // which is not shown: it may have a password in it
 			return nil, hinted(fmt.Errorf("%s is an address of PostgreSQL in a form that aex does not take", name), "write it like AEX_LEDGER=postgres://USER@HOST/DATABASE")
 		}
 		if p != "" {
@@ -98,7 +98,7 @@ func (a *app) settings(envFiles ...string) (*settings, error) {
 
 // driverAddress is an address as drivers of PostgreSQL take it, too: names with values, or
 // a scheme without slashes.
-var driverAddress = regexp.MustCompile(`(?i)^\s*(postgres(ql)?:($|/?[^/]|//$)|(host|hostaddr|port|dbname|user|password|service|sslmode)\s*=)`)
+var driverAddress = plain.Expression(`(?i)^\s*(postgres(ql)?:($|/?[^/]|//$)|(host|hostaddr|port|dbname|user|password|service|sslmode)\s*=)`)
 
 // isScheme tells whether what stands before :// makes an address of it, which
 // may have a password in it.

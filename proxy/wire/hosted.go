@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,18 +139,16 @@ var switches = map[string]string{
 // member that says so turn one off, but for OpenAI's options, which have no such member.
 func switched(body Object, c *policy.Call) {
 	for _, m := range body.members {
-		if !among(switching, m.name) || m.value.Kind() != '{' && empty(m.value) || turnsOff(m.value.Text()) {
+		kind := under(switches, m.name)
+		if kind == "" || m.value.Kind() != '{' && empty(m.value) || turnsOff(m.value.Text()) {
 			continue
 		}
-		name := bare(m.name)
-		if o := m.value.Object(body.err); name != "websearchoptions" && (o.Get("enable").Kind() == 'f' || o.Get("enabled").Kind() == 'f' || turnsOff(o.Get("mode").Text())) {
+		if o := m.value.Object(body.err); bare(m.name) != "websearchoptions" && (o.Get("enable").Kind() == 'f' || o.Get("enabled").Kind() == 'f' || turnsOff(o.Get("mode").Text())) {
 			continue
 		}
-		c.Hosted = append(c.Hosted, policy.HostedTool{Type: switches[name]})
+		c.Hosted = append(c.Hosted, policy.HostedTool{Type: kind})
 	}
 }
-
-var switching = bareSet(strings.Join(slices.Collect(maps.Keys(switches)), " "))
 
 func turnsOff(word string) bool { return word == "off" || word == "none" || word == "disabled" }
 

@@ -25,9 +25,12 @@ var carriers = bareSet(`image images image_url image_urls image_data input_image
 // bare is a name without case and underscores, which some JSON readers ignore.
 func bare(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
 
-// among tells whether a set of bare names has the bare form of name. It is called for
+// among tells whether a set of bare names has the bare form of name.
+func among(set map[string]bool, name string) bool { return under(set, name) }
+
+// under is what a table by bare names has under the bare form of name. It is called for
 // every member of every message, so it allocates nothing.
-func among(set map[string]bool, name string) bool {
+func under[V any](table map[string]V, name string) (v V) {
 	var buf [40]byte // longer than any name of a set
 	short := buf[:0]
 	for _, c := range []byte(name) {
@@ -35,15 +38,15 @@ func among(set map[string]bool, name string) bool {
 		case c == '_':
 			continue
 		case c >= utf8.RuneSelf: // its lower case may be an ASCII letter
-			return set[bare(name)]
+			return table[bare(name)]
 		case len(short) == len(buf):
-			return false
+			return v
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
 		}
 		short = append(short, c)
 	}
-	return set[string(short)]
+	return table[string(short)]
 }
 
 func bareSet(names string) map[string]bool {
